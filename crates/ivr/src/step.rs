@@ -1,0 +1,141 @@
+//! What a session wants done next, and what it is told.
+
+use busyhour_model::{DequeueReason, Name, Number, OfferOutcome, Sound};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Who calls, when a session begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caller {
+    /// The calling number.
+    pub from: Number,
+    /// The dialled number.
+    pub to: Number,
+    /// Trunk or agent number the call came by.
+    pub origin: Name,
+}
+
+/// What the session is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Input {
+    /// Begin at the first node.
+    Start,
+    /// What was played last has been heard to its end.
+    PlayEnded,
+    /// A key: `0`-`9`, `*`, `#`, `A`-`D`.
+    Digit(char),
+    /// `poll_timeout` is due.
+    Timeout,
+    /// Answer to `Step::AskPlace`, at once.
+    Place {
+        /// Calls ahead.
+        ahead: u32,
+        /// Predicted further wait.
+        wait: Option<Duration>,
+    },
+    /// The queue gave the call back. (When an agent takes it, the session just ends.)
+    Dequeued(DequeueReason),
+    /// The agent number asked for is unknown, offline or busy: answer to `Enqueue { agent: Some }` instead of waiting.
+    AgentUnavailable(AgentAvailability),
+    /// The dialled party did not answer. (When it does, the session sleeps until `PartnerLeft`.)
+    DialFailed(OfferOutcome),
+    /// The dialled party or agent hung up and the caller is still here.
+    PartnerLeft,
+}
+
+/// Why a keyed-in agent cannot be rung now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentAvailability {
+    /// In a call, ringing or in wrap-up.
+    Busy,
+    /// Not signed in or not ready.
+    Offline,
+    /// No such number.
+    Unknown,
+}
+
+/// What the session wants done next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Step {
+    /// A node was entered (a fact; nothing to do).
+    Entered(Name),
+    /// Send 180.
+    Ring,
+    /// Send 200. Later steps follow at once; playing may start before the ACK.
+    Answer,
+    /// Play these, replacing what plays. `Input::PlayEnded` follows unless `repeat`.
+    Play {
+        /// In this order.
+        sounds: Vec<Sound>,
+        /// For ever.
+        repeat: bool,
+    },
+    /// Stop playing.
+    Stop,
+    /// Wait for an agent; the session lives on as the in-queue programme.
+    Enqueue {
+        /// Queue name.
+        queue: Name,
+        /// Skills required in addition, by name, with least level.
+        skills: Vec<(Name, u8)>,
+        /// Added head start, points.
+        priority: i32,
+        /// Only this agent number; answered with `AgentUnavailable` unless ready or `wait_busy`.
+        agent: Option<Name>,
+        /// Wait on the personal list although the agent is busy.
+        wait_busy: bool,
+    },
+    /// Tell me `Input::Place` now.
+    AskPlace,
+    /// Tell the facts that this place was announced.
+    Announced {
+        /// Calls ahead.
+        ahead: u32,
+        /// Predicted further wait.
+        wait: Option<Duration>,
+    },
+    /// Give up the place in the queue.
+    LeaveQueue,
+    /// Ring somebody and connect.
+    Dial {
+        /// A number (by trunk) or an agent number.
+        to: DialTarget,
+        /// Give up ringing after this.
+        timeout: Duration,
+    },
+    /// The session is over: hang up, or refuse with this status if the call was not answered yet.
+    HangUp {
+        /// Final status before an answer, 400-699.
+        status: u16,
+    },
+}
+
+/// Whom a dialplan rings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DialTarget {
+    /// A number by a trunk; the default outbound trunk when none is named.
+    Number {
+        /// The number.
+        number: String,
+        /// Trunk name.
+        trunk: Option<Name>,
+    },
+    /// An agent's phone, past the ACD.
+    Agent(Name),
+}
+
+/// The names a dialplan may use, for checking it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Names {
+    /// Queues.
+    pub queues: Vec<Name>,
+    /// Skills.
+    pub skills: Vec<Name>,
+    /// Trunks.
+    pub trunks: Vec<Name>,
+    /// Prompt ids (without language); empty: not checked.
+    pub prompts: Vec<Name>,
+    /// Languages that have prompts.
+    pub languages: Vec<Name>,
+}

@@ -1,0 +1,109 @@
+//! The vocabulary of sound that signalling, media and dialplans share.
+
+use crate::Name;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+
+/// A speech codec both sides can name. 8 kHz, 8 bits per sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Codec {
+    /// G.711 A-law, static payload type 8.
+    Pcma,
+    /// G.711 µ-law, static payload type 0.
+    Pcmu,
+}
+
+/// Which way sound flows, seen from the one who says it (RFC 4566 section 6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Direction {
+    /// Both ways.
+    #[default]
+    SendRecv,
+    /// Only sending.
+    SendOnly,
+    /// Only receiving.
+    RecvOnly,
+    /// Neither.
+    Inactive,
+}
+
+impl Direction {
+    /// The same flow seen from the other end.
+    pub fn reversed(self) -> Direction {
+        match self {
+            Direction::SendOnly => Direction::RecvOnly,
+            Direction::RecvOnly => Direction::SendOnly,
+            same => same,
+        }
+    }
+
+    /// Whether the speaker of this attribute sends.
+    pub fn sends(self) -> bool {
+        matches!(self, Direction::SendRecv | Direction::SendOnly)
+    }
+
+    /// Whether the speaker of this attribute receives.
+    pub fn receives(self) -> bool {
+        matches!(self, Direction::SendRecv | Direction::RecvOnly)
+    }
+}
+
+/// One negotiated audio stream, as needed to send to a peer and understand it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audio {
+    /// Where the peer wants RTP; port 0 never occurs, an unspecified address (`0.0.0.0`, old-style hold) may.
+    pub remote: SocketAddr,
+    /// Where the peer wants RTCP (RFC 3605 or RTP port + 1).
+    pub remote_rtcp: SocketAddr,
+    /// The speech codec agreed on.
+    pub codec: Codec,
+    /// Its payload type, 0-127.
+    pub payload_type: u8,
+    /// Payload type of telephone-event (RFC 4733), when agreed on.
+    pub telephone_event: Option<u8>,
+    /// Milliseconds of speech per packet to send.
+    pub ptime_ms: u8,
+    /// Which way sound flows, seen from **us**.
+    pub direction: Direction,
+}
+
+/// Which side of the switch a leg faces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// A carrier.
+    Trunk,
+    /// An agent's phone.
+    Agent,
+}
+
+/// One thing to play.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sound {
+    /// A prompt file by language and id: `zh` + `ivr/welcome`. `system/…` ids have no language and are synthesised.
+    Prompt {
+        /// `zh` or `en`.
+        language: Name,
+        /// The id in `prompts.tsv`.
+        id: Name,
+    },
+    /// Silence of so many milliseconds.
+    Silence(u32),
+}
+
+/// What one RTP stream pair of a leg carried, for records and metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamStats {
+    /// RTP packets received and accepted.
+    pub packets_in: u64,
+    /// RTP packets sent.
+    pub packets_out: u64,
+    /// Packets missing from the received sequence (RFC 3550 A.3); duplicates do not make it negative.
+    pub lost_in: u64,
+    /// Interarrival jitter of the received stream in microseconds (RFC 3550 A.8).
+    pub jitter_us: u32,
+    /// Packets refused: wrong source, malformed, unknown payload type.
+    pub refused_in: u64,
+    /// Round-trip time from RTCP in microseconds, when measured.
+    pub rtt_us: Option<u32>,
+}

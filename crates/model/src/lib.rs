@@ -1,0 +1,18 @@
+//! The shared words: ids, time, audio vocabulary, numbers, diagnostics and facts.
+
+mod audio;
+mod diagnostic;
+mod fact;
+mod id;
+mod number;
+mod time;
+
+pub use audio::{Audio, Codec, Direction, Side, Sound, StreamStats};
+pub use diagnostic::{Diagnostic, Severity};
+pub use fact::{AgentState, Candidate, Cause, DequeueReason, Fact, OfferOutcome, Party, What, Why};
+pub use id::{AgentId, CallId, LegId, PlanId, PlayId, QueueId, SkillId, TrunkId};
+pub use number::{Number, NumberKind};
+pub use time::Time;
+
+/// A name people chose: a queue, a trunk, an agent number (工号), a node. Cheap to clone.
+pub type Name = std::sync::Arc<str>;

@@ -1,0 +1,264 @@
+//! What the stack tells the switch, and what the switch asks of it.
+
+use busyhour_model::{Audio, LegId, Name, TrunkId};
+use bytes::Bytes;
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How bytes travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+    /// A stream; messages are framed by Content-Length.
+    Tcp,
+}
+
+/// Where bytes came from or go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Flow {
+    /// How.
+    pub transport: Transport,
+    /// Our socket.
+    pub local: SocketAddr,
+    /// The peer.
+    pub remote: SocketAddr,
+    /// The shell's number of a TCP connection. 0: none yet; the shell reuses one to `remote` or opens one.
+    pub connection: u64,
+}
+
+/// Bytes for a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// Where to.
+    pub flow: Flow,
+    /// One whole SIP message (or a keep-alive).
+    pub bytes: Bytes,
+}
+
+/// Who an INVITE outside a dialog came from, after authentication.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Origin {
+    /// A configured trunk, known by its source address.
+    Trunk(TrunkId),
+    /// An account of ours, known by digest.
+    Account(Name),
+}
+
+/// A new INVITE; 100 is sent already, authentication passed, the offer (if any) understood.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incoming {
+    /// The new leg.
+    pub leg: LegId,
+    /// Who.
+    pub origin: Origin,
+    /// Caller's user part (or `tel:` number), raw: P-Asserted-Identity, P-Preferred-Identity, Remote-Party-ID, From, in that order. `anonymous` when withheld.
+    pub from: String,
+    /// User part of the Request-URI, raw.
+    pub dialled: String,
+    /// User part of To, raw.
+    pub to: String,
+    /// User part of the first Diversion (RFC 5806) or History-Info (RFC 7044) entry, raw.
+    pub diversion: Option<String>,
+    /// SIP Call-ID.
+    pub call_id: String,
+    /// What the offer allows us to send; `None` for a delayed offer.
+    pub audio: Option<Audio>,
+}
+
+/// Whom to INVITE.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Target {
+    /// Every contact registered for this account; the first to answer wins, the others are cancelled.
+    Account(Name),
+    /// A number at a trunk.
+    Trunk {
+        /// Which.
+        trunk: TrunkId,
+        /// User part of the Request-URI.
+        number: String,
+    },
+}
+
+/// An INVITE to send.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invite {
+    /// To whom.
+    pub target: Target,
+    /// User part of From.
+    pub from: String,
+    /// Display name of From.
+    pub display: Option<String>,
+    /// Our RTP address to offer.
+    pub local: SocketAddr,
+    /// Further headers, name and value.
+    pub headers: Vec<(String, String)>,
+}
+
+/// What happened to a leg, a registration or a trunk.
+///
+/// A leg starts with `Incoming` or with [`crate::Stack::invite`]. It ends with exactly one `Cancelled`, `Refused` or `Ended`,
+/// or silently by our own `refuse` / `hang_up`: after those no event names it again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// A new call.
+    Incoming(Box<Incoming>),
+    /// The caller cancelled before our final response; 487 is sent. The leg is gone.
+    Cancelled {
+        /// The leg.
+        leg: LegId,
+    },
+    /// A provisional response (101-199) to our INVITE.
+    Progress {
+        /// The leg.
+        leg: LegId,
+        /// 180, 183, ….
+        status: u16,
+        /// Early media, when the response carried an answer.
+        audio: Option<Audio>,
+    },
+    /// Our INVITE was answered; ACK is sent.
+    Answered {
+        /// The leg.
+        leg: LegId,
+        /// What was agreed.
+        audio: Audio,
+    },
+    /// Our INVITE failed for good (408 also for no answer at all, 503 for a transport error). The leg is gone.
+    Refused {
+        /// The leg.
+        leg: LegId,
+        /// Best final response (RFC 3261 16.7).
+        status: u16,
+        /// Retry-After.
+        retry_after: Option<Duration>,
+    },
+    /// The ACK to our 200 came.
+    Confirmed {
+        /// The leg.
+        leg: LegId,
+        /// The answer, when the ACK carried it (delayed offer).
+        audio: Option<Audio>,
+    },
+    /// A re-INVITE or UPDATE changed what we may send (hold, resume, new address); the stack has answered it already.
+    MediaChanged {
+        /// The leg.
+        leg: LegId,
+        /// What holds now.
+        audio: Audio,
+    },
+    /// Our re-INVITE was refused; what was agreed before still holds.
+    OfferRefused {
+        /// The leg.
+        leg: LegId,
+        /// Why.
+        status: u16,
+    },
+    /// A key pressed, by INFO (`application/dtmf-relay`, `application/dtmf`).
+    Digit {
+        /// The leg.
+        leg: LegId,
+        /// `0`-`9`, `*`, `#`, `A`-`D`.
+        digit: char,
+    },
+    /// The peer hung up, or the session died (no ACK to our 200, 481, 408). The leg is gone.
+    Ended {
+        /// The leg.
+        leg: LegId,
+        /// True when the peer sent BYE, false when it vanished.
+        by_peer: bool,
+    },
+    /// The number of contacts of an account changed between none and some.
+    Registered {
+        /// The account.
+        account: Name,
+        /// Contacts bound now.
+        contacts: u32,
+    },
+    /// A trunk began or stopped to answer our OPTIONS or accept our REGISTER.
+    TrunkState {
+        /// Which.
+        trunk: TrunkId,
+        /// Answering.
+        up: bool,
+        /// The last status; `None` when nothing came at all.
+        status: Option<u16>,
+    },
+}
+
+/// What a stack needs to know of the world.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// Digest realm and host part of our identities.
+    pub domain: String,
+    /// `User-Agent` / `Server`.
+    pub user_agent: String,
+    /// Our sockets, the first of each transport is used for new transactions. Never an unspecified address.
+    pub locals: Vec<(Transport, SocketAddr)>,
+    /// Trunks, by source address and as targets.
+    pub trunks: Vec<TrunkPeer>,
+    /// Accounts that may register and call.
+    pub accounts: Vec<Account>,
+    /// Bounds of every collection.
+    pub limits: Limits,
+}
+
+/// A trunk as the stack sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrunkPeer {
+    /// Which.
+    pub trunk: TrunkId,
+    /// Source addresses that are this trunk. A registered trunk's peer is added by itself.
+    pub sources: Vec<IpNet>,
+    /// Where our requests go.
+    pub peer: Option<(Transport, SocketAddr)>,
+    /// Host part of Request-URI, From and To; `peer`'s address when absent.
+    pub domain: Option<String>,
+    /// For 401/407 from this trunk, and only from it.
+    pub credentials: Option<Account>,
+    /// Keep a registration of `credentials.user` at this trunk, for so long a time.
+    pub register: Option<Duration>,
+    /// Probe with OPTIONS this often.
+    pub probe: Option<Duration>,
+}
+
+/// A user and its secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// User part, and digest username.
+    pub user: Name,
+    /// Clear-text password.
+    pub password: Name,
+}
+
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Account({})", self.user)
+    }
+}
+
+/// The named maximum of everything that can grow. At each the answer is 503 with Retry-After, or silence, and a count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Legs at once.
+    pub legs: usize,
+    /// Server transactions at once.
+    pub transactions: usize,
+    /// Contacts per account.
+    pub contacts: usize,
+    /// TCP connections at once.
+    pub connections: usize,
+    /// Bytes of one message's header.
+    pub header_bytes: usize,
+    /// Bytes of one message's body.
+    pub body_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { legs: 20_000, transactions: 200_000, contacts: 4, connections: 10_000, header_bytes: 65_536, body_bytes: 65_536 }
+    }
+}

@@ -1,0 +1,154 @@
+//! What people ask of the switch — agent desktop, supervisor, operator — and what they are told, at once.
+
+use crate::Setup;
+use busyhour_model::{AgentState, CallId, Name, Time};
+use serde::{Deserialize, Serialize};
+
+/// A person's wish.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Request {
+    /// All agents.
+    Agents,
+    /// All queues.
+    Queues,
+    /// Calls in progress.
+    Calls,
+    /// Trunks.
+    Trunks,
+    /// Sign in, ready.
+    Ready {
+        /// Agent number.
+        agent: Name,
+    },
+    /// Not ready (signs in when signed out).
+    NotReady {
+        /// Agent number.
+        agent: Name,
+        /// Why.
+        reason: Name,
+    },
+    /// Sign out.
+    SignOut {
+        /// Agent number.
+        agent: Name,
+    },
+    /// End a call.
+    HangUp {
+        /// Which.
+        call: CallId,
+    },
+    /// Replace the configuration.
+    Reload(Box<Setup>),
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Reply {
+    /// It is so now.
+    Done,
+    /// Agents, by number.
+    Agents(Vec<AgentRow>),
+    /// Queues, by name.
+    Queues(Vec<QueueRow>),
+    /// Calls, by id.
+    Calls(Vec<CallRow>),
+    /// Trunks, by name.
+    Trunks(Vec<TrunkRow>),
+}
+
+/// Why not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum Denied {
+    /// Nobody has that number.
+    #[error("no agent has the number {0}")]
+    UnknownAgent(Name),
+    /// No such call in progress.
+    #[error("no call {0} is in progress")]
+    UnknownCall(CallId),
+    /// The agent's phone is not registered.
+    #[error("the phone of agent {0} is not registered")]
+    NoPhone(Name),
+    /// The agent's state does not allow it.
+    #[error("agent {agent} is {state:?}")]
+    WrongState {
+        /// Who.
+        agent: Name,
+        /// State.
+        state: AgentState,
+    },
+}
+
+/// One agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentRow {
+    /// Agent number.
+    pub agent: Name,
+    /// Display name.
+    pub name: String,
+    /// Team.
+    pub team: Name,
+    /// State.
+    pub state: AgentState,
+    /// Since when.
+    pub since: Time,
+    /// Not-ready reason.
+    pub reason: Option<Name>,
+    /// Call in hand.
+    pub call: Option<CallId>,
+    /// Registered contacts.
+    pub contacts: u32,
+    /// Skills and levels.
+    pub skills: Vec<(Name, u8)>,
+}
+
+/// One queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueRow {
+    /// Name.
+    pub queue: Name,
+    /// Calls waiting.
+    pub waiting: u32,
+    /// Calls being offered.
+    pub ringing: u32,
+    /// Since when the oldest waits.
+    pub oldest: Option<Time>,
+    /// Agents who could serve it, signed in.
+    pub agents_signed_in: u32,
+    /// Of those, ready.
+    pub agents_ready: u32,
+}
+
+/// One call in progress.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallRow {
+    /// Which.
+    pub call: CallId,
+    /// `ivr`, `queued`, `ringing`, `talking`, `ended`.
+    pub stage: Name,
+    /// Since when the call exists.
+    pub arrived: Time,
+    /// Caller, masked.
+    pub from: String,
+    /// Dialled number.
+    pub to: String,
+    /// Queue or node it is in.
+    pub at: Name,
+    /// Partner, when ringing or talking.
+    pub partner: Option<Name>,
+}
+
+/// One trunk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrunkRow {
+    /// Name.
+    pub trunk: Name,
+    /// Channels in use, inbound.
+    pub channels_in: u32,
+    /// Channels in use, outbound.
+    pub channels_out: u32,
+    /// Limit.
+    pub channels: u32,
+    /// Answers, or was never asked.
+    pub up: bool,
+}

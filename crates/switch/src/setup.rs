@@ -1,0 +1,155 @@
+//! What a switch is told at its start and at each reload. Validated by the shell; names are unique.
+
+use busyhour_acd::AgentChoice;
+use busyhour_ivr::Dialplan;
+use busyhour_model::Name;
+use busyhour_sip::{Account, Limits, Transport};
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// Everything configured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Setup {
+    /// Digest realm and host part of our identities.
+    pub domain: String,
+    /// Our SIP sockets, as peers reach them.
+    pub locals: Vec<(Transport, SocketAddr)>,
+    /// Our address in SDP.
+    pub media_address: IpAddr,
+    /// First and last RTP port (even, inclusive); RTCP is the port above.
+    pub media_ports: (u16, u16),
+    /// Trunks.
+    pub trunks: Vec<TrunkSetup>,
+    /// Dialled number (national form, or a prefix ending in `*`) to dialplan name, tried in order of length, longest first.
+    pub numbers: Vec<NumberRoute>,
+    /// Dialplans, by name.
+    pub dialplans: Vec<(Name, Dialplan)>,
+    /// Queues.
+    pub queues: Vec<QueueSetup>,
+    /// Agents.
+    pub agents: Vec<AgentSetup>,
+    /// Star codes agents dial.
+    pub codes: StarCodes,
+    /// An agent's phone rings so long.
+    pub ring_timeout: Duration,
+    /// A leg without RTP for so long while it should send ends the call; zero: never.
+    pub silence_timeout: Duration,
+    /// A call lasts at most so long.
+    pub call_max: Duration,
+    /// Calls at once; the next gets 503.
+    pub calls_max: usize,
+    /// Bounds of the SIP stack.
+    pub limits: Limits,
+}
+
+/// A trunk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrunkSetup {
+    /// Its name.
+    pub name: Name,
+    /// Source addresses.
+    pub sources: Vec<IpNet>,
+    /// Where our calls go.
+    pub peer: Option<(Transport, SocketAddr)>,
+    /// Host part at the carrier.
+    pub domain: Option<String>,
+    /// Digest user and password at the carrier.
+    pub credentials: Option<Account>,
+    /// Keep registered, for so long a time.
+    pub register: Option<Duration>,
+    /// OPTIONS this often.
+    pub probe: Option<Duration>,
+    /// Channels, both ways together; the next call gets `full_status`.
+    pub channels: u32,
+    /// 486 or 503.
+    pub full_status: u16,
+    /// Number shown when we call out.
+    pub caller_id: Option<String>,
+    /// Where to look for the dialled number.
+    pub dialled_from: DialledFrom,
+}
+
+/// Which header names the dialled number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DialledFrom {
+    /// The Request-URI.
+    #[default]
+    RequestUri,
+    /// The To header.
+    To,
+    /// Diversion / History-Info, else the Request-URI.
+    Diversion,
+}
+
+/// One dialled number, or a prefix.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NumberRoute {
+    /// National form (`95118`, `02195118` normalise alike), a prefix with `*`, or `*` alone.
+    pub number: String,
+    /// Only for calls from this trunk.
+    pub trunk: Option<Name>,
+    /// Dialplan name.
+    pub dialplan: Name,
+}
+
+/// A queue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QueueSetup {
+    /// Its name.
+    pub name: Name,
+    /// Skills required, by name, with least level.
+    pub required: Vec<(Name, u8)>,
+    /// After so long, these instead.
+    pub relax: Vec<(Duration, Vec<(Name, u8)>)>,
+    /// Head start, points.
+    pub priority: i32,
+    /// Service goal.
+    pub goal: Duration,
+    /// Which agent.
+    pub choice: AgentChoice,
+    /// Overflow after so long.
+    pub wait_max: Option<Duration>,
+    /// Overflow beyond so many.
+    pub waiting_max: Option<u32>,
+    /// Overflow when nobody is signed in.
+    pub overflow_no_agents: bool,
+    /// After-call work.
+    pub wrap_up: Duration,
+}
+
+/// An agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentSetup {
+    /// Agent number (工号), user part and digest username.
+    pub number: Name,
+    /// SIP password.
+    pub password: Name,
+    /// Display name.
+    pub name: String,
+    /// Team, for reports.
+    pub team: Name,
+    /// Skills, by name, with level.
+    pub skills: Vec<(Name, u8)>,
+    /// Ready as soon as the phone registers.
+    pub auto_ready: bool,
+}
+
+/// What agents dial to change their state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StarCodes {
+    /// Sign in, ready.
+    pub ready: Name,
+    /// Not ready; digits after it choose the reason.
+    pub not_ready: Name,
+    /// Sign out.
+    pub sign_out: Name,
+}
+
+impl Default for StarCodes {
+    fn default() -> StarCodes {
+        StarCodes { ready: "*71".into(), not_ready: "*72".into(), sign_out: "*73".into() }
+    }
+}

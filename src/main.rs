@@ -1,0 +1,2 @@
+//! busyhour: a telephony switching and ACD engine for contact-centre hotlines.
+fn main() {}
