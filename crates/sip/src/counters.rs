@@ -1,0 +1,111 @@
+//! What went over the wire, counted; the shell turns it into metrics.
+
+use crate::Transport;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Which way a message went, seen from us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// To us.
+    In,
+    /// From us.
+    Out,
+}
+
+/// A method as a label: a bounded set, so that peers cannot grow the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Verb {
+    /// RFC 3261.
+    Invite,
+    /// RFC 3261.
+    Ack,
+    /// RFC 3261.
+    Bye,
+    /// RFC 3261.
+    Cancel,
+    /// RFC 3261.
+    Options,
+    /// RFC 3261.
+    Register,
+    /// RFC 6086.
+    Info,
+    /// RFC 3311.
+    Update,
+    /// RFC 3262.
+    Prack,
+    /// RFC 6665.
+    Subscribe,
+    /// RFC 6665.
+    Notify,
+    /// RFC 3515.
+    Refer,
+    /// RFC 3428.
+    Message,
+    /// RFC 3903.
+    Publish,
+    /// Any other.
+    Other,
+}
+
+impl Verb {
+    /// The label, `OTHER` for what is not known by name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verb::Invite => "INVITE",
+            Verb::Ack => "ACK",
+            Verb::Bye => "BYE",
+            Verb::Cancel => "CANCEL",
+            Verb::Options => "OPTIONS",
+            Verb::Register => "REGISTER",
+            Verb::Info => "INFO",
+            Verb::Update => "UPDATE",
+            Verb::Prack => "PRACK",
+            Verb::Subscribe => "SUBSCRIBE",
+            Verb::Notify => "NOTIFY",
+            Verb::Refer => "REFER",
+            Verb::Message => "MESSAGE",
+            Verb::Publish => "PUBLISH",
+            Verb::Other => "OTHER",
+        }
+    }
+}
+
+/// Counts since the start. Statuses are 100-699, so every table is bounded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Requests, first transmissions and retransmissions alike.
+    pub requests: BTreeMap<(Way, Verb, Transport), u64>,
+    /// Responses by status.
+    pub responses: BTreeMap<(Way, Verb, u16), u64>,
+    /// Retransmitted messages: ours by timer, theirs as seen.
+    pub retransmissions: BTreeMap<(Way, Verb), u64>,
+    /// Bytes that were no SIP message; answered when enough could be read, else dropped.
+    pub malformed: u64,
+    /// Messages that matched nothing (late, duplicate, stray) or that we keep silent to.
+    pub dropped: u64,
+    /// Requests refused with 503 because a limit was reached.
+    pub overloaded: u64,
+    /// Wrong credentials.
+    pub auth_failures: u64,
+    /// Requests met with silence because their source is banned.
+    pub banned: u64,
+    /// Transactions of ours that ended without a final response.
+    pub timeouts: u64,
+}
+
+impl Counters {
+    pub(crate) fn request(&mut self, way: Way, verb: Verb, transport: Transport) {
+        *self.requests.entry((way, verb, transport)).or_default() += 1;
+    }
+
+    pub(crate) fn response(&mut self, way: Way, verb: Verb, status: u16) {
+        *self.responses.entry((way, verb, status.clamp(100, 699))).or_default() += 1;
+    }
+
+    pub(crate) fn retransmission(&mut self, way: Way, verb: Verb) {
+        *self.retransmissions.entry((way, verb)).or_default() += 1;
+    }
+}
