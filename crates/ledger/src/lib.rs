@@ -1,1 +1,13 @@
-//! ledger
+//! What happened: call records, counts per quarter of an hour and queue, agent times. All of it folded from facts.
+
+mod agent;
+mod fold;
+mod ratio;
+mod record;
+mod slot;
+
+pub use agent::AgentTimes;
+pub use fold::{Imbalance, Ledger, OPEN_CALLS_MAX};
+pub use ratio::Ratio;
+pub use record::{CallRecord, LegRecord, NodeVisit, OfferRecord, QueueVisit, VisitEnd};
+pub use slot::{Counts, SLOT_SECS, SLOTS_MAX, Slot, THRESHOLDS_S, Total};

@@ -1,0 +1,651 @@
+//! The fold itself: one fact in, at most one finished record out.
+
+use crate::record::{STORY_MAX, ms};
+use crate::slot::Slots;
+use crate::{AgentTimes, CallRecord, Counts, LegRecord, NodeVisit, OfferRecord, QueueVisit, Slot, VisitEnd};
+use busyhour_model::{AgentState, CallId, Cause, Fact, LegId, Name, OfferOutcome, Party, StreamStats, Time, What};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Calls followed at once; facts of further ones are counted as strays.
+pub const OPEN_CALLS_MAX: usize = 50_000;
+/// Agents whose time is kept.
+const AGENTS_MAX: usize = 20_000;
+
+/// All that is known from the facts so far.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ledger {
+    open: BTreeMap<CallId, Open>,
+    slots: Slots,
+    agents: BTreeMap<Name, AgentTimes>,
+    strays: u64,
+}
+
+/// A call going on: its record so far, and what is running.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Open {
+    record: CallRecord,
+    spell: Option<Spell>,
+    talk: Duration,
+    hold: Duration,
+}
+
+/// One stretch of talking with one partner.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Spell {
+    marked: Time,
+    talk: Duration,
+    hold: Duration,
+    holding: Vec<LegId>,
+}
+
+/// Law S4 broken: a slot whose counts do not add up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Imbalance {
+    /// Where.
+    pub slot: Slot,
+    /// Calls offered.
+    pub offered: u64,
+    /// Answered + abandoned + overflowed + refused.
+    pub ended: u64,
+    /// Still waiting or ringing.
+    pub in_progress: u64,
+}
+
+impl Ledger {
+    /// An empty ledger.
+    pub fn new() -> Ledger {
+        Ledger::default()
+    }
+
+    /// Takes one fact; hands out the record of a call that ended with it.
+    pub fn apply(&mut self, fact: &Fact) -> Option<CallRecord> {
+        let at = fact.at;
+        match &fact.what {
+            What::Arrived { .. } => self.arrived(fact),
+            What::AgentEntered { agent, state, reason, .. } => self.agent_entered(at, agent, *state, reason.clone()),
+            What::Ended { call, cause } => return self.ended(at, *call, *cause),
+            what => {
+                if let Some(call) = what.call() {
+                    match self.open.get_mut(&call) {
+                        Some(open) => open.apply(at, what, &mut self.slots, &mut self.agents),
+                        None => self.strays += 1,
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Counts per slot, oldest first.
+    pub fn slots(&self) -> impl Iterator<Item = (&Slot, &Counts)> {
+        self.slots.iter()
+    }
+
+    /// All slots of `queue` that start in `from..until`, added up.
+    pub fn counts(&self, queue: &str, from: Time, until: Time) -> Counts {
+        let mut sum = Counts::default();
+        for (slot, counts) in self.slots.iter() {
+            if *slot.queue == *queue && (from..until).contains(&slot.start) {
+                sum.merge(counts);
+            }
+        }
+        sum
+    }
+
+    /// Time by state of every agent, by agent number.
+    pub fn agents(&self) -> impl Iterator<Item = (&Name, &AgentTimes)> {
+        self.agents.iter()
+    }
+
+    /// Calls going on.
+    pub fn open_calls(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Facts about calls nobody knows: always 0 unless facts were lost or [`OPEN_CALLS_MAX`] was reached.
+    pub fn strays(&self) -> u64 {
+        self.strays
+    }
+
+    /// Law S4, per slot: offered = answered + abandoned + overflowed + refused + in progress.
+    pub fn check(&self) -> Result<(), Imbalance> {
+        let mut waiting: BTreeMap<Slot, u64> = BTreeMap::new();
+        for visit in self.open.values().flat_map(|open| &open.record.visits).filter(|v| v.end.is_none()) {
+            *waiting.entry(Slot::of(visit.entered, &visit.queue)).or_default() += 1;
+        }
+        for (slot, counts) in self.slots.iter() {
+            let in_progress = waiting.get(slot).copied().unwrap_or_default();
+            if counts.offered != counts.ended() + in_progress {
+                let slot = slot.clone();
+                return Err(Imbalance { slot, offered: counts.offered, ended: counts.ended(), in_progress });
+            }
+        }
+        Ok(())
+    }
+
+    fn arrived(&mut self, fact: &Fact) {
+        let What::Arrived { call, leg, origin, from, to, sip_call_id } = &fact.what else { return };
+        if self.open.len() >= OPEN_CALLS_MAX || self.open.contains_key(call) {
+            self.strays += 1;
+            return;
+        }
+        let record = CallRecord {
+            call: *call,
+            sip_call_id: sip_call_id.clone(),
+            origin: origin.clone(),
+            from: from.clone(),
+            to: to.clone(),
+            arrived: fact.at,
+            answered: None,
+            ended: fact.at,
+            cause: Cause::Fault,
+            plan: None,
+            outcome: None,
+            nodes: Vec::new(),
+            queue: None,
+            agent: None,
+            visits: Vec::new(),
+            offers: Vec::new(),
+            legs: vec![leg_record(fact.at, *leg, origin)],
+            customer_wait_ms: None,
+            queue_wait_ms: None,
+            ring_ms: 0,
+            talk_ms: 0,
+            hold_ms: 0,
+            dropped: 0,
+        };
+        self.open.insert(*call, Open { record, spell: None, talk: Duration::ZERO, hold: Duration::ZERO });
+    }
+
+    fn ended(&mut self, at: Time, call: CallId, cause: Cause) -> Option<CallRecord> {
+        let Some(mut open) = self.open.remove(&call) else {
+            self.strays += 1;
+            return None;
+        };
+        open.finish(at, cause, &mut self.slots);
+        Some(open.record)
+    }
+
+    fn agent_entered(&mut self, at: Time, agent: &Name, state: AgentState, reason: Option<Name>) {
+        if self.agents.len() >= AGENTS_MAX && !self.agents.contains_key(agent) {
+            return;
+        }
+        let times = self.agents.entry(agent.clone()).or_insert_with(|| AgentTimes::new(at));
+        let (finished, span) = times.enter(at, state, reason);
+        if finished == AgentState::WrapUp
+            && let Some(slot) = times.served.take()
+        {
+            self.slots.at(&slot).wrap_up.add(span.as_millis() as u64);
+        }
+    }
+}
+
+impl Open {
+    fn apply(&mut self, at: Time, what: &What, slots: &mut Slots, agents: &mut BTreeMap<Name, AgentTimes>) {
+        let record = &mut self.record;
+        match what {
+            What::Answered { .. } => {
+                record.answered.get_or_insert(at);
+                if let Some(leg) = record.legs.first_mut() {
+                    leg.answered.get_or_insert(at);
+                }
+            }
+            What::NodeEntered { plan, node, .. } => {
+                record.plan = Some(plan.clone());
+                let visit = NodeVisit { node: node.clone(), at };
+                record.dropped += push(&mut record.nodes, visit, |_| true);
+            }
+            What::IvrLeft { plan, outcome, .. } => {
+                (record.plan, record.outcome) = (Some(plan.clone()), Some(outcome.clone()));
+            }
+            What::LegOpened { leg, party, .. } => {
+                let leg = leg_record(at, *leg, party);
+                record.dropped += push(&mut record.legs, leg, |l| l.ended.is_some() && l.answered.is_none());
+            }
+            What::LegAnswered { leg, .. } => {
+                if let Some(leg) = record.legs.iter_mut().find(|l| l.leg == *leg) {
+                    leg.answered.get_or_insert(at);
+                }
+            }
+            What::LegEnded { leg, status, stats, .. } => {
+                if let Some(leg) = record.legs.iter_mut().find(|l| l.leg == *leg) {
+                    (leg.ended, leg.status, leg.stats) = (Some(at), *status, *stats);
+                }
+            }
+            What::Connected { party, queue, .. } => self.connected(at, party, queue.as_ref(), slots, agents),
+            What::Held { leg, on, .. } => self.held(at, *leg, *on),
+            What::Disconnected { .. } => self.end_spell(at, slots),
+            what => self.queue_fact(at, what, slots),
+        }
+    }
+
+    fn queue_fact(&mut self, at: Time, what: &What, slots: &mut Slots) {
+        match what {
+            What::Enqueued { queue, priority, ahead, .. } => self.enqueued(at, queue, *priority, *ahead, slots),
+            What::Announced { wait: Some(wait), .. } => {
+                if let Some(visit) = self.record.visits.last_mut().filter(|v| v.end.is_none()) {
+                    visit.announced.get_or_insert((at, wait.as_millis() as u64));
+                }
+            }
+            What::Offered { queue, agent, why, .. } => {
+                let offer = OfferRecord {
+                    queue: queue.clone(),
+                    agent: agent.clone(),
+                    offered: at,
+                    ended: None,
+                    outcome: None,
+                    why: why.clone(),
+                };
+                self.record.dropped += push(&mut self.record.offers, offer, |o| o.outcome.is_some());
+            }
+            What::OfferEnded { agent, outcome, .. } => self.offer_ended(at, agent, *outcome, slots),
+            What::Dequeued { queue, reason, .. } => {
+                let end = VisitEnd::from(*reason);
+                // A queue that refuses at once may say so without having taken the call first: it was offered all the same.
+                let refused_at_once = matches!(end, VisitEnd::Full | VisitEnd::NoAgents);
+                if refused_at_once && self.record.visits.last().is_none_or(|v| v.end.is_some()) {
+                    self.enqueued(at, queue, 0, 0, slots);
+                }
+                self.end_visit(at, end, slots);
+            }
+            _ => {}
+        }
+    }
+
+    fn enqueued(&mut self, at: Time, queue: &Name, priority: i32, ahead: u32, slots: &mut Slots) {
+        self.end_visit(at, VisitEnd::Left, slots);
+        self.record.queue = Some(queue.clone());
+        slots.at(&Slot::of(at, queue)).offered += 1;
+        let visit =
+            QueueVisit { queue: queue.clone(), entered: at, priority, ahead, announced: None, left: at, end: None };
+        self.record.dropped += push(&mut self.record.visits, visit, |v| v.end != Some(VisitEnd::Answered));
+    }
+
+    fn offer_ended(&mut self, at: Time, agent: &Name, outcome: OfferOutcome, slots: &mut Slots) {
+        let mut offers = self.record.offers.iter_mut().rev();
+        if let Some(offer) = offers.find(|o| o.agent == *agent && o.outcome.is_none()) {
+            (offer.ended, offer.outcome) = (Some(at), Some(outcome));
+            self.record.ring_ms += ms(offer.offered, at);
+        }
+        match outcome {
+            OfferOutcome::Answered => self.end_visit(at, VisitEnd::Answered, slots),
+            OfferOutcome::Abandoned => self.end_visit(at, VisitEnd::AbandonedRinging, slots),
+            OfferOutcome::NoAnswer | OfferOutcome::Refused | OfferOutcome::Unreachable => {}
+        }
+    }
+
+    fn end_visit(&mut self, at: Time, end: VisitEnd, slots: &mut Slots) {
+        let record = &mut self.record;
+        let Some(visit) = record.visits.last_mut().filter(|v| v.end.is_none()) else { return };
+        (visit.left, visit.end) = (at, Some(end));
+        let wait_ms = ms(visit.entered, at);
+        let counts = slots.at(&Slot::of(visit.entered, &visit.queue));
+        counts.end(end, wait_ms);
+        if end == VisitEnd::Answered {
+            record.customer_wait_ms.get_or_insert(ms(record.arrived, at));
+            record.queue_wait_ms.get_or_insert(wait_ms);
+            let ringing = record.offers.last().map_or(0, |o| ms(o.offered, at));
+            counts.ring.add(ringing);
+        }
+    }
+
+    fn connected(
+        &mut self,
+        at: Time,
+        party: &Party,
+        queue: Option<&Name>,
+        slots: &mut Slots,
+        agents: &mut BTreeMap<Name, AgentTimes>,
+    ) {
+        self.end_spell(at, slots);
+        self.spell = Some(Spell { marked: at, ..Spell::default() });
+        let Party::Agent(agent) = party else { return };
+        self.record.agent = Some(agent.clone());
+        if queue.is_some() {
+            self.end_visit(at, VisitEnd::Answered, slots);
+        }
+        self.record.customer_wait_ms.get_or_insert(ms(self.record.arrived, at));
+        if let (Some(times), Some(slot)) = (agents.get_mut(agent), self.answered_slot()) {
+            times.served = Some(slot);
+        }
+    }
+
+    fn held(&mut self, at: Time, leg: LegId, on: bool) {
+        let Some(spell) = &mut self.spell else { return };
+        spell.mark(at);
+        spell.holding.retain(|l| *l != leg);
+        if on && spell.holding.len() < STORY_MAX {
+            spell.holding.push(leg);
+        }
+    }
+
+    fn end_spell(&mut self, at: Time, slots: &mut Slots) {
+        let Some(mut spell) = self.spell.take() else { return };
+        spell.mark(at);
+        self.talk += spell.talk;
+        self.hold += spell.hold;
+        if let Some(slot) = self.answered_slot() {
+            let counts = slots.at(&slot);
+            counts.talk.add(spell.talk.as_millis() as u64);
+            counts.hold.add(spell.hold.as_millis() as u64);
+            counts.held += u64::from(!spell.hold.is_zero());
+        }
+    }
+
+    fn answered_slot(&self) -> Option<Slot> {
+        let answered = self.record.visits.iter().rev().find(|v| v.end == Some(VisitEnd::Answered))?;
+        Some(Slot::of(answered.entered, &answered.queue))
+    }
+
+    fn finish(&mut self, at: Time, cause: Cause, slots: &mut Slots) {
+        self.end_spell(at, slots);
+        let gave_up = matches!(cause, Cause::CallerHungUp | Cause::CallerCancelled | Cause::PeerVanished);
+        let ringing = self.record.offers.last().is_some_and(|o| o.outcome.is_none());
+        let end = match (gave_up, ringing) {
+            (true, true) => VisitEnd::AbandonedRinging,
+            (true, false) => VisitEnd::AbandonedWaiting,
+            (false, _) => VisitEnd::Refused,
+        };
+        self.end_visit(at, end, slots);
+        let record = &mut self.record;
+        for offer in record.offers.iter_mut().filter(|o| o.outcome.is_none()) {
+            (offer.ended, offer.outcome) = (Some(at), Some(OfferOutcome::Abandoned));
+            record.ring_ms += ms(offer.offered, at);
+        }
+        for leg in &mut record.legs {
+            leg.ended.get_or_insert(at);
+        }
+        (record.ended, record.cause) = (at, cause);
+        (record.talk_ms, record.hold_ms) = (self.talk.as_millis() as u64, self.hold.as_millis() as u64);
+    }
+}
+
+impl Spell {
+    fn mark(&mut self, at: Time) {
+        let span = at.since(self.marked);
+        *(if self.holding.is_empty() { &mut self.talk } else { &mut self.hold }) += span;
+        self.marked = self.marked.max(at);
+    }
+}
+
+fn leg_record(at: Time, leg: LegId, party: &Party) -> LegRecord {
+    LegRecord {
+        leg,
+        side: party.side(),
+        party: party.clone(),
+        opened: at,
+        answered: None,
+        ended: None,
+        status: 0,
+        stats: StreamStats::default(),
+    }
+}
+
+/// Appends, dropping the first spare entry after the head when the list is full; says how many were dropped.
+fn push<T>(list: &mut Vec<T>, item: T, spare: impl Fn(&T) -> bool) -> u32 {
+    let full = list.len() >= STORY_MAX;
+    if full {
+        let victim = 1 + list[1..].iter().position(spare).unwrap_or_default();
+        list.remove(victim);
+    }
+    list.push(item);
+    u32::from(full)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use busyhour_model::{DequeueReason, Number, Side, Why};
+
+    const CALL: CallId = CallId(7);
+
+    struct Tape {
+        ledger: Ledger,
+        record: Option<CallRecord>,
+    }
+
+    impl Tape {
+        fn new() -> Tape {
+            let mut tape = Tape { ledger: Ledger::new(), record: None };
+            tape.say(0.0, arrived());
+            tape
+        }
+
+        /// Seconds after nine o'clock.
+        fn say(&mut self, at: f64, what: What) -> &mut Tape {
+            let at = Time::from_secs(9 * 3600) + Duration::from_secs_f64(at);
+            if let Some(record) = self.ledger.apply(&Fact { at, what }) {
+                assert!(self.record.replace(record).is_none(), "one record per call");
+            }
+            assert_eq!(self.ledger.check(), Ok(()), "law S4");
+            self
+        }
+
+        fn counts(&self) -> Counts {
+            self.ledger.counts("credit", Time::ZERO, Time::from_secs(u64::MAX / 2_000_000))
+        }
+    }
+
+    fn arrived() -> What {
+        What::Arrived {
+            call: CALL,
+            leg: LegId(1),
+            origin: Party::Trunk("ct".into()),
+            from: Number::parse("13800138000"),
+            to: Number::parse("95118"),
+            sip_call_id: "x@y".into(),
+        }
+    }
+
+    fn enqueued() -> What {
+        What::Enqueued { call: CALL, queue_id: Default::default(), queue: "credit".into(), priority: 5, ahead: 2 }
+    }
+
+    fn offered(agent: &str) -> What {
+        let why = Why { rule: "longest_idle".into(), ..Why::default() };
+        What::Offered { call: CALL, queue: "credit".into(), agent: agent.into(), why }
+    }
+
+    fn offer_ended(agent: &str, outcome: OfferOutcome) -> What {
+        What::OfferEnded { call: CALL, queue: "credit".into(), agent: agent.into(), outcome }
+    }
+
+    fn dequeued(reason: DequeueReason) -> What {
+        What::Dequeued { call: CALL, queue: "credit".into(), reason }
+    }
+
+    fn agent(number: &str) -> Party {
+        Party::Agent(number.into())
+    }
+
+    fn ended(cause: Cause) -> What {
+        What::Ended { call: CALL, cause }
+    }
+
+    fn agent_entered(state: AgentState, reason: Option<&str>) -> What {
+        let reason = reason.map(Into::into);
+        What::AgentEntered { agent_id: Default::default(), agent: "1001".into(), state, reason }
+    }
+
+    #[test]
+    fn an_answered_call_has_both_clocks_all_legs_and_its_offers() {
+        let mut tape = Tape::new();
+        let leg = |leg, party| What::LegOpened { call: CALL, leg: LegId(leg), party };
+        let leg_ended = |leg, side, status| What::LegEnded {
+            call: CALL,
+            leg: LegId(leg),
+            side,
+            status,
+            stats: StreamStats { packets_in: 50, ..StreamStats::default() },
+        };
+        tape.say(0.5, What::Answered { call: CALL })
+            .say(0.6, What::NodeEntered { call: CALL, plan: "hotline".into(), node: "menu".into() })
+            .say(10.0, enqueued())
+            .say(
+                11.0,
+                What::Announced { call: CALL, queue: "credit".into(), ahead: 2, wait: Some(Duration::from_secs(20)) },
+            )
+            .say(12.0, offered("1001"))
+            .say(12.0, leg(2, agent("1001")))
+            .say(20.0, leg_ended(2, Side::Agent, 487))
+            .say(20.0, offer_ended("1001", OfferOutcome::NoAnswer))
+            .say(20.0, offered("1002"))
+            .say(20.0, leg(3, agent("1002")))
+            .say(24.0, What::LegAnswered { call: CALL, leg: LegId(3) })
+            .say(24.0, offer_ended("1002", OfferOutcome::Answered))
+            .say(24.0, What::IvrLeft { call: CALL, plan: "hotline".into(), outcome: "to_agent".into() })
+            .say(24.0, What::Connected { call: CALL, party: agent("1002"), queue: Some("credit".into()) })
+            .say(30.0, What::Held { call: CALL, leg: LegId(3), on: true })
+            .say(31.0, What::Held { call: CALL, leg: LegId(1), on: true })
+            .say(33.0, What::Held { call: CALL, leg: LegId(3), on: false })
+            .say(34.0, What::Held { call: CALL, leg: LegId(1), on: false })
+            .say(64.0, What::Disconnected { call: CALL, party: agent("1002") })
+            .say(64.0, leg_ended(3, Side::Agent, 200))
+            .say(64.1, leg_ended(1, Side::Trunk, 200))
+            .say(64.1, ended(Cause::PartnerHungUp));
+        let record = tape.record.clone().unwrap();
+        assert!(record.is_complete());
+        assert_eq!((record.customer_wait_ms, record.queue_wait_ms), (Some(24_000), Some(14_000)));
+        assert_eq!((record.ring_ms, record.talk_ms, record.hold_ms), (12_000, 36_000, 4_000));
+        assert_eq!(record.agent.as_deref(), Some("1002"));
+        assert_eq!(record.legs.iter().map(|l| l.status).collect::<Vec<_>>(), [200, 487, 200]);
+        assert_eq!(record.offers[1].why.rule.as_ref(), "longest_idle");
+        assert_eq!(record.prediction_error_ms(), Some(7_000));
+        assert_eq!(record.masked().from.national, "138****8000");
+        assert!(!format!("{:?}", record.masked()).contains("13800138000"), "no way back to the number");
+        let counts = tape.counts();
+        assert_eq!((counts.offered, counts.answered, counts.held, counts.ring.sum_ms), (1, 1, 1, 4_000));
+        assert_eq!((counts.talk.sum_ms, counts.hold.sum_ms), (36_000, 4_000));
+        assert_eq!(counts.service_level(15).unwrap().to_string(), "100.00");
+        assert_eq!(tape.ledger.open_calls(), 0);
+    }
+
+    #[test]
+    fn every_way_out_of_a_queue_is_counted_once() {
+        type Script<'a> = &'a [(f64, What)];
+        let table: [(&str, Script, VisitEnd); 9] = [
+            ("gives up waiting", &[(5.0, dequeued(DequeueReason::Abandoned))], VisitEnd::AbandonedWaiting),
+            ("gives up, no word from the queue", &[], VisitEnd::AbandonedWaiting),
+            (
+                "gives up ringing",
+                &[
+                    (2.0, offered("1")),
+                    (5.0, offer_ended("1", OfferOutcome::Abandoned)),
+                    (5.0, dequeued(DequeueReason::Abandoned)),
+                ],
+                VisitEnd::AbandonedRinging,
+            ),
+            ("gives up ringing, no word", &[(2.0, offered("1"))], VisitEnd::AbandonedRinging),
+            ("times out", &[(5.0, dequeued(DequeueReason::TimedOut))], VisitEnd::TimedOut),
+            ("full", &[(1.0, dequeued(DequeueReason::Full))], VisitEnd::Full),
+            ("nobody", &[(1.0, dequeued(DequeueReason::NoAgents))], VisitEnd::NoAgents),
+            ("leaves by key", &[(5.0, dequeued(DequeueReason::Left))], VisitEnd::Left),
+            (
+                "answered, then vanishes before connecting",
+                &[(2.0, offered("1")), (3.0, offer_ended("1", OfferOutcome::Answered))],
+                VisitEnd::Answered,
+            ),
+        ];
+        for (name, script, end) in table {
+            let mut tape = Tape::new();
+            tape.say(1.0, enqueued());
+            for (at, what) in script {
+                tape.say(*at, what.clone());
+            }
+            tape.say(9.0, ended(Cause::CallerHungUp));
+            let record = tape.record.clone().unwrap();
+            assert_eq!(record.visits.iter().map(|v| v.end).collect::<Vec<_>>(), [Some(end)], "{name}");
+            assert_eq!((tape.counts().offered, tape.counts().ended()), (1, 1), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_queue_that_refuses_at_once_still_counts_the_call_as_offered() {
+        let mut tape = Tape::new();
+        tape.say(1.0, dequeued(DequeueReason::Full)).say(2.0, ended(Cause::IvrHungUp));
+        assert_eq!((tape.counts().offered, tape.counts().full), (1, 1));
+    }
+
+    #[test]
+    fn an_operator_ending_a_waiting_call_is_no_abandon() {
+        let mut tape = Tape::new();
+        tape.say(1.0, enqueued()).say(2.0, ended(Cause::OperatorHungUp));
+        assert_eq!((tape.counts().abandoned(), tape.counts().refused), (0, 1));
+    }
+
+    #[test]
+    fn a_call_answered_in_the_next_slot_counts_where_it_was_offered() {
+        let mut tape = Tape::new();
+        tape.say(899.0, enqueued()).say(901.0, offered("1")).say(905.0, offer_ended("1", OfferOutcome::Answered));
+        tape.say(930.0, ended(Cause::CallerHungUp));
+        let slots: Vec<_> =
+            tape.ledger.slots().map(|(s, c)| (s.start.as_secs() % 3600, c.offered, c.answered)).collect();
+        assert_eq!(slots, [(0, 1, 1)], "so no rate can exceed 100 %");
+    }
+
+    #[test]
+    fn agent_times_tile_and_wrap_up_reaches_the_slot() {
+        let mut tape = Tape::new();
+        tape.say(0.0, agent_entered(AgentState::NotReady, Some("lunch")))
+            .say(60.0, agent_entered(AgentState::Ready, None))
+            .say(61.0, enqueued())
+            .say(61.0, offered("1001"))
+            .say(62.0, offer_ended("1001", OfferOutcome::Answered))
+            .say(62.0, agent_entered(AgentState::Talking, None))
+            .say(62.0, What::Connected { call: CALL, party: agent("1001"), queue: Some("credit".into()) })
+            .say(70.0, ended(Cause::CallerHungUp))
+            .say(70.0, agent_entered(AgentState::WrapUp, None))
+            .say(75.0, agent_entered(AgentState::Ready, None))
+            .say(80.0, agent_entered(AgentState::SignedOut, None));
+        let (_, times) = tape.ledger.agents().next().unwrap();
+        let now = times.since;
+        let spent: Duration = times.spent.values().sum();
+        assert_eq!(spent, now.since(times.first), "law S5");
+        assert_eq!(times.not_ready["lunch"], Duration::from_secs(60));
+        assert_eq!(times.total(now, AgentState::Ready), Duration::from_secs(7));
+        assert_eq!(tape.counts().wrap_up.sum_ms, 5_000);
+    }
+
+    #[test]
+    fn a_caller_nobody_answers_for_hours_stays_bounded() {
+        let mut tape = Tape::new();
+        tape.say(0.0, enqueued());
+        for i in 0..1_000_u32 {
+            let at = f64::from(i);
+            let leg = LegId(u64::from(i) + 2);
+            tape.say(at, offered("1")).say(at, What::LegOpened { call: CALL, leg, party: agent("1") });
+            let stats = StreamStats::default();
+            tape.say(at, What::LegEnded { call: CALL, leg, side: Side::Agent, status: 487, stats });
+            tape.say(at, offer_ended("1", OfferOutcome::NoAnswer));
+        }
+        tape.say(2_000.0, ended(Cause::CallerHungUp));
+        let record = tape.record.unwrap();
+        assert_eq!((record.legs.len(), record.offers.len()), (STORY_MAX, STORY_MAX));
+        assert_eq!(record.legs[0].leg, LegId(1), "the caller's leg is never dropped");
+        assert_eq!(record.dropped, 1_000 - 256 + 1_001 - 256);
+    }
+
+    #[test]
+    fn facts_of_unknown_calls_are_counted_not_believed() {
+        let mut ledger = Ledger::new();
+        let fact = Fact { at: Time::from_secs(1), what: ended(Cause::CallerHungUp) };
+        assert_eq!(ledger.apply(&fact), None);
+        assert_eq!((ledger.strays(), ledger.open_calls()), (1, 0));
+    }
+
+    #[test]
+    fn a_ledger_written_out_mid_call_goes_on_alike() {
+        let mut tape = Tape::new();
+        tape.say(1.0, enqueued()).say(2.0, offered("1"));
+        let bytes = postcard::to_stdvec(&tape.ledger).unwrap();
+        let mut copy = Tape { ledger: postcard::from_bytes(&bytes).unwrap(), record: None };
+        for tape in [&mut tape, &mut copy] {
+            tape.say(3.0, offer_ended("1", OfferOutcome::Answered)).say(9.0, ended(Cause::CallerHungUp));
+        }
+        assert_eq!(tape.record, copy.record);
+        assert_eq!(tape.ledger, copy.ledger);
+    }
+}

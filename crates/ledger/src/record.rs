@@ -1,0 +1,192 @@
+//! One call as it is told afterwards: every leg, every queue, every offer, and both clocks.
+
+use busyhour_model::{
+    CallId, Cause, DequeueReason, LegId, Name, Number, OfferOutcome, Party, Side, StreamStats, Time, Why,
+};
+use serde::{Deserialize, Serialize};
+
+/// Nodes, visits, offers and legs kept per call; beyond it the middle of the story is dropped and counted in `dropped`.
+pub(crate) const STORY_MAX: usize = 256;
+
+/// One call, complete once `Ledger::apply` hands it out. Spans in milliseconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallRecord {
+    /// Which.
+    pub call: CallId,
+    /// SIP Call-ID of the caller's leg.
+    pub sip_call_id: Name,
+    /// Who sent the INVITE.
+    pub origin: Party,
+    /// Caller, normalised.
+    pub from: Number,
+    /// Dialled number, normalised.
+    pub to: Number,
+    /// The INVITE came.
+    pub arrived: Time,
+    /// Our 200 went out.
+    pub answered: Option<Time>,
+    /// All legs down.
+    pub ended: Time,
+    /// Why it ended; `Fault` as long as it has not.
+    pub cause: Cause,
+    /// Dialplan, the last one.
+    pub plan: Option<Name>,
+    /// How the dialplan was left, the last time.
+    pub outcome: Option<Name>,
+    /// Nodes in order.
+    pub nodes: Vec<NodeVisit>,
+    /// The last queue.
+    pub queue: Option<Name>,
+    /// The agent who talked last.
+    pub agent: Option<Name>,
+    /// Queues in order.
+    pub visits: Vec<QueueVisit>,
+    /// Offers in order, with why.
+    pub offers: Vec<OfferRecord>,
+    /// Legs in order of opening, the caller's first.
+    pub legs: Vec<LegRecord>,
+    /// Clock one: INVITE to the first agent's answer.
+    pub customer_wait_ms: Option<u64>,
+    /// Clock two: entry of the answering queue to that answer.
+    pub queue_wait_ms: Option<u64>,
+    /// Agents' phones rang so long, all offers together.
+    pub ring_ms: u64,
+    /// Connected and not on hold.
+    pub talk_ms: u64,
+    /// Connected, one side or both holding.
+    pub hold_ms: u64,
+    /// Entries of the lists above that were dropped because there were too many.
+    pub dropped: u32,
+}
+
+/// A dialplan node the caller entered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeVisit {
+    /// Node.
+    pub node: Name,
+    /// When.
+    pub at: Time,
+}
+
+/// One stay in one queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueVisit {
+    /// Queue.
+    pub queue: Name,
+    /// Since when; decides the slot it is counted in.
+    pub entered: Time,
+    /// Head start, points.
+    pub priority: i32,
+    /// Calls ahead on entry.
+    pub ahead: u32,
+    /// The first announced wait: when, and milliseconds foreseen.
+    pub announced: Option<(Time, u64)>,
+    /// Until when; equal to `entered` while it lasts.
+    pub left: Time,
+    /// How it ended; `None` while it lasts.
+    pub end: Option<VisitEnd>,
+}
+
+/// How a stay in a queue ended. These add up to the calls offered (law S4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VisitEnd {
+    /// By an agent's answer.
+    Answered,
+    /// The caller gave up waiting.
+    AbandonedWaiting,
+    /// The caller gave up while an agent's phone rang.
+    AbandonedRinging,
+    /// Overflow: waited too long.
+    TimedOut,
+    /// Overflow: too many waiting.
+    Full,
+    /// Overflow: nobody signed in.
+    NoAgents,
+    /// Overflow: the caller pressed a key to leave.
+    Left,
+    /// We ended it: operator, limit, fault.
+    Refused,
+}
+
+impl From<DequeueReason> for VisitEnd {
+    fn from(reason: DequeueReason) -> VisitEnd {
+        match reason {
+            DequeueReason::Abandoned => VisitEnd::AbandonedWaiting,
+            DequeueReason::TimedOut => VisitEnd::TimedOut,
+            DequeueReason::Full => VisitEnd::Full,
+            DequeueReason::NoAgents => VisitEnd::NoAgents,
+            DequeueReason::Left => VisitEnd::Left,
+        }
+    }
+}
+
+/// One offer to one agent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OfferRecord {
+    /// Queue.
+    pub queue: Name,
+    /// Agent number.
+    pub agent: Name,
+    /// Rings since.
+    pub offered: Time,
+    /// Until.
+    pub ended: Option<Time>,
+    /// How it ended.
+    pub outcome: Option<OfferOutcome>,
+    /// Why this agent.
+    pub why: Why,
+}
+
+/// One leg.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegRecord {
+    /// Which.
+    pub leg: LegId,
+    /// With whom.
+    pub party: Party,
+    /// The side it faced.
+    pub side: Side,
+    /// INVITE sent or received.
+    pub opened: Time,
+    /// 2xx.
+    pub answered: Option<Time>,
+    /// Down, ports released.
+    pub ended: Option<Time>,
+    /// Final SIP status; 0 while there is none.
+    pub status: u16,
+    /// What its stream carried.
+    pub stats: StreamStats,
+}
+
+impl CallRecord {
+    /// The same record as people without the right to numbers may see it.
+    pub fn masked(&self) -> CallRecord {
+        CallRecord { from: masked(&self.from), ..self.clone() }
+    }
+
+    /// How well the first announced wait foresaw the answer, in milliseconds either way.
+    pub fn prediction_error_ms(&self) -> Option<u64> {
+        let visit = self.visits.iter().rev().find(|v| v.end == Some(VisitEnd::Answered))?;
+        let (said, wait_ms) = visit.announced?;
+        Some(wait_ms.abs_diff(ms(said, visit.left)))
+    }
+
+    /// Whether all lists are closed and consistent, as they must be in a record handed out.
+    pub fn is_complete(&self) -> bool {
+        self.visits.iter().all(|v| v.end.is_some())
+            && self.offers.iter().all(|o| o.outcome.is_some())
+            && self.legs.iter().all(|l| l.ended.is_some_and(|e| e >= l.opened))
+            && !self.legs.is_empty()
+    }
+}
+
+fn masked(number: &Number) -> Number {
+    let shown = number.masked();
+    Number { raw: shown.clone(), e164: String::new(), national: shown, kind: number.kind, area: number.area.clone() }
+}
+
+/// Whole milliseconds from `earlier` to `later`.
+pub(crate) fn ms(earlier: Time, later: Time) -> u64 {
+    later.since(earlier).as_millis() as u64
+}
