@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("acd", &["model"], &["serde", "thiserror"]),
     ("switch", &["model", "sip", "media", "ivr", "acd"], &["bytes", "ipnet", "serde", "thiserror"]),
     ("ledger", &["model"], &["serde"]),
-    ("sim", &["model", "switch", "media", "ledger", "ivr", "acd"], &["bytes", "rsip", "rtp-rs", "serde"]),
+    ("sim", &["model", "switch", "media", "ledger", "ivr", "acd"], &["bytes", "md-5", "rsip", "rtp-rs", "serde", "sha2"]),
 ];
 
 /// What the tests of a pure crate may use besides.

@@ -1,1 +1,3 @@
-//! sim
+//! A world in virtual time: callers, agents, wires, faults, laws.
+
+pub mod peer;
