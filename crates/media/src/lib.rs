@@ -1,1 +1,34 @@
-//! media
+//! Packets to sound: RTP, RTCP, telephone-event, G.711, prompts and the relay, as one machine without a clock or socket.
+
+mod command;
+pub mod dtmf;
+pub mod g711;
+mod incoming;
+mod latch;
+mod leg;
+mod outbox;
+mod outgoing;
+mod play;
+mod prompt;
+mod random;
+pub mod rtcp;
+pub mod rtp;
+pub mod tone;
+mod wav;
+mod worker;
+
+pub use command::{Command, Event};
+pub use incoming::{Arrival, Incoming};
+pub use latch::Latch;
+pub use outbox::Transmit;
+pub use prompt::{Library, PROMPTS_MAX};
+pub use wav::{PROMPT_BYTES_MAX, WavError};
+pub use worker::{Config, Counters, LEGS_MAX, Moved, Snapshot, Worker};
+
+/// Samples per second of every codec here.
+pub const SAMPLE_RATE: u32 = 8000;
+
+/// Samples in `span`, rounded down.
+pub(crate) fn samples(span: std::time::Duration) -> u32 {
+    (span.as_micros() as u64 / 125) as u32
+}

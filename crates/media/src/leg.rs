@@ -1,0 +1,336 @@
+//! One leg: what it hears, what it sends, and when it must act by itself.
+
+use crate::incoming::{Arrival, Incoming};
+use crate::outbox::Outbox;
+use crate::outgoing::{Origin, Outgoing};
+use crate::play::Playing;
+use crate::random::Random;
+use crate::{Event, Latch, Library, dtmf, g711, rtcp, rtp};
+use busyhour_model::{Audio, Codec, LegId, Side, StreamStats, Time};
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Between two RTCP reports (RFC 3550 section 6.2 minimum).
+const REPORT_EVERY: Duration = Duration::from_secs(5);
+/// A play that is later than this goes on from now instead of hurrying after its clock.
+const LAG_MAX: Duration = Duration::from_millis(200);
+/// The longest packet we make, in samples: 60 ms.
+const FRAME_MAX: usize = 480;
+
+/// One leg's whole state.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Leg {
+    pub(crate) id: LegId,
+    pub(crate) side: Side,
+    pub(crate) local: SocketAddr,
+    pub(crate) partner: Option<LegId>,
+    /// Our entry in the worker's deadlines.
+    pub(crate) armed: Option<Time>,
+    pub(crate) silent: bool,
+    line: Option<Line>,
+    incoming: Incoming,
+    outgoing: Outgoing,
+    digits: dtmf::Receiver,
+    /// The stream the digits were heard in.
+    digits_stream: u32,
+    playing: Option<Playing>,
+    /// The frame clock of the play that was replaced, so that the next frame is not too early.
+    frame_at: Time,
+    cname: u64,
+    stats: StreamStats,
+}
+
+/// What only a connected leg has.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Line {
+    audio: Audio,
+    latch: Latch,
+    /// Where RTCP was last heard from, when that is not where it was announced.
+    rtcp_source: Option<SocketAddr>,
+    heard_at: Time,
+    report_at: Time,
+}
+
+/// One accepted packet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Heard<'a> {
+    pub(crate) origin: Origin,
+    pub(crate) kind: Kind,
+    pub(crate) digit: Option<char>,
+    pub(crate) payload: &'a [u8],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Speech(Codec),
+    Event,
+    /// Nothing the partner should hear.
+    Other,
+}
+
+impl Leg {
+    pub(crate) fn new(id: LegId, local: SocketAddr, side: Side, random: &mut Random) -> Leg {
+        Leg {
+            id,
+            side,
+            local,
+            partner: None,
+            armed: None,
+            silent: false,
+            line: None,
+            incoming: Incoming::default(),
+            outgoing: Outgoing::new(random),
+            digits: dtmf::Receiver::default(),
+            digits_stream: 0,
+            playing: None,
+            frame_at: Time::ZERO,
+            cname: random.next(),
+            stats: StreamStats::default(),
+        }
+    }
+
+    pub(crate) fn connect(&mut self, now: Time, audio: Audio, random: &mut Random) {
+        self.silent = false;
+        match &mut self.line {
+            Some(line) => {
+                line.latch.renegotiate(audio.remote);
+                if line.audio.remote_rtcp != audio.remote_rtcp {
+                    line.rtcp_source = None;
+                }
+                line.audio = audio;
+                line.heard_at = now;
+            }
+            None => {
+                let latch = Latch::new(audio.remote);
+                // Legs connected together must not report together.
+                let spread = Duration::from_millis(random.next() % 2500);
+                let report_at = now + REPORT_EVERY - spread;
+                self.line = Some(Line { audio, latch, rtcp_source: None, heard_at: now, report_at });
+            }
+        }
+        if let Some(playing) = &mut self.playing {
+            playing.next.get_or_insert(now.max(self.frame_at));
+        }
+    }
+
+    pub(crate) fn play(&mut self, now: Time, mut playing: Playing) {
+        self.note_frame_clock();
+        playing.next = self.line.is_some().then_some(now.max(self.frame_at));
+        self.playing = Some(playing);
+    }
+
+    pub(crate) fn stop(&mut self) {
+        self.note_frame_clock();
+        self.playing = None;
+    }
+
+    /// Takes an RTP packet; `None` when it is refused or was heard before.
+    pub(crate) fn hear<'a>(&mut self, now: Time, from: SocketAddr, bytes: &'a [u8]) -> Option<Heard<'a>> {
+        let Some((header, payload, kind)) = self.admit(now, from, bytes) else {
+            self.stats.refused_in += 1;
+            return None;
+        };
+        match self.incoming.take(header.ssrc, header.sequence) {
+            Arrival::New => self.stats.packets_in += 1,
+            Arrival::Duplicate => return None,
+            Arrival::Stray => {
+                self.stats.refused_in += 1;
+                return None;
+            }
+        }
+        self.silent = false;
+        let stream = self.incoming.stream();
+        if self.digits_stream != stream {
+            (self.digits, self.digits_stream) = (dtmf::Receiver::default(), stream);
+        }
+        let digit = match kind {
+            Kind::Event => self.digits.take(header.timestamp, payload),
+            Kind::Speech(_) => {
+                self.incoming.measure(now, header.timestamp);
+                None
+            }
+            Kind::Other => None,
+        };
+        Some(Heard { origin: Origin { leg: self.id, stream, header }, kind, digit, payload })
+    }
+
+    fn admit<'a>(&mut self, now: Time, from: SocketAddr, bytes: &'a [u8]) -> Option<(rtp::Header, &'a [u8], Kind)> {
+        let line = self.line.as_mut()?;
+        let (header, payload) = rtp::read(bytes)?;
+        let kind = line.kind(header.payload_type, payload)?;
+        if !line.latch.hear(now, from) {
+            return None;
+        }
+        line.heard_at = now;
+        Some((header, payload, kind))
+    }
+
+    /// Sends on what the partner heard, unless a play is running.
+    pub(crate) fn relay(&mut self, now: Time, heard: &Heard<'_>, outbox: &mut Outbox) {
+        if self.playing.is_some() {
+            return;
+        }
+        let Some((to, payload_type, table)) = self.line.as_ref().and_then(|line| line.outlet(heard.kind)) else {
+            return self.outgoing.interrupt();
+        };
+        let len = heard.payload.len() as u32;
+        let Some(header) = self.outgoing.relay(now, heard.origin, payload_type, len) else { return };
+        let pushed = outbox.push(self.id, to, false, |out| match table {
+            Some(table) => {
+                out.extend_from_slice(&header.bytes());
+                out.extend(heard.payload.iter().map(|code| table[*code as usize]));
+            }
+            None => header.write(heard.payload, out),
+        });
+        self.stats.packets_out += pushed as u64;
+    }
+
+    /// Takes an RTCP packet; only measures are drawn from it, never a hang-up.
+    pub(crate) fn hear_rtcp(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) {
+        let Some(line) = &mut self.line else { return };
+        let announced = from == line.audio.remote_rtcp;
+        let Some(heard) =
+            (announced || line.latch.trusts(from.ip())).then(|| rtcp::read(bytes, self.outgoing.ssrc)).flatten()
+        else {
+            self.stats.refused_in += 1;
+            return;
+        };
+        line.rtcp_source = Some(from).filter(|_| !announced && line.latch.moved());
+        if let Some((ssrc, ntp)) = heard.sr {
+            self.incoming.note_sr(now, ssrc, ntp);
+        }
+        if let Some(rtt) = heard.echo.and_then(|echo| rtcp::round_trip(now, echo)) {
+            self.stats.rtt_us = Some(rtt);
+        }
+    }
+
+    /// Does what is due.
+    pub(crate) fn handle_timeout(
+        &mut self,
+        now: Time,
+        silence_timeout: Duration,
+        library: &Library,
+        outbox: &mut Outbox,
+        mut tell: impl FnMut(Event),
+    ) {
+        while let Some(due) = self.playing.as_ref().and_then(|playing| playing.next).filter(|due| *due <= now) {
+            if let Some(ended) = self.frame(now, due, library, outbox) {
+                tell(ended);
+            }
+        }
+        if self.silent_at(silence_timeout).is_some_and(|at| at <= now) {
+            self.silent = true;
+            tell(Event::Silent { leg: self.id });
+        }
+        if self.line.as_ref().is_some_and(|line| line.report_at <= now) {
+            self.report(now, false, outbox);
+        }
+    }
+
+    /// When to call `handle_timeout` next.
+    pub(crate) fn due(&self, silence_timeout: Duration) -> Option<Time> {
+        let play = self.playing.as_ref().and_then(|playing| playing.next);
+        let report = self.line.as_ref().map(|line| line.report_at);
+        [play, report, self.silent_at(silence_timeout)].into_iter().flatten().min()
+    }
+
+    /// Says good-bye (RFC 3550 section 6.6) and gives the final counts.
+    pub(crate) fn close(&mut self, now: Time, outbox: &mut Outbox) -> StreamStats {
+        if self.outgoing.packets > 0 || self.stats.packets_in > 0 {
+            self.report(now, true, outbox);
+        }
+        self.stats()
+    }
+
+    pub(crate) fn stats(&self) -> StreamStats {
+        StreamStats { lost_in: self.incoming.lost(), jitter_us: self.incoming.jitter_us(), ..self.stats }
+    }
+
+    pub(crate) fn is_playing(&self) -> bool {
+        self.playing.is_some()
+    }
+
+    /// Sends the next frame of the play; its end, when there was none.
+    fn frame(&mut self, now: Time, due: Time, library: &Library, outbox: &mut Outbox) -> Option<Event> {
+        let (playing, line) = (self.playing.as_mut()?, self.line.as_ref()?);
+        let mut buffer = [0; FRAME_MAX];
+        let ms = if line.audio.ptime_ms == 0 { 20 } else { line.audio.ptime_ms.clamp(10, 60) };
+        let frame = &mut buffer[..ms as usize * 8];
+        if !playing.fill(library, line.audio.codec, frame) {
+            let play = playing.play;
+            (self.playing, self.frame_at) = (None, due);
+            return Some(Event::PlayEnded { leg: self.id, play });
+        }
+        playing.advance(now, due, Duration::from_millis(ms as u64), LAG_MAX);
+        match line.outlet(Kind::Speech(line.audio.codec)) {
+            Some((to, payload_type, _)) => {
+                let header = self.outgoing.play(due, payload_type, frame.len() as u32);
+                let pushed = outbox.push(self.id, to, false, |out| header.write(frame, out));
+                self.stats.packets_out += pushed as u64;
+            }
+            None => self.outgoing.interrupt(),
+        }
+        None
+    }
+
+    fn report(&mut self, now: Time, bye: bool, outbox: &mut Outbox) {
+        let Some(line) = &mut self.line else { return };
+        line.report_at = now + REPORT_EVERY;
+        let to = line.rtcp_source.unwrap_or(line.audio.remote_rtcp);
+        if to.ip().is_unspecified() {
+            return;
+        }
+        let sent = (self.outgoing.packets > 0).then(|| rtcp::Sent {
+            timestamp: self.outgoing.timestamp_at(now),
+            packets: self.outgoing.packets,
+            octets: self.outgoing.octets,
+        });
+        let name = format!("{:016x}", self.cname);
+        let mut bytes = [0; rtcp::LEN_MAX];
+        let len = rtcp::write(now, self.outgoing.ssrc, &name, sent, self.incoming.report(now), bye, &mut bytes);
+        if len > 0 {
+            outbox.push(self.id, to, true, |out| out.extend_from_slice(&bytes[..len]));
+        }
+    }
+
+    fn silent_at(&self, timeout: Duration) -> Option<Time> {
+        let line = self.line.as_ref().filter(|line| line.audio.direction.receives())?;
+        (!self.silent && !timeout.is_zero()).then(|| line.heard_at + timeout)
+    }
+
+    fn note_frame_clock(&mut self) {
+        if let Some(next) = self.playing.as_ref().and_then(|playing| playing.next) {
+            self.frame_at = next;
+        }
+    }
+}
+
+impl Line {
+    /// What a payload type means; `None` when nobody knows.
+    fn kind(&self, payload_type: u8, payload: &[u8]) -> Option<Kind> {
+        let audio = &self.audio;
+        let kind = match payload_type {
+            pt if Some(pt) == audio.telephone_event => Kind::Event,
+            pt if pt == audio.payload_type => Kind::Speech(audio.codec),
+            // Peers that named both laws switch between them without asking; the static types are unmistakable.
+            0 => Kind::Speech(Codec::Pcmu),
+            8 => Kind::Speech(Codec::Pcma),
+            _ => return None,
+        };
+        Some(if audio.direction.receives() && !payload.is_empty() { kind } else { Kind::Other })
+    }
+
+    /// Where and as what something is to be sent; `None` when it may not or cannot be.
+    fn outlet(&self, kind: Kind) -> Option<(SocketAddr, u8, Option<&'static [u8; 256]>)> {
+        let audio = &self.audio;
+        // Old-style hold (RFC 3264 section 8.4) announces `0.0.0.0`: nothing is sent then, latched or not.
+        let may = audio.direction.sends() && !audio.remote.ip().is_unspecified();
+        let to = self.latch.destination().filter(|_| may)?;
+        match kind {
+            Kind::Speech(codec) => Some((to, audio.payload_type, g711::transcoder(codec, audio.codec))),
+            Kind::Event => Some((to, audio.telephone_event?, None)),
+            Kind::Other => None,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The one stream a leg sends, unbroken whether it is fed by a prompt or by one relayed stream after another.
+
+use crate::random::Random;
+use crate::rtp::Header;
+use crate::samples;
+use busyhour_model::{LegId, Time};
+use serde::{Deserialize, Serialize};
+
+/// A relayed timestamp that leaps further is a sender's new clock: one minute.
+const LEAP_MAX: i32 = 60 * 8000;
+
+/// Numbering and counts of what a leg sends.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Outgoing {
+    pub(crate) ssrc: u32,
+    /// Of the newest packet sent.
+    sequence: u16,
+    timestamp: u32,
+    /// When that was, and how many samples it held; `None` before the first.
+    last: Option<(Time, u32)>,
+    source: Source,
+    pub(crate) packets: u32,
+    pub(crate) octets: u32,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum Source {
+    None,
+    Play,
+    Relay(Mapping),
+}
+
+/// How a relayed stream's numbers become ours.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Mapping {
+    from: LegId,
+    stream: u32,
+    /// Added to sequence numbers and timestamps.
+    sequence: u16,
+    timestamp: u32,
+    /// Of the stream's first and newest relayed packet, and the newest's timestamp, in its own numbers.
+    first: u16,
+    newest: u16,
+    newest_timestamp: u32,
+}
+
+/// A relayed packet's own numbers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin {
+    pub(crate) leg: LegId,
+    pub(crate) stream: u32,
+    pub(crate) header: Header,
+}
+
+impl Outgoing {
+    pub(crate) fn new(random: &mut Random) -> Outgoing {
+        let (high, low) = (random.next(), random.next());
+        Outgoing {
+            ssrc: high as u32,
+            sequence: (high >> 32) as u16,
+            timestamp: low as u32,
+            last: None,
+            source: Source::None,
+            packets: 0,
+            octets: 0,
+        }
+    }
+
+    /// The header of the next packet of `len` samples that we make ourselves.
+    pub(crate) fn play(&mut self, now: Time, payload_type: u8, len: u32) -> Header {
+        let marker = !matches!(self.source, Source::Play);
+        self.sequence = self.sequence.wrapping_add(1);
+        self.timestamp = if marker { self.continued(now) } else { self.timestamp.wrapping_add(self.span()) };
+        self.source = Source::Play;
+        self.last = Some((now, len));
+        self.count(len);
+        Header { marker, payload_type, sequence: self.sequence, timestamp: self.timestamp, ssrc: self.ssrc }
+    }
+
+    /// The header of a relayed packet with `len` bytes of payload; `None` for one older than the first relayed of its stream. Loss and order of the
+    /// stream stay visible to the receiver, whose jitter buffer must see them.
+    pub(crate) fn relay(&mut self, now: Time, origin: Origin, payload_type: u8, len: u32) -> Option<Header> {
+        let from = origin.header;
+        let same = |m: &Mapping| m.from == origin.leg && m.stream == origin.stream && !m.leaps(&from);
+        let (mut mapping, begins) = match self.source {
+            Source::Relay(mapping) if same(&mapping) => (mapping, false),
+            _ => (self.begin(now, &origin), true),
+        };
+        if (from.sequence.wrapping_sub(mapping.first) as i16) < 0 {
+            return None;
+        }
+        let sequence = from.sequence.wrapping_add(mapping.sequence);
+        let timestamp = from.timestamp.wrapping_add(mapping.timestamp);
+        if begins || (from.sequence.wrapping_sub(mapping.newest) as i16) > 0 {
+            // The packets of an event share the timestamp of its beginning; the clock runs from there.
+            if begins || timestamp != self.timestamp {
+                self.last = Some((now, len));
+            }
+            (mapping.newest, mapping.newest_timestamp) = (from.sequence, from.timestamp);
+            (self.sequence, self.timestamp) = (sequence, timestamp);
+            self.source = Source::Relay(mapping);
+        }
+        self.count(len);
+        Some(Header { marker: begins || from.marker, payload_type, sequence, timestamp, ssrc: self.ssrc })
+    }
+
+    /// What was to be sent is not: the next packet begins a talkspurt and follows without a gap in the numbers.
+    pub(crate) fn interrupt(&mut self) {
+        self.source = Source::None;
+    }
+
+    /// The timestamp of this moment, for a sender report.
+    pub(crate) fn timestamp_at(&self, now: Time) -> u32 {
+        self.last.map_or(self.timestamp, |(at, _)| self.timestamp.wrapping_add(samples(now.since(at))))
+    }
+
+    fn begin(&self, now: Time, origin: &Origin) -> Mapping {
+        let from = origin.header;
+        Mapping {
+            from: origin.leg,
+            stream: origin.stream,
+            sequence: self.sequence.wrapping_add(1).wrapping_sub(from.sequence),
+            timestamp: self.continued(now).wrapping_sub(from.timestamp),
+            first: from.sequence,
+            newest: from.sequence,
+            newest_timestamp: from.timestamp,
+        }
+    }
+
+    /// The timestamp of a packet sent now after a change of source: as much later as time has passed, at least by the
+    /// samples already sent.
+    fn continued(&self, now: Time) -> u32 {
+        self.last.map_or(self.timestamp, |(at, span)| self.timestamp.wrapping_add(samples(now.since(at)).max(span)))
+    }
+
+    fn span(&self) -> u32 {
+        self.last.map_or(0, |(_, span)| span)
+    }
+
+    fn count(&mut self, octets: u32) {
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(octets);
+    }
+}
+
+impl Mapping {
+    fn leaps(&self, from: &Header) -> bool {
+        let newer = (from.sequence.wrapping_sub(self.newest) as i16) > 0;
+        newer && !(0..=LEAP_MAX).contains(&(from.timestamp.wrapping_sub(self.newest_timestamp) as i32))
+    }
+}

@@ -1,0 +1,83 @@
+//! A list of sounds being played, cut into frames.
+
+use crate::Library;
+use busyhour_model::{Codec, PlayId, Sound, Time};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+use crate::g711;
+
+/// Sounds of one play; more are left out and counted.
+pub(crate) const SOUNDS_MAX: usize = 256;
+
+/// Where a play stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Playing {
+    pub(crate) play: PlayId,
+    sounds: Vec<Sound>,
+    repeat: bool,
+    /// Which sound, and how many of its samples are done.
+    at: usize,
+    done: usize,
+    /// When the next frame is due; `None` before the leg is connected.
+    pub(crate) next: Option<Time>,
+}
+
+impl Playing {
+    pub(crate) fn new(play: PlayId, mut sounds: Vec<Sound>, repeat: bool) -> Playing {
+        sounds.truncate(SOUNDS_MAX);
+        Playing { play, sounds, repeat, at: 0, done: 0, next: None }
+    }
+
+    /// The next samples in `codec`, silence behind the last; `false` when there are none left.
+    pub(crate) fn fill(&mut self, library: &Library, codec: Codec, frame: &mut [u8]) -> bool {
+        let mut filled = 0;
+        // A repeated list without any sound in it would go round for ever.
+        let mut empty = 0;
+        while filled < frame.len() && empty <= self.sounds.len() {
+            let Some(sound) = self.sounds.get(self.at) else {
+                if !self.repeat || self.sounds.is_empty() {
+                    break;
+                }
+                self.at = 0;
+                continue;
+            };
+            let copied = copy(library, sound, self.done, codec, &mut frame[filled..]);
+            filled += copied;
+            self.done += copied;
+            empty = if copied > 0 { 0 } else { empty + 1 };
+            if filled < frame.len() {
+                (self.at, self.done) = (self.at + 1, 0);
+            }
+        }
+        frame[filled..].fill(g711::silence(codec));
+        filled > 0
+    }
+
+    /// Puts the clock right after a frame; a worker that slept too long goes on from now instead of hurrying.
+    pub(crate) fn advance(&mut self, now: Time, due: Time, frame: Duration, lag_max: Duration) {
+        self.next = Some(if now.since(due) > lag_max { now + frame } else { due + frame });
+    }
+}
+
+/// Copies samples of a sound from `done` on; how many.
+fn copy(library: &Library, sound: &Sound, done: usize, codec: Codec, frame: &mut [u8]) -> usize {
+    match sound {
+        Sound::Silence(ms) => {
+            let len = (*ms as usize * 8).saturating_sub(done).min(frame.len());
+            frame[..len].fill(g711::silence(codec));
+            len
+        }
+        Sound::Prompt { language, id } => {
+            let samples = library.find(language, id).and_then(|samples| samples.get(done..)).unwrap_or_default();
+            let len = samples.len().min(frame.len());
+            match g711::transcoder(Codec::Pcma, codec) {
+                Some(table) => {
+                    frame.iter_mut().zip(samples).for_each(|(to, from)| *to = table[*from as usize]);
+                }
+                None => frame[..len].copy_from_slice(&samples[..len]),
+            }
+            len
+        }
+    }
+}

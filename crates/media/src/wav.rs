@@ -1,0 +1,123 @@
+//! A WAV file's bytes to A-law at 8 kHz mono, or why not.
+
+use crate::g711;
+use thiserror::Error;
+
+/// The longest prompt: ten minutes.
+pub const PROMPT_BYTES_MAX: usize = 10 * 60 * 8000;
+
+/// Why a prompt file is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum WavError {
+    /// No RIFF/WAVE header.
+    #[error("this is not a WAV file (no RIFF/WAVE header)")]
+    NotWav,
+    /// It ends in the middle of a chunk, or has no `fmt ` or `data` chunk.
+    #[error("the WAV file has no complete `{0}` chunk")]
+    NoChunk(&'static str),
+    /// Something we do not convert.
+    #[error("{0}; wanted is 8 kHz mono A-law, µ-law or 16-bit PCM (try: sox in.wav -r 8000 -c 1 -e a-law out.wav)")]
+    Format(String),
+    /// Nothing in it.
+    #[error("the WAV file has no sound in it")]
+    Empty,
+    /// More than we keep in memory.
+    #[error("the sound is longer than ten minutes")]
+    TooLong,
+    /// The library is full.
+    #[error("there are already {} prompts", crate::PROMPTS_MAX)]
+    TooMany,
+}
+
+/// The A-law samples of a WAV file.
+pub(crate) fn read(bytes: &[u8]) -> Result<Vec<u8>, WavError> {
+    if bytes.get(..4) != Some(b"RIFF") || bytes.get(8..12) != Some(b"WAVE") {
+        return Err(WavError::NotWav);
+    }
+    let format = chunk(bytes, b"fmt ").filter(|f| f.len() >= 16).ok_or(WavError::NoChunk("fmt "))?;
+    let data = chunk(bytes, b"data").ok_or(WavError::NoChunk("data"))?;
+    let [tag, channels, bits] = [0, 2, 14].map(|at| u16::from_le_bytes([format[at], format[at + 1]]));
+    let rate = u32::from_le_bytes([format[4], format[5], format[6], format[7]]);
+    if rate != 8000 || channels != 1 {
+        return Err(WavError::Format(format!("the sound has {rate} Hz and {channels} channel(s)")));
+    }
+    let samples: Vec<u8> = match (tag, bits) {
+        (6, 8) => data.to_vec(),
+        (7, 8) => data.iter().map(|code| g711::encode_a(g711::decode_u(*code))).collect(),
+        (1, 16) => data.chunks_exact(2).map(|s| g711::encode_a(i16::from_le_bytes([s[0], s[1]]))).collect(),
+        _ => return Err(WavError::Format(format!("the sound has format tag {tag} with {bits} bits"))),
+    };
+    match samples.len() {
+        0 => Err(WavError::Empty),
+        len if len > PROMPT_BYTES_MAX => Err(WavError::TooLong),
+        _ => Ok(samples),
+    }
+}
+
+/// The body of the first chunk with this id. A `data` chunk cut short by a crashed recorder is no chunk.
+fn chunk<'a>(bytes: &'a [u8], id: &[u8; 4]) -> Option<&'a [u8]> {
+    let mut rest = bytes.get(12..)?;
+    loop {
+        let head = rest.get(..8)?;
+        let len = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
+        let body = rest.get(8..)?;
+        if head[..4] == *id {
+            return body.get(..len);
+        }
+        rest = body.get(len.checked_add(len & 1)?..)?;
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// A WAV file of this format tag and these sample bytes, with a chunk in between as editors write.
+    pub(crate) fn wav(tag: u16, rate: u32, channels: u16, bits: u16, data: &[u8]) -> Vec<u8> {
+        let mut file = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0".to_vec();
+        file.extend(tag.to_le_bytes());
+        file.extend(channels.to_le_bytes());
+        file.extend(rate.to_le_bytes());
+        file.extend((rate * channels as u32 * bits as u32 / 8).to_le_bytes());
+        file.extend((channels * bits / 8).to_le_bytes());
+        file.extend(bits.to_le_bytes());
+        file.extend(b"LIST\x03\0\0\0abc\0data");
+        file.extend((data.len() as u32).to_le_bytes());
+        file.extend(data);
+        file
+    }
+
+    #[test]
+    fn all_three_formats_become_the_same_a_law() {
+        assert_eq!(read(&wav(6, 8000, 1, 8, &[0xD5, 0x2A, 0xAA])).unwrap(), [0xD5, 0x2A, 0xAA]);
+        let pcm: Vec<u8> = [8i16, -32256, 32256].iter().flat_map(|s| s.to_le_bytes()).collect();
+        assert_eq!(read(&wav(1, 8000, 1, 16, &pcm)).unwrap(), [0xD5, 0x2A, 0xAA]);
+        assert_eq!(read(&wav(7, 8000, 1, 8, &[0xFF, 0x00, 0x80])).unwrap(), [0xD5, 0x2A, 0xAA]);
+    }
+
+    #[test]
+    fn a_wrong_file_is_refused_with_the_reason() {
+        let table = [
+            (b"OggS".to_vec(), "not a WAV"),
+            (wav(6, 8000, 1, 8, &[]), "no sound"),
+            (wav(6, 16000, 1, 8, &[1]), "16000 Hz"),
+            (wav(1, 8000, 2, 16, &[0; 4]), "2 channel"),
+            (wav(1, 8000, 1, 8, &[0; 4]), "tag 1 with 8 bits"),
+            (wav(85, 8000, 1, 16, &[0; 4]), "tag 85"),
+            (wav(6, 8000, 1, 8, &vec![0; PROMPT_BYTES_MAX + 1]), "ten minutes"),
+        ];
+        for (bytes, words) in table {
+            let error = read(&bytes).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_cut_anywhere_is_refused() {
+        let whole = wav(6, 8000, 1, 8, &[0xD5; 9]);
+        for cut in 0..whole.len() {
+            assert!(read(&whole[..cut]).is_err(), "cut at {cut}");
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The media machine: all legs of one worker, driven by commands, packets and time.
+
+use crate::leg::Leg;
+use crate::outbox::Outbox;
+use crate::play::{Playing, SOUNDS_MAX};
+use crate::random::Random;
+use crate::{Command, Event, Library, Transmit};
+use busyhour_model::{Audio, LegId, PlayId, Side, Sound, StreamStats, Time};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Legs of one worker: as many port pairs as one address has.
+pub const LEGS_MAX: usize = 32_768;
+
+/// What a worker is told at its start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// `Event::Silent` after so long without RTP; zero: never.
+    pub silence_timeout: Duration,
+    /// Of SSRCs and first sequence numbers and timestamps; unpredictable in production (RFC 3550 section 8).
+    pub seed: u64,
+}
+
+/// What went wrong without anybody to tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Prompts asked for that are not in the library, and sounds beyond the longest play.
+    pub prompts_missing: u64,
+    /// Commands and packets for legs we do not have.
+    pub strays: u64,
+    /// Packets not sent because too many waited.
+    pub dropped: u64,
+}
+
+/// Everything a worker knows except its prompts: written out in one process, it goes on in another.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Snapshot {
+    config: Config,
+    legs: BTreeMap<LegId, Leg>,
+    deadlines: BTreeSet<(Time, LegId)>,
+    outbox: Outbox,
+    events: VecDeque<Event>,
+    random: Random,
+    counters: Counters,
+}
+
+/// The media machine. One input, then drain `poll_transmit` and `poll_event` to `None`, then the next.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    state: Snapshot,
+    library: Arc<Library>,
+}
+
+/// One leg on its way from one worker to another.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Moved(Leg);
+
+impl Worker {
+    /// A worker without legs.
+    pub fn new(library: Arc<Library>, config: Config) -> Worker {
+        let random = Random::new(config.seed);
+        let state = Snapshot {
+            config,
+            legs: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            outbox: Outbox::default(),
+            events: VecDeque::new(),
+            random,
+            counters: Counters::default(),
+        };
+        Worker { state, library }
+    }
+
+    /// A worker that goes on where another was.
+    pub fn restore(state: Snapshot, library: Arc<Library>) -> Worker {
+        Worker { state, library }
+    }
+
+    /// All there is to know about this worker.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.state
+    }
+
+    /// Takes a command. Those for unknown legs are counted, except that `Close` is always answered.
+    pub fn handle_command(&mut self, now: Time, command: Command) {
+        let leg = command.leg();
+        match command {
+            Command::Open { leg, local, side } => self.open(leg, local, side),
+            Command::Connect { leg, audio } => self.connect(now, leg, audio),
+            Command::Play { leg, play, sounds, repeat } => self.play(now, leg, play, sounds, repeat),
+            Command::Stop { leg } => self.with(leg, Leg::stop),
+            Command::Bridge { a, b } => self.bridge(a, b),
+            Command::Unbridge { leg } => self.unbridge(leg),
+            Command::Close { leg } => self.close(now, leg),
+        }
+        self.arm(leg);
+    }
+
+    /// Takes an RTP packet that came to this leg's port. Nothing is allocated for it once the buffers have grown.
+    pub fn handle_rtp(&mut self, now: Time, leg: LegId, from: SocketAddr, bytes: &[u8]) {
+        let state = &mut self.state;
+        let Some(hearer) = state.legs.get_mut(&leg) else {
+            state.counters.strays += 1;
+            return;
+        };
+        let was_silent = hearer.silent;
+        let Some(heard) = hearer.hear(now, from, bytes) else { return };
+        let partner = hearer.partner;
+        if let Some(digit) = heard.digit {
+            state.events.push_back(Event::Digit { leg, digit });
+        }
+        if let Some(partner) = partner.and_then(|id| state.legs.get_mut(&id)) {
+            partner.relay(now, &heard, &mut state.outbox);
+        }
+        if was_silent {
+            self.arm(leg);
+        }
+    }
+
+    /// Takes an RTCP packet that came to this leg's RTCP port.
+    pub fn handle_rtcp(&mut self, now: Time, leg: LegId, from: SocketAddr, bytes: &[u8]) {
+        match self.state.legs.get_mut(&leg) {
+            Some(leg) => leg.hear_rtcp(now, from, bytes),
+            None => self.state.counters.strays += 1,
+        }
+    }
+
+    /// Does everything that is due by now.
+    pub fn handle_timeout(&mut self, now: Time) {
+        while let Some((_, id)) = self.state.deadlines.first().copied().filter(|(at, _)| *at <= now) {
+            let Snapshot { config, legs, deadlines, outbox, events, .. } = &mut self.state;
+            deadlines.pop_first();
+            if let Some(leg) = legs.get_mut(&id) {
+                leg.armed = None;
+                leg.handle_timeout(now, config.silence_timeout, &self.library, outbox, |event| events.push_back(event));
+            }
+            self.arm(id);
+        }
+    }
+
+    /// When `handle_timeout` is to be called, unless something else happens before.
+    pub fn poll_timeout(&self) -> Option<Time> {
+        self.state.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// The next packet to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
+        self.state.outbox.pop()
+    }
+
+    /// The next thing to tell.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.state.events.pop_front()
+    }
+
+    /// Legs open.
+    pub fn legs(&self) -> usize {
+        self.state.legs.len()
+    }
+
+    /// Legs open, whose side and local address, in the order of their ids.
+    pub fn open_legs(&self) -> impl Iterator<Item = (LegId, Side, SocketAddr)> + '_ {
+        self.state.legs.values().map(|leg| (leg.id, leg.side, leg.local))
+    }
+
+    /// Legs hearing a play now.
+    pub fn playing(&self) -> usize {
+        self.state.legs.values().filter(|leg| leg.is_playing()).count()
+    }
+
+    /// What a leg has carried so far.
+    pub fn stats(&self, leg: LegId) -> Option<StreamStats> {
+        self.state.legs.get(&leg).map(Leg::stats)
+    }
+
+    /// What went wrong so far.
+    pub fn counters(&self) -> Counters {
+        Counters { dropped: self.state.outbox.dropped, ..self.state.counters }
+    }
+
+    /// Takes a leg out, to be adopted by another worker. Its bridge ends.
+    pub fn release(&mut self, leg: LegId) -> Option<Moved> {
+        self.unbridge(leg);
+        let mut moved = self.state.legs.remove(&leg)?;
+        if let Some(at) = moved.armed.take() {
+            self.state.deadlines.remove(&(at, leg));
+        }
+        Some(Moved(moved))
+    }
+
+    /// Takes a leg over from another worker.
+    pub fn adopt(&mut self, Moved(leg): Moved) {
+        let id = leg.id;
+        self.state.legs.insert(id, leg);
+        self.arm(id);
+    }
+
+    fn open(&mut self, leg: LegId, local: SocketAddr, side: Side) {
+        let Snapshot { legs, random, events, .. } = &mut self.state;
+        if legs.len() >= LEGS_MAX || legs.contains_key(&leg) {
+            let detail = if legs.contains_key(&leg) { "the leg is already open" } else { "too many legs are open" };
+            events.push_back(Event::Failed { leg, detail: detail.into() });
+            return;
+        }
+        legs.insert(leg, Leg::new(leg, local, side, random));
+    }
+
+    fn connect(&mut self, now: Time, leg: LegId, audio: Audio) {
+        let mut random = self.state.random.clone();
+        self.with(leg, |leg| leg.connect(now, audio, &mut random));
+        self.state.random = random;
+    }
+
+    fn play(&mut self, now: Time, leg: LegId, play: PlayId, sounds: Vec<Sound>, repeat: bool) {
+        let missing = |sound: &&Sound| match sound {
+            Sound::Prompt { language, id } => !self.library.contains(language, id),
+            Sound::Silence(_) => false,
+        };
+        let missing = sounds.iter().filter(missing).count() + sounds.len().saturating_sub(SOUNDS_MAX);
+        self.state.counters.prompts_missing += missing as u64;
+        self.with(leg, |leg| leg.play(now, Playing::new(play, sounds, repeat)));
+    }
+
+    fn bridge(&mut self, a: LegId, b: LegId) {
+        let both = a != b && [a, b].iter().all(|leg| self.state.legs.contains_key(leg));
+        if !both {
+            self.state.counters.strays += 1;
+            return;
+        }
+        for (one, other) in [(a, b), (b, a)] {
+            if self.state.legs.get(&one).is_some_and(|leg| leg.partner != Some(other)) {
+                self.unbridge(one);
+            }
+            self.with(one, |leg| leg.partner = Some(other));
+        }
+    }
+
+    fn unbridge(&mut self, leg: LegId) {
+        let partner = self.state.legs.get_mut(&leg).and_then(|leg| leg.partner.take());
+        if let Some(partner) = partner.and_then(|partner| self.state.legs.get_mut(&partner)) {
+            partner.partner = None;
+        }
+    }
+
+    fn close(&mut self, now: Time, leg: LegId) {
+        self.unbridge(leg);
+        let state = &mut self.state;
+        let stats = match state.legs.get_mut(&leg) {
+            Some(closing) => closing.close(now, &mut state.outbox),
+            None => StreamStats::default(),
+        };
+        if let Some(at) = state.legs.remove(&leg).and_then(|leg| leg.armed) {
+            state.deadlines.remove(&(at, leg));
+        }
+        state.events.push_back(Event::Closed { leg, stats });
+    }
+
+    fn with(&mut self, leg: LegId, change: impl FnOnce(&mut Leg)) {
+        match self.state.legs.get_mut(&leg) {
+            Some(leg) => change(leg),
+            None => self.state.counters.strays += 1,
+        }
+    }
+
+    /// Puts a leg's next deadline where it belongs.
+    fn arm(&mut self, id: LegId) {
+        let Snapshot { legs, deadlines, config, .. } = &mut self.state;
+        let Some(leg) = legs.get_mut(&id) else { return };
+        let due = leg.due(config.silence_timeout);
+        if leg.armed != due {
+            if let Some(at) = leg.armed {
+                deadlines.remove(&(at, id));
+            }
+            deadlines.extend(due.map(|at| (at, id)));
+            leg.armed = due;
+        }
+    }
+}
