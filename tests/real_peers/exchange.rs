@@ -1,0 +1,135 @@
+//! The busyhour under test: its own process, its own ports, its own folder.
+
+use crate::process::{Process, until};
+use serde_json::Value;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// What the agents' phones know.
+pub(crate) const PASSWORD: &str = "correct-horse-7";
+/// Where the carrier's calls come from.
+pub(crate) const CARRIER: &str = "127.0.0.2";
+/// Where the agents' phones are.
+pub(crate) const PHONES: &str = "127.0.0.3";
+
+/// A running switch with the shipped hotline, five agents and a trunk from `CARRIER`.
+pub(crate) struct Exchange {
+    /// Its SIP port on 127.0.0.1, UDP and TCP.
+    pub(crate) sip: u16,
+    /// Its RTP and RTCP ports.
+    pub(crate) media: (u16, u16),
+    /// Everything the test writes.
+    pub(crate) folder: PathBuf,
+    http: SocketAddr,
+    process: Process,
+}
+
+impl Exchange {
+    /// Starts one and waits until it is ready. `name` is the test's own.
+    pub(crate) fn start(name: &str) -> Exchange {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::remove_dir_all(&folder).ok();
+        fs::create_dir_all(&folder).unwrap();
+        let (sip, http) = (free_port(), SocketAddr::from(([127, 0, 0, 1], free_port())));
+        let media = (28_000, 28_099);
+        fs::write(folder.join("busyhour.toml"), config(sip, media, http)).unwrap();
+        let program = std::env::var("BUSYHOUR_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_busyhour").into());
+        let mut command = Command::new(program);
+        command.arg("serve").arg("--config").arg(folder.join("busyhour.toml"));
+        let process = Process::start("busyhour", &folder, &mut command);
+        let exchange = Exchange { sip, media, folder, http, process };
+        until("busyhour is ready", Duration::from_secs(20), || exchange.page("/readyz").map(|_| ()));
+        exchange
+    }
+
+    /// The body of a page, when it is answered with 200.
+    pub(crate) fn page(&self, path: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(self.http).ok()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        assert!(!head.to_lowercase().contains("chunked"), "{path} is sent in chunks, which this client does not read");
+        head.starts_with("HTTP/1.1 200").then(|| body.to_owned())
+    }
+
+    /// A page of JSON rows.
+    #[track_caller]
+    pub(crate) fn rows(&self, path: &str) -> Vec<Value> {
+        let body = self.page(path).unwrap_or_else(|| panic!("{path} is not answered:\n{}", self.process.said()));
+        let value: Value = serde_json::from_str(&body).unwrap();
+        value.as_array().unwrap_or_else(|| panic!("{path} is no list: {body}")).clone()
+    }
+
+    /// Waits for the records of `calls` calls and for everything to be at rest again.
+    #[track_caller]
+    pub(crate) fn records(&self, calls: usize) -> Vec<Value> {
+        let limit = Duration::from_secs(15);
+        until("no call is left", limit, || self.rows("/api/calls/active").is_empty().then_some(()));
+        let records = until("every record is written", limit, || {
+            Some(self.rows("/api/calls?limit=1000")).filter(|records| records.len() >= calls)
+        });
+        assert_eq!(records.len(), calls, "one record per call");
+        records
+    }
+
+    /// How many agents are in a state.
+    pub(crate) fn agents(&self, state: &str) -> usize {
+        self.rows("/api/agents").iter().filter(|agent| agent["state"] == state).count()
+    }
+
+    /// The log of the switch.
+    pub(crate) fn said(&self) -> String {
+        self.process.said()
+    }
+}
+
+/// A port nobody uses now, neither UDP nor TCP users of the loopback.
+fn free_port() -> u16 {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn config(sip: u16, media: (u16, u16), http: SocketAddr) -> String {
+    format!(
+        r#"skills = ["enquiry", "complaint", "general"]
+[server]
+domain = "127.0.0.1"
+data = "data"
+[sip]
+udp = ["127.0.0.1:{sip}"]
+tcp = ["127.0.0.1:{sip}"]
+[media]
+address = "127.0.0.1"
+ports = "{}-{}"
+[http]
+listen = "{http}"
+[[trunk]]
+name = "carrier"
+sources = ["{CARRIER}"]
+channels = 30
+[[number]]
+number = "95118"
+dialplan = "hotline"
+[[queue]]
+name = "enquiry"
+skills = {{ enquiry = 1 }}
+wrap_up = "1s"
+[[queue]]
+name = "complaint"
+skills = {{ complaint = 1 }}
+[[queue]]
+name = "general"
+skills = {{ general = 1 }}
+[[agent]]
+numbers = "1001-1005"
+password = "{PASSWORD}"
+skills = {{ enquiry = 1, complaint = 1, general = 1 }}
+auto_ready = true
+"#,
+        media.0, media.1
+    )
+}

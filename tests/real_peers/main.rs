@@ -1,0 +1,171 @@
+//! busyhour against other people's programs: SIPp, baresip, promtool, tshark. `./test peers` installs them and runs this;
+//! without BUSYHOUR_PEERS=1 nothing here runs, so that `cargo test` needs no root and no packages.
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+mod capture;
+mod exchange;
+mod process;
+mod softphone;
+mod sound;
+
+use capture::Capture;
+use exchange::{CARRIER, Exchange, PASSWORD, PHONES};
+use process::{Process, output, until};
+use softphone::{Line, Softphone};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+const CALLER_HERTZ: f64 = 620.0;
+const AGENT_HERTZ: f64 = 1_130.0;
+const SECOND: Duration = Duration::from_secs(1);
+
+fn wanted() -> bool {
+    let wanted = std::env::var_os("BUSYHOUR_PEERS").is_some();
+    if !wanted {
+        eprintln!("not run: `./test peers` installs the peers and runs this");
+    }
+    wanted
+}
+
+/// SIPp with one of our scenarios, from `address`.
+fn sipp(exchange: &Exchange, scenario: &str, address: &str, port: u16) -> Command {
+    let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sipp");
+    let mut command = Command::new("sipp");
+    command.current_dir(&exchange.folder).arg(format!("127.0.0.1:{}", exchange.sip));
+    command.arg("-sf").arg(scenarios.join(scenario)).args(["-i", address, "-mi", address, "-nostdin", "-trace_err"]);
+    command.args(["-p", &port.to_string()]);
+    command
+}
+
+#[test]
+fn a_carriers_calls_reach_the_agents_and_every_leg_hangs_up() {
+    const CALLS: usize = 8;
+    if !wanted() {
+        return;
+    }
+    let exchange = Exchange::start("carrier");
+    let capture = Capture::start(&exchange.folder, exchange.sip, exchange.media);
+    let agents: String =
+        (1001..=1005).map(|n| format!("{n};[authentication username={n} password={PASSWORD}]\n")).collect();
+    fs::write(exchange.folder.join("agents.csv"), format!("SEQUENTIAL\n{agents}")).unwrap();
+    fs::write(exchange.folder.join("numbers.csv"), "SEQUENTIAL\n95118\n").unwrap();
+    sound::write_call(&exchange.folder.join("caller.pcap"), CALLER_HERTZ, 12, &[(2.0, 1), (4.0, 1)]);
+
+    let mut register = sipp(&exchange, "register.xml", PHONES, 27_000);
+    register.args(["-inf", "agents.csv", "-m", "5"]);
+    Process::start("register", &exchange.folder, &mut register).succeeds_within(10 * SECOND);
+    until("five agents are ready", 5 * SECOND, || (exchange.agents("Ready") == 5).then_some(()));
+
+    let calls = CALLS.to_string();
+    let mut answer = sipp(&exchange, "agent.xml", PHONES, 27_000);
+    let phones = Process::start("phones", &exchange.folder, answer.args(["-mp", "27100", "-rtp_echo", "-m", &calls]));
+    let mut dial = sipp(&exchange, "carrier.xml", CARRIER, 27_200);
+    dial.args(["-mp", "27300", "-inf", "numbers.csv", "-r", "1", "-m", &calls]);
+    Process::start("calls", &exchange.folder, &mut dial).succeeds_within(60 * SECOND);
+    phones.succeeds_within(20 * SECOND);
+
+    for record in exchange.records(CALLS) {
+        assert_eq!(record["cause"], "CallerHungUp", "{record}");
+        assert!(record["agent"].is_string() && record["queue"] == "enquiry", "{record}");
+        let legs = record["legs"].as_array().unwrap();
+        assert_eq!(legs.len(), 2, "{record}");
+        for leg in legs {
+            assert_eq!(leg["status"], 200, "{record}");
+            // The phones echo, so both legs carry sound both ways; the shortest talk lasts about three seconds.
+            for way in ["packets_in", "packets_out"] {
+                assert!(leg["stats"][way].as_u64().unwrap() > 100, "{way}: {record}");
+            }
+            assert_eq!(leg["stats"]["refused_in"], 0, "{record}");
+        }
+    }
+    capture.is_clean(CALLS);
+}
+
+/// A softphone caller reaches a softphone agent through the hotline; `hangs_up` ends the call, the other is to notice.
+fn softphones_talk(test: &str, hangs_up: &str) {
+    let exchange = Exchange::start(test);
+    let capture = Capture::start(&exchange.folder, exchange.sip, exchange.media);
+    let voice = |name: &str, hertz: f64| -> PathBuf {
+        let path = exchange.folder.join(format!("{name}-voice.wav"));
+        sound::write_tone(&path, hertz, 60);
+        path
+    };
+    let server = format!("127.0.0.1:{}", exchange.sip);
+    let mut agent = Softphone::start(
+        &exchange.folder,
+        &Line {
+            name: "agent",
+            address: PHONES.parse().unwrap(),
+            port: 27_400,
+            account: format!(
+                "<sip:1001@{server};transport=udp>;auth_user=1001;auth_pass={PASSWORD};regint=60;answermode=auto;audio_codecs=PCMA/8000/1"
+            ),
+            voice: &voice("agent", AGENT_HERTZ),
+        },
+    );
+    until("the agent is ready", 10 * SECOND, || (exchange.agents("Ready") == 1).then_some(()));
+    // The caller's phone speaks µ-law, the agent's A-law: what they hear is converted on the way.
+    let mut caller = Softphone::start(
+        &exchange.folder,
+        &Line {
+            name: "caller",
+            address: CARRIER.parse().unwrap(),
+            port: 27_440,
+            account: format!("<sip:13800138000@{CARRIER}:27440>;regint=0;audio_codecs=PCMU/8000/1"),
+            voice: &voice("caller", CALLER_HERTZ),
+        },
+    );
+    caller.command("dial", &format!("sip:95118@{server}"));
+    caller.hears_of("CALL_ESTABLISHED", 5 * SECOND);
+    for _ in ["language", "service"] {
+        thread::sleep(2 * SECOND);
+        caller.command("sndcode", "1");
+    }
+    agent.hears_of("CALL_ESTABLISHED", 20 * SECOND);
+    thread::sleep(7 * SECOND);
+    let (ends, notices) = if hangs_up == "caller" { (&mut caller, &mut agent) } else { (&mut agent, &mut caller) };
+    ends.command("hangup", "");
+    notices.hears_of("CALL_CLOSED", 3 * SECOND);
+
+    let records = exchange.records(1);
+    let cause = if hangs_up == "caller" { "CallerHungUp" } else { "PartnerHungUp" };
+    assert_eq!(records[0]["cause"], cause, "{}", records[0]);
+    assert_eq!(records[0]["agent"], "1001", "{}", records[0]);
+    let (caller_ear, agent_ear) = (caller.ear(), agent.ear());
+    for (ear, other, own) in [(caller_ear, AGENT_HERTZ, CALLER_HERTZ), (agent_ear, CALLER_HERTZ, AGENT_HERTZ)] {
+        let heard = (sound::seconds_of_tone(&ear, other), sound::seconds_of_tone(&ear, own));
+        assert!(heard.0 >= 6.0 && heard.1 < 0.3, "{}: {heard:?} s of the other's and of its own voice", ear.display());
+    }
+    capture.is_clean(1);
+}
+
+#[test]
+fn softphones_hear_each_other_and_the_agent_notices_the_caller_hang_up() {
+    if wanted() {
+        softphones_talk("caller-hangs-up", "caller");
+    }
+}
+
+#[test]
+fn softphones_hear_each_other_and_the_caller_notices_the_agent_hang_up() {
+    if wanted() {
+        softphones_talk("agent-hangs-up", "agent");
+    }
+}
+
+#[test]
+fn prometheus_accepts_the_metrics_page_and_the_rules() {
+    if !wanted() {
+        return;
+    }
+    let exchange = Exchange::start("metrics");
+    let page = exchange.folder.join("metrics.txt");
+    fs::write(&page, exchange.page("/metrics").expect("/metrics is answered")).unwrap();
+    output(Command::new("promtool").args(["check", "metrics"]).stdin(File::open(&page).unwrap()));
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("docker/prometheus-rules.yml");
+    output(Command::new("promtool").args(["check", "rules"]).arg(rules));
+    assert!(!exchange.said().contains("ERROR"), "{}", exchange.said());
+}
