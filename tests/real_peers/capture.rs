@@ -48,6 +48,11 @@ impl Capture {
             let found = self.rows(&format!("{ours} && ({incomplete})"), "frame.number -e _ws.col.Info");
             assert!(found.is_empty(), "{incomplete}:\n{}", found.join("\n"));
         }
+        for message in self.rows(&format!("{ours} && sip"), "sip.Content-Length -e udp.payload") {
+            let (length, payload) = message.split_once('\t').unwrap();
+            let body = payload.split_once("0d0a0d0a").map_or("", |(_, body)| body);
+            assert_eq!(length.parse(), Ok(body.len() / 2), "Content-Length and body differ: {message}");
+        }
         let invites = self.rows("sip.Method == \"INVITE\"", "sip.Call-ID");
         assert!(invites.len() >= calls, "{} INVITEs seen, {calls} calls made", invites.len());
         let sound = format!("rtp && udp.srcport >= {} && udp.srcport <= {}", self.media.0, self.media.1);
