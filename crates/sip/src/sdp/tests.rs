@@ -1,0 +1,180 @@
+//! Offer/answer as peers in the field do it.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use Direction::{Inactive, RecvOnly, SendOnly, SendRecv};
+
+fn local() -> Local {
+    Local { address: "192.0.2.1:40000".parse().unwrap(), session_id: 7, version: 3 }
+}
+
+fn offer_of(media: &str) -> String {
+    format!("v=0\r\no=- 1 1 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\n{media}")
+}
+
+fn answered(media: &str, wanted: Direction) -> Result<(String, Audio), SdpError> {
+    answer(&local(), offer_of(media).as_bytes(), wanted)
+        .map(|(text, audio)| (String::from_utf8(text.to_vec()).unwrap(), audio))
+}
+
+#[test]
+fn our_offer_is_understood_by_ourselves() {
+    let offer = offer(&local(), SendRecv, 20);
+    let theirs = Local { address: "[2001:db8::2]:5000".parse().unwrap(), session_id: 1, version: 1 };
+    let (answer, heard) = answer(&theirs, &offer, SendRecv).unwrap();
+    let agreed = accepted(&offer, &answer).unwrap();
+    assert_eq!(
+        (heard.remote, heard.remote_rtcp),
+        ("192.0.2.1:40000".parse().unwrap(), "192.0.2.1:40001".parse().unwrap())
+    );
+    assert_eq!(agreed.remote, theirs.address);
+    for audio in [heard, agreed] {
+        assert_eq!((audio.codec, audio.payload_type, audio.telephone_event), (Codec::Pcma, 8, Some(101)));
+        assert_eq!((audio.ptime_ms, audio.direction), (20, SendRecv));
+    }
+}
+
+#[test]
+fn the_first_codec_of_theirs_that_we_speak_is_taken_by_their_number() {
+    let cases = [
+        ("m=audio 5000 RTP/AVP 0 8\r\n", Codec::Pcmu, 0, None),
+        ("m=audio 5000 RTP/AVP 18 8 0\r\n", Codec::Pcma, 8, None),
+        (
+            "m=audio 5000 RTP/AVP 96 97\r\na=rtpmap:96 opus/48000/2\r\na=rtpmap:97 pcma/8000/1\r\n",
+            Codec::Pcma,
+            97,
+            None,
+        ),
+        ("m=audio 5000/1 RTP/AVP 9 0 96\na=rtpmap:96 TELEPHONE-EVENT/8000\na=fmtp:96 0-16\n", Codec::Pcmu, 0, Some(96)),
+        (
+            "m=audio 5000 RTP/AVP 8 96 97\r\na=rtpmap:96 telephone-event/48000\r\na=rtpmap:97 telephone-event/8000\r\n",
+            Codec::Pcma,
+            8,
+            Some(97),
+        ),
+        ("m=audio 5000 RTP/AVP 0 8\r\na=rtpmap:0 G722/8000\r\n", Codec::Pcma, 8, None),
+    ];
+    for (media, codec, payload_type, event) in cases {
+        let (text, audio) = answered(media, SendRecv).unwrap();
+        assert_eq!((audio.codec, audio.payload_type, audio.telephone_event), (codec, payload_type, event), "{media}");
+        let formats =
+            [Some(payload_type), event].into_iter().flatten().map(|number| format!(" {number}")).collect::<String>();
+        assert!(text.contains(&format!("m=audio 40000 RTP/AVP{formats}\r\n")), "{text}");
+    }
+}
+
+#[test]
+fn every_stream_is_answered_in_its_place() {
+    let (text, audio) = answered(
+        "m=video 6000 RTP/AVP 31\r\nm=audio 0 RTP/AVP 8\r\nm=audio 7000 RTP/SAVP 8\r\nm=audio 5000 RTP/AVP 8\r\nm=audio 5002 RTP/AVP 8\r\nm=image 9 udptl t38\r\n",
+        SendRecv,
+    )
+    .unwrap();
+    let lines: Vec<_> = text.lines().filter(|line| line.starts_with("m=")).collect();
+    let expected = [
+        "m=video 0 RTP/AVP 31",
+        "m=audio 0 RTP/AVP 8",
+        "m=audio 0 RTP/SAVP 8",
+        "m=audio 40000 RTP/AVP 8",
+        "m=audio 0 RTP/AVP 8",
+        "m=image 0 udptl t38",
+    ];
+    assert_eq!((lines, audio.remote.port()), (expected.to_vec(), 5000));
+}
+
+#[test]
+fn hold_and_resume_turn_the_right_way() {
+    let cases = [
+        ("", "", SendRecv, SendRecv),
+        ("", "a=sendonly\r\n", SendRecv, RecvOnly),
+        ("", "a=recvonly\r\n", SendRecv, SendOnly),
+        ("", "a=inactive\r\n", SendRecv, Inactive),
+        ("a=sendonly\r\n", "", SendRecv, RecvOnly),
+        ("a=inactive\r\n", "a=sendrecv\r\n", SendRecv, SendRecv),
+        ("", "", SendOnly, SendOnly),
+        ("", "a=sendonly\r\n", SendOnly, Inactive),
+        ("", "c=IN IP4 0.0.0.0\r\n", SendRecv, RecvOnly),
+        ("", "c=IN IP4 0.0.0.0\r\na=inactive\r\n", SendRecv, Inactive),
+    ];
+    for (session, media, wanted, ours) in cases {
+        let (text, audio) = answered(&format!("{session}m=audio 5000 RTP/AVP 8\r\n{media}"), wanted).unwrap();
+        assert_eq!(audio.direction, ours, "{session}{media}");
+        let word = format!("a={}\r\n", format!("{ours:?}").to_lowercase());
+        assert!(text.ends_with(&word), "{text}");
+    }
+}
+
+#[test]
+fn addresses_and_packet_times_are_read_where_they_stand() {
+    let cases = [
+        ("c=IN IP4 203.0.113.5/127\r\na=ptime:30\r\n", "203.0.113.5:5000", "203.0.113.5:5001", 30),
+        ("c=IN IP6 2001:db8::5\r\na=rtcp:9000\r\n", "[2001:db8::5]:5000", "[2001:db8::5]:9000", 20),
+        ("a=rtcp:9000 IN IP4 203.0.113.6\r\na=ptime:200\r\n", "198.51.100.9:5000", "203.0.113.6:9000", 60),
+        ("a=ptime:0\r\na=maxptime:10\r\n", "198.51.100.9:5000", "198.51.100.9:5001", 10),
+        ("a=ptime: 25 \r\nx\r\n=\r\na\r\n", "198.51.100.9:5000", "198.51.100.9:5001", 20),
+    ];
+    for (lines, rtp, rtcp, ptime_ms) in cases {
+        let (_, audio) = answered(&format!("m=audio 5000 RTP/AVP 8\r\n{lines}"), SendRecv).unwrap();
+        assert_eq!((audio.remote, audio.remote_rtcp), (rtp.parse().unwrap(), rtcp.parse().unwrap()), "{lines}");
+        assert_eq!(audio.ptime_ms, ptime_ms, "{lines}");
+    }
+}
+
+#[test]
+fn offers_we_cannot_take_are_refused_with_their_status() {
+    let many = "m=audio 5000 RTP/AVP 8\r\n".repeat(33);
+    let cases = [
+        ("m=audio 5000 RTP/AVP 18 101\r\na=rtpmap:101 telephone-event/8000\r\n", 488),
+        ("m=video 5000 RTP/AVP 31\r\n", 488),
+        ("m=audio 5000 RTP/SAVP 8\r\n", 488),
+        ("m=audio 0 RTP/AVP 8\r\n", 488),
+        ("", 488),
+        ("m=audio 70000 RTP/AVP 8\r\n", 400),
+        ("m=audio 5000 RTP/AVP\r\n", 400),
+        (&many, 400),
+    ];
+    for (media, status) in cases {
+        assert_eq!(answered(media, SendRecv).unwrap_err().status(), status, "{media}");
+    }
+    assert_eq!(answer(&local(), b"\xff\x00", SendRecv).unwrap_err(), SdpError::Malformed);
+    let no_address = b"v=0\r\nc=IN IP4 pbx.example.com\r\nm=audio 5000 RTP/AVP 8\r\n";
+    assert_eq!(answer(&local(), no_address, SendRecv).unwrap_err(), SdpError::NoCommonCodec);
+}
+
+#[test]
+fn an_answer_is_read_against_what_we_offered() {
+    let offered = offer(&local(), SendOnly, 20);
+    let cases = [
+        ("m=audio 5000 RTP/AVP 0 101\r\na=ptime:40\r\n", Ok((Codec::Pcmu, Some(101), SendOnly, 40))),
+        ("m=audio 5000 RTP/AVP 8\r\na=inactive\r\n", Ok((Codec::Pcma, None, Inactive, 20))),
+        (
+            "m=audio 5000 RTP/AVP 8 97\r\na=rtpmap:97 telephone-event/8000\r\n",
+            Ok((Codec::Pcma, Some(97), SendOnly, 20)),
+        ),
+        ("m=audio 0 RTP/AVP 8\r\n", Err(SdpError::NoCommonCodec)),
+        ("m=audio 5000 RTP/AVP 18\r\n", Err(SdpError::NoCommonCodec)),
+    ];
+    for (media, expected) in cases {
+        let audio = accepted(&offered, offer_of(media).as_bytes());
+        assert_eq!(
+            audio.map(|audio| (audio.codec, audio.telephone_event, audio.direction, audio.ptime_ms)),
+            expected,
+            "{media}"
+        );
+    }
+}
+
+#[test]
+fn a_description_is_found_in_a_multipart_body() {
+    let body = Bytes::from_static(
+        b"preamble\r\n--b 1\r\nContent-Type: application/isup\r\n\r\n\x01\xff\r\n--b 1\r\nX: y\r\nc : Application/SDP ;q=1\r\n\r\nv=0\r\ns=-\r\n\r\n--b 1--\r\n",
+    );
+    let found = find(Some(b"Multipart/Mixed; charset=x; Boundary=\"b 1\""), &body);
+    assert_eq!(found.as_deref(), Some(&b"v=0\r\ns=-\r\n"[..]));
+    let sdp = Bytes::from_static(b"v=0\r\n");
+    assert_eq!(find(Some(b"application/SDP;x=y"), &sdp), Some(sdp.clone()));
+    for other in [&b"application/isup"[..], b"multipart/mixed", b"multipart/mixed;boundary=zz", b"x", b""] {
+        assert_eq!(find(Some(other), &body), None);
+    }
+    assert_eq!(find(None, &sdp), None);
+}

@@ -1,0 +1,466 @@
+//! Header values taken apart: Via, name-addr, CSeq, lists and parameters (RFC 3261 section 25.1).
+
+use crate::uri::{Host, Params, Parts, Uri, host_port, param, write_params};
+use crate::{Fault, HeaderName, Headers, Method};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::net::IpAddr;
+
+/// One hop of a Via (RFC 3261 section 20.42).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Via {
+    /// `UDP`, `TCP`, …, as it came.
+    pub transport: String,
+    /// sent-by host.
+    pub host: Host,
+    /// sent-by port.
+    pub port: Option<u16>,
+    /// `branch`, `received`, `rport`, `ttl`, `maddr`, ….
+    pub params: Params,
+}
+
+/// `"display" <uri>;params`, the form of From, To, Contact, Route, P-Asserted-Identity, ….
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NameAddr {
+    /// Display name without quotes and escapes; bytes that are no UTF-8 are replaced (the header keeps them).
+    pub display: Option<String>,
+    /// The address.
+    pub uri: Uri,
+    /// Header parameters.
+    pub params: Params,
+}
+
+/// The Contact fields of a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Contacts {
+    /// `*`: every binding (REGISTER only).
+    Star,
+    /// Addresses, in order; empty when there is no Contact.
+    List(Vec<NameAddr>),
+}
+
+impl Via {
+    /// A hop of ours with `branch` and an `rport` to be filled in (RFC 3581).
+    pub fn new(transport: &str, host: Host, port: Option<u16>, branch: &str) -> Via {
+        let params = vec![("branch".to_owned(), Some(branch.to_owned())), ("rport".to_owned(), None)];
+        Via { transport: transport.to_owned(), host, port, params }
+    }
+
+    /// The hop in `text`. Fails with `Fault::Header(Via)`.
+    pub fn parse(text: &[u8]) -> Result<Via, Fault> {
+        let parts = ViaParts::split(text).ok_or(Fault::Header(HeaderName::Via))?;
+        Ok(Via {
+            transport: lossy(parts.transport),
+            host: Host::parse(parts.host).ok_or(Fault::Header(HeaderName::Via))?,
+            port: parts.port,
+            params: owned_params(parts.params),
+        })
+    }
+
+    /// Raw value of a parameter: `Some("")` without value.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        param(&self.params, name)
+    }
+
+    /// Transaction id.
+    pub fn branch(&self) -> Option<&str> {
+        self.param("branch").filter(|branch| !branch.is_empty())
+    }
+
+    /// `received`, when it is an address (IPv6 with or without brackets).
+    pub fn received(&self) -> Option<IpAddr> {
+        self.param("received")?.trim_matches(['[', ']']).parse().ok()
+    }
+
+    /// `rport`: `None` not asked for, `Some(None)` asked for, `Some(Some(port))` filled in.
+    pub fn rport(&self) -> Option<Option<u16>> {
+        self.param("rport").map(|port| port.parse().ok())
+    }
+
+    /// Sets a parameter in place or at the end.
+    pub fn set_param(&mut self, name: &str, value: Option<&str>) {
+        set_param(&mut self.params, name, value);
+    }
+}
+
+impl NameAddr {
+    /// `<uri>`.
+    pub fn new(uri: Uri) -> NameAddr {
+        NameAddr { display: None, uri, params: Params::new() }
+    }
+
+    /// The address in `text`, with or without angle brackets. Fails with [`Fault::Address`].
+    pub fn parse(text: &[u8]) -> Result<NameAddr, Fault> {
+        let parts = AddressParts::split(text).ok_or(Fault::Address)?;
+        let display = parts.display.map(unquote).filter(|display| !display.is_empty());
+        Ok(NameAddr { display, uri: Uri::parse(parts.uri)?, params: owned_params(parts.params) })
+    }
+
+    /// Raw value of a header parameter: `Some("")` without value.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        param(&self.params, name)
+    }
+
+    /// `tag`.
+    pub fn tag(&self) -> Option<&str> {
+        self.param("tag").filter(|tag| !tag.is_empty())
+    }
+
+    /// Sets a header parameter in place or at the end.
+    pub fn set_param(&mut self, name: &str, value: Option<&str>) {
+        set_param(&mut self.params, name, value);
+    }
+}
+
+fn set_param(params: &mut Params, name: &str, value: Option<&str>) {
+    let value = value.map(str::to_owned);
+    match params.iter_mut().find(|(key, _)| key.eq_ignore_ascii_case(name)) {
+        Some(found) => found.1 = value,
+        None => params.push((name.to_owned(), value)),
+    }
+}
+
+/// What a message's fields mean. Everything `Message::parse` lets through has valid Via, From, To, Call-ID and CSeq.
+impl Headers {
+    /// The first hop.
+    pub fn top_via(&self) -> Result<Via, Fault> {
+        Via::parse(self.list(HeaderName::Via).next().ok_or(Fault::Missing(HeaderName::Via))?)
+    }
+
+    /// All hops, topmost first.
+    pub fn vias(&self) -> Result<Vec<Via>, Fault> {
+        self.list(HeaderName::Via).map(Via::parse).collect()
+    }
+
+    /// From.
+    pub fn from(&self) -> Result<NameAddr, Fault> {
+        self.address(HeaderName::From)
+    }
+
+    /// To.
+    pub fn to(&self) -> Result<NameAddr, Fault> {
+        self.address(HeaderName::To)
+    }
+
+    /// The first address of a field such as P-Asserted-Identity, Refer-To or From.
+    pub fn address(&self, name: HeaderName) -> Result<NameAddr, Fault> {
+        NameAddr::parse(self.first(name).ok_or(Fault::Missing(name))?).map_err(|_| Fault::Header(name))
+    }
+
+    /// All addresses of a list field such as Route, P-Asserted-Identity or Diversion.
+    pub fn addresses(&self, name: HeaderName) -> Result<Vec<NameAddr>, Fault> {
+        self.list(name).map(|text| NameAddr::parse(text).map_err(|_| Fault::Header(name))).collect()
+    }
+
+    /// Route set in the order of the fields.
+    pub fn routes(&self) -> Result<Vec<NameAddr>, Fault> {
+        self.addresses(HeaderName::Route)
+    }
+
+    /// Record-Route in the order of the fields; the caller's dialog reverses it (RFC 3261 section 12.1.2).
+    pub fn record_routes(&self) -> Result<Vec<NameAddr>, Fault> {
+        self.addresses(HeaderName::RecordRoute)
+    }
+
+    /// Contact.
+    pub fn contacts(&self) -> Result<Contacts, Fault> {
+        if self.first(HeaderName::Contact) == Some(b"*") {
+            return Ok(Contacts::Star);
+        }
+        self.addresses(HeaderName::Contact).map(Contacts::List)
+    }
+
+    /// The `tag` of From.
+    pub fn from_tag(&self) -> Option<String> {
+        self.from().ok()?.tag().map(str::to_owned)
+    }
+
+    /// The `tag` of To.
+    pub fn to_tag(&self) -> Option<String> {
+        self.to().ok()?.tag().map(str::to_owned)
+    }
+
+    /// Call-ID; empty when there is none.
+    pub fn call_id(&self) -> &str {
+        self.text(HeaderName::CallId).unwrap_or("")
+    }
+
+    /// Sequence number (below 2^31, RFC 3261 section 8.1.1.5) and method.
+    pub fn cseq(&self) -> Result<(u32, Method), Fault> {
+        parse_cseq(self.first(HeaderName::CSeq).ok_or(Fault::Missing(HeaderName::CSeq))?)
+            .ok_or(Fault::Header(HeaderName::CSeq))
+    }
+
+    /// Seconds in Expires; `None` when absent or no number, saturating at 2^32-1.
+    pub fn expires(&self) -> Option<u32> {
+        self.number(HeaderName::Expires)
+    }
+
+    /// Max-Forwards, 0-255.
+    pub fn max_forwards(&self) -> Option<u8> {
+        u8::try_from(self.number(HeaderName::MaxForwards)?).ok()
+    }
+
+    /// Content-Length in bytes.
+    pub fn content_length(&self) -> Option<u32> {
+        self.number(HeaderName::ContentLength)
+    }
+
+    /// Seconds in Retry-After, comment and parameters left out.
+    pub fn retry_after(&self) -> Option<u32> {
+        self.number(HeaderName::RetryAfter)
+    }
+
+    /// `type/subtype` in lower case, parameters left out.
+    pub fn content_type(&self) -> Option<String> {
+        let value = self.text(HeaderName::ContentType)?;
+        Some(value.split(';').next()?.split_whitespace().collect::<String>().to_ascii_lowercase())
+    }
+
+    /// The tokens of a list field such as Require, Supported or Allow.
+    pub fn tokens(&self, name: HeaderName) -> impl Iterator<Item = &str> {
+        self.list(name).filter_map(|token| std::str::from_utf8(token).ok())
+    }
+
+    /// Whether a list field has this token, in any case.
+    pub fn has_token(&self, name: HeaderName, token: &str) -> bool {
+        self.tokens(name).any(|found| found.eq_ignore_ascii_case(token))
+    }
+
+    /// Option tags the peer insists on.
+    pub fn require(&self) -> impl Iterator<Item = &str> {
+        self.tokens(HeaderName::Require)
+    }
+
+    /// Option tags the peer understands.
+    pub fn supported(&self) -> impl Iterator<Item = &str> {
+        self.tokens(HeaderName::Supported)
+    }
+
+    /// The first value of `name`, when it is UTF-8.
+    pub fn text(&self, name: HeaderName) -> Option<&str> {
+        std::str::from_utf8(self.first(name)?).ok()
+    }
+
+    fn number(&self, name: HeaderName) -> Option<u32> {
+        digits(self.first(name)?)
+    }
+}
+
+/// The number that `text` starts with; saturates.
+fn digits(text: &[u8]) -> Option<u32> {
+    let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    let number =
+        text[..end].iter().fold(0u32, |sum, digit| sum.saturating_mul(10).saturating_add(u32::from(digit - b'0')));
+    (end > 0).then_some(number)
+}
+
+/// `text` when it is a token (RFC 3261 section 25.1).
+pub fn token(text: &[u8]) -> Option<&str> {
+    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(byte);
+    (!text.is_empty() && text.iter().all(is_token)).then(|| std::str::from_utf8(text).ok()).flatten()
+}
+
+/// The elements of a list, split at commas outside quotes and angle brackets, white space around them removed; empty ones left out.
+pub fn commas(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    split(text, b',').map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
+}
+
+fn split(text: &[u8], at: u8) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let end = outside(text, at).unwrap_or(text.len());
+        rest = text.get(end + 1..);
+        Some(&text[..end])
+    })
+}
+
+/// Where `wanted` first stands outside quotes and angle brackets.
+fn outside(text: &[u8], wanted: u8) -> Option<usize> {
+    let (mut quoted, mut angled, mut escaped) = (false, false, false);
+    text.iter().position(|&byte| {
+        if escaped {
+            escaped = false;
+            return false;
+        }
+        match byte {
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'<' if !quoted => angled = true,
+            b'>' if !quoted => angled = false,
+            _ => return byte == wanted && !quoted && !angled,
+        }
+        false
+    })
+}
+
+/// A Via cut into its parts, checked, nothing copied.
+pub(crate) struct ViaParts<'a> {
+    transport: &'a [u8],
+    host: &'a [u8],
+    port: Option<u16>,
+    params: &'a [u8],
+}
+
+impl<'a> ViaParts<'a> {
+    pub(crate) fn split(text: &'a [u8]) -> Option<ViaParts<'a>> {
+        let rest = after_slash(text.trim_ascii(), b"SIP")?;
+        let rest = after_slash(rest, b"2.0")?;
+        let space = rest.iter().position(u8::is_ascii_whitespace)?;
+        let (transport, rest) = (&rest[..space], rest[space..].trim_ascii_start());
+        token(transport)?;
+        let end = memchr::memchr(b';', rest).unwrap_or(rest.len());
+        let (host, port) = host_port(rest[..end].trim_ascii_end())?;
+        let params = &rest[end..];
+        are_params(params).then_some(ViaParts { transport, host, port, params })
+    }
+}
+
+/// What follows `word / ` in `text`.
+fn after_slash<'a>(text: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
+    let (start, rest) = text.split_at_checked(word.len())?;
+    let rest = rest.trim_ascii_start().strip_prefix(b"/")?;
+    start.eq_ignore_ascii_case(word).then(|| rest.trim_ascii_start())
+}
+
+/// A name-addr or addr-spec cut into its parts, checked but for the URI, nothing copied.
+pub(crate) struct AddressParts<'a> {
+    display: Option<&'a [u8]>,
+    pub(crate) uri: &'a [u8],
+    params: &'a [u8],
+}
+
+impl<'a> AddressParts<'a> {
+    pub(crate) fn split(text: &'a [u8]) -> Option<AddressParts<'a>> {
+        let text = text.trim_ascii();
+        let Some(open) = outside(text, b'<') else { return AddressParts::split_bare(text) };
+        let close = open + memchr::memchr(b'>', &text[open..])?;
+        let (display, uri, params) =
+            (text[..open].trim_ascii(), &text[open + 1..close], text[close + 1..].trim_ascii_start());
+        let sound = is_display(display) && are_params(params);
+        sound.then_some(AddressParts { display: Some(display).filter(|display| !display.is_empty()), uri, params })
+    }
+
+    /// Without brackets parameters belong to the field, and `,` and `?` may not occur (RFC 3261 section 20.10).
+    fn split_bare(text: &'a [u8]) -> Option<AddressParts<'a>> {
+        let end = memchr::memchr(b';', text).unwrap_or(text.len());
+        let (uri, params) = (text[..end].trim_ascii_end(), &text[end..]);
+        let sound = memchr::memchr2(b',', b'?', uri).is_none() && are_params(params);
+        sound.then_some(AddressParts { display: None, uri, params })
+    }
+
+    /// Whether address and URI are sound.
+    pub(crate) fn check(text: &[u8]) -> bool {
+        AddressParts::split(text).is_some_and(|parts| Parts::split(parts.uri).is_ok())
+    }
+}
+
+/// A quoted string or words. Words may hold more than RFC 3261 allows (unquoted Chinese is common), but nothing that cuts a list or an address.
+fn is_display(text: &[u8]) -> bool {
+    match text {
+        [b'"', ..] => quoted_end(text) == Some(text.len()),
+        words => !words.iter().any(|byte| b"\",;".contains(byte)),
+    }
+}
+
+/// Where the quoted string that `text` starts with ends.
+fn quoted_end(text: &[u8]) -> Option<usize> {
+    let mut escaped = false;
+    let close = text.iter().skip(1).position(|byte| {
+        let closes = *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        closes
+    })?;
+    Some(close + 2)
+}
+
+/// The parameters in `;name = value;name`; `None` in place of a malformed one.
+fn split_params(text: &[u8]) -> impl Iterator<Item = Option<(&[u8], Option<&[u8]>)>> {
+    let text = text.trim_ascii();
+    let rest = if text.is_empty() { None } else { Some(text.strip_prefix(b";").unwrap_or(b"")) };
+    rest.into_iter().flat_map(|rest| split(rest, b';')).map(|param| {
+        let (name, value) = match memchr::memchr(b'=', param) {
+            Some(at) => (param[..at].trim_ascii(), Some(param[at + 1..].trim_ascii())),
+            None => (param.trim_ascii(), None),
+        };
+        let sound = token(name).is_some() && value.is_none_or(is_value);
+        sound.then_some((name, value))
+    })
+}
+
+/// A quoted string, or anything printable without separators; empty is let through.
+fn is_value(text: &[u8]) -> bool {
+    match text {
+        [b'"', ..] => quoted_end(text) == Some(text.len()),
+        plain => plain.iter().all(|byte| *byte > b' ' && *byte != 0x7f && !b"\",;<>".contains(byte)),
+    }
+}
+
+fn are_params(text: &[u8]) -> bool {
+    split_params(text).all(|param| param.is_some())
+}
+
+fn owned_params(text: &[u8]) -> Params {
+    split_params(text).flatten().map(|(name, value)| (lossy(name), value.map(lossy))).collect()
+}
+
+fn lossy(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).into_owned()
+}
+
+/// A quoted string without quotes and escapes; anything else as it is. Bytes that are no UTF-8 are replaced.
+pub fn unquote(text: &[u8]) -> String {
+    let [b'"', inner @ .., b'"'] = text else { return lossy(text) };
+    let mut plain = Vec::with_capacity(inner.len());
+    let mut bytes = inner.iter().copied();
+    while let Some(byte) = bytes.next() {
+        plain.push(if byte == b'\\' { bytes.next().unwrap_or(byte) } else { byte });
+    }
+    lossy(&plain)
+}
+
+/// `text` as a quoted string; control characters, which may not stand in one, become spaces.
+pub fn quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for letter in text.chars() {
+        if matches!(letter, '"' | '\\') {
+            quoted.push('\\');
+        }
+        quoted.push(if letter.is_control() { ' ' } else { letter });
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// Number below 2^31 and method (RFC 3261 section 8.1.1.5).
+pub(crate) fn parse_cseq(text: &[u8]) -> Option<(u32, Method)> {
+    let space = text.iter().position(u8::is_ascii_whitespace)?;
+    let number = number(&text[..space]).filter(|number| *number < 1 << 31)?;
+    Some((number, Method::parse(text[space..].trim_ascii_start())?))
+}
+
+/// The number that all of `text` is; `None` beyond 32 bits.
+pub(crate) fn number(text: &[u8]) -> Option<u32> {
+    let add = |sum: u32, digit: &u8| {
+        digit.is_ascii_digit().then(|| sum.checked_mul(10)?.checked_add(u32::from(digit - b'0'))).flatten()
+    };
+    if text.is_empty() { None } else { text.iter().try_fold(0, add) }
+}
+
+impl fmt::Display for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SIP/2.0/{} {}", self.transport, self.host)?;
+        self.port.iter().try_for_each(|port| write!(f, ":{port}"))?;
+        write_params(f, &self.params)
+    }
+}
+
+impl fmt::Display for NameAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.display.iter().try_for_each(|display| write!(f, "{} ", quote(display)))?;
+        write!(f, "<{}>", self.uri)?;
+        write_params(f, &self.params)
+    }
+}
