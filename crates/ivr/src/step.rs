@@ -16,7 +16,7 @@ pub struct Caller {
 }
 
 /// What the session is told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Input {
     /// Begin at the first node.
     Start,

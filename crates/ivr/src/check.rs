@@ -1,0 +1,82 @@
+//! What only the whole graph shows: nodes nobody reaches, and loops in which nobody is ever asked or waited for.
+
+use crate::plan::{Dialplan, NodeId};
+use crate::source::Report;
+
+/// Note unreachable nodes and endless loops; `offsets` are the places of the nodes in the file.
+pub(crate) fn graph(plan: &Dialplan, offsets: &[usize], report: &mut Report) {
+    loops(plan, offsets, report);
+    // A target that could not be read would make good nodes look unreachable.
+    if report.is_clean() {
+        unreachable(plan, offsets, report);
+    }
+}
+
+fn unreachable(plan: &Dialplan, offsets: &[usize], report: &mut Report) {
+    let mut reached = vec![false; plan.nodes.len()];
+    let mut open = vec![plan.start];
+    while let Some(id) = open.pop() {
+        let Some(node) = plan.node(id) else { continue };
+        if !std::mem::replace(&mut reached[usize::from(id.0)], true) {
+            open.extend(node.verb.outcomes().iter().map(|outcome| outcome.target));
+        }
+    }
+    for ((node, offset), _) in plan.nodes.iter().zip(offsets).zip(&reached).filter(|(_, reached)| !**reached) {
+        let warning = report.at(*offset, format!("no path leads to node `{}`", node.name)).warning();
+        report.note(warning);
+    }
+}
+
+/// Each loop of outcomes that happen at once is reported at the first of its nodes.
+fn loops(plan: &Dialplan, offsets: &[usize], report: &mut Report) {
+    let mut seen = vec![Mark::New; plan.nodes.len()];
+    for first in 0..plan.nodes.len() {
+        if seen[first] == Mark::New {
+            walk(plan, NodeId(first as u16), &mut seen, |path| {
+                let name = |id: &NodeId| plan.node(*id).map_or("", |node| &node.name);
+                let around: Vec<_> = path.iter().chain(&path[..1]).map(name).collect();
+                let message = format!("endless loop: {}", around.join(" -> "));
+                let mistake = report.at(offsets[usize::from(path[0].0)], message);
+                report.note(mistake.help("let it pass a menu, an entry or a wait, or hang up"));
+            });
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    New,
+    OnPath,
+    Done,
+}
+
+/// Depth first from `first`, without recursion: a plan may be a chain of all its nodes. Gives each loop met to `found`.
+fn walk(plan: &Dialplan, first: NodeId, seen: &mut [Mark], mut found: impl FnMut(&[NodeId])) {
+    let next = |id: NodeId| {
+        let outcomes = plan.node(id).map(|node| node.verb.outcomes()).unwrap_or_default();
+        outcomes.into_iter().filter(|outcome| !outcome.waits).map(|outcome| outcome.target).collect::<Vec<_>>()
+    };
+    let mut path = vec![first];
+    let mut open = vec![next(first)];
+    seen[usize::from(first.0)] = Mark::OnPath;
+    while let (Some(id), Some(targets)) = (path.last().copied(), open.last_mut()) {
+        let Some(target) = targets.pop() else {
+            seen[usize::from(id.0)] = Mark::Done;
+            path.pop();
+            open.pop();
+            continue;
+        };
+        match seen.get(usize::from(target.0)) {
+            Some(Mark::New) => {
+                seen[usize::from(target.0)] = Mark::OnPath;
+                path.push(target);
+                open.push(next(target));
+            }
+            Some(Mark::OnPath) => {
+                let start = path.iter().position(|id| *id == target).unwrap_or(0);
+                found(&path[start..]);
+            }
+            Some(Mark::Done) | None => {}
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What a branch can ask: who calls whom, when, and what was keyed in.
+
+use crate::calendar::{Clock, Local};
+use busyhour_model::{Name, Number, NumberKind};
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+
+/// One condition; any of its alternatives is enough.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Condition {
+    Caller(Vec<Pattern>),
+    Dialled(Vec<Pattern>),
+    Origin(Vec<Name>),
+    Kind(Vec<NumberKind>),
+    /// Bit 0 is Monday.
+    Weekdays(u8),
+    Clock(Vec<Clock>),
+    /// First and last day since 1970-01-01.
+    Dates(Vec<(i32, i32)>),
+    Variable(Name, Vec<Comparison>),
+}
+
+/// A number, or a prefix of numbers; in national form, or in E.164 when it begins with `+`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pattern {
+    pub(crate) digits: Name,
+    pub(crate) prefix: bool,
+}
+
+impl Pattern {
+    /// `13800138000`, `138*`, `+86*`, `*`.
+    pub(crate) fn parse(text: &str) -> Option<Pattern> {
+        let digits = text.strip_suffix('*');
+        let pattern = Pattern { digits: digits.unwrap_or(text).into(), prefix: digits.is_some() };
+        let number = pattern.digits.strip_prefix('+').unwrap_or(&pattern.digits);
+        (!text.is_empty() && number.bytes().all(|b| b.is_ascii_digit())).then_some(pattern)
+    }
+
+    pub(crate) fn matches(&self, number: &Number) -> bool {
+        let text = if self.digits.starts_with('+') { &number.e164 } else { &number.national };
+        if self.prefix { text.starts_with(&*self.digits) } else { **text == *self.digits }
+    }
+}
+
+/// How a variable is compared: as numbers where there is an order, as text otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Comparison {
+    Is(Name),
+    IsNot(Name),
+    Less(i64),
+    AtMost(i64),
+    More(i64),
+    AtLeast(i64),
+}
+
+impl Comparison {
+    /// `"card"`, `"!card"`, `">=1000"`; `""` is an unset variable. `None` when what follows `<` or `>` is no number.
+    pub(crate) fn parse(text: &str) -> Option<Comparison> {
+        let number = |digits: &str| digits.trim().parse().ok();
+        match text.as_bytes() {
+            [b'<', b'=', ..] => number(&text[2..]).map(Comparison::AtMost),
+            [b'>', b'=', ..] => number(&text[2..]).map(Comparison::AtLeast),
+            [b'<', ..] => number(&text[1..]).map(Comparison::Less),
+            [b'>', ..] => number(&text[1..]).map(Comparison::More),
+            [b'!', ..] => Some(Comparison::IsNot(text[1..].into())),
+            _ => Some(Comparison::Is(text.into())),
+        }
+    }
+
+    /// Whether `value` satisfies it; what is no number is neither less nor more than one.
+    pub(crate) fn holds(&self, value: &str) -> bool {
+        let against = |n: &i64| value.parse::<i64>().ok().map(|value| value.cmp(n));
+        match self {
+            Comparison::Is(text) => value == &**text,
+            Comparison::IsNot(text) => value != &**text,
+            Comparison::Less(n) => against(n) == Some(Ordering::Less),
+            Comparison::AtMost(n) => against(n).is_some_and(Ordering::is_le),
+            Comparison::More(n) => against(n) == Some(Ordering::Greater),
+            Comparison::AtLeast(n) => against(n).is_some_and(Ordering::is_ge),
+        }
+    }
+}
+
+/// What conditions are asked about.
+pub(crate) struct Circumstances<'a> {
+    pub(crate) from: &'a Number,
+    pub(crate) to: &'a Number,
+    pub(crate) origin: &'a Name,
+    pub(crate) local: Local,
+}
+
+impl Condition {
+    /// Whether it holds; `value` looks a variable up.
+    pub(crate) fn holds(&self, now: &Circumstances, value: impl Fn(&Name) -> String) -> bool {
+        match self {
+            Condition::Caller(patterns) => patterns.iter().any(|p| p.matches(now.from)),
+            Condition::Dialled(patterns) => patterns.iter().any(|p| p.matches(now.to)),
+            Condition::Origin(names) => names.contains(now.origin),
+            Condition::Kind(kinds) => kinds.contains(&now.from.kind),
+            Condition::Weekdays(bits) => bits >> now.local.weekday & 1 == 1,
+            Condition::Clock(clocks) => clocks.iter().any(|clock| clock.contains(now.local.minute)),
+            Condition::Dates(spans) => spans.iter().any(|(first, last)| (*first..=*last).contains(&now.local.day)),
+            Condition::Variable(name, comparisons) => {
+                let value = value(name);
+                comparisons.iter().any(|comparison| comparison.holds(&value))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_whole_numbers_or_prefixes() {
+        let number = Number { national: "02112345678".into(), e164: "+862112345678".into(), ..Number::default() };
+        let cases =
+            [("021*", true), ("02112345678", true), ("021", false), ("+8621*", true), ("+86", false), ("*", true)];
+        for (text, expected) in cases {
+            assert_eq!(Pattern::parse(text).unwrap().matches(&number), expected, "{text}");
+        }
+        for text in ["", "13x", "1*3", "vip"] {
+            assert_eq!(Pattern::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn comparisons_order_numbers_and_equate_text() {
+        let cases = [
+            ("card", "card", true),
+            ("card", "loan", false),
+            ("!card", "loan", true),
+            ("", "", true),
+            (">=10", "9", false),
+            (">=10", "10", true),
+            ("<10", "9", true),
+            ("<10", "", false),
+            (">2", "10", true),
+            ("<=5", "abc", false),
+        ];
+        for (test, value, expected) in cases {
+            assert_eq!(Comparison::parse(test).unwrap().holds(value), expected, "{value} {test}");
+        }
+        assert_eq!(Comparison::parse(">many"), None);
+    }
+}

@@ -1,0 +1,280 @@
+//! A dialplan file read whole: all its mistakes at once, each where it is.
+
+use crate::check;
+use crate::condition::Pattern;
+use crate::phrase::Text;
+use crate::plan::{Dialplan, NODES_MAX, Node, NodeId};
+use crate::source::{Fields, Report, Value};
+use crate::step::Names;
+use busyhour_model::{Diagnostic, Name, Severity};
+use std::collections::{BTreeMap, BTreeSet};
+use toml::de::DeTable;
+
+/// Variables every call has and no plan can set.
+const GIVEN: [&str; 3] = ["caller", "dialled", "origin"];
+/// Variables with a meaning of their own.
+const SPECIAL: [&str; 2] = ["language", "priority"];
+
+/// A dialplan without errors, and what is odd about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parsed {
+    /// The plan.
+    pub plan: Dialplan,
+    /// Warnings, in the order of the file.
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl Dialplan {
+    /// Read a dialplan. `file` is its name for people, `names` what it may refer to.
+    ///
+    /// # Errors
+    /// Everything wrong with it, in the order of the file, warnings included.
+    pub fn parse(file: &str, source: &str, names: &Names) -> Result<Parsed, Vec<Diagnostic>> {
+        let (table, broken) = DeTable::parse_recoverable(source);
+        let mut report = Report::new(file, source);
+        for error in broken {
+            let offset = error.span().map_or(0, |span| span.start);
+            report.error(offset, error.message().replace('\n', "; "));
+        }
+        let mut reader = Reader::new(report, names);
+        let plan = reader.plan(table.get_ref());
+        let found = reader.report.into_found();
+        if found.iter().any(|mistake| mistake.severity == Severity::Error) {
+            return Err(found);
+        }
+        Ok(Parsed { plan, warnings: found })
+    }
+}
+
+/// Reads one file against the names it may use.
+pub(crate) struct Reader<'t> {
+    pub(crate) report: Report<'t>,
+    pub(crate) names: &'t Names,
+    nodes: BTreeMap<&'t str, NodeId>,
+    lists: BTreeMap<&'t str, Vec<Pattern>>,
+    written: BTreeMap<Name, usize>,
+    secret: BTreeSet<Name>,
+    read: Vec<Read>,
+}
+
+/// A variable used somewhere.
+struct Read {
+    name: Name,
+    offset: usize,
+    /// It would be heard, dialled or sent.
+    leaks: bool,
+}
+
+impl<'t> Reader<'t> {
+    fn new(report: Report<'t>, names: &'t Names) -> Reader<'t> {
+        Reader {
+            report,
+            names,
+            nodes: BTreeMap::new(),
+            lists: BTreeMap::new(),
+            written: BTreeMap::new(),
+            secret: BTreeSet::new(),
+            read: Vec::new(),
+        }
+    }
+
+    fn plan(&mut self, table: &'t DeTable<'t>) -> Dialplan {
+        let mut fields = Fields::new(table, 0, "the dialplan");
+        let name = fields.need("name", &mut self.report).and_then(|v| self.report.text(v)).unwrap_or_default();
+        let language = fields.take("language").and_then(|value| self.language(value));
+        let utc_offset_minutes = fields.take("utc_offset").and_then(|v| self.utc_offset(v)).unwrap_or(480);
+        let variables = fields.take("variables").map(|v| self.variables(v)).unwrap_or_default();
+        if let Some(lists) = fields.take("lists") {
+            self.lists(lists);
+        }
+        let tables = fields.need("node", &mut self.report).map(|v| self.node_tables(v)).unwrap_or_default();
+        let start = self.target(&mut fields, "start");
+        let (offsets, nodes): (Vec<usize>, Vec<Node>) =
+            tables.into_iter().map(|(name, at, value)| (at, self.node(name, at, value))).unzip();
+        let scripts = fields.take("test").map(|v| self.scripts(v, utc_offset_minutes)).unwrap_or_default();
+        fields.finish(&mut self.report);
+        self.check_variables();
+        let language = language.unwrap_or_else(|| "zh".into());
+        let plan = Dialplan { name: name.into(), start, language, utc_offset_minutes, variables, nodes, scripts };
+        check::graph(&plan, &offsets, &mut self.report);
+        plan
+    }
+
+    /// Name, place and body of each node, by name; the names are known from here on.
+    fn node_tables(&mut self, value: &'t Value<'t>) -> Vec<(&'t str, usize, &'t Value<'t>)> {
+        let Some(table) = self.report.table(value) else { return Vec::new() };
+        if table.len() > NODES_MAX {
+            self.report.error(value.span().start, format!("more than {NODES_MAX} nodes"));
+        }
+        let nodes = table.iter().map(|(name, value)| (name.get_ref().as_ref(), name.span().start, value));
+        let mut nodes: Vec<_> = nodes.take(NODES_MAX).collect();
+        nodes.sort_unstable_by_key(|(name, ..)| *name);
+        self.nodes = nodes.iter().zip(0..).map(|((name, ..), id)| (*name, NodeId(id))).collect();
+        nodes
+    }
+
+    fn node(&mut self, name: &'t str, offset: usize, value: &'t Value<'t>) -> Node {
+        let what = format!("node `{name}`");
+        let Some(mut fields) = self.report.fields(value, &what) else {
+            return Node { name: name.into(), verb: crate::verb::UNREAD };
+        };
+        fields.offset = offset;
+        let verb = self.verb(&mut fields, &what);
+        fields.finish(&mut self.report);
+        Node { name: name.into(), verb }
+    }
+
+    /// The node named by `value`.
+    pub(crate) fn node_id(&mut self, value: &'t Value<'t>) -> NodeId {
+        let Some(name) = self.report.text(value) else { return NodeId::NOWHERE };
+        self.nodes.get(name).copied().unwrap_or_else(|| {
+            let mistake = self.report.at(value.span().start, format!("no node is named `{name}`"));
+            self.report.note(mistake.suggest(name, self.nodes.keys().copied()));
+            NodeId::NOWHERE
+        })
+    }
+
+    /// Where outcome `key` goes; it must be given.
+    pub(crate) fn target(&mut self, fields: &mut Fields<'t>, key: &'static str) -> NodeId {
+        fields.need(key, &mut self.report).map_or(NodeId::NOWHERE, |value| self.node_id(value))
+    }
+
+    /// Where outcome `key` goes, or `fallback` when it is not given.
+    pub(crate) fn target_or(&mut self, fields: &mut Fields<'t>, key: &'static str, fallback: Option<NodeId>) -> NodeId {
+        match (fields.has(key), fallback) {
+            (false, Some(fallback)) => {
+                fields.take(key);
+                fallback
+            }
+            _ => self.target(fields, key),
+        }
+    }
+
+    /// A name out of `known`, with a suggestion when it is not; an empty `known` accepts all when `lenient`.
+    pub(crate) fn known(&mut self, offset: usize, kind: &str, name: &str, known: &[Name], lenient: bool) {
+        if (known.is_empty() && lenient) || known.iter().any(|k| **k == *name) {
+            return;
+        }
+        let mistake = self.report.at(offset, format!("no {kind} is named `{name}`"));
+        self.report.note(mistake.suggest(name, known.iter().map(|known| &**known)));
+    }
+
+    pub(crate) fn language(&mut self, value: &'t Value<'t>) -> Option<Name> {
+        let language = self.report.text(value)?;
+        self.known(value.span().start, "language", language, &self.names.languages, true);
+        Some(language.into())
+    }
+
+    /// `+08:00` in minutes.
+    fn utc_offset(&mut self, value: &'t Value<'t>) -> Option<i32> {
+        let text = self.report.text(value)?;
+        let minutes = text.strip_prefix('-').or(text.strip_prefix('+')).and_then(crate::calendar::minute_of_day);
+        match minutes.filter(|minutes| *minutes <= 14 * 60) {
+            Some(minutes) => Some(i32::from(minutes) * if text.starts_with('-') { -1 } else { 1 }),
+            None => {
+                let mistake = self.report.at(value.span().start, format!("`{text}` is not an offset from UTC"));
+                self.report.note(mistake.help("write it as \"+08:00\""));
+                None
+            }
+        }
+    }
+
+    fn variables(&mut self, value: &'t Value<'t>) -> BTreeMap<Name, Name> {
+        let Some(table) = self.report.table(value) else { return BTreeMap::new() };
+        let mut variables = BTreeMap::new();
+        for (name, value) in table {
+            self.write(name.get_ref(), name.span().start, false);
+            if let Some(Text::Literal(text)) = self.scalar(value, true) {
+                variables.insert(Name::from(name.get_ref().as_ref()), text);
+            }
+        }
+        variables
+    }
+
+    fn lists(&mut self, value: &'t Value<'t>) {
+        let Some(table) = self.report.table(value) else { return };
+        for (name, value) in table {
+            let patterns = self.patterns(value);
+            self.lists.insert(name.get_ref(), patterns);
+        }
+    }
+
+    /// Numbers, prefixes with `*`, and `@list`s.
+    pub(crate) fn patterns(&mut self, value: &'t Value<'t>) -> Vec<Pattern> {
+        let mut patterns = Vec::new();
+        for value in self.report.one_or_more(value) {
+            let (Some(text), offset) = (self.report.text(value), value.span().start) else { continue };
+            if let Some(list) = text.strip_prefix('@') {
+                match self.lists.get(list) {
+                    Some(list) => patterns.extend(list.iter().cloned()),
+                    None => {
+                        let mistake = self.report.at(offset, format!("no list is named `{list}`"));
+                        self.report.note(mistake.suggest(list, self.lists.keys().copied()));
+                    }
+                }
+            } else if let Some(pattern) = Pattern::parse(text) {
+                patterns.push(pattern);
+            } else {
+                let mistake = self.report.at(offset, format!("`{text}` is not a number"));
+                self.report.note(mistake.help("write digits, a prefix like \"138*\", or a list like \"@vip\""));
+            }
+        }
+        patterns
+    }
+
+    /// Text, a number, or `$variable`; `leaks` when it would be heard, dialled or sent.
+    pub(crate) fn scalar(&mut self, value: &'t Value<'t>, leaks: bool) -> Option<Text> {
+        if value.get_ref().is_integer() {
+            return self.report.integer(value, i64::MIN, i64::MAX).map(|n| Text::Literal(n.to_string().into()));
+        }
+        let text = self.report.text(value)?;
+        Some(match text.strip_prefix('$') {
+            Some(name) => {
+                self.read(name, value.span().start, leaks);
+                Text::Variable(name.into())
+            }
+            None => Text::Literal(text.into()),
+        })
+    }
+
+    /// Note that a variable is used.
+    pub(crate) fn read(&mut self, name: &str, offset: usize, leaks: bool) {
+        self.read.push(Read { name: name.into(), offset, leaks });
+    }
+
+    /// Note that a variable is given a value.
+    pub(crate) fn write(&mut self, name: &str, offset: usize, secret: bool) {
+        let plain = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+        if GIVEN.contains(&name) || name.is_empty() || !name.chars().all(plain) {
+            self.report.error(offset, format!("`{name}` cannot be set"));
+        }
+        if secret {
+            self.secret.insert(name.into());
+        }
+        self.written.entry(name.into()).or_insert(offset);
+    }
+
+    /// Every variable used is set somewhere, is not given away when secret, and is used when set.
+    fn check_variables(&mut self) {
+        let known: Vec<Name> =
+            self.written.keys().cloned().chain(GIVEN.into_iter().chain(SPECIAL).map(Name::from)).collect();
+        let read = std::mem::take(&mut self.read);
+        for Read { name, offset, leaks } in &read {
+            if !known.contains(name) {
+                let mistake = self.report.at(*offset, format!("nothing sets the variable `{name}`"));
+                self.report.note(mistake.suggest(name, known.iter().map(|name| &**name)));
+            } else if *leaks && self.secret.contains(name) {
+                let mistake =
+                    self.report.at(*offset, format!("the variable `{name}` is secret: it can only be compared"));
+                self.report.note(mistake);
+            }
+        }
+        let used: BTreeSet<&Name> = read.iter().map(|read| &read.name).collect();
+        for (name, offset) in std::mem::take(&mut self.written) {
+            if !used.contains(&name) && !SPECIAL.contains(&&*name) {
+                let warning = self.report.at(offset, format!("the variable `{name}` is set and never used")).warning();
+                self.report.note(warning);
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What a caller hears: prompts by id, silence, and values read aloud.
+
+use crate::say::{self, Form};
+use busyhour_model::{Name, Sound};
+use serde::{Deserialize, Serialize};
+
+/// Items of one phrase.
+pub const ITEMS_MAX: usize = 64;
+
+/// Prompts and values, in order.
+pub(crate) type Phrase = Vec<Item>;
+
+/// A value written in the plan, or a variable's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Text {
+    Literal(Name),
+    Variable(Name),
+}
+
+/// One part of a phrase.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Item {
+    Prompt(Name),
+    /// In this language, whatever the caller's.
+    Foreign {
+        language: Name,
+        id: Name,
+    },
+    Silence(u32),
+    Say {
+        form: Form,
+        value: Text,
+    },
+}
+
+/// A prompt in a language; `system/…` has none.
+pub(crate) fn prompt(language: &Name, id: &str) -> Sound {
+    let language = if id.starts_with("system/") { Name::from("") } else { language.clone() };
+    Sound::Prompt { language, id: id.into() }
+}
+
+/// The sounds of a phrase; `value` looks a text up.
+pub(crate) fn sounds(phrase: &[Item], language: &Name, value: impl Fn(&Text) -> Option<String>) -> Vec<Sound> {
+    let mut sounds = Vec::new();
+    for item in phrase {
+        match item {
+            Item::Prompt(id) => sounds.push(prompt(language, id)),
+            Item::Foreign { language, id } => sounds.push(prompt(language, id)),
+            Item::Silence(millis) => sounds.push(Sound::Silence(*millis)),
+            Item::Say { form, value: text } => {
+                let words = value(text).map(|value| say::say(language, *form, &value)).unwrap_or_default();
+                sounds.extend(words.iter().map(|id| prompt(language, id)));
+            }
+        }
+    }
+    sounds
+}

@@ -1,0 +1,208 @@
+//! A dialplan: named nodes, each with one verb, and where each of its outcomes goes.
+
+use crate::condition::Condition;
+use crate::phrase::{Phrase, Text};
+use crate::script::Script;
+use busyhour_model::Name;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Nodes of one dialplan.
+pub const NODES_MAX: usize = 2_000;
+
+/// A dialplan that was checked: every outcome leads to a node, every name is known. Made by `Dialplan::parse`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dialplan {
+    pub(crate) name: Name,
+    pub(crate) start: NodeId,
+    pub(crate) language: Name,
+    pub(crate) utc_offset_minutes: i32,
+    pub(crate) variables: BTreeMap<Name, Name>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) scripts: Vec<Script>,
+}
+
+impl Dialplan {
+    /// The name numbers are routed to.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// The language a call begins in.
+    pub fn language(&self) -> &Name {
+        &self.language
+    }
+
+    /// Names of all nodes, sorted.
+    pub fn nodes(&self) -> impl Iterator<Item = &Name> {
+        self.nodes.iter().map(|node| &node.name)
+    }
+
+    pub(crate) fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(usize::from(id.0))
+    }
+}
+
+/// A node's place in `Dialplan::nodes`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct NodeId(pub(crate) u16);
+
+impl NodeId {
+    /// Stands for a target that could not be read; never in a plan without errors.
+    pub(crate) const NOWHERE: NodeId = NodeId(u16::MAX);
+}
+
+/// One `[node.NAME]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Node {
+    pub(crate) name: Name,
+    pub(crate) verb: Verb,
+}
+
+/// What a node does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Verb {
+    Answer { then: NodeId },
+    Ring { then: NodeId },
+    Play { phrase: Phrase, interrupt: bool, then: NodeId },
+    Menu(Menu),
+    Collect(Collect),
+    Goto { then: NodeId },
+    Set { values: Vec<(Name, Text)>, then: NodeId },
+    Branch { cases: Vec<Case>, otherwise: NodeId },
+    Queue(Box<Queue>),
+    Dial(Dial),
+    HangUp { status: u16 },
+}
+
+/// What menu and collect share: ask, wait, ask again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ask {
+    pub(crate) prompt: Phrase,
+    pub(crate) interrupt: bool,
+    pub(crate) type_ahead: bool,
+    pub(crate) timeout: Duration,
+    pub(crate) retries: u32,
+    pub(crate) invalid: Phrase,
+    pub(crate) silent: Phrase,
+    pub(crate) too_many: NodeId,
+}
+
+/// One key chooses the next node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Menu {
+    pub(crate) ask: Ask,
+    pub(crate) keys: BTreeMap<char, NodeId>,
+}
+
+/// Several keys go into a variable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Collect {
+    pub(crate) ask: Ask,
+    pub(crate) variable: Name,
+    pub(crate) length_min: u8,
+    pub(crate) length_max: u8,
+    pub(crate) terminator: Option<char>,
+    pub(crate) digit_timeout: Duration,
+    pub(crate) secret: bool,
+    pub(crate) then: NodeId,
+}
+
+/// One line of a branch: all conditions hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Case {
+    pub(crate) conditions: Vec<Condition>,
+    pub(crate) goto: NodeId,
+}
+
+/// Wait for an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Queue {
+    pub(crate) queue: Name,
+    pub(crate) agent: Option<Text>,
+    pub(crate) wait_busy: bool,
+    pub(crate) priority: i32,
+    pub(crate) skills: Vec<(Text, u8)>,
+    pub(crate) greeting: Phrase,
+    pub(crate) music: Phrase,
+    pub(crate) announce: Option<Announce>,
+    pub(crate) comfort: Option<Comfort>,
+    pub(crate) keys: BTreeMap<char, NodeId>,
+    pub(crate) timed_out: NodeId,
+    pub(crate) full: NodeId,
+    pub(crate) no_agents: NodeId,
+    pub(crate) busy: NodeId,
+    pub(crate) offline: NodeId,
+    pub(crate) unknown: NodeId,
+}
+
+/// Telling a waiting caller the place and the wait.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Announce {
+    pub(crate) after: Duration,
+    pub(crate) every: Option<Duration>,
+    pub(crate) position: bool,
+    pub(crate) wait: bool,
+    pub(crate) key: Option<char>,
+}
+
+/// Prompts between the music.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Comfort {
+    pub(crate) after: Duration,
+    pub(crate) every: Option<Duration>,
+    pub(crate) phrase: Phrase,
+}
+
+/// Ring somebody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Dial {
+    pub(crate) to: Dialled,
+    pub(crate) timeout: Duration,
+    pub(crate) no_answer: NodeId,
+    pub(crate) busy: NodeId,
+    pub(crate) failed: NodeId,
+    pub(crate) hung_up: NodeId,
+}
+
+/// Whom.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Dialled {
+    Number { number: Text, trunk: Option<Name> },
+    Agent(Text),
+}
+
+/// An outcome of a node: its key in the file, where it goes, and whether the caller or time decides (so that a loop through it ends).
+pub(crate) struct Outcome {
+    pub(crate) target: NodeId,
+    pub(crate) waits: bool,
+}
+
+impl Verb {
+    /// Everywhere this node can lead.
+    pub(crate) fn outcomes(&self) -> Vec<Outcome> {
+        let at_once = |target: &NodeId| Outcome { target: *target, waits: false };
+        let later = |target: &NodeId| Outcome { target: *target, waits: true };
+        match self {
+            Verb::Answer { then } | Verb::Ring { then } | Verb::Goto { then } => vec![at_once(then)],
+            Verb::Play { then, .. } | Verb::Set { then, .. } => vec![at_once(then)],
+            Verb::Menu(menu) => menu.keys.values().chain([&menu.ask.too_many]).map(later).collect(),
+            Verb::Collect(collect) => [&collect.then, &collect.ask.too_many].map(later).into(),
+            Verb::Branch { cases, otherwise } => {
+                cases.iter().map(|c| &c.goto).chain([otherwise]).map(at_once).collect()
+            }
+            Verb::Queue(queue) => {
+                let refused = [&queue.full, &queue.no_agents, &queue.busy, &queue.offline, &queue.unknown];
+                let waited = queue.keys.values().chain([&queue.timed_out]);
+                refused.into_iter().map(at_once).chain(waited.map(later)).collect()
+            }
+            Verb::Dial(dial) => {
+                let refused = [&dial.busy, &dial.failed, &dial.no_answer];
+                refused.into_iter().map(at_once).chain([later(&dial.hung_up)]).collect()
+            }
+            Verb::HangUp { .. } => Vec::new(),
+        }
+    }
+}

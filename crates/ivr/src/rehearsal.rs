@@ -1,0 +1,206 @@
+//! A dialplan's own tests, run against a session in virtual time.
+
+use crate::plan::Dialplan;
+use crate::script::{Act, Move, Script, TestOutcome};
+use crate::session::Session;
+use crate::step::{Caller, DialTarget, Input, Step};
+use busyhour_model::{Name, Number, Sound, Time};
+use std::time::Duration;
+
+/// Every prompt takes so long.
+const PROMPT: Duration = Duration::from_secs(2);
+/// A test waits at most so long for what it expects.
+const PATIENCE: Duration = Duration::from_secs(3600);
+/// Moments at which something happens while a test waits for one thing.
+const MOMENTS_MAX: usize = 10_000;
+
+impl Dialplan {
+    /// Run the dialplan's own tests; nothing but the plan and virtual time takes part.
+    pub fn test(&self) -> Vec<TestOutcome> {
+        self.scripts.iter().map(|script| Rehearsal::new(self, script).run(script)).collect()
+    }
+}
+
+/// One test under way.
+struct Rehearsal<'p> {
+    plan: &'p Dialplan,
+    session: Session,
+    now: Time,
+    /// When what plays will have been heard.
+    play_ends: Option<Time>,
+    place: (u32, Option<Duration>),
+    /// What happened and was not yet expected.
+    log: Vec<Happened>,
+}
+
+/// What a test can expect.
+#[derive(Clone, Debug, PartialEq)]
+enum Happened {
+    Heard(Name),
+    Entered(Name),
+    Queued { queue: Name, priority: i32, skills: Vec<Name>, agent: Option<Name> },
+    Dialled(Name),
+    HungUp(u16),
+}
+
+impl<'p> Rehearsal<'p> {
+    fn new(plan: &'p Dialplan, script: &Script) -> Rehearsal<'p> {
+        let caller =
+            Caller { from: Number::parse(&script.from), to: Number::parse(&script.to), origin: script.origin.clone() };
+        Rehearsal {
+            plan,
+            session: Session::new(script.at, plan, caller),
+            now: script.at,
+            play_ends: None,
+            place: (0, None),
+            log: Vec::new(),
+        }
+    }
+
+    fn run(mut self, script: &Script) -> TestOutcome {
+        self.tell(Input::Start);
+        for Move { line, what } in &script.steps {
+            if let Err(failure) = self.act(what) {
+                return TestOutcome { name: script.name.clone(), line: *line, failure: Some(failure) };
+            }
+        }
+        TestOutcome { name: script.name.clone(), line: script.line, failure: None }
+    }
+
+    fn act(&mut self, act: &Act) -> Result<(), String> {
+        match act {
+            Act::Press(keys) => keys.chars().for_each(|key| self.tell(Input::Digit(key))),
+            Act::Pass(span) => self.pass(self.now + *span),
+            Act::Place(ahead, wait) => self.place = (*ahead, *wait),
+            Act::Dequeue(reason) => self.tell(Input::Dequeued(*reason)),
+            Act::Agent(availability) => self.tell(Input::AgentUnavailable(*availability)),
+            Act::DialFails(outcome) => self.tell(Input::DialFailed(*outcome)),
+            Act::PartnerLeaves => self.tell(Input::PartnerLeft),
+            Act::Language(language) if self.session.language() == language => {}
+            Act::Language(language) => {
+                return Err(format!("expected language `{language}`, it is `{}`", self.session.language()));
+            }
+            expected => return self.expect(expected),
+        }
+        Ok(())
+    }
+
+    /// Let time pass until what is expected has happened.
+    fn expect(&mut self, expected: &Act) -> Result<(), String> {
+        let until = self.now + PATIENCE;
+        for _ in 0..MOMENTS_MAX {
+            if let Some(end) = found(&self.log, expected) {
+                self.log.drain(..end);
+                return Ok(());
+            }
+            match self.next_moment().filter(|at| *at <= until) {
+                Some(at) => self.pass(at),
+                None => break,
+            }
+        }
+        let log: Vec<_> = self.log.iter().map(|happened| format!("{happened:?}")).collect();
+        let instead = if log.is_empty() { "nothing".into() } else { log.join(", ") };
+        Err(format!("expected {expected:?}; what happened instead, in node `{}`: {instead}", self.session.node()))
+    }
+
+    fn next_moment(&self) -> Option<Time> {
+        self.play_ends.into_iter().chain(self.session.poll_timeout()).min()
+    }
+
+    /// Go through everything that is due until `until`.
+    fn pass(&mut self, until: Time) {
+        for _ in 0..MOMENTS_MAX {
+            let Some(at) = self.next_moment().filter(|at| *at <= until) else { break };
+            self.now = self.now.max(at);
+            if self.play_ends == Some(at) {
+                self.play_ends = None;
+                self.tell(Input::PlayEnded);
+            } else {
+                self.tell(Input::Timeout);
+            }
+        }
+        self.now = self.now.max(until);
+    }
+
+    fn tell(&mut self, input: Input) {
+        self.session.handle(self.now, self.plan, input);
+        while let Some(step) = self.session.poll_step() {
+            self.note(step);
+        }
+    }
+
+    fn note(&mut self, step: Step) {
+        match step {
+            Step::Entered(node) => self.log.push(Happened::Entered(node)),
+            Step::Play { sounds, repeat } => {
+                self.play_ends = (!repeat).then(|| self.now + length(&sounds));
+                let prompts = sounds.into_iter().filter_map(|sound| match sound {
+                    Sound::Prompt { id, .. } => Some(Happened::Heard(id)),
+                    Sound::Silence(_) => None,
+                });
+                self.log.extend(prompts);
+            }
+            Step::Stop => self.play_ends = None,
+            Step::Enqueue { queue, skills, priority, agent, .. } => {
+                let skills = skills.into_iter().map(|(name, _)| name).collect();
+                self.log.push(Happened::Queued { queue, priority, skills, agent });
+            }
+            Step::AskPlace => self.tell(Input::Place { ahead: self.place.0, wait: self.place.1 }),
+            Step::Dial { to: DialTarget::Number { number, .. }, .. } => self.log.push(Happened::Dialled(number.into())),
+            Step::Dial { to: DialTarget::Agent(agent), .. } => self.log.push(Happened::Dialled(agent)),
+            Step::HangUp { status } => {
+                self.play_ends = None;
+                self.log.push(Happened::HungUp(status));
+            }
+            Step::Ring | Step::Answer | Step::Announced { .. } | Step::LeaveQueue => {}
+        }
+    }
+}
+
+fn length(sounds: &[Sound]) -> Duration {
+    let one = |sound: &Sound| match sound {
+        Sound::Prompt { .. } => PROMPT,
+        Sound::Silence(millis) => Duration::from_millis(u64::from(*millis)),
+    };
+    sounds.iter().map(one).sum()
+}
+
+/// How much of the log is over once `expected` is found in it.
+fn found(log: &[Happened], expected: &Act) -> Option<usize> {
+    if let Act::Hear(prompts) = expected {
+        return heard(log, prompts);
+    }
+    let matches = |happened: &Happened| match (expected, happened) {
+        (Act::Enter(node), Happened::Entered(entered)) => node == entered,
+        (Act::Dial(to), Happened::Dialled(dialled)) => to == dialled,
+        (Act::HangUp(status), Happened::HungUp(sent)) => status.is_none_or(|status| status == *sent),
+        (
+            Act::Queue { queue, priority, skills, agent },
+            Happened::Queued { queue: q, priority: p, skills: s, agent: a },
+        ) => {
+            queue == q
+                && priority.is_none_or(|priority| priority == *p)
+                && skills.as_ref().is_none_or(|skills| skills == s)
+                && agent.as_ref().is_none_or(|agent| Some(agent) == a.as_ref())
+        }
+        _ => false,
+    };
+    log.iter().position(matches).map(|at| at + 1)
+}
+
+/// The prompts must follow one another; entering nodes between them does not matter.
+fn heard(log: &[Happened], prompts: &[Name]) -> Option<usize> {
+    let heard: Vec<(usize, &Name)> = log
+        .iter()
+        .enumerate()
+        .filter_map(|(at, happened)| match happened {
+            Happened::Heard(id) => Some((at, id)),
+            _ => None,
+        })
+        .collect();
+    if prompts.is_empty() {
+        return Some(0);
+    }
+    let run = heard.windows(prompts.len()).find(|run| run.iter().map(|(_, id)| *id).eq(prompts))?;
+    run.last().map(|(at, _)| at + 1)
+}

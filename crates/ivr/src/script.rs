@@ -1,0 +1,221 @@
+//! A dialplan's own tests: what a caller does, and what must happen.
+
+use crate::calendar;
+use crate::parse::Reader;
+use crate::source::{Fields, Value};
+use crate::step::AgentAvailability;
+use busyhour_model::{DequeueReason, Name, OfferOutcome, Time};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// One `[[test]]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Script {
+    pub(crate) name: Name,
+    pub(crate) line: usize,
+    pub(crate) from: Name,
+    pub(crate) to: Name,
+    pub(crate) origin: Name,
+    pub(crate) at: Time,
+    pub(crate) steps: Vec<Move>,
+}
+
+/// One line of a test: something done, or something that must come next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Move {
+    pub(crate) line: usize,
+    pub(crate) what: Act,
+}
+
+/// What is done or expected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Act {
+    /// The caller presses these keys.
+    Press(Name),
+    /// So long nothing is done.
+    Pass(Duration),
+    /// What the ACD says when next asked.
+    Place(u32, Option<Duration>),
+    Dequeue(DequeueReason),
+    Agent(AgentAvailability),
+    DialFails(OfferOutcome),
+    PartnerLeaves,
+    /// The caller hears these prompts, one after another.
+    Hear(Vec<Name>),
+    Enter(Name),
+    Language(Name),
+    Queue {
+        queue: Name,
+        priority: Option<i32>,
+        skills: Option<Vec<Name>>,
+        agent: Option<Name>,
+    },
+    Dial(Name),
+    HangUp(Option<u16>),
+}
+
+/// How one test of a dialplan ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestOutcome {
+    /// The test's name.
+    pub name: Name,
+    /// Line of the test, or of the step that failed; 1-based.
+    pub line: usize,
+    /// What went wrong; `None` when it passed.
+    pub failure: Option<String>,
+}
+
+/// Every step of a test has one of these keys.
+const ACTS: [&str; 13] = [
+    "press",
+    "pass",
+    "place",
+    "dequeue",
+    "agent_is",
+    "dial_fails",
+    "partner_leaves",
+    "hear",
+    "enter",
+    "language",
+    "queue",
+    "dial",
+    "hangup",
+];
+
+impl<'t> Reader<'t> {
+    /// All tests of a dialplan.
+    pub(crate) fn scripts(&mut self, value: &'t Value<'t>, utc_offset_minutes: i32) -> Vec<Script> {
+        let tests = self.report.array(value).unwrap_or_default();
+        tests.iter().filter_map(|test| self.script(test, utc_offset_minutes)).collect()
+    }
+
+    fn script(&mut self, value: &'t Value<'t>, utc_offset_minutes: i32) -> Option<Script> {
+        let mut fields = self.report.fields(value, "a test")?;
+        let name = fields.need("name", &mut self.report).and_then(|value| self.report.text(value)).unwrap_or_default();
+        let steps = fields.need("steps", &mut self.report).and_then(|value| self.report.array(value));
+        let script = Script {
+            name: name.into(),
+            line: self.report.line(value.span().start),
+            from: self.name_or(&mut fields, "from", "13800138000"),
+            to: self.name_or(&mut fields, "to", "95118"),
+            origin: self.name_or(&mut fields, "origin", "test"),
+            at: fields.take("at").and_then(|value| self.moment(value, utc_offset_minutes)).unwrap_or(NOON),
+            steps: steps.unwrap_or_default().iter().filter_map(|step| self.step(step)).collect(),
+        };
+        fields.finish(&mut self.report);
+        Some(script)
+    }
+
+    fn name_or(&mut self, fields: &mut Fields<'t>, key: &'static str, default: &str) -> Name {
+        fields.take(key).and_then(|value| self.report.text(value)).unwrap_or(default).into()
+    }
+
+    /// `2026-11-23 10:00`, on the clock of the plan.
+    fn moment(&mut self, value: &'t Value<'t>, utc_offset_minutes: i32) -> Option<Time> {
+        let text = self.report.text(value)?;
+        let read = || {
+            let (day, minute) = text.split_once(' ')?;
+            let minutes = i64::from(calendar::day(day)?) * 1440 + i64::from(calendar::minute_of_day(minute)?);
+            u64::try_from((minutes - i64::from(utc_offset_minutes)) * 60).ok()
+        };
+        let secs = read();
+        if secs.is_none() {
+            self.report.error(value.span().start, format!("`{text}` is not a moment like \"2026-11-23 10:00\""));
+        }
+        secs.map(Time::from_secs)
+    }
+
+    fn step(&mut self, value: &'t Value<'t>) -> Option<Move> {
+        let offset = value.span().start;
+        let mut fields = self.report.fields(value, "a step")?;
+        let found: Vec<_> = ACTS.into_iter().filter(|act| fields.has(act)).collect();
+        let (Some(key), true) = (found.first(), found.len() == 1) else {
+            let mistake = self.report.at(offset, "a step does or expects exactly one thing");
+            self.report.note(mistake.help(format!("one of: {}", ACTS.join(", "))));
+            return None;
+        };
+        let value = fields.take(key)?;
+        let what = self.act(key, value, &mut fields);
+        fields.finish(&mut self.report);
+        Some(Move { line: self.report.line(offset), what: what? })
+    }
+
+    fn act(&mut self, key: &str, value: &'t Value<'t>, fields: &mut Fields<'t>) -> Option<Act> {
+        Some(match key {
+            "press" => Act::Press(self.report.text(value)?.into()),
+            "pass" => Act::Pass(self.report.duration(value)?),
+            "place" => {
+                let ahead = self.report.integer(value, 0, 100_000)? as u32;
+                Act::Place(ahead, fields.take("wait").and_then(|value| self.report.duration(value)))
+            }
+            "dequeue" => Act::Dequeue(self.one_of(value, &DEQUEUES)?),
+            "agent_is" => Act::Agent(self.one_of(value, &AVAILABILITIES)?),
+            "dial_fails" => Act::DialFails(self.one_of(value, &DIAL_FAILURES)?),
+            "partner_leaves" => Act::PartnerLeaves,
+            "hear" => Act::Hear(self.heard(value)),
+            "enter" => {
+                self.node_id(value);
+                Act::Enter(self.report.text(value)?.into())
+            }
+            "language" => Act::Language(self.language(value)?),
+            "queue" => self.queue_act(value, fields)?,
+            "dial" => Act::Dial(self.report.text(value)?.into()),
+            _ => Act::HangUp(self.hang_up_status(value)),
+        })
+    }
+
+    fn queue_act(&mut self, value: &'t Value<'t>, fields: &mut Fields<'t>) -> Option<Act> {
+        let queue = self.report.text(value)?;
+        self.known(value.span().start, "queue", queue, &self.names.queues, false);
+        let priority = fields.take("priority").and_then(|value| self.report.integer(value, -1_000_000, 1_000_000));
+        let agent = fields.take("agent").and_then(|value| self.report.text(value)).map(Name::from);
+        let skills = fields.take("skills").map(|value| self.texts(value));
+        Some(Act::Queue { queue: queue.into(), priority: priority.map(|n| n as i32), skills, agent })
+    }
+
+    /// Prompt ids; each must exist.
+    fn heard(&mut self, value: &'t Value<'t>) -> Vec<Name> {
+        for value in self.report.one_or_more(value) {
+            if let Some(id) = value.get_ref().as_str() {
+                self.prompt_known(id, value.span().start);
+            }
+        }
+        self.texts(value)
+    }
+
+    fn texts(&mut self, value: &'t Value<'t>) -> Vec<Name> {
+        let values = self.report.one_or_more(value);
+        values.iter().filter_map(|value| self.report.text(value)).map(Name::from).collect()
+    }
+
+    fn hang_up_status(&mut self, value: &'t Value<'t>) -> Option<u16> {
+        match value.get_ref().as_bool() {
+            Some(true) => None,
+            _ => self.report.integer(value, 400, 699).map(|status| status as u16),
+        }
+    }
+
+    fn one_of<T: Copy>(&mut self, value: &'t Value<'t>, known: &[(&str, T)]) -> Option<T> {
+        let text = self.report.text(value)?;
+        let found = known.iter().find(|(name, _)| *name == text).map(|(_, one)| *one);
+        if found.is_none() {
+            let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
+            let message = format!("`{text}` is none of: {}", names.join(", "));
+            let mistake = self.report.at(value.span().start, message);
+            self.report.note(mistake.suggest(text, names));
+        }
+        found
+    }
+}
+
+/// Monday 2026-11-23 12:00 in China.
+const NOON: Time = Time::from_secs(1_795_406_400);
+const DEQUEUES: [(&str, DequeueReason); 3] =
+    [("timed_out", DequeueReason::TimedOut), ("full", DequeueReason::Full), ("no_agents", DequeueReason::NoAgents)];
+const AVAILABILITIES: [(&str, AgentAvailability); 3] = [
+    ("busy", AgentAvailability::Busy),
+    ("offline", AgentAvailability::Offline),
+    ("unknown", AgentAvailability::Unknown),
+];
+const DIAL_FAILURES: [(&str, OfferOutcome); 3] =
+    [("no_answer", OfferOutcome::NoAnswer), ("busy", OfferOutcome::Refused), ("failed", OfferOutcome::Unreachable)];

@@ -1,0 +1,312 @@
+//! Where one caller stands in a dialplan.
+
+use crate::asking::Attempt;
+use crate::calendar::Local;
+use crate::condition::Circumstances;
+use crate::keyed::{Keyed, Value};
+use crate::phrase::{self, Item, Text};
+use crate::plan::{Case, Dial, Dialled, Dialplan, Node, NodeId, Verb};
+use crate::step::{Caller, DialTarget, Input, Step};
+use crate::waiting::Programme;
+use busyhour_model::{Name, OfferOutcome, Sound, Time};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Nodes entered after one input before the session gives up.
+pub const CHAIN_MAX: u32 = 100;
+/// Nodes entered in one session before it gives up.
+pub const ENTERED_MAX: u32 = 10_000;
+
+/// One call's walk through one dialplan. Plain data: it can be written out in mid-call and read back.
+///
+/// Tell it `handle`, then drain `poll_step` to `None`; call `handle` with `Input::Timeout` when `poll_timeout` is due.
+/// The plan given must be the one it began with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    pub(crate) caller: Caller,
+    pub(crate) node: NodeId,
+    name: Name,
+    pub(crate) language: Name,
+    pub(crate) values: BTreeMap<Name, Value>,
+    /// Keys nobody has asked for yet.
+    pub(crate) typed: Keyed,
+    /// A terminator that may still follow an entry already complete by its length.
+    pub(crate) swallow: Option<(char, Time)>,
+    pub(crate) stage: Stage,
+    pub(crate) deadline: Option<Time>,
+    answered: bool,
+    entered: u32,
+    pub(crate) steps: VecDeque<Step>,
+}
+
+/// What the session is waiting for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Stage {
+    New,
+    Playing,
+    Asking(Attempt),
+    Waiting(Programme),
+    Dialling,
+    Ended,
+}
+
+impl Session {
+    /// A session that has not begun; `Input::Start` begins it.
+    pub fn new(_now: Time, plan: &Dialplan, caller: Caller) -> Session {
+        let value = |text: &Name| Value { text: text.to_string(), secret: false };
+        Session {
+            caller,
+            node: plan.start,
+            name: plan.node(plan.start).map_or_else(|| "".into(), |node| node.name.clone()),
+            language: plan.language.clone(),
+            values: plan.variables.iter().map(|(name, text)| (name.clone(), value(text))).collect(),
+            typed: Keyed::default(),
+            swallow: None,
+            stage: Stage::New,
+            deadline: None,
+            answered: false,
+            entered: 0,
+            steps: VecDeque::new(),
+        }
+    }
+
+    /// Something happened.
+    pub fn handle(&mut self, now: Time, plan: &Dialplan, input: Input) {
+        let Some(node) = plan.node(self.node) else { return self.end(500) };
+        let next = match input {
+            Input::Start if self.stage == Stage::New => Some(plan.start),
+            Input::Start => None,
+            Input::Digit(key) => self.key(now, node, key),
+            Input::PlayEnded => self.play_ended(now, node),
+            Input::Timeout if self.deadline.is_some_and(|at| at <= now) => {
+                self.deadline = None;
+                self.timed_out(now, node)
+            }
+            Input::Timeout => None,
+            Input::Place { ahead, wait } => self.place_told(node, ahead, wait),
+            Input::Dequeued(reason) => self.dequeued(node, reason),
+            Input::AgentUnavailable(availability) => self.agent_unavailable(node, availability),
+            Input::DialFailed(outcome) => self.dial_ended(node, Some(outcome)),
+            Input::PartnerLeft => self.dial_ended(node, None),
+        };
+        self.go(now, plan, next);
+    }
+
+    /// The next thing to do.
+    pub fn poll_step(&mut self) -> Option<Step> {
+        self.steps.pop_front()
+    }
+
+    /// When `Input::Timeout` is due.
+    pub fn poll_timeout(&self) -> Option<Time> {
+        self.deadline
+    }
+
+    /// The node it is in.
+    pub fn node(&self) -> &Name {
+        &self.name
+    }
+
+    /// The language prompts are played in.
+    pub fn language(&self) -> &Name {
+        &self.language
+    }
+
+    /// Walk on until input is needed.
+    fn go(&mut self, now: Time, plan: &Dialplan, mut next: Option<NodeId>) {
+        for _ in 0..CHAIN_MAX {
+            let Some(id) = next else { return };
+            next = self.enter(now, plan, id);
+        }
+        if next.is_some() {
+            self.end(500);
+        }
+    }
+
+    /// Do what a node says; the next node when nothing is to be waited for.
+    fn enter(&mut self, now: Time, plan: &Dialplan, id: NodeId) -> Option<NodeId> {
+        let node = plan.node(id).filter(|_| self.entered < ENTERED_MAX);
+        let Some(Node { name, verb }) = node else {
+            self.end(500);
+            return None;
+        };
+        self.entered += 1;
+        (self.node, self.name, self.deadline) = (id, name.clone(), None);
+        self.steps.push_back(Step::Entered(name.clone()));
+        match verb {
+            Verb::Answer { then } => {
+                self.answer();
+                Some(*then)
+            }
+            Verb::Ring { then } => {
+                if !self.answered {
+                    self.steps.push_back(Step::Ring);
+                }
+                Some(*then)
+            }
+            Verb::Play { phrase, interrupt, then } => self.play_node(phrase, *interrupt, *then),
+            Verb::Menu(menu) => self.ask(now, verb, &menu.ask),
+            Verb::Collect(collect) => self.ask(now, verb, &collect.ask),
+            Verb::Goto { then } => Some(*then),
+            Verb::Set { values, then } => {
+                values.iter().for_each(|(name, text)| self.set(name, text));
+                Some(*then)
+            }
+            Verb::Branch { cases, otherwise } => Some(self.choose(now, plan, cases).unwrap_or(*otherwise)),
+            Verb::Queue(queue) => self.enqueue(now, queue),
+            Verb::Dial(dial) => self.dial(dial),
+            Verb::HangUp { status } => {
+                self.end(*status);
+                None
+            }
+        }
+    }
+
+    /// Playing and waiting need an answered call; whoever comes first answers it.
+    pub(crate) fn answer(&mut self) {
+        if !self.answered {
+            self.answered = true;
+            self.steps.push_back(Step::Answer);
+        }
+    }
+
+    pub(crate) fn end(&mut self, status: u16) {
+        if self.stage != Stage::Ended {
+            self.stage = Stage::Ended;
+            self.deadline = None;
+            self.steps.push_back(Step::HangUp { status });
+        }
+    }
+
+    pub(crate) fn play(&mut self, sounds: Vec<Sound>, repeat: bool) {
+        self.answer();
+        self.steps.push_back(Step::Play { sounds, repeat });
+    }
+
+    pub(crate) fn sounds(&self, phrase: &[Item]) -> Vec<Sound> {
+        phrase::sounds(phrase, &self.language, |text| self.text(text))
+    }
+
+    fn play_node(&mut self, phrase: &[Item], interrupt: bool, then: NodeId) -> Option<NodeId> {
+        self.answer();
+        let sounds = self.sounds(phrase);
+        if sounds.is_empty() || interrupt && !self.typed.is_empty() {
+            return Some(then);
+        }
+        self.stage = Stage::Playing;
+        self.play(sounds, false);
+        None
+    }
+
+    fn key(&mut self, now: Time, node: &Node, key: char) -> Option<NodeId> {
+        let key = key.to_ascii_uppercase();
+        if !matches!(key, '0'..='9' | '*' | '#' | 'A'..='D') || self.swallowed(now, key) {
+            return None;
+        }
+        match (&self.stage, &node.verb) {
+            (Stage::Waiting(_), Verb::Queue(queue)) => self.key_while_waiting(queue, key),
+            (Stage::Asking(_), _) => self.key_when_asked(now, &node.verb, key),
+            (Stage::Playing, Verb::Play { interrupt, then, .. }) => {
+                self.typed.push(key);
+                if *interrupt {
+                    self.steps.push_back(Step::Stop);
+                }
+                interrupt.then_some(*then)
+            }
+            _ => None,
+        }
+    }
+
+    fn swallowed(&mut self, now: Time, key: char) -> bool {
+        self.swallow.take().is_some_and(|(terminator, until)| terminator == key && now <= until)
+    }
+
+    fn play_ended(&mut self, now: Time, node: &Node) -> Option<NodeId> {
+        match (&self.stage, &node.verb) {
+            (Stage::Playing, Verb::Play { then, .. }) => Some(*then),
+            (Stage::Asking(_), verb) => self.asked(now, verb),
+            (Stage::Waiting(_), _) => {
+                self.spoken(now);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn timed_out(&mut self, now: Time, node: &Node) -> Option<NodeId> {
+        match (&self.stage, &node.verb) {
+            (Stage::Asking(_), verb) => self.not_keyed(now, verb),
+            (Stage::Waiting(_), Verb::Queue(queue)) => {
+                self.speak(now, queue);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn dial(&mut self, dial: &Dial) -> Option<NodeId> {
+        let to = match &dial.to {
+            Dialled::Number { number, trunk } => {
+                self.text(number).map(|number| DialTarget::Number { number, trunk: trunk.clone() })
+            }
+            Dialled::Agent(number) => self.text(number).map(|number| DialTarget::Agent(number.into())),
+        };
+        let Some(to) = to else { return Some(dial.failed) };
+        self.answer();
+        self.typed.clear();
+        self.stage = Stage::Dialling;
+        self.steps.push_back(Step::Dial { to, timeout: dial.timeout });
+        None
+    }
+
+    fn dial_ended(&mut self, node: &Node, failed: Option<OfferOutcome>) -> Option<NodeId> {
+        let (Stage::Dialling, Verb::Dial(dial)) = (&self.stage, &node.verb) else { return None };
+        Some(match failed {
+            None | Some(OfferOutcome::Answered) => dial.hung_up,
+            Some(OfferOutcome::NoAnswer | OfferOutcome::Abandoned) => dial.no_answer,
+            Some(OfferOutcome::Refused) => dial.busy,
+            Some(OfferOutcome::Unreachable) => dial.failed,
+        })
+    }
+
+    fn choose(&self, now: Time, plan: &Dialplan, cases: &[Case]) -> Option<NodeId> {
+        let about = Circumstances {
+            from: &self.caller.from,
+            to: &self.caller.to,
+            origin: &self.caller.origin,
+            local: Local::of(now, plan.utc_offset_minutes),
+        };
+        let value = |name: &Name| self.variable(name).unwrap_or_default();
+        let holds = |case: &&Case| case.conditions.iter().all(|condition| condition.holds(&about, value));
+        cases.iter().find(holds).map(|case| case.goto)
+    }
+
+    fn set(&mut self, name: &Name, text: &Text) {
+        let secret = matches!(text, Text::Variable(from) if self.values.get(from).is_some_and(|value| value.secret));
+        let text = self.text(text).unwrap_or_default();
+        if **name != *"language" {
+            self.values.insert(name.clone(), Value { text, secret });
+        } else if !text.is_empty() {
+            self.language = text.into();
+        }
+    }
+
+    /// A text's value; `None` when it is an unset or empty variable.
+    pub(crate) fn text(&self, text: &Text) -> Option<String> {
+        match text {
+            Text::Literal(text) => Some(text.to_string()),
+            Text::Variable(name) => self.variable(name),
+        }
+    }
+
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        let text = match name {
+            "caller" => &self.caller.from.national,
+            "dialled" => &self.caller.to.national,
+            "origin" => return Some(self.caller.origin.to_string()),
+            "language" => return Some(self.language.to_string()),
+            _ => &self.values.get(name)?.text,
+        };
+        (!text.is_empty()).then(|| text.clone())
+    }
+}

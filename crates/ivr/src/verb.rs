@@ -1,0 +1,374 @@
+//! The verbs of the language: which keys each node may have and what they mean.
+
+use crate::calendar::{self, Clock};
+use crate::condition::{Comparison, Condition};
+use crate::parse::Reader;
+use crate::phrase::{Phrase, Text};
+use crate::plan::{Announce, Ask, Case, Collect, Comfort, Dial, Dialled, Menu, Queue, Verb};
+use crate::source::{Fields, Value};
+use busyhour_model::{Name, NumberKind};
+use std::time::Duration;
+
+/// Every node has exactly one of these keys.
+const VERBS: [&str; 12] =
+    ["answer", "ring", "play", "say", "menu", "collect", "goto", "set", "branch", "queue", "dial", "hangup"];
+/// Stands for a node that could not be read.
+pub(crate) const UNREAD: Verb = Verb::HangUp { status: 500 };
+/// Status of a call hung up before it was answered, when the plan names none.
+const DECLINED: u16 = 480;
+
+const SECONDS: fn(u64) -> Duration = Duration::from_secs;
+
+impl<'t> Reader<'t> {
+    /// What a node does.
+    pub(crate) fn verb(&mut self, fields: &mut Fields<'t>, what: &str) -> Verb {
+        let found: Vec<_> = VERBS.into_iter().filter(|verb| fields.has(verb)).collect();
+        let [name] = found[..] else {
+            self.not_one_verb(fields, what, &found);
+            return UNREAD;
+        };
+        let Some(value) = fields.take(name) else { return UNREAD };
+        match name {
+            "answer" | "ring" => self.answer(fields, name, value),
+            "play" => self.play(fields, value),
+            "say" => self.say(fields, value),
+            "menu" => self.menu(fields, value),
+            "collect" => self.collect(fields, value),
+            "goto" => Verb::Goto { then: self.node_id(value) },
+            "set" => self.set(fields, value),
+            "branch" => self.branch(fields, value),
+            "queue" => self.queue(fields, value),
+            "dial" => self.dial(fields, value),
+            _ => self.hang_up(value),
+        }
+    }
+
+    fn not_one_verb(&mut self, fields: &mut Fields<'t>, what: &str, found: &[&str]) {
+        let message = match found {
+            [] => format!("{what} says nothing to do"),
+            _ => format!("{what} has more than one verb: {}", found.join(", ")),
+        };
+        let mut mistake = self.report.at(fields.offset, message);
+        if found.is_empty() {
+            mistake = mistake.help(format!("give it one of: {}", VERBS.join(", ")));
+            let near = fields.rest().find_map(|(key, at, _)| {
+                let near = self.report.at(at, format!("unknown verb `{key}` in {what}")).suggest(key, VERBS);
+                near.help.is_some().then_some(near)
+            });
+            mistake = near.unwrap_or(mistake);
+        }
+        self.report.note(mistake);
+        fields.skip_rest();
+    }
+
+    fn answer(&mut self, fields: &mut Fields<'t>, name: &str, value: &'t Value<'t>) -> Verb {
+        if self.report.flag(value) == Some(false) {
+            let mistake = self.report.at(value.span().start, format!("`{name} = false` does nothing"));
+            self.report.note(mistake.help(format!("write `{name} = true`, or `goto`")));
+        }
+        let then = self.target(fields, "then");
+        if name == "answer" { Verb::Answer { then } } else { Verb::Ring { then } }
+    }
+
+    fn play(&mut self, fields: &mut Fields<'t>, value: &'t Value<'t>) -> Verb {
+        let phrase = self.phrase(value);
+        Verb::Play { phrase, interrupt: self.flag(fields, "interrupt", true), then: self.target(fields, "then") }
+    }
+
+    fn say(&mut self, fields: &mut Fields<'t>, value: &'t Value<'t>) -> Verb {
+        let phrase = self.item_table(value).into_iter().collect();
+        Verb::Play { phrase, interrupt: self.flag(fields, "interrupt", true), then: self.target(fields, "then") }
+    }
+
+    fn menu(&mut self, fields: &mut Fields<'t>, value: &'t Value<'t>) -> Verb {
+        let prompt = self.phrase(value);
+        let keys = fields.need("keys", &mut self.report).map(|value| self.keys(value)).unwrap_or_default();
+        Verb::Menu(Menu { ask: self.ask(fields, prompt, SECONDS(5)), keys })
+    }
+
+    fn ask(&mut self, fields: &mut Fields<'t>, prompt: Phrase, timeout: Duration) -> Ask {
+        Ask {
+            prompt,
+            interrupt: self.flag(fields, "interrupt", true),
+            type_ahead: self.flag(fields, "type_ahead", true),
+            timeout: self.duration(fields, "timeout", timeout),
+            retries: self.integer(fields, "retries", 0, 20, 2) as u32,
+            invalid: self.phrase_or(fields, "invalid_prompt", &["ivr/invalid"]),
+            silent: self.phrase_or(fields, "timeout_prompt", &["ivr/timeout"]),
+            too_many: self.target(fields, "too_many"),
+        }
+    }
+
+    fn collect(&mut self, fields: &mut Fields<'t>, value: &'t Value<'t>) -> Verb {
+        let variable = self.report.text(value).unwrap_or_default();
+        let secret = self.flag(fields, "secret", false);
+        self.write(variable, value.span().start, secret);
+        let prompt = self.phrase_or(fields, "prompt", &[]);
+        let (length_min, length_max) = fields.need("length", &mut self.report).map_or((1, 1), |v| self.length(v));
+        Verb::Collect(Collect {
+            variable: variable.into(),
+            length_min,
+            length_max,
+            terminator: fields.take("terminator").map_or(Some('#'), |value| self.key_or_none(value)),
+            digit_timeout: self.duration(fields, "digit_timeout", SECONDS(4)),
+            secret,
+            then: self.target(fields, "then"),
+            ask: self.ask(fields, prompt, SECONDS(8)),
+        })
+    }
+
+    /// `4`, or `[1, 8]`.
+    fn length(&mut self, value: &'t Value<'t>) -> (u8, u8) {
+        let max = (crate::KEYS_MAX - 1) as i64;
+        match self.report.one_or_more(value) {
+            [one] => self.report.integer(one, 1, max).map_or((1, 1), |n| (n as u8, n as u8)),
+            [least, most] => {
+                let least = self.report.integer(least, 1, max).unwrap_or(1);
+                (least as u8, self.report.integer(most, least, max).unwrap_or(least) as u8)
+            }
+            _ => {
+                self.report.error(value.span().start, "a length is one number, or least and most: [1, 8]");
+                (1, 1)
+            }
+        }
+    }
+
+    fn set(&mut self, fields: &mut Fields<'t>, value: &'t Value<'t>) -> Verb {
+        let mut values = Vec::new();
+        for (name, value) in self.report.table(value).into_iter().flatten() {
+            let (offset, name) = (name.span().start, name.get_ref().as_ref());
+            self.write(name, offset, false);
+            let Some(text) = self.scalar(value, true) else { continue };
+            match (&text, name) {
+                (Text::Literal(text), "language") => {
+                    self.known(value.span().start, "language", text, &self.names.languages, true);
+                }
+                (Text::Literal(text), "priority") if text.parse::<i32>().is_err() => {
+                    self.report.error(value.span().start, "a priority is a number of points");
+                }
+                _ => {}
+            }
+            values.push((name.into(), text));
+        }
+        Verb::Set { values, then: self.target(fields, "then") }
+    }
+
+    fn branch(&mut self, fields: &mut Fields<'t>, value: &'t Value<'t>) -> Verb {
+        let cases = self.report.array(value).unwrap_or_default();
+        let cases = cases.iter().filter_map(|case| self.case(case)).collect();
+        Verb::Branch { cases, otherwise: self.target(fields, "else") }
+    }
+
+    fn case(&mut self, value: &'t Value<'t>) -> Option<Case> {
+        let mut fields = self.report.fields(value, "a case of `branch`")?;
+        let mut conditions = Vec::new();
+        conditions.extend(fields.take("caller").map(|v| Condition::Caller(self.patterns(v))));
+        conditions.extend(fields.take("dialled").map(|v| Condition::Dialled(self.patterns(v))));
+        conditions.extend(fields.take("origin").map(|v| self.origin(v)));
+        conditions.extend(fields.take("kind").map(|v| {
+            Condition::Kind(self.each(v, "a kind of number: mobile, landline, short, international, anonymous", kind))
+        }));
+        let days = |days: Vec<u8>| Condition::Weekdays(days.into_iter().fold(0, |all, days| all | days));
+        conditions.extend(
+            fields
+                .take("weekday")
+                .map(|v| days(self.each(v, "a weekday like \"mon\" or \"mon-fri\"", calendar::weekdays))),
+        );
+        conditions.extend(
+            fields
+                .take("time")
+                .map(|v| Condition::Clock(self.each(v, "a time of day like \"09:00-18:00\"", Clock::parse))),
+        );
+        conditions.extend(fields.take("date").map(|v| {
+            Condition::Dates(self.each(v, "a date like \"2026-10-01\" or \"2026-10-01..2026-10-07\"", dates))
+        }));
+        let goto = self.target(&mut fields, "goto");
+        for (key, offset, value) in fields.rest() {
+            if let Some(name) = key.strip_prefix('$') {
+                self.read(name, offset, false);
+                let comparisons =
+                    self.each(value, "a comparison like \"card\", \"!card\" or \">=10\"", Comparison::parse);
+                conditions.push(Condition::Variable(name.into(), comparisons));
+            }
+        }
+        if conditions.is_empty() {
+            let mistake = self.report.at(value.span().start, "this case has no condition");
+            self.report.note(mistake.help("use `else` for what holds always"));
+        }
+        fields.finish_except(&mut self.report, |key| key.starts_with('$'));
+        Some(Case { conditions, goto })
+    }
+
+    fn origin(&mut self, value: &'t Value<'t>) -> Condition {
+        let mut names = Vec::new();
+        for value in self.report.one_or_more(value) {
+            if let Some(name) = self.report.text(value) {
+                self.known(value.span().start, "trunk", name, &self.names.trunks, true);
+                names.push(name.into());
+            }
+        }
+        Condition::Origin(names)
+    }
+
+    /// One text or several, each of which `parse` must understand.
+    fn each<T>(&mut self, value: &'t Value<'t>, wanted: &str, parse: impl Fn(&str) -> Option<T>) -> Vec<T> {
+        let mut all = Vec::new();
+        for value in self.report.one_or_more(value) {
+            let Some(text) = self.report.text(value) else { continue };
+            match parse(text) {
+                Some(one) => all.push(one),
+                None => self.report.error(value.span().start, format!("`{text}` is not {wanted}")),
+            }
+        }
+        all
+    }
+
+    fn queue(&mut self, fields: &mut Fields<'t>, value: &'t Value<'t>) -> Verb {
+        let queue = self.report.text(value).unwrap_or_default();
+        self.known(value.span().start, "queue", queue, &self.names.queues, false);
+        let otherwise = fields.take("else").map(|value| self.node_id(value));
+        let agent = fields.take("agent").and_then(|value| self.scalar(value, true));
+        let wait_busy = self.flag(fields, "wait_busy", false);
+        let no_agents = self.target_or(fields, "no_agents", otherwise);
+        // The outcomes of an agent number are only asked for when there is one.
+        let personal = if agent.is_some() { otherwise } else { otherwise.or(Some(no_agents)) };
+        let busy_fallback = if wait_busy { personal.or(Some(no_agents)) } else { personal };
+        Verb::Queue(Box::new(Queue {
+            queue: queue.into(),
+            agent,
+            wait_busy,
+            priority: self.integer(fields, "priority", -1_000_000, 1_000_000, 0) as i32,
+            skills: fields.take("skills").map(|value| self.skills(value)).unwrap_or_default(),
+            greeting: self.phrase_or(fields, "greeting", &[]),
+            music: self.phrase_or(fields, "music", &["system/moh"]),
+            announce: fields.take("announce").and_then(|value| self.announce(value)),
+            comfort: fields.take("comfort").and_then(|value| self.comfort(value)),
+            keys: fields.take("keys").map(|value| self.keys(value)).unwrap_or_default(),
+            timed_out: self.target_or(fields, "timed_out", otherwise),
+            full: self.target_or(fields, "full", otherwise),
+            no_agents,
+            busy: self.target_or(fields, "busy", busy_fallback),
+            offline: self.target_or(fields, "offline", personal),
+            unknown: self.target_or(fields, "unknown", personal),
+        }))
+    }
+
+    /// Skill names, or `$variable`, with the least level.
+    fn skills(&mut self, value: &'t Value<'t>) -> Vec<(Text, u8)> {
+        let mut skills = Vec::new();
+        for (name, level) in self.report.table(value).into_iter().flatten() {
+            let (offset, name) = (name.span().start, name.get_ref().as_ref());
+            let level = self.report.integer(level, 1, 100).unwrap_or(1) as u8;
+            let skill = match name.strip_prefix('$') {
+                Some(variable) => {
+                    self.read(variable, offset, true);
+                    Text::Variable(variable.into())
+                }
+                None => {
+                    self.known(offset, "skill", name, &self.names.skills, false);
+                    Text::Literal(name.into())
+                }
+            };
+            skills.push((skill, level));
+        }
+        skills
+    }
+
+    fn announce(&mut self, value: &'t Value<'t>) -> Option<Announce> {
+        let mut fields = self.report.fields(value, "`announce`")?;
+        let announce = Announce {
+            after: self.duration(&mut fields, "after", SECONDS(10)),
+            every: self.repeat(&mut fields),
+            position: self.flag(&mut fields, "position", true),
+            wait: self.flag(&mut fields, "wait", true),
+            key: fields.take("key").and_then(|value| self.key_or_none(value)),
+        };
+        fields.finish(&mut self.report);
+        Some(announce)
+    }
+
+    fn comfort(&mut self, value: &'t Value<'t>) -> Option<Comfort> {
+        let mut fields = self.report.fields(value, "`comfort`")?;
+        let phrase = fields.need("play", &mut self.report).map(|value| self.phrase(value)).unwrap_or_default();
+        let comfort = Comfort {
+            after: self.duration(&mut fields, "after", SECONDS(20)),
+            every: self.repeat(&mut fields),
+            phrase,
+        };
+        fields.finish(&mut self.report);
+        Some(comfort)
+    }
+
+    /// `every`, at least a second so that a waiting caller does not keep the switch busy.
+    fn repeat(&mut self, fields: &mut Fields<'t>) -> Option<Duration> {
+        let value = fields.take("every")?;
+        let every = self.report.duration(value)?;
+        if every < SECONDS(1) {
+            self.report.error(value.span().start, "`every` is at least \"1s\"");
+        }
+        Some(every)
+    }
+
+    fn dial(&mut self, fields: &mut Fields<'t>, value: &'t Value<'t>) -> Verb {
+        let to = self.dialled(value).unwrap_or(Dialled::Agent(Text::Literal("".into())));
+        let otherwise = fields.take("else").map(|value| self.node_id(value));
+        Verb::Dial(Dial {
+            to,
+            timeout: self.duration(fields, "timeout", SECONDS(30)),
+            no_answer: self.target_or(fields, "no_answer", otherwise),
+            busy: self.target_or(fields, "busy", otherwise),
+            failed: self.target_or(fields, "failed", otherwise),
+            hung_up: self.target_or(fields, "hung_up", otherwise),
+        })
+    }
+
+    /// `"02112345678"`, `{ number = "$number", trunk = "carrier" }` or `{ agent = "1001" }`.
+    fn dialled(&mut self, value: &'t Value<'t>) -> Option<Dialled> {
+        if !value.get_ref().is_table() {
+            return Some(Dialled::Number { number: self.scalar(value, true)?, trunk: None });
+        }
+        let mut fields = self.report.fields(value, "`dial`")?;
+        let to = match fields.take("agent") {
+            Some(agent) => Dialled::Agent(self.scalar(agent, true)?),
+            None => {
+                let number = fields.need("number", &mut self.report)?;
+                let trunk = fields.take("trunk").and_then(|value| self.trunk(value));
+                Dialled::Number { number: self.scalar(number, true)?, trunk }
+            }
+        };
+        fields.finish(&mut self.report);
+        Some(to)
+    }
+
+    fn trunk(&mut self, value: &'t Value<'t>) -> Option<Name> {
+        let trunk = self.report.text(value)?;
+        self.known(value.span().start, "trunk", trunk, &self.names.trunks, false);
+        Some(trunk.into())
+    }
+
+    fn hang_up(&mut self, value: &'t Value<'t>) -> Verb {
+        let status = match value.get_ref().as_bool() {
+            Some(true) => Some(i64::from(DECLINED)),
+            _ => self.report.integer(value, 400, 699),
+        };
+        Verb::HangUp { status: status.map_or(DECLINED, |status| status as u16) }
+    }
+}
+
+fn kind(text: &str) -> Option<NumberKind> {
+    match text {
+        "mobile" => Some(NumberKind::Mobile),
+        "landline" => Some(NumberKind::Landline),
+        "short" => Some(NumberKind::Short),
+        "international" => Some(NumberKind::International),
+        "anonymous" => Some(NumberKind::Anonymous),
+        _ => None,
+    }
+}
+
+/// First and last day.
+fn dates(text: &str) -> Option<(i32, i32)> {
+    let (first, last) = text.split_once("..").unwrap_or((text, text));
+    let (first, last) = (calendar::day(first)?, calendar::day(last)?);
+    (first <= last).then_some((first, last))
+}
