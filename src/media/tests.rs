@@ -1,0 +1,194 @@
+//! The plane over real sockets on loopback: sound both ways, ports taken and freed, legs changing threads.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use busyhour_media::rtp::{self, Header};
+use busyhour_media::{g711, tone};
+use busyhour_model::{Audio, Codec, Direction, PlayId, Side, Sound};
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::AtomicU16;
+use std::sync::mpsc::Receiver;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn plane(threads: usize) -> (Plane, Receiver<Event>) {
+    let (sender, events) = channel();
+    let (epoch, begin) = (SystemTime::now().duration_since(UNIX_EPOCH).unwrap(), Instant::now());
+    let clock = move || Time::from_micros((epoch + begin.elapsed()).as_micros() as u64);
+    let listener = move |event| drop(sender.send(event));
+    (Plane::start(threads, Arc::new(Library::new()), Config::default(), clock, listener).unwrap(), events)
+}
+
+/// An even port that is free together with the one above. Each is given to one test only.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let offset = (std::process::id() % 4000) as u16 * 2 + NEXT.fetch_add(2, Relaxed);
+        let port = 20_000 + offset % 12_000;
+        if [port, port + 1].iter().all(|port| UdpSocket::bind(("127.0.0.1", *port)).is_ok()) {
+            return port;
+        }
+    }
+}
+
+/// A far end: its sockets, our leg, and where our leg listens.
+struct Phone {
+    leg: LegId,
+    socket: UdpSocket,
+    local: SocketAddr,
+    sequence: u16,
+}
+
+impl Phone {
+    fn connected(plane: &Plane, leg: u64, codec: Codec) -> Phone {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let (leg, local) = (LegId(leg), SocketAddr::from(([127, 0, 0, 1], free_port())));
+        let remote = socket.local_addr().unwrap();
+        let payload_type = if codec == Codec::Pcma { 8 } else { 0 };
+        let audio = Audio {
+            remote,
+            remote_rtcp: remote,
+            codec,
+            payload_type,
+            telephone_event: Some(101),
+            ptime_ms: 20,
+            direction: Direction::SendRecv,
+        };
+        plane.send(Command::Open { leg, local, side: Side::Trunk });
+        plane.send(Command::Connect { leg, audio });
+        Phone { leg, socket, local, sequence: 0 }
+    }
+
+    fn say(&mut self, payload_type: u8, payload: &[u8]) {
+        let timestamp = self.sequence as u32 * 160;
+        let header =
+            Header { marker: false, payload_type, sequence: self.sequence, timestamp, ssrc: self.leg.0 as u32 };
+        self.sequence += 1;
+        let mut bytes = vec![];
+        header.write(payload, &mut bytes);
+        self.socket.send_to(&bytes, self.local).unwrap();
+    }
+
+    fn hear(&self) -> Vec<u8> {
+        let mut buffer = [0; 2048];
+        let (len, from) = self.socket.recv_from(&mut buffer).expect("a packet comes");
+        assert_eq!(from, self.local);
+        rtp::read(&buffer[..len]).unwrap().1.to_vec()
+    }
+}
+
+/// Half a second of a tone from one phone to the other, in step: it must arrive at its level.
+fn assert_heard(from: &mut Phone, from_codec: Codec, to: &Phone, to_codec: Codec, hertz: f64) {
+    let said: Vec<u8> = tone::Sine::new(hertz, -10.0).take(4000).map(|s| g711::encode(from_codec, s)).collect();
+    let mut heard = vec![];
+    for frame in said.chunks(160) {
+        from.say(if from_codec == Codec::Pcma { 8 } else { 0 }, frame);
+        heard.extend(to.hear().iter().map(|code| g711::decode(to_codec, *code)));
+    }
+    let level = tone::level(&heard, hertz);
+    assert!((level + 10.0).abs() < 0.3, "{hertz} Hz came with {level} dBm0");
+}
+
+fn closed(events: &Receiver<Event>) -> (LegId, busyhour_model::StreamStats) {
+    loop {
+        if let Event::Closed { leg, stats } = events.recv_timeout(PATIENCE).unwrap() {
+            return (leg, stats);
+        }
+    }
+}
+
+#[test]
+fn two_phones_hear_each_other_on_one_thread_or_two_and_their_ports_are_free_afterwards() {
+    for threads in [1, 2] {
+        let (plane, events) = plane(threads);
+        let mut a = Phone::connected(&plane, 1, Codec::Pcma);
+        let mut b = Phone::connected(&plane, 2, Codec::Pcmu);
+        plane.send(Command::Bridge { a: a.leg, b: b.leg });
+        assert_heard_once_bridged(&mut a, &b);
+        assert_heard(&mut a, Codec::Pcma, &b, Codec::Pcmu, 400.0);
+        assert_heard(&mut b, Codec::Pcmu, &a, Codec::Pcma, 1000.0);
+        b.say(101, &[7, 10, 0, 160]);
+        assert_eq!(events.recv_timeout(PATIENCE).unwrap(), Event::Digit { leg: b.leg, digit: '7' });
+        for phone in [&a, &b] {
+            plane.send(Command::Close { leg: phone.leg });
+        }
+        let stats: HashMap<_, _> = [closed(&events), closed(&events)].into();
+        assert!(stats[&a.leg].packets_in >= 25 && stats[&a.leg].packets_out >= 25);
+        assert_eq!(stats[&b.leg].lost_in, 0);
+        for phone in [&a, &b] {
+            let above = (phone.local.ip(), phone.local.port() + 1);
+            assert!(UdpSocket::bind(phone.local).is_ok() && UdpSocket::bind(above).is_ok());
+        }
+        assert_eq!(plane.figures().legs, 0);
+        assert!(plane.cpu() > Duration::ZERO);
+    }
+}
+
+/// Commands and packets travel apart: says silence until the first of it comes through.
+fn assert_heard_once_bridged(from: &mut Phone, to: &Phone) {
+    to.socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    let mut buffer = [0; 2048];
+    let heard = (0..500).any(|_| {
+        from.say(8, &[0xD5; 160]);
+        to.socket.recv_from(&mut buffer).is_ok()
+    });
+    assert!(heard, "nothing came through the bridge");
+    while to.socket.recv_from(&mut buffer).is_ok() {}
+    to.socket.set_read_timeout(Some(PATIENCE)).unwrap();
+}
+
+#[test]
+fn legs_that_change_partners_across_threads_are_heard_by_the_new_one() {
+    let (plane, events) = plane(3);
+    let mut phones: Vec<Phone> = (1..=6).map(|leg| Phone::connected(&plane, leg, Codec::Pcma)).collect();
+    for shift in 1..6 {
+        for a in 0..3 {
+            let b = 3 + (a + shift) % 3;
+            plane.send(Command::Bridge { a: phones[a].leg, b: phones[b].leg });
+        }
+        for a in 0..3 {
+            let b = 3 + (a + shift) % 3;
+            let (left, right) = phones.split_at_mut(b);
+            assert_heard_once_bridged(&mut left[a], &right[0]);
+            assert_heard(&mut left[a], Codec::Pcma, &right[0], Codec::Pcma, 500.0);
+            assert_heard(&mut right[0], Codec::Pcma, &left[a], Codec::Pcma, 700.0);
+        }
+    }
+    phones.iter().for_each(|phone| plane.send(Command::Close { leg: phone.leg }));
+    let mut legs: Vec<u64> = phones.iter().map(|_| closed(&events).0.0).collect();
+    legs.sort_unstable();
+    assert_eq!(legs, [1, 2, 3, 4, 5, 6], "each is closed once");
+    assert!(events.try_recv().is_err());
+}
+
+#[test]
+fn a_beep_is_heard_at_its_pitch_and_its_end_is_told() {
+    let (plane, events) = plane(1);
+    let phone = Phone::connected(&plane, 1, Codec::Pcma);
+    let beep = Sound::Prompt { language: "zh".into(), id: "system/beep".into() };
+    plane.send(Command::Play { leg: phone.leg, play: PlayId(3), sounds: vec![beep], repeat: false });
+    let began = Instant::now();
+    let heard: Vec<i16> = (0..20).flat_map(|_| phone.hear()).map(g711::decode_a).collect();
+    assert!((tone::level(&heard, 1000.0) + 12.0).abs() < 0.3);
+    assert_eq!(events.recv_timeout(PATIENCE).unwrap(), Event::PlayEnded { leg: phone.leg, play: PlayId(3) });
+    assert!(began.elapsed() >= Duration::from_millis(380), "no faster than speech");
+}
+
+#[test]
+fn a_port_in_use_is_said_plainly_and_the_leg_can_still_be_closed() {
+    let (plane, events) = plane(1);
+    let port = free_port();
+    let _taken = UdpSocket::bind(("127.0.0.1", port + 1)).unwrap();
+    let (leg, local) = (LegId(9), SocketAddr::from(([127, 0, 0, 1], port)));
+    plane.send(Command::Open { leg, local, side: Side::Agent });
+    let Event::Failed { leg: failed, detail } = events.recv_timeout(PATIENCE).unwrap() else {
+        panic!("no failure told")
+    };
+    assert_eq!(failed, leg);
+    assert!(detail.starts_with(&format!("cannot bind UDP 127.0.0.1:{port} and the port above: ")), "{detail}");
+    plane.send(Command::Close { leg });
+    assert_eq!(closed(&events).0, leg);
+    assert!(UdpSocket::bind(local).is_ok(), "the half that could be bound is free again");
+}
