@@ -1,0 +1,108 @@
+//! Calls with the same requirement: one line, and the groups that may serve it.
+
+use crate::call::Line;
+use crate::command::{AgentChoice, QueueSpec, Skill};
+use crate::slab::{NONE, Slot};
+use busyhour_model::QueueId;
+use serde::{Deserialize, Serialize};
+
+/// Calls of one queue with the same extra skills and extra priority.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Class {
+    pub(crate) queue: QueueId,
+    pub(crate) priority: i32,
+    /// In order.
+    pub(crate) extra: Vec<Skill>,
+    /// Best rank first.
+    pub(crate) edges: Vec<ToGroup>,
+    pub(crate) line: Line,
+    /// Calls in the line, on personal lists and being offered.
+    pub(crate) calls: u32,
+    /// When it was last asked for, in arrivals: the oldest unused class makes room for a new one.
+    pub(crate) used: u64,
+}
+
+/// A group that may serve this class.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ToGroup {
+    pub(crate) group: Slot,
+    /// Lower is preferred.
+    pub(crate) rank: u32,
+    /// Once a call has waited so many microseconds.
+    pub(crate) min_age: u64,
+}
+
+/// The head of a class as the search for a call sees it: kept together, by class.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Front {
+    /// Microseconds; `u64::MAX` when nobody waits.
+    pub(crate) since: u64,
+    pub(crate) seq: u64,
+    /// Head start in points.
+    pub(crate) base: f64,
+    /// Points per microsecond waited.
+    pub(crate) rate: f64,
+    /// The call.
+    pub(crate) head: Slot,
+    pub(crate) waiting: u32,
+    /// Groups of the edges with somebody idle.
+    pub(crate) idle_groups: u32,
+    /// Groups of the edges with somebody signed in.
+    pub(crate) staffed_groups: u32,
+}
+
+impl Front {
+    pub(crate) const EMPTY: Front = Front {
+        since: u64::MAX,
+        seq: 0,
+        base: 0.0,
+        rate: 0.0,
+        head: NONE,
+        waiting: 0,
+        idle_groups: 0,
+        staffed_groups: 0,
+    };
+
+    /// Points of a call that waits since `since`.
+    pub(crate) fn score(&self, now: u64, since: u64) -> f64 {
+        self.base + self.rate * (now - since) as f64
+    }
+}
+
+/// A goal below this is taken for this: the ageing rate stays finite.
+const GOAL_US_MIN: u64 = 1_000;
+
+/// Head start and ageing of calls with this extra priority.
+pub(crate) fn ageing(spec: &QueueSpec, priority: i32) -> (f64, f64) {
+    let goal = (spec.goal.as_micros() as u64).max(GOAL_US_MIN);
+    (f64::from(spec.priority) + f64::from(priority), 100.0 / goal as f64)
+}
+
+/// The rank and least age at which agents with these skills may serve calls of this queue that ask for `extra` too.
+///
+/// Relaxation only ever adds agents: who fits a step fits from then on.
+pub(crate) fn fit(spec: &QueueSpec, extra: &[Skill], skills: &[Skill]) -> Option<(u32, u64)> {
+    if !holds(skills, extra) {
+        return None;
+    }
+    let min_age = if holds(skills, &spec.required) {
+        0
+    } else {
+        spec.relax.iter().find(|(_, required)| holds(skills, required))?.0.as_micros() as u64
+    };
+    let rank = match spec.choice {
+        AgentChoice::LongestIdle => 0,
+        AgentChoice::LeastSkilled => skills.len() as u32,
+        AgentChoice::MostSkilled => {
+            let wanted = |skill| spec.required.iter().chain(extra).any(|w: &Skill| w.0 == skill);
+            u32::MAX - skills.iter().filter(|s| wanted(s.0)).map(|s| u32::from(s.1)).sum::<u32>()
+        }
+    };
+    Some((rank, min_age))
+}
+
+fn holds(skills: &[Skill], required: &[Skill]) -> bool {
+    required
+        .iter()
+        .all(|&(wanted, level)| skills.binary_search_by_key(&wanted, |s| s.0).is_ok_and(|at| skills[at].1 >= level))
+}

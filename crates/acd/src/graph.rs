@@ -1,0 +1,277 @@
+//! The class graph: who may serve whom, kept compiled while queues, classes and agents come and go.
+
+use crate::acd::{Acd, CLASSES_MAX, QUEUES_MAX, SKILLS_MAX, STEPS_MAX};
+use crate::agent::{Agent, State};
+use crate::call::Line;
+use crate::class::{self, Class, Front, ToGroup};
+use crate::command::{AgentSpec, Decision, Denied, QueueSpec, Skill};
+use crate::group::{Group, Idle, ToClass};
+use crate::queue::{Handling, Queue, normalised};
+use crate::slab::{NONE, Slot};
+use busyhour_model::{AgentId, DequeueReason, QueueId};
+
+impl Acd {
+    pub(crate) fn set_queue(&mut self, spec: QueueSpec, out: &mut Vec<Decision>) -> Result<(), Denied> {
+        limit("queue id", spec.id.0 as usize, QUEUES_MAX - 1)?;
+        limit("relaxation steps", spec.relax.len(), STEPS_MAX)?;
+        limit("skills", spec.required.len(), SKILLS_MAX)?;
+        for (_, required) in &spec.relax {
+            limit("skills", required.len(), SKILLS_MAX)?;
+        }
+        let (id, index) = (spec.id, spec.id.0 as usize);
+        let spec = in_order(spec);
+        if self.known_queue(id).is_err() {
+            return self.add_queue(spec);
+        }
+        if self.queues[index].as_ref().is_some_and(|queue| queue.spec == spec) {
+            return Ok(());
+        }
+        self.queue_mut(id).spec = spec;
+        let classes = self.queue_ref(id).classes.clone();
+        for &class in &classes {
+            self.disconnect_class(class);
+            self.connect_class(class);
+            self.arm(class);
+        }
+        self.settle(&classes, out);
+        self.time_personal_calls(id);
+        let stranded = self.stranded(&classes).into_iter().chain(self.stranded_personal(id)).collect();
+        self.overflow(stranded, DequeueReason::NoAgents, out);
+        Ok(())
+    }
+
+    fn add_queue(&mut self, spec: QueueSpec) -> Result<(), Denied> {
+        let (id, index) = (spec.id, spec.id.0 as usize);
+        self.make_room_for_class()?;
+        if self.queues.len() <= index {
+            self.queues.resize(index + 1, None);
+        }
+        let handling = Handling::default();
+        self.queues[index] = Some(Queue { spec, plain: NONE, classes: Vec::new(), waiting: 0, ringing: 0, handling });
+        let plain = self.add_class(id, 0, Vec::new(), 0);
+        self.queue_mut(id).plain = plain;
+        Ok(())
+    }
+
+    pub(crate) fn remove_queue(&mut self, id: QueueId) -> Result<(), Denied> {
+        let queue = self.known_queue(id)?;
+        if queue.classes.iter().any(|&class| self.classes[class].calls > 0) {
+            return Err(Denied::NotEmpty(id));
+        }
+        for class in queue.classes.clone() {
+            self.remove_class(class);
+        }
+        self.queues[id.0 as usize] = None;
+        Ok(())
+    }
+
+    /// The class of such calls, made when it is new.
+    pub(crate) fn class_for(&mut self, id: QueueId, priority: i32, extra: Vec<Skill>) -> Result<Slot, Denied> {
+        let queue = self.queue_ref(id);
+        if priority == 0 && extra.is_empty() {
+            return Ok(queue.plain);
+        }
+        let key = (priority, extra.as_slice());
+        let find = |queue: &Queue| {
+            queue.classes.binary_search_by(|&slot| {
+                let class = &self.classes[slot];
+                (class.priority, class.extra.as_slice()).cmp(&key)
+            })
+        };
+        if let Ok(at) = find(queue) {
+            return Ok(queue.classes[at]);
+        }
+        self.make_room_for_class()?;
+        let queue = self.queue_ref(id);
+        let at = queue
+            .classes
+            .partition_point(|&slot| (self.classes[slot].priority, self.classes[slot].extra.as_slice()) < key);
+        Ok(self.add_class(id, priority, extra, at))
+    }
+
+    /// When all classes are taken, forgets the one not asked for the longest of those without calls.
+    fn make_room_for_class(&mut self) -> Result<(), Denied> {
+        if self.classes.len() < CLASSES_MAX {
+            return Ok(());
+        }
+        let unused = self.classes.iter().filter(|&(slot, c)| c.calls == 0 && self.queue_ref(c.queue).plain != slot);
+        let oldest = unused.map(|(slot, class)| (class.used, slot)).min();
+        let (_, slot) = oldest.ok_or(Denied::Limit { what: "call classes", max: CLASSES_MAX })?;
+        self.remove_class(slot);
+        Ok(())
+    }
+
+    fn add_class(&mut self, queue: QueueId, priority: i32, extra: Vec<Skill>, at: usize) -> Slot {
+        let used = self.call_seq;
+        let class = Class { queue, priority, extra, edges: Vec::new(), line: Line::EMPTY, calls: 0, used };
+        let slot = self.classes.insert(class);
+        if self.fronts.len() <= slot as usize {
+            self.fronts.push(Front::EMPTY);
+        }
+        self.fronts[slot as usize] = Front::EMPTY;
+        self.queue_mut(queue).classes.insert(at, slot);
+        self.connect_class(slot);
+        slot
+    }
+
+    fn remove_class(&mut self, slot: Slot) {
+        self.disconnect_class(slot);
+        self.heads.clear(slot);
+        let class = self.classes.remove(slot);
+        self.queue_mut(class.queue).classes.retain(|&c| c != slot);
+    }
+
+    /// Compiles the edges of one class.
+    fn connect_class(&mut self, slot: Slot) {
+        let class = &self.classes[slot];
+        let spec = &self.queue_ref(class.queue).spec;
+        let mut edges: Vec<ToGroup> = Vec::new();
+        for (group, members) in self.groups.iter() {
+            if let Some((rank, min_age)) = class::fit(spec, &class.extra, &members.skills) {
+                edges.push(ToGroup { group, rank, min_age });
+            }
+        }
+        edges.sort_unstable_by_key(|e| (e.rank, e.group));
+        let ageing = class::ageing(spec, class.priority);
+        let front = &mut self.fronts[slot as usize];
+        (front.base, front.rate) = ageing;
+        (front.idle_groups, front.staffed_groups) = (0, 0);
+        for edge in &edges {
+            let group = &mut self.groups[edge.group];
+            group.edges.push(ToClass { class: slot, min_age: edge.min_age });
+            front.idle_groups += u32::from(self.idle[edge.group as usize].count > 0);
+            front.staffed_groups += u32::from(group.signed_in > 0);
+        }
+        self.classes[slot].edges = edges;
+    }
+
+    fn disconnect_class(&mut self, slot: Slot) {
+        for edge in std::mem::take(&mut self.classes[slot].edges) {
+            self.groups[edge.group].edges.retain(|e| e.class != slot);
+        }
+    }
+
+    pub(crate) fn set_agent(&mut self, spec: AgentSpec, out: &mut Vec<Decision>) -> Result<(), Denied> {
+        limit("agent id", spec.id.0 as usize, crate::AGENTS_MAX - 1)?;
+        limit("skills", spec.skills.len(), SKILLS_MAX)?;
+        let (id, index) = (spec.id, spec.id.0 as usize);
+        let group = self.group_for(normalised(spec.skills));
+        let Ok(agent) = self.known_agent(id) else {
+            if self.agents.len() <= index {
+                self.agents.resize(index + 1, None);
+            }
+            self.agents[index] = Some(Agent::new(id, group, self.now));
+            self.groups[group].members += 1;
+            return Ok(());
+        };
+        let old = agent.group;
+        if old == group {
+            return Ok(());
+        }
+        let ready = agent.state == State::Ready;
+        self.leave_group(id);
+        self.agent_mut(id).group = group;
+        self.join_group(id);
+        if ready {
+            self.seek_call(id, out);
+        }
+        let classes: Vec<Slot> = self.groups[old].edges.iter().map(|e| e.class).collect();
+        self.drop_group_if_empty(old);
+        self.overflow(self.stranded(&classes), DequeueReason::NoAgents, out);
+        Ok(())
+    }
+
+    pub(crate) fn remove_agent(&mut self, id: AgentId, out: &mut Vec<Decision>) -> Result<(), Denied> {
+        let agent = self.known_agent(id)?;
+        if agent.state != State::SignedOut {
+            return Err(Denied::WrongState { agent: id, state: agent.state.kind() });
+        }
+        let group = agent.group;
+        let calls = agent.personal.iter(&self.calls.slab).map(|(slot, _)| slot).collect();
+        self.overflow(calls, DequeueReason::NoAgents, out);
+        self.groups[group].members -= 1;
+        self.agents[id.0 as usize] = None;
+        self.drop_group_if_empty(group);
+        Ok(())
+    }
+
+    /// The group of agents with these skills, made when it is new.
+    fn group_for(&mut self, skills: Vec<Skill>) -> Slot {
+        if let Some(&slot) = self.group_of.get(&skills) {
+            return slot;
+        }
+        let group =
+            Group { skills: skills.clone(), edges: Vec::new(), members: 0, signed_in: 0, not_ready: 0, tail: NONE };
+        let slot = self.groups.insert(group);
+        if self.idle.len() <= slot as usize {
+            self.idle.push(Idle::NOBODY);
+        }
+        self.idle[slot as usize] = Idle::NOBODY;
+        self.connect_group(slot);
+        self.group_of.insert(skills, slot);
+        slot
+    }
+
+    /// Compiles the edges of one group, which has nobody signed in yet.
+    fn connect_group(&mut self, slot: Slot) {
+        let skills = &self.groups[slot].skills;
+        let mut edges: Vec<(Slot, ToGroup)> = Vec::new();
+        for (class, calls) in self.classes.iter() {
+            if let Some((rank, min_age)) = class::fit(&self.queue_ref(calls.queue).spec, &calls.extra, skills) {
+                edges.push((class, ToGroup { group: slot, rank, min_age }));
+            }
+        }
+        for &(class, edge) in &edges {
+            let ranked = &mut self.classes[class].edges;
+            let at = ranked.partition_point(|e| (e.rank, e.group) < (edge.rank, slot));
+            ranked.insert(at, edge);
+        }
+        self.groups[slot].edges =
+            edges.into_iter().map(|(class, edge)| ToClass { class, min_age: edge.min_age }).collect();
+    }
+
+    fn drop_group_if_empty(&mut self, slot: Slot) {
+        if self.groups[slot].members > 0 {
+            return;
+        }
+        let group = self.groups.remove(slot);
+        self.group_of.remove(&group.skills);
+        for edge in group.edges {
+            self.classes[edge.class].edges.retain(|e| e.group != slot);
+        }
+    }
+
+    /// Calls of these classes that nobody signed in may ever take, where that is a reason to overflow.
+    pub(crate) fn stranded(&self, classes: &[Slot]) -> Vec<Slot> {
+        let stranded = classes.iter().filter(|&&slot| {
+            self.fronts[slot as usize].staffed_groups == 0
+                && self.queue_ref(self.classes[slot].queue).spec.overflow_no_agents
+        });
+        let calls = stranded.flat_map(|&slot| self.classes[slot].line.iter(&self.calls.slab));
+        calls.map(|(slot, _)| slot).collect()
+    }
+
+    /// Calls of this queue on personal lists of agents who are signed out, where that is a reason to overflow.
+    fn stranded_personal(&self, queue: QueueId) -> Vec<Slot> {
+        if !self.queue_ref(queue).spec.overflow_no_agents {
+            return Vec::new();
+        }
+        let absent = self.agents.iter().flatten().filter(|agent| agent.state == State::SignedOut);
+        let calls = absent.flat_map(|agent| agent.personal.iter(&self.calls.slab));
+        calls.filter(|(_, call)| self.classes[call.class].queue == queue).map(|(slot, _)| slot).collect()
+    }
+}
+
+fn limit(what: &'static str, count: usize, max: usize) -> Result<(), Denied> {
+    if count > max { Err(Denied::Limit { what, max }) } else { Ok(()) }
+}
+
+/// Skills sorted, each once; steps by time.
+fn in_order(mut spec: QueueSpec) -> QueueSpec {
+    spec.required = normalised(spec.required);
+    spec.relax.sort_by_key(|step| step.0);
+    for (_, required) in &mut spec.relax {
+        *required = normalised(std::mem::take(required));
+    }
+    spec
+}

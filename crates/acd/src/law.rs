@@ -1,0 +1,172 @@
+//! The laws: what is true after every command, in tests, in the simulator and in debug builds.
+
+use crate::acd::Acd;
+use crate::agent::{Agent, State};
+use crate::call::{Call, Line};
+use crate::class;
+use crate::slab::{NONE, Slot};
+
+impl Acd {
+    /// Whether all laws hold; says which one does not. Costs a walk over everything.
+    pub fn check(&self) -> Result<(), String> {
+        self.nobody_waits_beside_a_free_agent()?;
+        self.every_offer_has_two_ends()?;
+        self.lines_hold_each_waiting_call_once()?;
+        self.groups_count_right()?;
+        self.edges_are_as_compiled_anew()?;
+        self.alarms_ring_in_time()
+    }
+
+    fn nobody_waits_beside_a_free_agent(&self) -> Result<(), String> {
+        let now = self.now.as_micros();
+        for (slot, _) in self.classes.iter() {
+            let front = &self.fronts[slot as usize];
+            for edge in &self.classes[slot].edges {
+                let fits = front.since.saturating_add(edge.min_age) <= now;
+                law(!fits || self.idle[edge.group as usize].count == 0, || {
+                    format!("class {slot} waits beside idle agents of group {}", edge.group)
+                })?;
+            }
+        }
+        for agent in self.agents.iter().flatten() {
+            let idle = agent.state == State::Ready;
+            law(!idle || agent.personal.len == 0, || format!("{} is idle while called in person", agent.id))?;
+        }
+        Ok(())
+    }
+
+    fn every_offer_has_two_ends(&self) -> Result<(), String> {
+        for (slot, call) in self.calls.slab.iter() {
+            law(self.calls.find(call.id) == Some(slot), || format!("{} cannot be found", call.id))?;
+            if let Some(agent) = call.ringing {
+                let rung =
+                    self.known_agent(agent).is_ok_and(|a| matches!(&a.state, State::Ringing(w) if w.call == call.id));
+                law(rung, || format!("{} is offered to {agent}, who does not ring", call.id))?;
+            }
+        }
+        for agent in self.agents.iter().flatten() {
+            let State::Ringing(work) = &agent.state else { continue };
+            let ringing = self.calls.find(work.call).and_then(|slot| self.calls.slab[slot].ringing);
+            law(ringing == Some(agent.id), || format!("{} rings for nothing", agent.id))?;
+        }
+        Ok(())
+    }
+
+    fn lines_hold_each_waiting_call_once(&self) -> Result<(), String> {
+        let mut in_line = 0;
+        for (slot, class) in self.classes.iter() {
+            in_line += self.walk(&class.line, |call| call.class == slot && call.direct.is_none())?;
+            let front = &self.fronts[slot as usize];
+            let head = class.line.iter(&self.calls.slab).next().map(|(_, call)| (call.since.as_micros(), call.seq));
+            let right = match head {
+                Some(head) => (front.since, front.seq) == head,
+                None => front.since == u64::MAX,
+            };
+            law(right && front.head == class.line.head && front.waiting == class.line.len, || format!("front {slot}"))?;
+            let calls = self.calls.slab.iter().filter(|(_, call)| call.class == slot).count();
+            law(calls == class.calls as usize, || format!("class {slot} counts {} calls of {calls}", class.calls))?;
+        }
+        for agent in self.agents.iter().flatten() {
+            in_line += self.walk(&agent.personal, |call| call.direct == Some(agent.id))?;
+        }
+        let of = |queue, ringing: bool| {
+            let calls = self.calls.slab.iter().filter(move |(_, c)| c.ringing.is_some() == ringing);
+            calls.filter(|(_, c)| self.classes[c.class].queue == queue).count() as u32
+        };
+        for queue in self.queues.iter().flatten() {
+            let right = (of(queue.spec.id, false), of(queue.spec.id, true)) == (queue.waiting, queue.ringing);
+            law(right, || format!("{} counts its calls wrong", queue.spec.id))?;
+        }
+        let waiting = self.calls.slab.iter().filter(|(_, call)| call.ringing.is_none()).count();
+        law(in_line == waiting, || format!("{in_line} calls in lines, {waiting} waiting"))
+    }
+
+    fn walk(&self, line: &Line, belongs: impl Fn(&Call) -> bool) -> Result<usize, String> {
+        let (mut count, mut prev, mut order) = (0, NONE, None);
+        for (slot, call) in line.iter(&self.calls.slab) {
+            let right = belongs(call) && call.ringing.is_none() && call.prev == prev && order < Some(call.order());
+            law(right, || format!("{} stands wrong in its line", call.id))?;
+            (count, prev, order) = (count + 1, slot, Some(call.order()));
+        }
+        law(count == line.len as usize, || format!("a line of {count} says {}", line.len))?;
+        Ok(count)
+    }
+
+    fn groups_count_right(&self) -> Result<(), String> {
+        let of = |slot: Slot, is: fn(&State) -> bool| {
+            let members = self.agents.iter().flatten().filter(move |agent| agent.group == slot);
+            members.filter(|agent| is(&agent.state)).count() as u32
+        };
+        for (slot, group) in self.groups.iter() {
+            let right = group.members == of(slot, |_| true)
+                && group.members > 0
+                && group.signed_in == of(slot, |state| *state != State::SignedOut)
+                && group.not_ready == of(slot, |state| matches!(state, State::NotReady(_)))
+                && self.idle[slot as usize].count == of(slot, |state| *state == State::Ready)
+                && self.group_of.get(&group.skills) == Some(&slot);
+            law(right, || format!("group {slot} counts its members wrong"))?;
+            self.walk_idle(slot)?;
+        }
+        law(self.group_of.len() == self.groups.len(), || "two groups with the same skills".into())
+    }
+
+    fn walk_idle(&self, group: Slot) -> Result<(), String> {
+        let idle = &self.idle[group as usize];
+        let (mut at, mut prev, mut count, mut seq) = (idle.head, NONE, 0, 0);
+        while at != NONE {
+            let agent: &Agent = self.agents[at as usize].as_ref().ok_or("a stranger is idle")?;
+            let right =
+                agent.group == group && agent.state == State::Ready && agent.prev == prev && agent.idle_seq > seq;
+            law(right, || format!("{} stands wrong in the idle list", agent.id))?;
+            (prev, at, count, seq) = (at, agent.next, count + 1, agent.idle_seq);
+        }
+        let first = self.agents.get(idle.head as usize).and_then(Option::as_ref).map_or(u64::MAX, |a| a.idle_seq);
+        law(count == idle.count && prev == self.groups[group].tail && idle.seq == first, || {
+            format!("idle list {group}")
+        })
+    }
+
+    fn edges_are_as_compiled_anew(&self) -> Result<(), String> {
+        for (slot, class) in self.classes.iter() {
+            let spec = &self.queue_ref(class.queue).spec;
+            let front = &self.fronts[slot as usize];
+            law((front.base, front.rate) == class::ageing(spec, class.priority), || format!("ageing of class {slot}"))?;
+            let (mut edges, mut idle, mut staffed) = (0, 0, 0);
+            for (group, members) in self.groups.iter() {
+                let fit = class::fit(spec, &class.extra, &members.skills);
+                let own = class.edges.iter().find(|e| e.group == group).map(|e| (e.rank, e.min_age));
+                let theirs = members.edges.iter().find(|e| e.class == slot).map(|e| e.min_age);
+                law(own == fit && theirs == fit.map(|f| f.1), || format!("edge of class {slot} and group {group}"))?;
+                edges += usize::from(fit.is_some());
+                idle += u32::from(fit.is_some() && self.idle[group as usize].count > 0);
+                staffed += u32::from(fit.is_some() && members.signed_in > 0);
+            }
+            law(edges == class.edges.len() && class.edges.is_sorted_by_key(|e| e.rank), || format!("edges of {slot}"))?;
+            law((idle, staffed) == (front.idle_groups, front.staffed_groups), || format!("counts of class {slot}"))?;
+        }
+        Ok(())
+    }
+
+    fn alarms_ring_in_time(&self) -> Result<(), String> {
+        for agent in self.agents.iter().flatten() {
+            let wraps = matches!(agent.state, State::WrapUp(_));
+            law(self.wrap_ups.at(agent.id.0).is_some() == wraps, || format!("{} has no end of wrap-up", agent.id))?;
+        }
+        for (slot, call) in self.calls.slab.iter().filter(|(_, call)| call.ringing.is_none()) {
+            let spec = &self.queue_ref(self.classes[call.class].queue).spec;
+            let overflow = spec.wait_max.map(|wait_max| call.since + wait_max);
+            let alarm = if call.direct.is_some() { self.personal.at(slot) } else { self.heads.at(call.class) };
+            law(overflow.is_none_or(|due| alarm.is_some_and(|at| at <= due)), || format!("{} may wait on", call.id))?;
+            let step = spec.relax.iter().map(|step| call.since + step.0).find(|&at| at > self.now);
+            let timed =
+                slot != self.classes[call.class].line.head || step.is_none_or(|due| alarm.is_some_and(|at| at <= due));
+            law(timed, || format!("{} would be relaxed late", call.id))?;
+        }
+        let due = self.poll_timeout().is_some_and(|due| due <= self.now);
+        law(!due, || "something is overdue".into())
+    }
+}
+
+fn law(holds: bool, broken: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(broken()) }
+}

@@ -1,0 +1,330 @@
+//! The life of an agent: every change of state passes through `enter`, which keeps lists and counts right.
+
+use crate::acd::Acd;
+use crate::agent::{After, Agent, State, Work};
+use crate::command::{Decision, Denied};
+use crate::group::Idle;
+use crate::slab::{NONE, Slot};
+use busyhour_model::{AgentId, AgentState, CallId, DequeueReason, Name, OfferOutcome};
+use std::time::Duration;
+
+impl Acd {
+    pub(crate) fn sign_in(
+        &mut self,
+        agent: AgentId,
+        not_ready: Option<Name>,
+        out: &mut Vec<Decision>,
+    ) -> Result<(), Denied> {
+        match self.known_agent(agent)?.state {
+            State::SignedOut => {}
+            _ => return self.wrong_state(agent),
+        }
+        match not_ready {
+            Some(reason) => self.enter(agent, State::NotReady(reason), out),
+            None => self.become_ready(agent, out),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn sign_out(&mut self, agent: AgentId, out: &mut Vec<Decision>) -> Result<(), Denied> {
+        self.known_agent(agent)?;
+        match &mut self.agent_mut(agent).state {
+            State::SignedOut => return self.wrong_state(agent),
+            State::Talking(work) => work.after = After::SignedOut,
+            State::Ringing(work) => {
+                let call = work.call;
+                out.push(Decision::Withdraw { call, agent });
+                let slot = self.take_back(call);
+                self.depart(agent, Some(slot), out);
+            }
+            _ => self.depart(agent, None, out),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn ready(&mut self, agent: AgentId, out: &mut Vec<Decision>) -> Result<(), Denied> {
+        self.known_agent(agent)?;
+        match &mut self.agent_mut(agent).state {
+            State::SignedOut => return self.wrong_state(agent),
+            State::Ready => {}
+            State::Talking(work) | State::Ringing(work) => work.after = After::Ready,
+            State::NotReady(_) | State::WrapUp(_) => self.become_ready(agent, out),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn not_ready(&mut self, agent: AgentId, reason: Name, out: &mut Vec<Decision>) -> Result<(), Denied> {
+        self.known_agent(agent)?;
+        match &mut self.agent_mut(agent).state {
+            State::SignedOut => return self.wrong_state(agent),
+            State::Talking(work) | State::Ringing(work) => work.after = After::NotReady(reason),
+            State::NotReady(same) if *same == reason => {}
+            _ => self.enter(agent, State::NotReady(reason), out),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn accepted(&mut self, call: CallId, agent: AgentId, out: &mut Vec<Decision>) -> Result<(), Denied> {
+        let (slot, work) = self.offered(call, agent)?;
+        self.take_back(call);
+        self.forget(slot);
+        self.enter(agent, State::Talking(work), out);
+        Ok(())
+    }
+
+    pub(crate) fn declined(
+        &mut self,
+        call: CallId,
+        agent: AgentId,
+        outcome: OfferOutcome,
+        out: &mut Vec<Decision>,
+    ) -> Result<(), Denied> {
+        self.offered(call, agent)?;
+        let reason = match outcome {
+            OfferOutcome::NoAnswer => "no_answer",
+            OfferOutcome::Refused => "refused",
+            OfferOutcome::Unreachable => "unreachable",
+            OfferOutcome::Abandoned => return self.leave(call, out),
+            OfferOutcome::Answered => return self.wrong_state(agent),
+        };
+        let slot = self.take_back(call);
+        self.enter(agent, State::NotReady(reason.into()), out);
+        self.admit(slot, false, out);
+        Ok(())
+    }
+
+    pub(crate) fn leave(&mut self, call: CallId, out: &mut Vec<Decision>) -> Result<(), Denied> {
+        let slot = self.calls.find(call).ok_or(Denied::UnknownCall(call))?;
+        let Some(agent) = self.calls.slab[slot].ringing else {
+            self.unlink(slot);
+            self.forget(slot);
+            return Ok(());
+        };
+        let (_, work) = self.offered(call, agent)?;
+        self.take_back(call);
+        self.forget(slot);
+        match work.after {
+            // It was no contact: the agent keeps the turn.
+            After::Ready => self.seek_or_idle(agent, out),
+            After::NotReady(reason) => self.enter(agent, State::NotReady(reason), out),
+            After::SignedOut => self.depart(agent, None, out),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn released(&mut self, agent: AgentId, out: &mut Vec<Decision>) -> Result<(), Denied> {
+        let State::Talking(work) = &self.known_agent(agent)?.state else { return self.wrong_state(agent) };
+        let work = work.clone();
+        if work.wrap_up == Duration::ZERO || work.after == After::SignedOut {
+            self.resume(agent, work.after, out);
+        } else {
+            let until = self.now + work.wrap_up;
+            self.enter(agent, State::WrapUp(work), out);
+            self.wrap_ups.set(agent.0, until);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn occupy(&mut self, agent: AgentId, call: CallId, out: &mut Vec<Decision>) -> Result<(), Denied> {
+        // From after-call work it goes back to after-call work; otherwise to where it was.
+        let (wrap_up, after) = match &self.known_agent(agent)?.state {
+            State::Ready => (Duration::ZERO, After::Ready),
+            State::NotReady(reason) => (Duration::ZERO, After::NotReady(reason.clone())),
+            State::WrapUp(work) => (work.wrap_up, work.after.clone()),
+            _ => return self.wrong_state(agent),
+        };
+        let work = Work { call, queue: None, began: self.now, wrap_up, after };
+        self.enter(agent, State::Talking(work), out);
+        Ok(())
+    }
+
+    pub(crate) fn end_wrap_up(&mut self, agent: AgentId, out: &mut Vec<Decision>) {
+        let State::WrapUp(work) = &self.agent_ref(agent).state else { return };
+        let after = work.after.clone();
+        self.resume(agent, after, out);
+    }
+
+    fn resume(&mut self, agent: AgentId, after: After, out: &mut Vec<Decision>) {
+        match after {
+            After::Ready => self.become_ready(agent, out),
+            After::NotReady(reason) => self.enter(agent, State::NotReady(reason), out),
+            After::SignedOut => self.depart(agent, None, out),
+        }
+    }
+
+    /// Free from now on.
+    fn become_ready(&mut self, agent: AgentId, out: &mut Vec<Decision>) {
+        self.idle_seq += 1;
+        self.agent_mut(agent).idle_seq = self.idle_seq;
+        self.seek_or_idle(agent, out);
+    }
+
+    fn seek_or_idle(&mut self, agent: AgentId, out: &mut Vec<Decision>) {
+        if !self.seek_call(agent, out) {
+            self.enter(agent, State::Ready, out);
+        }
+    }
+
+    /// Signs out; the call that was being offered looks for somebody else, and calls nobody is left for overflow.
+    fn depart(&mut self, agent: AgentId, offered: Option<Slot>, out: &mut Vec<Decision>) {
+        self.enter(agent, State::SignedOut, out);
+        if let Some(slot) = offered {
+            self.admit(slot, false, out);
+        }
+        let group = &self.groups[self.agent_ref(agent).group];
+        let classes: Vec<Slot> = match group.signed_in {
+            0 => group.edges.iter().map(|e| e.class).collect(),
+            _ => Vec::new(),
+        };
+        let mut calls = self.stranded(&classes);
+        calls.extend(self.personal_of(agent));
+        self.overflow(calls, DequeueReason::NoAgents, out);
+    }
+
+    /// Calls that wait for this agent in queues that do not let them wait for somebody absent.
+    fn personal_of(&self, agent: AgentId) -> Vec<Slot> {
+        let line = self.agent_ref(agent).personal.iter(&self.calls.slab);
+        let impatient = line.filter(|(_, call)| self.queue_ref(self.classes[call.class].queue).spec.overflow_no_agents);
+        impatient.map(|(slot, _)| slot).collect()
+    }
+
+    /// The call is being offered to this agent.
+    fn offered(&self, call: CallId, agent: AgentId) -> Result<(Slot, Work), Denied> {
+        let slot = self.calls.find(call).ok_or(Denied::UnknownCall(call))?;
+        match &self.known_agent(agent)?.state {
+            State::Ringing(work) if work.call == call => Ok((slot, work.clone())),
+            state => Err(Denied::WrongState { agent, state: state.kind() }),
+        }
+    }
+
+    /// The offer is over; the call is in no line yet.
+    fn take_back(&mut self, call: CallId) -> Slot {
+        let slot = self.calls.find(call).expect("offered calls are kept");
+        self.calls.slab[slot].ringing = None;
+        let queue = self.classes[self.calls.slab[slot].class].queue;
+        self.queue_mut(queue).ringing -= 1;
+        slot
+    }
+
+    fn wrong_state<T>(&self, agent: AgentId) -> Result<T, Denied> {
+        Err(Denied::WrongState { agent, state: self.agent_ref(agent).state.kind() })
+    }
+
+    /// The one place where an agent's state changes.
+    pub(crate) fn enter(&mut self, agent: AgentId, state: State, out: &mut Vec<Decision>) {
+        let now = self.now;
+        let entered = self.agent_mut(agent);
+        let left = std::mem::replace(&mut entered.state, state);
+        entered.since = now;
+        let to = entered.state.kind();
+        out.push(Decision::Agent { agent, state: to, reason: entered.state.reason().cloned() });
+        let from = left.kind();
+        if from == AgentState::WrapUp {
+            self.wrap_ups.clear(agent.0);
+        }
+        if let State::Talking(work) | State::WrapUp(work) = left
+            && to != AgentState::WrapUp
+        {
+            self.learn_handling(&work);
+        }
+        self.shift(agent, from, to);
+    }
+
+    /// The call is over and its after-call work too: counts how long that took, when the ACD gave it.
+    fn learn_handling(&mut self, work: &Work) {
+        let span = self.now.since(work.began);
+        let queue = work.queue.and_then(|id| self.queues.get_mut(id.0 as usize)?.as_mut());
+        if let Some(queue) = queue {
+            queue.handling.learn(span);
+        }
+    }
+
+    /// Takes the agent out of the lists and counts of the group.
+    pub(crate) fn leave_group(&mut self, agent: AgentId) {
+        let kind = self.agent_ref(agent).state.kind();
+        self.shift(agent, kind, AgentState::SignedOut);
+        let group = self.agent_ref(agent).group;
+        self.groups[group].members -= 1;
+    }
+
+    /// Puts the agent into the lists and counts of the group.
+    pub(crate) fn join_group(&mut self, agent: AgentId) {
+        let (kind, group) = (self.agent_ref(agent).state.kind(), self.agent_ref(agent).group);
+        self.groups[group].members += 1;
+        self.shift(agent, AgentState::SignedOut, kind);
+    }
+
+    /// Moves the agent between the lists and counts of the group that go with these states.
+    fn shift(&mut self, agent: AgentId, from: AgentState, to: AgentState) {
+        if from == AgentState::Ready {
+            self.idle_remove(agent);
+        }
+        if to == AgentState::Ready {
+            self.idle_insert(agent);
+        }
+        let slot = self.agent_ref(agent).group;
+        let group = &mut self.groups[slot];
+        group.not_ready -= u32::from(from == AgentState::NotReady);
+        group.not_ready += u32::from(to == AgentState::NotReady);
+        match (from == AgentState::SignedOut, to == AgentState::SignedOut) {
+            (true, false) => group.signed_in += 1,
+            (false, true) => group.signed_in -= 1,
+            _ => return,
+        }
+        let (staffed, absent) = (to != AgentState::SignedOut && group.signed_in == 1, group.signed_in == 0);
+        for edge in &group.edges {
+            let front = &mut self.fronts[edge.class as usize];
+            front.staffed_groups += u32::from(staffed);
+            front.staffed_groups -= u32::from(absent);
+        }
+    }
+
+    /// In order of `idle_seq`: who becomes idle goes to the end, who comes back from an offer near the head.
+    fn idle_insert(&mut self, agent: AgentId) {
+        let Agent { group, idle_seq, .. } = *self.agent_ref(agent);
+        let idle = self.idle[group as usize];
+        let back = idle.seq < idle_seq;
+        let (mut prev, mut next) = if back { (self.groups[group].tail, NONE) } else { (NONE, idle.head) };
+        while prev != NONE && self.agent_ref(AgentId(prev)).idle_seq > idle_seq {
+            next = prev;
+            prev = self.agent_ref(AgentId(prev)).prev;
+        }
+        let entered = self.agent_mut(agent);
+        (entered.prev, entered.next) = (prev, next);
+        match next {
+            NONE => self.groups[group].tail = agent.0,
+            _ => self.agent_mut(AgentId(next)).prev = agent.0,
+        }
+        match prev {
+            NONE => (self.idle[group as usize].head, self.idle[group as usize].seq) = (agent.0, idle_seq),
+            _ => self.agent_mut(AgentId(prev)).next = agent.0,
+        }
+        self.idle[group as usize].count += 1;
+        if idle.count == 0 {
+            for edge in &self.groups[group].edges {
+                self.fronts[edge.class as usize].idle_groups += 1;
+            }
+        }
+    }
+
+    fn idle_remove(&mut self, agent: AgentId) {
+        let Agent { group, prev, next, .. } = *self.agent_ref(agent);
+        match next {
+            NONE => self.groups[group].tail = prev,
+            _ => self.agent_mut(AgentId(next)).prev = prev,
+        }
+        match prev {
+            NONE => {
+                let seq = if next == NONE { Idle::NOBODY.seq } else { self.agent_ref(AgentId(next)).idle_seq };
+                (self.idle[group as usize].head, self.idle[group as usize].seq) = (next, seq);
+            }
+            _ => self.agent_mut(AgentId(prev)).next = next,
+        }
+        self.idle[group as usize].count -= 1;
+        if self.idle[group as usize].count == 0 {
+            for edge in &self.groups[group].edges {
+                self.fronts[edge.class as usize].idle_groups -= 1;
+            }
+        }
+    }
+}
