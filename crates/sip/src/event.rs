@@ -255,10 +255,21 @@ pub struct Limits {
     pub header_bytes: usize,
     /// Bytes of one message's body.
     pub body_bytes: usize,
+    /// Challenge with SHA-256 as well, before MD5 (RFC 8760). Off by default: baresip 1 refuses every challenge when one of
+    /// them is not MD5, SIPp 3.6 looks only at the first. An answer by either hash is taken in any case.
+    pub sha256: bool,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { legs: 20_000, transactions: 200_000, contacts: 4, connections: 10_000, header_bytes: 65_536, body_bytes: 65_536 }
+        Limits {
+            legs: 20_000,
+            transactions: 200_000,
+            contacts: 4,
+            connections: 10_000,
+            header_bytes: 65_536,
+            body_bytes: 65_536,
+            sha256: false,
+        }
     }
 }
