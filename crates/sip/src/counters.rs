@@ -1,6 +1,6 @@
 //! What went over the wire, counted; the shell turns it into metrics.
 
-use crate::Transport;
+use crate::{Method, Transport};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -48,6 +48,28 @@ pub enum Verb {
     Publish,
     /// Any other.
     Other,
+}
+
+impl From<&Method> for Verb {
+    fn from(method: &Method) -> Verb {
+        match method {
+            Method::Invite => Verb::Invite,
+            Method::Ack => Verb::Ack,
+            Method::Bye => Verb::Bye,
+            Method::Cancel => Verb::Cancel,
+            Method::Options => Verb::Options,
+            Method::Register => Verb::Register,
+            Method::Info => Verb::Info,
+            Method::Update => Verb::Update,
+            Method::Prack => Verb::Prack,
+            Method::Subscribe => Verb::Subscribe,
+            Method::Notify => Verb::Notify,
+            Method::Refer => Verb::Refer,
+            Method::Message => Verb::Message,
+            Method::Publish => Verb::Publish,
+            Method::Other(_) => Verb::Other,
+        }
+    }
 }
 
 impl Verb {

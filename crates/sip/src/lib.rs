@@ -1,20 +1,36 @@
 //! Bytes to dialogs: parsing, transactions, dialogs, registrar, digest, SDP offer/answer. No I/O, no clock.
 
+mod calling;
+mod client;
+mod connection;
 mod counters;
-mod write;
-pub mod value;
-pub mod uri;
-pub mod sdp;
-mod method;
-mod message;
-mod header;
-mod framer;
+mod dialog;
 pub mod digest;
 mod error;
 mod event;
+mod framer;
+mod guard;
+mod header;
+mod incoming;
+mod leg;
+mod media;
+mod message;
+mod method;
 mod random;
+mod receive;
+mod registrar;
+mod renegotiate;
+mod reply;
+pub mod sdp;
+mod server;
 mod stack;
 mod timer;
+mod transaction;
+mod trunk;
+pub mod uri;
+pub mod value;
+mod within;
+mod write;
 
 pub use counters::{Counters, Verb, Way};
 pub use error::Error;

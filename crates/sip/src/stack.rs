@@ -1,80 +1,257 @@
 //! The SIP core: bytes in, bytes and events out, nothing else.
 
+use crate::connection::{Connection, MESSAGE_MAX};
 use crate::counters::Counters;
-use crate::error::Error;
-use crate::event::{Config, Event, Flow, Invite, Transmit};
-use busyhour_model::{Audio, Direction, LegId, Name, Time};
+use crate::event::{Config, Event, Flow, Transmit, Transport};
+use crate::guard::Guard;
+use crate::leg::{Leg, Phase};
+use crate::registrar::Registrar;
+use crate::transaction::{Alarm, Map, Transactions};
+use crate::trunk::Line;
+use crate::{Frame, FrameError, Message};
+use busyhour_model::{LegId, Time, TrunkId};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
 
 /// A SIP endpoint for many legs, without I/O. One input, then drain every `poll_…` to `None`, then the next input.
+///
+/// It is plain data: written out in mid-call and read back, it goes on with the very same bytes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Stack {
-    config: Config,
-    seed: u64,
-    counters: Counters,
-    events: VecDeque<Event>,
+    pub(crate) config: Config,
+    pub(crate) net: Transactions,
+    pub(crate) legs: Map<LegId, Leg>,
+    pub(crate) next_leg: u64,
+    pub(crate) guard: Guard,
+    pub(crate) registrar: Registrar,
+    pub(crate) lines: BTreeMap<TrunkId, Line>,
+    pub(crate) events: VecDeque<Event>,
+    closes: VecDeque<Flow>,
 }
-#[allow(missing_docs, unused_variables)]
+
 impl Stack {
+    /// A stack without legs. Everything unpredictable in it comes from `seed`, which must be a secret.
     pub fn new(config: Config, seed: u64) -> Stack {
-        Stack { config, seed, counters: Counters::default(), events: VecDeque::new() }
+        let net = Transactions::new(config.limits.clone(), config.user_agent.clone(), seed);
+        let mut stack = Stack {
+            guard: Guard::new(seed ^ 0x6e6f_6e63_6573),
+            config,
+            net,
+            legs: Map::default(),
+            next_leg: 1,
+            registrar: Registrar::default(),
+            lines: BTreeMap::new(),
+            events: VecDeque::new(),
+            closes: VecDeque::new(),
+        };
+        stack.guard.set_accounts(&stack.config.accounts);
+        stack.configure_lines(Time::ZERO);
+        stack
     }
-    pub fn reconfigure(&mut self, now: Time, config: Config) {}
-    pub fn handle_datagram(&mut self, now: Time, flow: Flow, bytes: &[u8]) {}
-    pub fn handle_stream(&mut self, now: Time, flow: Flow, bytes: &[u8]) {}
-    pub fn handle_closed(&mut self, now: Time, flow: Flow) {}
-    pub fn handle_unreachable(&mut self, now: Time, flow: Flow) {}
-    pub fn handle_timeout(&mut self, now: Time) {}
+
+    /// Takes a new configuration; legs and contacts of accounts that still exist go on.
+    pub fn reconfigure(&mut self, now: Time, config: Config) {
+        self.config = config;
+        self.net.limits = self.config.limits.clone();
+        self.net.user_agent.clone_from(&self.config.user_agent);
+        self.guard.set_accounts(&self.config.accounts);
+        for account in self.registrar.accounts() {
+            if !self.guard.knows(&account) {
+                self.unregister(&account);
+            }
+        }
+        self.configure_lines(now);
+    }
+
+    /// A UDP datagram came.
+    pub fn handle_datagram(&mut self, now: Time, flow: Flow, bytes: &[u8]) {
+        if bytes.trim_ascii().is_empty() || bytes.iter().all(|byte| *byte == 0) {
+            return;
+        }
+        self.receive(now, flow, &Bytes::copy_from_slice(bytes));
+    }
+
+    /// Bytes of the TCP connection `flow.connection` came.
+    pub fn handle_stream(&mut self, now: Time, flow: Flow, bytes: &[u8]) {
+        if !self.net.connections.contains_key(&flow.connection) {
+            if self.net.connections.len() >= self.config.limits.connections {
+                self.net.counters.overloaded += 1;
+                return self.closes.push_back(flow);
+            }
+            self.net.connections.insert(flow.connection, Connection::new(flow));
+        }
+        if let Some(connection) = self.net.connections.get_mut(&flow.connection) {
+            connection.framer.push(bytes);
+        }
+        while let Some(frame) = self.next_frame(flow) {
+            match frame {
+                Ok(Frame::Message(bytes)) => self.receive(now, flow, &bytes),
+                Ok(Frame::Ping) => self.net.transmit(flow, Bytes::from_static(b"\r\n")),
+                Ok(Frame::Pong) => {}
+                Err(error) => return self.abandon(now, flow, &error),
+            }
+        }
+        self.watch(now, flow.connection);
+    }
+
+    /// The TCP connection is closed: its contacts are gone, its requests failed.
+    pub fn handle_closed(&mut self, now: Time, flow: Flow) {
+        let Some(mut connection) = self.net.connections.remove(&flow.connection) else { return };
+        self.net.stop(&mut connection.stalled);
+        self.drop_contacts_of(&connection.flow);
+        if connection.awaited {
+            let lost = |of: &Flow| of.transport == Transport::Tcp && of.connection == flow.connection;
+            for outcome in self.net.fail_clients(lost) {
+                self.settle(now, None, outcome);
+            }
+        }
+    }
+
+    /// The peer cannot be reached: no connection, or ICMP said so.
+    pub fn handle_unreachable(&mut self, now: Time, flow: Flow) {
+        let lost = |of: &Flow| of.transport == flow.transport && of.remote == flow.remote;
+        for outcome in self.net.fail_clients(lost) {
+            self.settle(now, None, outcome);
+        }
+    }
+
+    /// Fires every timer that is due.
+    pub fn handle_timeout(&mut self, now: Time) {
+        while let Some(alarm) = self.net.timers.pop(now) {
+            self.fire(now, alarm);
+        }
+    }
+
+    /// When [`Stack::handle_timeout`] wants to be called.
     pub fn poll_timeout(&self) -> Option<Time> {
-        None
+        self.net.timers.next()
     }
+
+    /// The next message to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        None
+        self.net.poll_transmit()
     }
+
+    /// The next TCP connection to close. No [`Stack::handle_closed`] is expected for it, none hurts.
     pub fn poll_close(&mut self) -> Option<Flow> {
-        None
+        self.closes.pop_front()
     }
+
+    /// The next event.
     pub fn poll_event(&mut self) -> Option<Event> {
-        None
+        self.events.pop_front()
     }
-    pub fn invite(&mut self, now: Time, invite: Invite) -> Result<LegId, Error> {
-        Err(Error::NoContact)
-    }
-    pub fn ring(&mut self, now: Time, leg: LegId, early: Option<SocketAddr>) -> Result<Option<Audio>, Error> {
-        Err(Error::UnknownLeg)
-    }
-    pub fn answer(&mut self, now: Time, leg: LegId, local: SocketAddr) -> Result<Option<Audio>, Error> {
-        Err(Error::UnknownLeg)
-    }
-    pub fn refuse(&mut self, now: Time, leg: LegId, status: u16, retry_after: Option<Duration>) -> Result<(), Error> {
-        Err(Error::UnknownLeg)
-    }
-    pub fn hang_up(&mut self, now: Time, leg: LegId) -> Result<(), Error> {
-        Err(Error::UnknownLeg)
-    }
-    pub fn reinvite(&mut self, now: Time, leg: LegId, direction: Direction) -> Result<(), Error> {
-        Err(Error::UnknownLeg)
-    }
-    pub fn contacts(&self, account: &str) -> usize {
-        0
-    }
-    pub fn unregister(&mut self, now: Time, account: &Name) {}
+
+    /// What went over the wire.
     pub fn counters(&self) -> &Counters {
-        &self.counters
+        &self.net.counters
     }
+
+    /// Legs the switch still has.
     pub fn legs(&self) -> usize {
-        0
+        self.legs.values().filter(|leg| !leg.gone).count()
     }
+
+    /// Dialogs, early ones too.
     pub fn dialogs(&self) -> usize {
-        0
+        let count = |leg: &Leg| match &leg.phase {
+            Phase::Calling(calling) => calling.early.len(),
+            Phase::Incoming(_) | Phase::Up(_) => 1,
+        };
+        self.legs.values().map(count).sum()
     }
+
+    /// Client and server transactions, lingering ones too.
     pub fn transactions(&self) -> usize {
-        0
+        self.net.clients.len() + self.net.servers.len()
     }
+
+    /// Timers that run.
     pub fn timers(&self) -> usize {
-        0
+        self.net.timers.len()
+    }
+
+    fn fire(&mut self, now: Time, alarm: Alarm) {
+        match alarm {
+            Alarm::ClientResend(id) => self.net.resend_request(now, id),
+            Alarm::ClientEnd(id) => {
+                if let Some(outcome) = self.net.end_client(now, id) {
+                    self.settle(now, None, outcome);
+                }
+            }
+            Alarm::ServerResend(id) => self.net.resend_response(now, id),
+            Alarm::ServerEnd(id) => {
+                if let Some((leg, server)) = self.net.end_server(id) {
+                    self.unacknowledged(now, leg, server);
+                }
+            }
+            Alarm::Reinvite(leg) => self.retry_reinvite(now, leg),
+            Alarm::Binding(account) => self.expire_contacts(now, &account),
+            Alarm::Register(trunk) => self.register_line(now, trunk),
+            Alarm::Probe(trunk) => self.probe_line(now, trunk),
+            Alarm::Stalled(connection) => {
+                if let Some(flow) = self.net.connections.get(&connection).map(|connection| connection.flow) {
+                    self.net.counters.malformed += 1;
+                    self.close(now, flow);
+                }
+            }
+        }
+    }
+
+    fn receive(&mut self, now: Time, flow: Flow, bytes: &Bytes) {
+        match Message::parse(bytes, &self.config.limits) {
+            Ok(Message::Request(request)) => self.receive_request(now, flow, request),
+            Ok(Message::Response(response)) => {
+                if let Some(outcome) = self.net.receive_response(now, response) {
+                    self.settle(now, Some(flow), outcome);
+                }
+            }
+            Err(error) => {
+                self.net.counters.malformed += 1;
+                if let Some(reply) = error.reply {
+                    self.answer_malformed(flow, *reply);
+                }
+            }
+        }
+    }
+
+    fn next_frame(&mut self, flow: Flow) -> Option<Result<Frame, FrameError>> {
+        self.net.connections.get_mut(&flow.connection)?.framer.poll(&self.config.limits).transpose()
+    }
+
+    /// A stream that cannot be framed any more: the answer its header allows, then the end.
+    fn abandon(&mut self, now: Time, flow: Flow, error: &FrameError) {
+        self.net.counters.malformed += 1;
+        let limits = crate::Limits { header_bytes: usize::MAX, ..self.config.limits.clone() };
+        match Message::parse(&error.header, &limits) {
+            Ok(Message::Request(request)) => {
+                let reply = self.reply(&request, error.fault.status());
+                self.net.transmit(flow, reply.to_bytes());
+            }
+            Ok(Message::Response(_)) => {}
+            Err(error) => {
+                if let Some(reply) = error.reply {
+                    self.answer_malformed(flow, *reply);
+                }
+            }
+        }
+        self.close(now, flow);
+    }
+
+    fn close(&mut self, now: Time, flow: Flow) {
+        self.closes.push_back(flow);
+        self.handle_closed(now, flow);
+    }
+
+    /// Gives an incomplete message [`MESSAGE_MAX`], counted from its first byte.
+    fn watch(&mut self, now: Time, id: u64) {
+        let Some(connection) = self.net.connections.get_mut(&id) else { return };
+        match (connection.framer.is_partial(), connection.stalled.take()) {
+            (true, None) => connection.stalled = Some(self.net.timers.set(now + MESSAGE_MAX, Alarm::Stalled(id))),
+            (true, running) => connection.stalled = running,
+            (false, Some(running)) => self.net.timers.cancel(running),
+            (false, None) => {}
+        }
     }
 }

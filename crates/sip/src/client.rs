@@ -1,0 +1,385 @@
+//! Client transactions (RFC 3261 section 17.1, with the Accepted state of RFC 6026).
+
+use crate::counters::Way;
+use crate::event::{Flow, Transport};
+use crate::timer::Timer;
+use crate::transaction::{Alarm, INVITE_MAX, T1, T1_64, T2, T4, Transactions, cseq, our_via};
+use crate::{HeaderName, Limits, Message, Method, Request, Response, Verb};
+use busyhour_model::{LegId, Time, TrunkId};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Dialogs of one forked INVITE whose ACK is kept for repetition.
+const ACKS_MAX: usize = 16;
+
+/// A request of ours and what became of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Client {
+    pub(crate) verb: Verb,
+    pub(crate) flow: Flow,
+    /// The request as sent.
+    pub(crate) bytes: Bytes,
+    pub(crate) owner: Owner,
+    /// The trunk it goes to, whose credentials may answer a challenge.
+    pub(crate) trunk: Option<TrunkId>,
+    /// Challenges answered on the way here.
+    pub(crate) tries: u8,
+    token: u64,
+    state: State,
+    cancel: Cancel,
+    interval: Duration,
+    resend: Option<Timer>,
+    end: Option<Timer>,
+    /// ACKs sent, by To tag, for responses that come again.
+    acks: Vec<(String, Flow, Bytes)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum State {
+    /// Calling, Trying.
+    Sent,
+    Proceeding,
+    Completed,
+    Accepted,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Cancel {
+    No,
+    /// Waits for a provisional response (section 9.1).
+    Wanted,
+    Sent,
+}
+
+/// Who wants to know the outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Owner {
+    /// Nobody; a 2xx to an INVITE is then acknowledged and hung up.
+    Nobody,
+    /// A leg that is being set up.
+    Setup(LegId),
+    /// A leg that renegotiates.
+    Reinvite(LegId),
+    /// The registration at a trunk.
+    Register(TrunkId),
+    /// The probe of a trunk.
+    Probe(TrunkId),
+}
+
+/// News for the owner of a client transaction.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    pub(crate) id: u64,
+    pub(crate) owner: Owner,
+    pub(crate) result: Result<Response, Failure>,
+}
+
+/// No response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// Timers B, C, F.
+    Timeout,
+    /// Transport error (section 17.1.4).
+    Unreachable,
+}
+
+impl Failure {
+    /// The response it stands for (section 8.1.3.1).
+    pub(crate) fn status(self) -> u16 {
+        match self {
+            Failure::Timeout => 408,
+            Failure::Unreachable => 503,
+        }
+    }
+}
+
+impl Client {
+    /// Whether the final response is still to come.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.state, State::Sent | State::Proceeding)
+    }
+
+    fn reliable(&self) -> bool {
+        self.flow.transport == Transport::Tcp
+    }
+
+    /// The request, parsed again.
+    pub(crate) fn request(&self) -> Option<Request> {
+        let limits = Limits { header_bytes: usize::MAX, body_bytes: usize::MAX, ..Limits::default() };
+        match Message::parse(&self.bytes, &limits) {
+            Ok(Message::Request(request)) => Some(request),
+            _ => None,
+        }
+    }
+
+    /// ACK to a non-2xx, or CANCEL: the request's own Via, URI, Route (sections 17.1.1.3 and 9.1).
+    fn companion(&self, method: Method, to: Option<&Response>) -> Option<Bytes> {
+        let request = self.request()?;
+        let mut companion = Request::new(method, request.uri.clone());
+        companion.headers.push(HeaderName::Via, request.headers.list(HeaderName::Via).next()?);
+        companion.headers.copy(HeaderName::Route, &request.headers);
+        companion.headers.push(HeaderName::MaxForwards, "70");
+        companion.headers.copy(HeaderName::From, &request.headers);
+        companion.headers.copy(HeaderName::To, to.map_or(&request.headers, |response| &response.headers));
+        companion.headers.copy(HeaderName::CallId, &request.headers);
+        let number = request.headers.cseq().ok()?.0;
+        companion.headers.push(HeaderName::CSeq, cseq(number, &companion.method));
+        Some(companion.to_bytes())
+    }
+}
+
+impl Transactions {
+    /// Sends `request` (without Via) and watches over it.
+    pub(crate) fn send(
+        &mut self,
+        now: Time,
+        mut request: Request,
+        flow: Flow,
+        owner: Owner,
+        trunk: Option<TrunkId>,
+    ) -> u64 {
+        let id = self.next_id();
+        let token = self.random.next();
+        request.headers.push_front(HeaderName::Via, our_via(flow, &format!("z9hG4bK{id:x}.{token:016x}")).to_string());
+        let verb = Verb::from(&request.method);
+        self.start(now, id, Client::new(verb, flow, request.to_bytes(), owner, trunk, token));
+        id
+    }
+
+    fn start(&mut self, now: Time, id: u64, mut client: Client) {
+        if let Some(connection) = self.connections.get_mut(&client.flow.connection) {
+            connection.awaited = true;
+        }
+        client.end = Some(self.timers.set(now + T1_64, Alarm::ClientEnd(id)));
+        if !client.reliable() {
+            client.resend = Some(self.timers.set(now + T1, Alarm::ClientResend(id)));
+        }
+        self.transmit_request(client.flow, client.verb, client.bytes.clone());
+        self.clients.insert(id, client);
+    }
+
+    /// Cancels an INVITE: at once, or as soon as the peer has shown that it knows of it.
+    pub(crate) fn cancel(&mut self, now: Time, id: u64) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        match (client.state, client.cancel) {
+            (State::Sent, Cancel::No) => client.cancel = Cancel::Wanted,
+            (State::Proceeding, Cancel::No | Cancel::Wanted) => self.send_cancel(now, id),
+            _ => {}
+        }
+    }
+
+    fn send_cancel(&mut self, now: Time, id: u64) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        client.cancel = Cancel::Sent;
+        let Some(bytes) = client.companion(Method::Cancel, None) else { return };
+        let cancel = Client::new(Verb::Cancel, client.flow, bytes, Owner::Nobody, None, client.token);
+        self.rearm(now, id, T1_64);
+        self.start(now, id | 1, cancel);
+    }
+
+    /// What a response means to the owner of its request; `None`: nothing.
+    pub(crate) fn receive_response(&mut self, now: Time, response: Response) -> Option<Outcome> {
+        let found = self.find(&response);
+        let Some((id, verb)) = found else {
+            self.counters.dropped += 1;
+            return None;
+        };
+        self.counters.response(Way::In, verb, response.status);
+        let client = self.clients.get(&id)?;
+        let owner = client.owner;
+        let news = if verb == Verb::Invite {
+            self.step_invite(now, id, &response)
+        } else {
+            self.step_other(now, id, response.status)
+        };
+        news.then_some(Outcome { id, owner, result: Ok(response) })
+    }
+
+    /// RFC 3261 section 17.1.3; the branch carries our own number.
+    fn find(&self, response: &Response) -> Option<(u64, Verb)> {
+        if response.headers.list(HeaderName::Via).count() != 1 {
+            return None;
+        }
+        let via = response.headers.top_via().ok()?;
+        let (id, token) = via.branch()?.strip_prefix("z9hG4bK")?.split_once('.')?;
+        let verb = Verb::from(&response.headers.cseq().ok()?.1);
+        let id = u64::from_str_radix(id, 16).ok()? | u64::from(verb == Verb::Cancel);
+        let client = self.clients.get(&id)?;
+        (client.verb == verb && u64::from_str_radix(token, 16) == Ok(client.token)).then_some((id, verb))
+    }
+
+    /// True when the owner is to be told.
+    fn step_invite(&mut self, now: Time, id: u64, response: &Response) -> bool {
+        let Some(client) = self.clients.get(&id) else { return false };
+        match (client.state, response.status) {
+            (State::Sent | State::Proceeding, 100..200) => self.proceed(now, id),
+            (State::Sent | State::Proceeding, 200..300) => self.enter(now, id, State::Accepted, T1_64),
+            (State::Sent | State::Proceeding, _) => {
+                let linger = if client.reliable() { Duration::ZERO } else { T1_64 };
+                self.acknowledge_refusal(id, response);
+                self.enter(now, id, State::Completed, linger);
+            }
+            (State::Accepted, 200..300) | (State::Completed, 300..) => return !self.repeat_ack(id, response),
+            _ => {
+                self.counters.dropped += 1;
+                return false;
+            }
+        }
+        true
+    }
+
+    fn proceed(&mut self, now: Time, id: u64) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        let first = client.state == State::Sent;
+        client.state = State::Proceeding;
+        let mut resend = client.resend.take();
+        let wanted = client.cancel == Cancel::Wanted;
+        self.stop(&mut resend);
+        if first {
+            self.rearm(now, id, INVITE_MAX);
+        }
+        if wanted {
+            self.send_cancel(now, id);
+        }
+    }
+
+    fn step_other(&mut self, now: Time, id: u64, status: u16) -> bool {
+        let Some(client) = self.clients.get_mut(&id) else { return false };
+        if !client.is_open() {
+            let verb = client.verb;
+            self.counters.retransmission(Way::In, verb);
+            return false;
+        }
+        if status < 200 {
+            client.state = State::Proceeding;
+            client.interval = T2;
+            return true;
+        }
+        let linger = if client.reliable() { Duration::ZERO } else { T4 };
+        self.enter(now, id, State::Completed, linger);
+        true
+    }
+
+    fn enter(&mut self, now: Time, id: u64, state: State, linger: Duration) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        client.state = state;
+        let mut resend = client.resend.take();
+        self.stop(&mut resend);
+        self.rearm(now, id, linger);
+    }
+
+    fn rearm(&mut self, now: Time, id: u64, span: Duration) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        let old = client.end.replace(self.timers.set(now + span, Alarm::ClientEnd(id)));
+        if let Some(old) = old {
+            self.timers.cancel(old);
+        }
+    }
+
+    fn acknowledge_refusal(&mut self, id: u64, response: &Response) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        let Some(ack) = client.companion(Method::Ack, Some(response)) else { return };
+        let flow = client.flow;
+        client.acks.push((String::new(), flow, ack.clone()));
+        self.transmit_request(flow, Verb::Ack, ack);
+    }
+
+    /// Remembers the ACK to the 2xx from the dialog with this remote tag.
+    pub(crate) fn remember_ack(&mut self, id: u64, tag: &str, flow: Flow, ack: Bytes) {
+        if let Some(client) = self.clients.get_mut(&id)
+            && client.acks.len() < ACKS_MAX
+        {
+            client.acks.push((tag.to_owned(), flow, ack));
+        }
+    }
+
+    /// True when this final response was acknowledged before, and is again now.
+    fn repeat_ack(&mut self, id: u64, response: &Response) -> bool {
+        let Some(client) = self.clients.get(&id) else { return false };
+        let tag = if response.status < 300 { response.headers.to_tag().unwrap_or_default() } else { String::new() };
+        let known = client.acks.iter().find(|(known, ..)| *known == tag).map(|(_, flow, ack)| (*flow, ack.clone()));
+        let full = client.acks.len() >= ACKS_MAX;
+        self.counters.retransmission(Way::In, Verb::Invite);
+        match known {
+            Some((flow, ack)) => self.transmit_request(flow, Verb::Ack, ack),
+            None => return full || response.status >= 300,
+        }
+        true
+    }
+
+    /// Timers A and E.
+    pub(crate) fn resend_request(&mut self, now: Time, id: u64) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        let capped = client.verb != Verb::Invite;
+        client.interval *= 2;
+        if capped {
+            client.interval = client.interval.min(T2);
+        }
+        let (flow, verb, bytes, interval) = (client.flow, client.verb, client.bytes.clone(), client.interval);
+        client.resend = Some(self.timers.set(now + interval, Alarm::ClientResend(id)));
+        self.counters.retransmission(Way::Out, verb);
+        self.transmit_request(flow, verb, bytes);
+    }
+
+    /// Timers B, C, D, F, K, M.
+    pub(crate) fn end_client(&mut self, now: Time, id: u64) -> Option<Outcome> {
+        let client = self.clients.get_mut(&id)?;
+        let owner = client.owner;
+        if client.verb == Verb::Invite && client.state == State::Proceeding && client.cancel != Cancel::Sent {
+            client.owner = Owner::Nobody;
+            self.counters.timeouts += 1;
+            self.send_cancel(now, id);
+            return Some(Outcome { id, owner, result: Err(Failure::Timeout) });
+        }
+        let open = client.is_open();
+        self.forget_client(id);
+        self.counters.timeouts += u64::from(open);
+        open.then_some(Outcome { id, owner, result: Err(Failure::Timeout) })
+    }
+
+    /// Fails every request for which `lost` holds (section 17.1.4), oldest first.
+    pub(crate) fn fail_clients(&mut self, lost: impl Fn(&Flow) -> bool) -> Vec<Outcome> {
+        let mut ids: Vec<u64> = self
+            .clients
+            .iter()
+            .filter(|(_, client)| client.is_open() && lost(&client.flow))
+            .map(|(id, _)| *id)
+            .collect();
+        ids.sort_unstable();
+        ids.into_iter()
+            .filter_map(|id| {
+                let owner = self.clients.get(&id)?.owner;
+                self.forget_client(id);
+                Some(Outcome { id, owner, result: Err(Failure::Unreachable) })
+            })
+            .collect()
+    }
+
+    fn forget_client(&mut self, id: u64) {
+        if let Some(mut client) = self.clients.remove(&id) {
+            self.stop(&mut client.resend);
+            self.stop(&mut client.end);
+        }
+    }
+}
+
+impl Client {
+    fn new(verb: Verb, flow: Flow, bytes: Bytes, owner: Owner, trunk: Option<TrunkId>, token: u64) -> Client {
+        Client {
+            verb,
+            flow,
+            bytes,
+            owner,
+            trunk,
+            tries: 0,
+            token,
+            state: State::Sent,
+            cancel: Cancel::No,
+            interval: T1,
+            resend: None,
+            end: None,
+            acks: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Calls to us, until they are answered (RFC 3261 section 13.3).
+
+use crate::dialog::Dialog;
+use crate::error::Error;
+use crate::event::{Event, Flow, Incoming as News, Origin, Transport};
+use crate::leg::{Incoming, Leg, Phase, Session, Unconfirmed, tag};
+use crate::media::Media;
+use crate::reply::ALLOW;
+use crate::sdp::{self, Local};
+use crate::stack::Stack;
+use crate::{HeaderName, Headers, Limits, Message, Request, Response, Uri};
+use busyhour_model::{Audio, Direction, LegId, Time};
+use bytes::Bytes;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+impl Stack {
+    /// An INVITE outside a dialog, from somebody who may call.
+    pub(crate) fn receive_invite(&mut self, now: Time, server: u64, flow: Flow, request: &Request, origin: Origin) {
+        if self.legs.len() >= self.config.limits.legs {
+            self.net.counters.overloaded += 1;
+            return self.respond(now, server, request, 503);
+        }
+        let offer = match body_of(request) {
+            Ok(offer) => offer,
+            Err(status) => return self.respond(now, server, request, status),
+        };
+        let allowed = match offer.as_ref().map(|offer| allowed_by(offer, flow.local)).transpose() {
+            Ok(allowed) => allowed,
+            Err(status) => return self.respond(now, server, request, status),
+        };
+        let leg = LegId(self.next_leg);
+        let trunk = if let Origin::Trunk(trunk) = origin { Some(trunk) } else { None };
+        let contact = contact(request.uri.user.as_deref(), flow);
+        let local_tag = tag(leg, self.net.random.next());
+        let Some(dialog) = Dialog::answering(request, flow, &local_tag, contact, trunk.is_none()) else {
+            return self.respond(now, server, request, 400);
+        };
+        self.next_leg += 1;
+        self.net.respond(now, server, &request.reply(100));
+        if let Some(server) = self.net.servers.get_mut(&server) {
+            server.leg = Some(leg);
+        }
+        let media = Media::new(flow.local, self.net.random.next() >> 2);
+        let incoming = Incoming {
+            server,
+            request: request.to_bytes(),
+            offer,
+            session: Session::new(dialog, media),
+            answered: None,
+        };
+        self.legs.insert(leg, Leg { trunk, phase: Phase::Incoming(Box::new(incoming)), gone: false });
+        self.events.push_back(Event::Incoming(Box::new(news(leg, origin, request, allowed))));
+    }
+
+    /// Rings: 180, or 183 with our answer when `early` names our RTP address; then what the answer lets us send.
+    pub fn ring(&mut self, now: Time, leg: LegId, early: Option<SocketAddr>) -> Result<Option<Audio>, Error> {
+        let incoming = self.incoming(leg)?;
+        let offer = incoming.offer.clone();
+        let Some((address, offer)) = early.zip(offer) else {
+            self.provisional(now, leg, 180, None)?;
+            return Ok(None);
+        };
+        incoming.session.media.move_to(address);
+        let answer = incoming.session.media.answer(&offer).map_err(|_| Error::NoCodec)?;
+        incoming.answered = Some(answer.clone());
+        let audio = incoming.session.media.agreed.clone();
+        self.provisional(now, leg, 183, Some(answer))?;
+        Ok(audio)
+    }
+
+    /// Answers: 200 with our answer, or with our offer when the INVITE brought none (`None`; `Confirmed` brings the rest).
+    pub fn answer(&mut self, now: Time, leg: LegId, local: SocketAddr) -> Result<Option<Audio>, Error> {
+        let incoming = self.incoming(leg)?;
+        let server = incoming.server;
+        let media = &mut incoming.session.media;
+        media.move_to(local);
+        let (body, offered) = match (&incoming.offer, &incoming.answered) {
+            (Some(offer), None) => (media.answer(offer).map_err(|_| Error::NoCodec)?, None),
+            (_, Some(answered)) => (answered.clone(), None),
+            (None, None) => {
+                let offer = media.offer(Direction::SendRecv);
+                (offer.clone(), Some(offer))
+            }
+        };
+        let audio = media.agreed.clone();
+        let cseq = incoming.session.dialog.remote_cseq.unwrap_or(0);
+        let response = self.response(leg, 200, Some(body))?;
+        self.net.respond(now, server, &response);
+        let Some(Phase::Incoming(incoming)) = self.legs.get(&leg).map(|leg| leg.phase.clone()) else {
+            return Err(Error::UnknownLeg);
+        };
+        let mut session = incoming.session;
+        session.unconfirmed = Some(Unconfirmed { server, cseq, offer: offered, first: true });
+        if let Some(leg) = self.legs.get_mut(&leg) {
+            leg.phase = Phase::Up(Box::new(session));
+        }
+        Ok(audio)
+    }
+
+    /// Refuses an unanswered call with a 300-699 status; the leg is gone.
+    pub fn refuse(&mut self, now: Time, leg: LegId, status: u16, retry_after: Option<Duration>) -> Result<(), Error> {
+        self.incoming(leg)?;
+        self.refuse_incoming(now, leg, status.clamp(300, 699), retry_after);
+        Ok(())
+    }
+
+    /// True when there was an unanswered call, which is refused and gone now.
+    pub(crate) fn refuse_incoming(
+        &mut self,
+        now: Time,
+        leg: LegId,
+        status: u16,
+        retry_after: Option<Duration>,
+    ) -> bool {
+        let Ok(server) = self.incoming(leg).map(|incoming| incoming.server) else { return false };
+        if let Ok(mut response) = self.response(leg, status, None) {
+            if let Some(span) = retry_after {
+                response.headers.push(HeaderName::RetryAfter, span.as_secs().to_string());
+            }
+            self.net.respond(now, server, &response);
+        }
+        self.remove(leg).is_some()
+    }
+
+    pub(crate) fn incoming(&mut self, leg: LegId) -> Result<&mut Incoming, Error> {
+        match &mut self.legs.get_mut(&leg).filter(|leg| !leg.gone).ok_or(Error::UnknownLeg)?.phase {
+            Phase::Incoming(incoming) => Ok(incoming),
+            Phase::Calling(_) | Phase::Up(_) => Err(Error::WrongState),
+        }
+    }
+
+    fn provisional(&mut self, now: Time, leg: LegId, status: u16, body: Option<Bytes>) -> Result<(), Error> {
+        let response = self.response(leg, status, body)?;
+        let server = self.incoming(leg)?.server;
+        self.net.respond(now, server, &response);
+        Ok(())
+    }
+
+    /// A response to the leg's INVITE, in its dialog.
+    fn response(&mut self, leg: LegId, status: u16, body: Option<Bytes>) -> Result<Response, Error> {
+        let incoming = self.incoming(leg)?;
+        let Ok(Message::Request(request)) = Message::parse(&incoming.request, &unbounded()) else {
+            return Err(Error::UnknownLeg);
+        };
+        let mut response = request.reply(status);
+        response.set_to_tag(&incoming.session.dialog.local_tag);
+        if status < 300 {
+            response.headers.push(HeaderName::Contact, &incoming.session.dialog.contact);
+            response.headers.push(HeaderName::Allow, ALLOW);
+        }
+        response.headers.push(HeaderName::Server, &self.config.user_agent);
+        if let Some(body) = body {
+            response.set_body("application/sdp", body);
+        }
+        Ok(response)
+    }
+}
+
+fn unbounded() -> Limits {
+    Limits { header_bytes: usize::MAX, body_bytes: usize::MAX, ..Limits::default() }
+}
+
+/// The offer or answer in a request; 415 for a body that is something else.
+pub(crate) fn body_of(request: &Request) -> Result<Option<Bytes>, u16> {
+    if request.body.is_empty() {
+        return Ok(None);
+    }
+    sdp::find(request.headers.first(HeaderName::ContentType), &request.body).map(Some).ok_or(415)
+}
+
+/// What an offer would allow us to send, before we know from where.
+fn allowed_by(offer: &Bytes, local: SocketAddr) -> Result<Audio, u16> {
+    let local = Local { address: local, session_id: 0, version: 0 };
+    sdp::answer(&local, offer, Direction::SendRecv).map(|(_, audio)| audio).map_err(|error| error.status())
+}
+
+/// Our Contact on a flow.
+pub(crate) fn contact(user: Option<&str>, flow: Flow) -> String {
+    let mut uri = Uri::sip(None, crate::transaction::host(flow.local.ip()), Some(flow.local.port()));
+    uri.user = user.filter(|user| !user.is_empty()).map(str::to_owned);
+    if flow.transport == Transport::Tcp {
+        uri.params.push(("transport".to_owned(), Some("tcp".to_owned())));
+    }
+    crate::NameAddr::new(uri).to_string()
+}
+
+fn news(leg: LegId, origin: Origin, request: &Request, audio: Option<Audio>) -> News {
+    let headers = &request.headers;
+    let to = headers.to().ok().and_then(|to| to.uri.user_unescaped()).unwrap_or_default();
+    News {
+        leg,
+        from: caller(headers, &origin),
+        origin,
+        dialled: request.uri.user_unescaped().unwrap_or_default(),
+        to,
+        diversion: first_user(headers, HeaderName::Diversion).or_else(|| first_user(headers, HeaderName::HistoryInfo)),
+        call_id: headers.call_id().to_owned(),
+        audio,
+    }
+}
+
+/// Whom the call is from. Only a trunk may assert an identity (RFC 3325 section 7), and ask to withhold it (RFC 3323).
+fn caller(headers: &Headers, origin: &Origin) -> String {
+    let from = || first_user(headers, HeaderName::From).unwrap_or_default();
+    if matches!(origin, Origin::Account(_)) {
+        return from();
+    }
+    let private = headers.first(HeaderName::Privacy).is_some_and(|value| {
+        value
+            .split(|byte| matches!(byte, b';' | b','))
+            .any(|word| word.trim_ascii() == b"id" || word.trim_ascii() == b"user")
+    });
+    if private {
+        return "anonymous".to_owned();
+    }
+    let asserted = [HeaderName::PAssertedIdentity, HeaderName::PPreferredIdentity, HeaderName::RemotePartyId];
+    asserted.into_iter().find_map(|name| first_user(headers, name)).unwrap_or_else(from)
+}
+
+fn first_user(headers: &Headers, name: HeaderName) -> Option<String> {
+    let addresses = if name == HeaderName::From { vec![headers.from().ok()?] } else { headers.addresses(name).ok()? };
+    addresses.into_iter().find_map(|address| address.uri.user_unescaped().filter(|user| !user.is_empty()))
+}

@@ -1,0 +1,129 @@
+//! A leg: one INVITE session with one peer, from the first INVITE to the last BYE.
+
+use crate::dialog::Dialog;
+use crate::media::Media;
+use crate::timer::Timer;
+use busyhour_model::{Direction, LegId, TrunkId};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Early dialogs of one leg; responses from further ones are ignored until one answers.
+pub(crate) const EARLY_MAX: usize = 16;
+/// Tries of one re-INVITE against 491.
+pub(crate) const GLARES_MAX: u8 = 5;
+
+/// One leg.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Leg {
+    /// The trunk it faces; `None` for a phone.
+    pub(crate) trunk: Option<TrunkId>,
+    pub(crate) phase: Phase,
+    /// The switch has let go of it: it waits for an ACK to be hung up, and no event names it.
+    pub(crate) gone: bool,
+}
+
+/// How far it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Phase {
+    /// Their INVITE has no final response yet.
+    Incoming(Box<Incoming>),
+    /// Our INVITEs have no 2xx yet.
+    Calling(Box<Calling>),
+    /// Answered.
+    Up(Box<Session>),
+}
+
+/// Their INVITE.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Incoming {
+    /// Its transaction.
+    pub(crate) server: u64,
+    /// The INVITE itself, to answer it.
+    pub(crate) request: Bytes,
+    /// Its offer.
+    pub(crate) offer: Option<Bytes>,
+    pub(crate) session: Session,
+    /// Our answer, once it went out in a provisional response.
+    pub(crate) answered: Option<Bytes>,
+}
+
+/// Our INVITEs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Calling {
+    pub(crate) forks: Vec<Fork>,
+    /// What we offer in each.
+    pub(crate) media: Media,
+    pub(crate) offer: Bytes,
+    pub(crate) early: Vec<Early>,
+    /// Best final response so far.
+    pub(crate) best: Option<(u16, Option<Duration>)>,
+}
+
+/// One INVITE, to one contact.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Fork {
+    /// Its transaction.
+    pub(crate) client: u64,
+    /// Its dialogs' common part.
+    pub(crate) dialog: Dialog,
+    /// Still without a final response.
+    pub(crate) open: bool,
+}
+
+/// A dialog made by a provisional response.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Early {
+    pub(crate) client: u64,
+    pub(crate) session: Session,
+}
+
+/// A dialog and what is heard in it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Session {
+    pub(crate) dialog: Dialog,
+    pub(crate) media: Media,
+    /// Our 2xx that waits for its ACK.
+    pub(crate) unconfirmed: Option<Unconfirmed>,
+    /// Our re-INVITE.
+    pub(crate) pending: Option<Pending>,
+}
+
+/// A 2xx of ours without ACK.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Unconfirmed {
+    pub(crate) server: u64,
+    pub(crate) cseq: u32,
+    /// Our offer, when theirs did not come with the INVITE.
+    pub(crate) offer: Option<Bytes>,
+    /// It answered the INVITE that made the leg.
+    pub(crate) first: bool,
+}
+
+/// A re-INVITE of ours.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Pending {
+    pub(crate) direction: Direction,
+    /// What we offered; empty while it waits after a 491.
+    pub(crate) offer: Bytes,
+    pub(crate) client: Option<u64>,
+    pub(crate) timer: Option<Timer>,
+    /// 491s so far.
+    pub(crate) glares: u8,
+}
+
+impl Session {
+    pub(crate) fn new(dialog: Dialog, media: Media) -> Session {
+        Session { dialog, media, unconfirmed: None, pending: None }
+    }
+}
+
+/// A tag of ours names its leg, so that requests are found without an index.
+pub(crate) fn tag(leg: LegId, random: u64) -> String {
+    format!("{:x}.{random:016x}", leg.0)
+}
+
+/// The leg that a tag of ours names.
+pub(crate) fn tagged(tag: &str) -> Option<LegId> {
+    u64::from_str_radix(tag.split_once('.')?.0, 16).ok().map(LegId)
+}

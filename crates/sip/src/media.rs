@@ -1,0 +1,68 @@
+//! Our end of the offer/answer exchange (RFC 3264).
+
+use crate::sdp::{self, Local, SdpError};
+use busyhour_model::{Audio, Direction};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+
+/// Milliseconds of speech per packet that we ask for.
+const PTIME_MS: u8 = 20;
+
+/// What we said last, and what was agreed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Media {
+    local: Local,
+    sent: Bytes,
+    pub(crate) agreed: Option<Audio>,
+    /// What we want, whatever the peer allows.
+    pub(crate) wanted: Direction,
+}
+
+impl Media {
+    pub(crate) fn new(address: SocketAddr, session_id: u64) -> Media {
+        let local = Local { address, session_id, version: 1 };
+        Media { local, sent: Bytes::new(), agreed: None, wanted: Direction::SendRecv }
+    }
+
+    /// Where we want RTP from now on.
+    pub(crate) fn move_to(&mut self, address: SocketAddr) {
+        self.local.address = address;
+    }
+
+    /// A new offer.
+    pub(crate) fn offer(&mut self, direction: Direction) -> Bytes {
+        let same = sdp::offer(&self.local, direction, PTIME_MS);
+        if self.is_news(&same) {
+            self.sent = sdp::offer(&self.local, direction, PTIME_MS);
+        }
+        self.sent.clone()
+    }
+
+    /// Answers their offer; what is agreed changes with it.
+    pub(crate) fn answer(&mut self, offer: &[u8]) -> Result<Bytes, SdpError> {
+        let (same, audio) = sdp::answer(&self.local, offer, self.wanted)?;
+        if self.is_news(&same) {
+            self.sent = sdp::answer(&self.local, offer, self.wanted)?.0;
+        }
+        self.agreed = Some(audio);
+        Ok(self.sent.clone())
+    }
+
+    /// Takes their answer to `offer`.
+    pub(crate) fn accept(&mut self, offer: &[u8], answer: &[u8]) -> Result<Audio, SdpError> {
+        let audio = sdp::accepted(offer, answer)?;
+        self.agreed = Some(audio.clone());
+        Ok(audio)
+    }
+
+    /// Counts the version up when `same`, written with the last version, differs from what we sent last (RFC 3264 section 8).
+    fn is_news(&mut self, same: &Bytes) -> bool {
+        if self.sent.is_empty() {
+            self.sent = same.clone();
+        }
+        let news = self.sent != *same;
+        self.local.version += u64::from(news);
+        news
+    }
+}

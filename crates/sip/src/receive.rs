@@ -1,0 +1,168 @@
+//! Where each request and each outcome goes.
+
+use crate::client::{Outcome, Owner};
+use crate::dialog::Dialog;
+use crate::event::{Event, Flow, Origin};
+use crate::leg::{Phase, Session, tagged};
+use crate::server::Arrival;
+use crate::stack::Stack;
+use crate::transaction::stamp_via;
+use crate::{Method, Request, Response, Verb};
+use busyhour_model::{LegId, Time};
+
+/// A dialog of ours: its leg, and while it is early the INVITE that made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) leg: LegId,
+    pub(crate) early: Option<u64>,
+}
+
+impl Stack {
+    pub(crate) fn receive_request(&mut self, now: Time, flow: Flow, mut request: Request) {
+        stamp_via(&mut request, flow.remote);
+        self.net.counters.request(crate::Way::In, Verb::from(&request.method), flow.transport);
+        match request.method {
+            Method::Ack => return self.receive_ack(now, &request),
+            _ if self.net.is_again(&request) => return,
+            Method::Cancel => return self.receive_cancel(now, flow, &request),
+            _ => {}
+        }
+        match request.headers.to_tag() {
+            Some(tag) => self.receive_within(now, flow, &request, &tag),
+            None => self.receive_outside(now, flow, &request),
+        }
+    }
+
+    /// A request that belongs to no dialog yet.
+    fn receive_outside(&mut self, now: Time, flow: Flow, request: &Request) {
+        if request.method == Method::Options {
+            let status = self.objection(request).unwrap_or(200);
+            return self.respond_stateless(flow, request, status);
+        }
+        let Ok(origin) = self.admit(now, flow, request) else { return };
+        let server = match self.net.open(flow, request) {
+            Arrival::New(server) => server,
+            Arrival::Merged(server) => return self.respond(now, server, request, 482),
+            Arrival::Full => return self.overloaded(flow, request),
+        };
+        if let Some(status) = self.objection(request) {
+            return self.respond(now, server, request, status);
+        }
+        let status = match (&request.method, origin) {
+            (Method::Invite, origin) => return self.receive_invite(now, server, flow, request, origin),
+            (Method::Register, Origin::Account(account)) => return self.register(now, server, flow, request, &account),
+            (Method::Subscribe | Method::Publish, _) => 489,
+            (Method::Bye | Method::Info | Method::Update | Method::Prack | Method::Notify, _) => 481,
+            _ => 405,
+        };
+        self.respond(now, server, request, status);
+    }
+
+    /// CANCEL (section 9.2): answered by itself, then the INVITE with 487.
+    fn receive_cancel(&mut self, now: Time, flow: Flow, request: &Request) {
+        let Some(invite) = self.net.cancelled(request) else { return self.respond_stateless(flow, request, 481) };
+        if let Arrival::New(server) = self.net.open(flow, request) {
+            self.respond(now, server, request, 200);
+        }
+        let Some(leg) = self.net.servers.get(&invite).and_then(|server| server.leg) else { return };
+        if self.refuse_incoming(now, leg, 487, None) {
+            self.events.push_back(Event::Cancelled { leg });
+        }
+    }
+
+    /// The dialog that a request with these tags belongs to (section 12.2.2).
+    pub(crate) fn find(&self, request: &Request, to_tag: &str) -> Option<Place> {
+        let id = tagged(to_tag)?;
+        let leg = self.legs.get(&id)?;
+        let from_tag = request.headers.from_tag().unwrap_or_default();
+        let here = |dialog: &Dialog| dialog.matches(request.headers.call_id(), to_tag, &from_tag);
+        match &leg.phase {
+            Phase::Incoming(incoming) => here(&incoming.session.dialog).then_some(Place { leg: id, early: None }),
+            Phase::Up(session) => here(&session.dialog).then_some(Place { leg: id, early: None }),
+            Phase::Calling(calling) => {
+                let early = calling.early.iter().position(|early| here(&early.session.dialog))?;
+                Some(Place { leg: id, early: Some(early as u64) })
+            }
+        }
+    }
+
+    /// The session at a place found just now.
+    pub(crate) fn session(&mut self, place: Place) -> Option<&mut Session> {
+        match &mut self.legs.get_mut(&place.leg)?.phase {
+            Phase::Incoming(incoming) => Some(&mut incoming.session),
+            Phase::Up(session) => Some(session),
+            Phase::Calling(calling) => Some(&mut calling.early.get_mut(place.early? as usize)?.session),
+        }
+    }
+
+    /// What became of a request of ours; `from` is where its response came from.
+    pub(crate) fn settle(&mut self, now: Time, from: Option<Flow>, outcome: Outcome) {
+        if let Ok(response) = &outcome.result
+            && matches!(response.status, 401 | 407)
+            && self.authorize(now, from, &outcome, response)
+        {
+            return;
+        }
+        match outcome.owner {
+            Owner::Setup(leg) => self.settle_setup(now, leg, outcome),
+            Owner::Reinvite(leg) => self.settle_reinvite(now, leg, outcome),
+            Owner::Register(trunk) => self.settle_register(now, trunk, outcome),
+            Owner::Probe(trunk) => self.settle_probe(trunk, &outcome),
+            Owner::Nobody => {
+                if let Ok(response) = outcome.result {
+                    self.settle_stray(now, outcome.id, &response);
+                }
+            }
+        }
+    }
+
+    /// A 2xx to an INVITE that nobody wants any more: acknowledged and hung up (section 13.2.2.4).
+    pub(crate) fn settle_stray(&mut self, now: Time, id: u64, response: &Response) {
+        let Some(client) = self.net.clients.get(&id) else { return };
+        if client.verb != Verb::Invite || !(200..300).contains(&response.status) {
+            return;
+        }
+        let trunk = client.trunk;
+        let made = client.request().and_then(|request| Dialog::calling(&request, client.flow, trunk.is_none()));
+        let Some(mut dialog) = made else { return };
+        dialog.adopt(response);
+        self.acknowledge(id, &dialog, dialog.local_cseq);
+        self.send_bye(now, &mut dialog, trunk);
+    }
+
+    /// ACKs the 2xx that made or changed `dialog`, now and whenever it comes again.
+    pub(crate) fn acknowledge(&mut self, client: u64, dialog: &Dialog, cseq: u32) {
+        let flow = self.hop(dialog);
+        let ack = self.net.send_ack(flow, dialog.ack(cseq));
+        self.net.remember_ack(client, &dialog.remote_tag, flow, ack);
+    }
+
+    pub(crate) fn hop(&self, dialog: &Dialog) -> Flow {
+        dialog.hop(|connection| self.net.connections.contains_key(&connection))
+    }
+
+    pub(crate) fn send_bye(&mut self, now: Time, dialog: &mut Dialog, trunk: Option<busyhour_model::TrunkId>) {
+        let flow = self.hop(dialog);
+        let bye = dialog.request(Method::Bye);
+        self.net.send(now, bye, flow, Owner::Nobody, trunk);
+    }
+
+    /// Takes a leg away; a timer of its own stops.
+    pub(crate) fn remove(&mut self, id: LegId) -> Option<Phase> {
+        let leg = self.legs.remove(&id)?;
+        if let Phase::Up(session) = &leg.phase
+            && let Some(timer) = session.pending.as_ref().and_then(|pending| pending.timer)
+        {
+            self.net.timers.cancel(timer);
+        }
+        Some(leg.phase)
+    }
+
+    /// A leg is over without the switch having asked for it.
+    pub(crate) fn end(&mut self, id: LegId, by_peer: bool) {
+        let gone = self.legs.get(&id).is_some_and(|leg| leg.gone);
+        if self.remove(id).is_some() && !gone {
+            self.events.push_back(Event::Ended { leg: id, by_peer });
+        }
+    }
+}

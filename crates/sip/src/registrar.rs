@@ -1,0 +1,249 @@
+//! The registrar: which phones an account can be reached at (RFC 3261 section 10.3).
+
+use crate::event::{Event, Flow, Transport};
+use crate::stack::Stack;
+use crate::timer::Timer;
+use crate::transaction::{Alarm, Map};
+use crate::{Contacts, HeaderName, NameAddr, Request, Uri};
+use busyhour_model::{Name, Time};
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Shortest registration; a shorter one gets 423.
+const EXPIRES_MIN: u32 = 60;
+/// Longest registration, and the one given when none is asked for.
+const EXPIRES_MAX: u32 = 3600;
+
+/// All bindings.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Registrar {
+    accounts: Map<Name, Bindings>,
+    /// How many bindings are met at an address.
+    met: Map<(Transport, SocketAddr), u32>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Bindings {
+    list: Vec<Binding>,
+    timer: Option<Timer>,
+}
+
+/// One phone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Binding {
+    /// Contact.
+    pub(crate) uri: Uri,
+    /// Where to send: where it registered from, unless Contact says a port of the same host.
+    pub(crate) flow: Flow,
+    met: Flow,
+    call_id: String,
+    cseq: u32,
+    expires: Time,
+}
+
+/// What a REGISTER asks for one contact.
+struct Wish {
+    uri: Uri,
+    /// Seconds; 0 removes it.
+    expires: u32,
+}
+
+impl Registrar {
+    /// The phones of an account, in the order they registered.
+    pub(crate) fn contacts(&self, account: &str) -> &[Binding] {
+        self.accounts.get(account).map_or(&[], |bindings| &bindings.list)
+    }
+
+    /// Accounts with contacts, by name.
+    pub(crate) fn accounts(&self) -> Vec<Name> {
+        let mut names: Vec<Name> = self.accounts.keys().cloned().collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Whether a phone registered from this very address and port.
+    pub(crate) fn is_met_at(&self, flow: &Flow) -> bool {
+        self.met.contains_key(&(flow.transport, flow.remote))
+    }
+
+    fn note(&mut self, flow: &Flow) {
+        *self.met.entry((flow.transport, flow.remote)).or_default() += 1;
+    }
+
+    fn unnote(&mut self, flow: &Flow) {
+        let key = (flow.transport, flow.remote);
+        if let Some(count) = self.met.get_mut(&key) {
+            *count -= 1;
+            if *count == 0 {
+                self.met.remove(&key);
+            }
+        }
+    }
+
+    /// Keeps the bindings for which `keep` holds.
+    fn retain(&mut self, account: &Name, keep: impl Fn(&Binding) -> bool) {
+        let Some(bindings) = self.accounts.get_mut(account) else { return };
+        let gone: Vec<Flow> =
+            bindings.list.iter().filter(|binding| !keep(binding)).map(|binding| binding.met).collect();
+        bindings.list.retain(|binding| keep(binding));
+        for flow in &gone {
+            self.unnote(flow);
+        }
+    }
+
+    fn put(&mut self, account: &Name, binding: Binding, most: usize) {
+        self.note(&binding.met);
+        let bindings = self.accounts.entry(account.clone()).or_default();
+        let known = bindings.list.iter().position(|known| known.uri.equivalent(&binding.uri));
+        // A phone that restarts at a new port must not lock itself out: the contact that would expire first makes room.
+        let first_out = || (0..bindings.list.len()).min_by_key(|at| bindings.list[*at].expires);
+        let full = bindings.list.len() >= most.max(1);
+        match known.or_else(|| first_out().filter(|_| full)) {
+            Some(at) => {
+                let replaced = std::mem::replace(&mut bindings.list[at], binding);
+                self.unnote(&replaced.met);
+            }
+            None => bindings.list.push(binding),
+        }
+    }
+}
+
+impl Stack {
+    /// How many contacts an account has.
+    pub fn contacts(&self, account: &str) -> usize {
+        self.registrar.contacts(account).len()
+    }
+
+    /// Forgets every contact of an account.
+    pub fn unregister(&mut self, account: &str) {
+        let account: Name = account.into();
+        let before = self.contacts(&account);
+        self.registrar.retain(&account, |_| false);
+        self.tell_contacts(&account, before);
+    }
+
+    /// REGISTER from the account itself.
+    pub(crate) fn register(&mut self, now: Time, server: u64, flow: Flow, request: &Request, account: &Name) {
+        let wishes = match self.wishes(request, account) {
+            Ok(wishes) => wishes,
+            Err(status) => return self.refuse_register(now, server, request, status),
+        };
+        let before = self.contacts(account);
+        let (call_id, cseq) = (request.headers.call_id().to_owned(), request.headers.cseq().map_or(0, |cseq| cseq.0));
+        for wish in wishes {
+            if wish.expires == 0 {
+                self.registrar.retain(account, |binding| !binding.uri.equivalent(&wish.uri));
+            } else {
+                let expires = now + Duration::from_secs(u64::from(wish.expires));
+                let binding = Binding {
+                    flow: reach(flow, &wish.uri),
+                    met: flow,
+                    uri: wish.uri,
+                    call_id: call_id.clone(),
+                    cseq,
+                    expires,
+                };
+                self.registrar.put(account, binding, self.config.limits.contacts);
+            }
+        }
+        self.answer_register(now, server, request, account);
+        self.tell_contacts(account, before);
+    }
+
+    /// Section 10.3 steps 6 and 7, checked whole before anything changes.
+    fn wishes(&self, request: &Request, account: &Name) -> Result<Vec<Wish>, u16> {
+        let headers = &request.headers;
+        let default =
+            if headers.has(HeaderName::Expires) { headers.expires().unwrap_or(EXPIRES_MAX) } else { EXPIRES_MAX };
+        let bound = self.registrar.contacts(account);
+        let (call_id, cseq) = (headers.call_id(), headers.cseq().map_err(|_| 400u16)?.0);
+        let late = |binding: &Binding| binding.call_id == call_id && cseq <= binding.cseq;
+        let wishes: Vec<Wish> = match headers.contacts().map_err(|_| 400u16)? {
+            Contacts::Star if headers.expires() != Some(0) => return Err(400),
+            Contacts::Star => bound.iter().map(|binding| Wish { uri: binding.uri.clone(), expires: 0 }).collect(),
+            Contacts::List(list) => list.into_iter().map(|contact| wish(contact, default)).collect(),
+        };
+        if wishes.len() > self.config.limits.contacts.max(bound.len()) {
+            return Err(403);
+        }
+        for wish in &wishes {
+            if (1..EXPIRES_MIN).contains(&wish.expires) {
+                return Err(423);
+            }
+            if bound.iter().any(|binding| binding.uri.equivalent(&wish.uri) && late(binding)) {
+                return Err(500);
+            }
+        }
+        Ok(wishes)
+    }
+
+    fn refuse_register(&mut self, now: Time, server: u64, request: &Request, status: u16) {
+        let mut response = self.decorated(request, status);
+        if status == 423 {
+            response.headers.push(HeaderName::MinExpires, EXPIRES_MIN.to_string());
+        }
+        self.net.respond(now, server, &response);
+    }
+
+    fn answer_register(&mut self, now: Time, server: u64, request: &Request, account: &Name) {
+        let mut response = self.reply(request, 200);
+        for binding in self.registrar.contacts(account) {
+            let mut contact = NameAddr::new(binding.uri.clone());
+            contact.set_param("expires", Some(&binding.expires.since(now).as_secs().to_string()));
+            response.headers.push(HeaderName::Contact, contact.to_string());
+        }
+        self.net.respond(now, server, &response);
+    }
+
+    /// Sets the account's timer to its next expiry, and tells the switch when the first contact came or the last went.
+    fn tell_contacts(&mut self, account: &Name, before: usize) {
+        let Some(bindings) = self.registrar.accounts.get_mut(account) else { return };
+        if let Some(timer) = bindings.timer.take() {
+            self.net.timers.cancel(timer);
+        }
+        let contacts = bindings.list.len();
+        match bindings.list.iter().map(|binding| binding.expires).min() {
+            Some(next) => bindings.timer = Some(self.net.timers.set(next, Alarm::Binding(account.clone()))),
+            None => drop(self.registrar.accounts.remove(account)),
+        }
+        if (before == 0) != (contacts == 0) {
+            self.events.push_back(Event::Registered { account: account.clone(), contacts: contacts as u32 });
+        }
+    }
+
+    /// Drops what has expired.
+    pub(crate) fn expire_contacts(&mut self, now: Time, account: &Name) {
+        let before = self.contacts(account);
+        self.registrar.retain(account, |binding| binding.expires > now);
+        self.tell_contacts(account, before);
+    }
+
+    /// Drops the contacts registered over a connection that is gone.
+    pub(crate) fn drop_contacts_of(&mut self, flow: &Flow) {
+        if !self.registrar.is_met_at(flow) {
+            return;
+        }
+        for account in self.registrar.accounts() {
+            let over = |binding: &Binding| {
+                binding.met.transport == Transport::Tcp && binding.met.connection == flow.connection
+            };
+            if self.registrar.contacts(&account).iter().any(over) {
+                let before = self.contacts(&account);
+                self.registrar.retain(&account, |binding| !over(binding));
+                self.tell_contacts(&account, before);
+            }
+        }
+    }
+}
+
+fn wish(contact: NameAddr, default: u32) -> Wish {
+    let asked = contact.param("expires").map_or(default, |text| text.parse().unwrap_or(EXPIRES_MAX));
+    Wish { uri: contact.uri, expires: asked.min(EXPIRES_MAX) }
+}
+
+/// A phone is sent to where it registered from; only a port of that same host may differ (it listens there).
+fn reach(flow: Flow, uri: &Uri) -> Flow {
+    let same_host = flow.transport == Transport::Udp && uri.host.ip() == Some(flow.remote.ip());
+    if same_host { Flow { remote: SocketAddr::new(flow.remote.ip(), uri.port_or_default()), ..flow } } else { flow }
+}

@@ -1,0 +1,107 @@
+//! The answers a stack gives by itself (RFC 3261 section 8.2).
+
+use crate::counters::Way;
+use crate::event::{Flow, Transport};
+use crate::stack::Stack;
+use crate::transaction::way_back;
+use crate::{HeaderName, Method, Request, Response, Scheme, Verb};
+use busyhour_model::Time;
+use std::hash::BuildHasher;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Methods of ours.
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REGISTER";
+/// What a full stack tells its clients.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+impl Stack {
+    /// A response to `request`; a final one gets a To tag that is the same for every repetition (section 8.2.7).
+    pub(crate) fn reply(&self, request: &Request, status: u16) -> Response {
+        let mut response = request.reply(status);
+        if status > 100 {
+            let headers = &request.headers;
+            let seen = (headers.call_id(), headers.from_tag(), headers.text(HeaderName::CSeq));
+            let hash = foldhash::fast::FixedState::default().hash_one(seen);
+            response.set_to_tag(&format!("s{hash:016x}"));
+        }
+        response.headers.push(HeaderName::Server, &self.config.user_agent);
+        response
+    }
+
+    /// The answer to what is not a valid request, straight back.
+    pub(crate) fn answer_malformed(&mut self, flow: Flow, mut reply: Response) {
+        let Ok(via) = reply.headers.top_via() else { return };
+        reply.set_to_tag("malformed");
+        let verb = reply.headers.cseq().map_or(Verb::Other, |cseq| Verb::from(&cseq.1));
+        self.net.counters.response(Way::Out, verb, reply.status);
+        let mut flow = way_back(flow, &via);
+        if flow.transport == Transport::Udp && via.port == Some(0) {
+            flow.remote = SocketAddr::new(flow.remote.ip(), 5060);
+        }
+        self.net.transmit(flow, reply.to_bytes());
+    }
+
+    /// Answers within a transaction.
+    pub(crate) fn respond(&mut self, now: Time, server: u64, request: &Request, status: u16) {
+        let response = self.decorated(request, status);
+        self.net.respond(now, server, &response);
+    }
+
+    /// Answers without keeping anything.
+    pub(crate) fn respond_stateless(&mut self, flow: Flow, request: &Request, status: u16) {
+        let response = self.decorated(request, status);
+        self.net.respond_stateless(flow, request, &response);
+    }
+
+    /// No room: 503, counted.
+    pub(crate) fn overloaded(&mut self, flow: Flow, request: &Request) {
+        self.net.counters.overloaded += 1;
+        self.respond_stateless(flow, request, 503);
+    }
+
+    /// A reply with the header fields its status asks for (section 20, table 2).
+    pub(crate) fn decorated(&self, request: &Request, status: u16) -> Response {
+        let mut response = self.reply(request, status);
+        let headers = &mut response.headers;
+        match status {
+            200 if request.method == Method::Options => {
+                headers.push(HeaderName::Allow, ALLOW);
+                headers.push(HeaderName::Accept, "application/sdp, application/dtmf-relay, application/dtmf");
+                headers.push(HeaderName::AcceptEncoding, "identity");
+                headers.push(HeaderName::AcceptLanguage, "en");
+                headers.push(HeaderName::Supported, "");
+            }
+            405 | 501 => headers.push(HeaderName::Allow, ALLOW),
+            415 => {
+                let accept = if request.method == Method::Info {
+                    "application/dtmf-relay, application/dtmf"
+                } else {
+                    "application/sdp"
+                };
+                headers.push(HeaderName::Accept, accept);
+                headers.push(HeaderName::AcceptEncoding, "identity");
+            }
+            420 => headers.push(HeaderName::Unsupported, request.headers.require().collect::<Vec<_>>().join(", ")),
+            489 => headers.push(HeaderName::AllowEvents, ""),
+            503 => headers.push(HeaderName::RetryAfter, RETRY_AFTER.as_secs().to_string()),
+            _ => {}
+        }
+        response
+    }
+
+    /// What is wrong with a request, whoever sent it (section 8.2).
+    pub(crate) fn objection(&self, request: &Request) -> Option<u16> {
+        let headers = &request.headers;
+        let encoded = headers.tokens(HeaderName::ContentEncoding).any(|token| !token.eq_ignore_ascii_case("identity"));
+        match &request.method {
+            Method::Other(_) => Some(501),
+            _ if matches!(request.uri.scheme, Scheme::Other(_)) => Some(416),
+            // We send a call on; nothing else passes through us (section 16.3).
+            Method::Invite if headers.max_forwards() == Some(0) => Some(483),
+            _ if headers.require().next().is_some() => Some(420),
+            _ if encoded && !request.body.is_empty() => Some(415),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Server transactions (RFC 3261 section 17.2, with the Accepted state of RFC 6026).
+
+use crate::counters::Way;
+use crate::event::{Flow, Transport};
+use crate::timer::Timer;
+use crate::transaction::{Alarm, T1, T1_64, T2, T4, Transactions, way_back};
+use crate::{HeaderName, Method, Request, Response, Verb, Via};
+use busyhour_model::{LegId, Time};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A provisional response is repeated so often, or proxies give up (section 13.3.1.1).
+const PROVISIONAL_EVERY: Duration = Duration::from_secs(60);
+
+/// A request of a peer's and how far its answer is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Server {
+    pub(crate) verb: Verb,
+    /// The leg that answers it (INVITE only).
+    pub(crate) leg: Option<LegId>,
+    key: String,
+    merge: Option<String>,
+    flow: Flow,
+    /// Where to answer when the connection is gone (section 18.2.2).
+    fallback: SocketAddr,
+    state: State,
+    last: Option<Bytes>,
+    status: u16,
+    interval: Duration,
+    resend: Option<Timer>,
+    end: Option<Timer>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum State {
+    /// Trying, Proceeding.
+    Open,
+    /// A final response is sent; for INVITE not a 2xx.
+    Completed,
+    /// The refusal is acknowledged, or the 2xx is.
+    Confirmed,
+    /// A 2xx to an INVITE is sent and repeated until its ACK comes.
+    Accepted,
+}
+
+/// How a request relates to those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// The first of its transaction.
+    New(u64),
+    /// The same request by another way (section 8.2.2.2).
+    Merged(u64),
+    /// No room.
+    Full,
+}
+
+impl Transactions {
+    /// Whether this request belongs to a known transaction; if so its last response is repeated.
+    pub(crate) fn is_again(&mut self, request: &Request) -> bool {
+        let Some(&id) = transaction_key(request, &request.method).and_then(|key| self.keys.get(&key)) else {
+            return false;
+        };
+        let Some(server) = self.servers.get(&id) else { return false };
+        self.counters.retransmission(Way::In, server.verb);
+        if matches!(server.state, State::Open | State::Completed) {
+            self.send_last(id);
+        }
+        true
+    }
+
+    /// Opens a transaction for a request [`Transactions::is_again`] did not know.
+    pub(crate) fn open(&mut self, flow: Flow, request: &Request) -> Arrival {
+        let verb = Verb::from(&request.method);
+        let (Ok(via), Some(key)) = (request.headers.top_via(), transaction_key(request, &request.method)) else {
+            return Arrival::Full;
+        };
+        if self.servers.len() >= self.limits.transactions && !matches!(verb, Verb::Bye | Verb::Cancel) {
+            return Arrival::Full;
+        }
+        let id = self.next_id();
+        let merge = merge_key(request);
+        let merged = merge.as_ref().is_some_and(|merge| self.merges.contains_key(merge));
+        let merge = merge.filter(|_| !merged);
+        self.keys.insert(key.clone(), id);
+        if let Some(merge) = &merge {
+            self.merges.insert(merge.clone(), id);
+        }
+        self.servers.insert(id, Server::new(verb, key, merge, flow, &via));
+        if merged { Arrival::Merged(id) } else { Arrival::New(id) }
+    }
+
+    /// The INVITE transaction that a CANCEL names (section 9.2).
+    pub(crate) fn cancelled(&self, request: &Request) -> Option<u64> {
+        self.keys.get(&transaction_key(request, &Method::Invite)?).copied()
+    }
+
+    /// Whether this ACK ends a refusal's retransmission; if not, it belongs to a dialog.
+    pub(crate) fn receive_ack(&mut self, now: Time, request: &Request) -> bool {
+        let Some(id) = self.cancelled(request) else { return false };
+        let Some(server) = self.servers.get_mut(&id) else { return false };
+        match server.state {
+            State::Completed => {
+                server.state = State::Confirmed;
+                let linger = if server.flow.transport == Transport::Tcp { Duration::ZERO } else { T4 };
+                self.settle(now, id, linger);
+                true
+            }
+            State::Confirmed => server.status >= 300,
+            State::Open | State::Accepted => false,
+        }
+    }
+
+    /// Sends a response; a final one ends the transaction in its time.
+    pub(crate) fn respond(&mut self, now: Time, id: u64, response: &Response) {
+        let Some(server) = self.servers.get_mut(&id) else { return };
+        if server.state != State::Open {
+            return;
+        }
+        let (verb, udp) = (server.verb, server.flow.transport == Transport::Udp);
+        server.last = Some(response.to_bytes());
+        server.status = response.status;
+        self.send_last(id);
+        let span = match (verb, response.status) {
+            (_, 100) => return,
+            (Verb::Invite, 101..200) => return self.repeat_in(now, id, PROVISIONAL_EVERY),
+            (_, 101..200) => return,
+            (Verb::Invite, 200..300) => {
+                self.become_final(id, State::Accepted);
+                self.repeat_in(now, id, T1);
+                T1_64
+            }
+            (Verb::Invite, _) => {
+                self.become_final(id, State::Completed);
+                if udp {
+                    self.repeat_in(now, id, T1);
+                } else {
+                    self.stop_resending(id);
+                }
+                T1_64
+            }
+            _ => {
+                self.become_final(id, State::Completed);
+                if udp { T1_64 } else { Duration::ZERO }
+            }
+        };
+        self.end_in(now, id, span);
+    }
+
+    /// The ACK to our 2xx came.
+    pub(crate) fn confirm(&mut self, id: u64) {
+        if let Some(server) = self.servers.get_mut(&id)
+            && server.state == State::Accepted
+        {
+            server.state = State::Confirmed;
+            server.last = None;
+            self.stop_resending(id);
+        }
+    }
+
+    /// Timer G, a 2xx without ACK, or a provisional response's minute.
+    pub(crate) fn resend_response(&mut self, now: Time, id: u64) {
+        let Some(server) = self.servers.get(&id) else { return };
+        let (verb, interval) = (server.verb, server.interval);
+        if server.state == State::Open {
+            self.send_last(id);
+            return self.repeat_in(now, id, PROVISIONAL_EVERY);
+        }
+        self.counters.retransmission(Way::Out, verb);
+        self.send_last(id);
+        self.repeat_in(now, id, (interval * 2).min(T2));
+    }
+
+    /// Timers H, I, J, L. Names the leg whose 2xx nobody acknowledged.
+    pub(crate) fn end_server(&mut self, id: u64) -> Option<(LegId, u64)> {
+        let server = self.servers.remove(&id)?;
+        self.keys.remove(&server.key);
+        if let Some(merge) = &server.merge {
+            self.merges.remove(merge);
+        }
+        let (mut resend, mut end) = (server.resend, server.end);
+        self.stop(&mut resend);
+        self.stop(&mut end);
+        let unconfirmed = server.verb == Verb::Invite && matches!(server.state, State::Accepted | State::Completed);
+        self.counters.timeouts += u64::from(unconfirmed);
+        server.leg.filter(|_| server.state == State::Accepted).map(|leg| (leg, id))
+    }
+
+    fn become_final(&mut self, id: u64, state: State) {
+        if let Some(server) = self.servers.get_mut(&id) {
+            server.state = state;
+        }
+    }
+
+    fn send_last(&mut self, id: u64) {
+        let Some(server) = self.servers.get(&id) else { return };
+        let Some(last) = server.last.clone() else { return };
+        let (mut flow, verb, status) = (server.flow, server.verb, server.status);
+        if flow.transport == Transport::Tcp && !self.connections.contains_key(&flow.connection) {
+            flow.remote = server.fallback;
+        }
+        self.counters.response(Way::Out, verb, status);
+        self.transmit(flow, last);
+    }
+
+    fn repeat_in(&mut self, now: Time, id: u64, interval: Duration) {
+        self.stop_resending(id);
+        if let Some(server) = self.servers.get_mut(&id) {
+            server.interval = interval;
+            server.resend = Some(self.timers.set(now + interval, Alarm::ServerResend(id)));
+        }
+    }
+
+    fn stop_resending(&mut self, id: u64) {
+        if let Some(mut timer) = self.servers.get_mut(&id).map(|server| server.resend.take()) {
+            self.stop(&mut timer);
+        }
+    }
+
+    fn settle(&mut self, now: Time, id: u64, linger: Duration) {
+        self.stop_resending(id);
+        self.end_in(now, id, linger);
+    }
+
+    fn end_in(&mut self, now: Time, id: u64, span: Duration) {
+        if let Some(server) = self.servers.get_mut(&id) {
+            let old = server.end.replace(self.timers.set(now + span, Alarm::ServerEnd(id)));
+            if let Some(old) = old {
+                self.timers.cancel(old);
+            }
+        }
+    }
+}
+
+impl Server {
+    fn new(verb: Verb, key: String, merge: Option<String>, flow: Flow, via: &Via) -> Server {
+        let flow = way_back(flow, via);
+        let fallback = SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(5060));
+        let (state, interval) = (State::Open, T1);
+        Server {
+            verb,
+            leg: None,
+            key,
+            merge,
+            flow,
+            fallback,
+            state,
+            last: None,
+            status: 0,
+            interval,
+            resend: None,
+            end: None,
+        }
+    }
+}
+
+/// RFC 3261 section 17.2.3. An ACK or CANCEL looks for its INVITE under that method.
+fn transaction_key(request: &Request, method: &Method) -> Option<String> {
+    let method = if *method == Method::Ack { &Method::Invite } else { method };
+    let via = request.headers.top_via().ok()?;
+    if let Some(branch) = via.branch().filter(|branch| branch.len() > 7 && branch.starts_with("z9hG4bK")) {
+        return Some(format!("{branch} {}:{} {method}", via.host, via.port.unwrap_or(5060)));
+    }
+    let number = request.headers.cseq().ok()?.0;
+    let tag = request.headers.from_tag().unwrap_or_default();
+    let via = format!("{}:{} {}", via.host, via.port.unwrap_or(5060), via.branch().unwrap_or(""));
+    Some(format!("{} {tag} {} {number} {via} {method}", request.uri, request.headers.call_id()))
+}
+
+/// What merged requests have in common; only requests outside dialogs can be merged.
+fn merge_key(request: &Request) -> Option<String> {
+    if matches!(request.method, Method::Ack | Method::Cancel) || request.headers.to_tag().is_some() {
+        return None;
+    }
+    let tag = request.headers.from_tag()?;
+    Some(format!("{tag} {} {}", request.headers.text(HeaderName::CSeq)?, request.headers.call_id()))
+}
