@@ -9,12 +9,16 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("model", &[], &["serde"]),
     ("sip", &["model"], &["bytes", "foldhash", "ipnet", "md-5", "memchr", "serde", "sha2", "thiserror"]),
-    ("media", &["model"], &["bytes", "foldhash", "rtcp-types", "rtp-rs", "serde", "thiserror"]),
+    ("media", &["model"], &["rtcp-types", "rtp-rs", "serde", "thiserror"]),
     ("ivr", &["model"], &["serde", "toml"]),
-    ("acd", &["model"], &["serde", "thiserror"]),
+    ("acd", &["model"], &["foldhash", "serde", "thiserror"]),
     ("switch", &["model", "sip", "media", "ivr", "acd"], &["bytes", "ipnet", "serde", "thiserror"]),
     ("ledger", &["model"], &["serde"]),
-    ("sim", &["model", "switch", "media", "ledger", "ivr", "acd"], &["bytes", "md-5", "rsip", "rtp-rs", "serde", "sha2"]),
+    (
+        "sim",
+        &["model", "switch", "media", "ledger", "ivr", "acd"],
+        &["bytes", "md-5", "rsip", "rtp-rs", "serde", "sha2"],
+    ),
 ];
 
 /// What the tests of a pure crate may use besides.

@@ -27,7 +27,7 @@ impl Capture {
 
     /// Ends the capture and judges it: `calls` INVITEs with sound, every packet sound in form.
     #[track_caller]
-    pub(crate) fn is_clean(mut self, calls: usize) {
+    pub(crate) fn ends_clean(mut self, calls: usize) {
         self.process.stop();
         let faults = self.rows("_ws.malformed || _ws.expert.severity == 0x00800000", "frame.number -e _ws.col.Info");
         assert!(faults.is_empty(), "malformed:\n{}", faults.join("\n"));

@@ -81,7 +81,7 @@ fn a_carriers_calls_reach_the_agents_and_every_leg_hangs_up() {
             assert_eq!(leg["stats"]["refused_in"], 0, "{record}");
         }
     }
-    capture.is_clean(CALLS);
+    capture.ends_clean(CALLS);
 }
 
 /// A softphone caller reaches a softphone agent through the hotline; `hangs_up` ends the call, the other is to notice.
@@ -139,7 +139,7 @@ fn softphones_talk(test: &str, hangs_up: &str) {
         let heard = (sound::seconds_of_tone(&ear, other), sound::seconds_of_tone(&ear, own));
         assert!(heard.0 >= 6.0 && heard.1 < 0.3, "{}: {heard:?} s of the other's and of its own voice", ear.display());
     }
-    capture.is_clean(1);
+    capture.ends_clean(1);
 }
 
 #[test]

@@ -65,11 +65,6 @@ impl Softphone {
         });
     }
 
-    /// What it printed.
-    pub(crate) fn said(&self) -> String {
-        self.process.said()
-    }
-
     /// Ends it and gives the recording of what it heard in its only call.
     #[track_caller]
     pub(crate) fn ear(mut self) -> PathBuf {
