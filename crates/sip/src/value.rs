@@ -284,12 +284,15 @@ fn outside(text: &[u8], wanted: u8) -> Option<usize> {
             escaped = false;
             return false;
         }
+        if byte == wanted && !quoted && !angled {
+            return true;
+        }
         match byte {
             b'\\' if quoted => escaped = true,
             b'"' => quoted = !quoted,
             b'<' if !quoted => angled = true,
             b'>' if !quoted => angled = false,
-            _ => return byte == wanted && !quoted && !angled,
+            _ => {}
         }
         false
     })
