@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     (
         "sim",
         &["model", "switch", "media", "ledger", "ivr", "acd"],
-        &["bytes", "md-5", "rsip", "rtp-rs", "serde", "sha2"],
+        &["bytes", "md-5", "postcard", "rsip", "rtp-rs", "serde", "sha2"],
     ),
 ];
 
