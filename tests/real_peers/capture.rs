@@ -37,7 +37,7 @@ impl Capture {
         let odd = self.rows(&format!("(sip || sdp || rtp || rtcp) && {named}"), "frame.number -e _ws.expert.message");
         assert!(odd.is_empty(), "not as the protocol says:\n{}", odd.join("\n"));
         // Wireshark takes nearly anything for SIP, so what each message of ours must have is asked for.
-        let ours = format!("udp.srcport == {}", self.sip);
+        let ours = format!("(udp.srcport == {0} || tcp.srcport == {0})", self.sip);
         for incomplete in [
             "!(sip.Via && sip.from.addr && sip.to.addr && sip.Call-ID && sip.CSeq.method && sip.Content-Length)",
             "sip.Status-Code >= 200 && !sip.to.tag",
@@ -48,7 +48,7 @@ impl Capture {
             let found = self.rows(&format!("{ours} && ({incomplete})"), "frame.number -e _ws.col.Info");
             assert!(found.is_empty(), "{incomplete}:\n{}", found.join("\n"));
         }
-        for message in self.rows(&format!("{ours} && sip"), "sip.Content-Length -e udp.payload") {
+        for message in self.rows(&format!("sip && udp.srcport == {}", self.sip), "sip.Content-Length -e udp.payload") {
             let (length, payload) = message.split_once('\t').unwrap();
             let body = payload.split_once("0d0a0d0a").map_or("", |(_, body)| body);
             assert_eq!(length.parse(), Ok(body.len() / 2), "Content-Length and body differ: {message}");
@@ -65,7 +65,10 @@ impl Capture {
     /// One field of every packet that `filter` shows, SIP and RTP recognised by their ports.
     fn rows(&self, filter: &str, fields: &str) -> Vec<String> {
         let mut command = Command::new("tshark");
-        command.arg("-r").arg(&self.file).args(["-d", &format!("udp.port=={},sip", self.sip)]);
+        command.arg("-r").arg(&self.file);
+        for layer in ["udp", "tcp"] {
+            command.args(["-d", &format!("{layer}.port=={},sip", self.sip)]);
+        }
         for (rest, protocol) in [(0, "rtp"), (1, "rtcp")] {
             for port in (self.media.0..=self.media.1).filter(|port| port % 2 == rest) {
                 command.args(["-d", &format!("udp.port=={port},{protocol}")]);

@@ -41,8 +41,9 @@ fn sipp(exchange: &Exchange, scenario: &str, address: &str, port: u16) -> Comman
 }
 
 #[test]
-fn a_carriers_calls_reach_the_agents_and_every_leg_hangs_up() {
-    const CALLS: usize = 8;
+fn a_carriers_calls_by_udp_and_tcp_reach_the_agents_and_every_leg_hangs_up() {
+    const BY_UDP: usize = 6;
+    const BY_TCP: usize = 2;
     if !wanted() {
         return;
     }
@@ -59,15 +60,21 @@ fn a_carriers_calls_reach_the_agents_and_every_leg_hangs_up() {
     Process::start("register", &exchange.folder, &mut register).succeeds_within(10 * SECOND);
     until("five agents are ready", 5 * SECOND, || (exchange.agents("Ready") == 5).then_some(()));
 
-    let calls = CALLS.to_string();
     let mut answer = sipp(&exchange, "agent.xml", PHONES, 27_000);
-    let phones = Process::start("phones", &exchange.folder, answer.args(["-mp", "27100", "-rtp_echo", "-m", &calls]));
-    let mut dial = sipp(&exchange, "carrier.xml", CARRIER, 27_200);
-    dial.args(["-mp", "27300", "-inf", "numbers.csv", "-r", "1", "-m", &calls]);
-    Process::start("calls", &exchange.folder, &mut dial).succeeds_within(60 * SECOND);
+    answer.args(["-mp", "27100", "-rtp_echo", "-m", &(BY_UDP + BY_TCP).to_string()]);
+    let phones = Process::start("phones", &exchange.folder, &mut answer);
+    let dial = |name: &str, transport: &str, port: u16, calls: usize| {
+        let mut dial = sipp(&exchange, "carrier.xml", CARRIER, port);
+        dial.args(["-t", transport, "-mp", &(port + 100).to_string(), "-inf", "numbers.csv"]);
+        dial.args(["-r", "1", "-m", &calls.to_string()]);
+        Process::start(name, &exchange.folder, &mut dial)
+    };
+    let (by_udp, by_tcp) = (dial("by-udp", "u1", 27_200, BY_UDP), dial("by-tcp", "t1", 27_400, BY_TCP));
+    by_udp.succeeds_within(60 * SECOND);
+    by_tcp.succeeds_within(20 * SECOND);
     phones.succeeds_within(20 * SECOND);
 
-    for record in exchange.records(CALLS) {
+    for record in exchange.records(BY_UDP + BY_TCP) {
         assert_eq!(record["cause"], "CallerHungUp", "{record}");
         assert!(record["agent"].is_string() && record["queue"] == "enquiry", "{record}");
         let legs = record["legs"].as_array().unwrap();
@@ -81,7 +88,7 @@ fn a_carriers_calls_reach_the_agents_and_every_leg_hangs_up() {
             assert_eq!(leg["stats"]["refused_in"], 0, "{record}");
         }
     }
-    capture.ends_clean(CALLS);
+    capture.ends_clean(BY_UDP + BY_TCP);
 }
 
 /// A softphone caller reaches a softphone agent through the hotline; `hangs_up` ends the call, the other is to notice.
