@@ -16,7 +16,7 @@ pub(crate) const CARRIER: &str = "127.0.0.2";
 /// Where the agents' phones are.
 pub(crate) const PHONES: &str = "127.0.0.3";
 
-/// A running switch with the shipped hotline, five agents and a trunk from `CARRIER`.
+/// A running switch with the shipped hotline, six agents and a trunk from `CARRIER`.
 pub(crate) struct Exchange {
     /// Its SIP port on 127.0.0.1, UDP and TCP.
     pub(crate) sip: u16,
@@ -125,7 +125,7 @@ skills = {{ complaint = 1 }}
 name = "general"
 skills = {{ general = 1 }}
 [[agent]]
-numbers = "1001-1005"
+numbers = "1001-1006"
 password = "{PASSWORD}"
 skills = {{ enquiry = 1, complaint = 1, general = 1 }}
 auto_ready = true

@@ -50,15 +50,15 @@ fn a_carriers_calls_by_udp_and_tcp_reach_the_agents_and_every_leg_hangs_up() {
     let exchange = Exchange::start("carrier");
     let capture = Capture::start(&exchange.folder, exchange.sip, exchange.media);
     let agents: String =
-        (1001..=1005).map(|n| format!("{n};[authentication username={n} password={PASSWORD}]\n")).collect();
+        (1001..=1006).map(|n| format!("{n};[authentication username={n} password={PASSWORD}]\n")).collect();
     fs::write(exchange.folder.join("agents.csv"), format!("SEQUENTIAL\n{agents}")).unwrap();
     fs::write(exchange.folder.join("numbers.csv"), "SEQUENTIAL\n95118\n").unwrap();
     sound::write_call(&exchange.folder.join("caller.pcap"), CALLER_HERTZ, 12, &[(2.0, 1), (4.0, 1)]);
 
     let mut register = sipp(&exchange, "register.xml", PHONES, 27_000);
-    register.args(["-inf", "agents.csv", "-m", "5"]);
+    register.args(["-inf", "agents.csv", "-m", "6"]);
     Process::start("register", &exchange.folder, &mut register).succeeds_within(10 * SECOND);
-    until("five agents are ready", 5 * SECOND, || (exchange.agents("Ready") == 5).then_some(()));
+    until("six agents are ready", 5 * SECOND, || (exchange.agents("Ready") == 6).then_some(()));
 
     let mut answer = sipp(&exchange, "agent.xml", PHONES, 27_000);
     answer.args(["-mp", "27100", "-rtp_echo", "-m", &(BY_UDP + BY_TCP).to_string()]);
