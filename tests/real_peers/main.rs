@@ -58,7 +58,7 @@ fn a_carriers_calls_by_udp_and_tcp_reach_the_agents_and_every_leg_hangs_up() {
     let mut register = sipp(&exchange, "register.xml", PHONES, 27_000);
     register.args(["-inf", "agents.csv", "-m", "6"]);
     Process::start("register", &exchange.folder, &mut register).succeeds_within(10 * SECOND);
-    until("six agents are ready", 5 * SECOND, || (exchange.agents("Ready") == 6).then_some(()));
+    until("six agents are ready", 5 * SECOND, || (exchange.agents("ready") == 6).then_some(()));
 
     let mut answer = sipp(&exchange, "agent.xml", PHONES, 27_000);
     answer.args(["-mp", "27100", "-rtp_echo", "-m", &(BY_UDP + BY_TCP).to_string()]);
@@ -75,7 +75,7 @@ fn a_carriers_calls_by_udp_and_tcp_reach_the_agents_and_every_leg_hangs_up() {
     phones.succeeds_within(20 * SECOND);
 
     for record in exchange.records(BY_UDP + BY_TCP) {
-        assert_eq!(record["cause"], "CallerHungUp", "{record}");
+        assert_eq!(record["cause"], "caller_hung_up", "{record}");
         assert!(record["agent"].is_string() && record["queue"] == "enquiry", "{record}");
         let legs = record["legs"].as_array().unwrap();
         assert_eq!(legs.len(), 2, "{record}");
@@ -113,7 +113,7 @@ fn softphones_talk(test: &str, hangs_up: &str) {
             voice: &voice("agent", AGENT_HERTZ),
         },
     );
-    until("the agent is ready", 10 * SECOND, || (exchange.agents("Ready") == 1).then_some(()));
+    until("the agent is ready", 10 * SECOND, || (exchange.agents("ready") == 1).then_some(()));
     // The caller's phone speaks µ-law, the agent's A-law: what they hear is converted on the way.
     let mut caller = Softphone::start(
         &exchange.folder,
@@ -138,7 +138,7 @@ fn softphones_talk(test: &str, hangs_up: &str) {
     notices.hears_of("CALL_CLOSED", 3 * SECOND);
 
     let records = exchange.records(1);
-    let cause = if hangs_up == "caller" { "CallerHungUp" } else { "PartnerHungUp" };
+    let cause = if hangs_up == "caller" { "caller_hung_up" } else { "partner_hung_up" };
     assert_eq!(records[0]["cause"], cause, "{}", records[0]);
     assert_eq!(records[0]["agent"], "1001", "{}", records[0]);
     let (caller_ear, agent_ear) = (caller.ear(), agent.ear());
