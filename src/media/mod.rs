@@ -62,8 +62,8 @@ impl Plane {
     /// and must not block.
     pub fn start(
         threads: usize,
-        library: Arc<Library>,
-        config: Config,
+        library: &Arc<Library>,
+        config: &Config,
         clock: impl Fn() -> Time + Send + Sync + 'static,
         listener: impl Fn(Event) + Send + Sync + 'static,
     ) -> io::Result<Plane> {

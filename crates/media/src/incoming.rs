@@ -93,6 +93,12 @@ impl Incoming {
         Arrival::New
     }
 
+    /// The sender is another now, even if it says it is the same.
+    pub fn restart(&mut self) {
+        self.lost_before = self.lost();
+        self.ssrc = None;
+    }
+
     /// Measures jitter by a packet of speech taken as new; events repeat their timestamp and would distort it.
     pub fn measure(&mut self, now: Time, timestamp: u32) {
         let transit = ((now.as_micros() / 125) as u32).wrapping_sub(timestamp);
@@ -118,7 +124,8 @@ impl Incoming {
 
     /// Packets that never came, over all streams of this peer.
     pub fn lost(&self) -> u64 {
-        self.lost_before + self.expected().saturating_sub(self.received)
+        let present = if self.ssrc.is_some() { self.expected().saturating_sub(self.received) } else { 0 };
+        self.lost_before + present
     }
 
     /// Interarrival jitter in microseconds.
@@ -145,7 +152,7 @@ impl Incoming {
     }
 
     fn expected(&self) -> u64 {
-        if self.ssrc.is_some() { (self.highest - self.first + 1) as u64 } else { 0 }
+        (self.highest - self.first + 1) as u64
     }
 
     fn stray(&mut self, ssrc: u32, sequence: u16) -> Arrival {

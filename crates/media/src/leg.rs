@@ -46,6 +46,8 @@ pub(crate) struct Leg {
 struct Line {
     audio: Audio,
     latch: Latch,
+    /// Where the last packet came from.
+    source: Option<SocketAddr>,
     /// Where RTCP was last heard from, when that is not where it was announced.
     rtcp_source: Option<SocketAddr>,
     heard_at: Time,
@@ -106,7 +108,7 @@ impl Leg {
                 // Legs connected together must not report together.
                 let spread = Duration::from_millis(random.next() % 2500);
                 let report_at = now + REPORT_EVERY - spread;
-                self.line = Some(Line { audio, latch, rtcp_source: None, heard_at: now, report_at });
+                self.line = Some(Line { audio, latch, source: None, rtcp_source: None, heard_at: now, report_at });
             }
         }
         if let Some(playing) = &mut self.playing {
@@ -161,6 +163,9 @@ impl Leg {
         let kind = line.kind(header.payload_type, payload)?;
         if !line.latch.hear(now, from) {
             return None;
+        }
+        if line.source.replace(from).is_some_and(|source| source != from) {
+            self.incoming.restart();
         }
         line.heard_at = now;
         Some((header, payload, kind))

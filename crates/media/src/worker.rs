@@ -279,3 +279,6 @@ impl Worker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
