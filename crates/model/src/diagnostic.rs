@@ -36,7 +36,15 @@ impl Diagnostic {
     /// An error at byte `offset` of `source`.
     pub fn error(file: &str, source: &str, offset: usize, message: impl Into<String>) -> Diagnostic {
         let (line, column, text) = locate(source, offset);
-        Diagnostic { severity: Severity::Error, file: file.into(), line, column, text, message: message.into(), help: None }
+        Diagnostic {
+            severity: Severity::Error,
+            file: file.into(),
+            line,
+            column,
+            text,
+            message: message.into(),
+            help: None,
+        }
     }
 
     /// An error about the file as a whole.
@@ -95,7 +103,12 @@ impl fmt::Display for Diagnostic {
 
 /// Columns a character takes on a terminal: CJK and full-width forms take two.
 fn width(c: char) -> usize {
-    if matches!(c as u32, 0x1100..=0x115F | 0x2E80..=0xA4CF | 0xAC00..=0xD7A3 | 0xF900..=0xFAFF | 0xFE30..=0xFE6F | 0xFF00..=0xFF60 | 0xFFE0..=0xFFE6) { 2 } else { 1 }
+    if matches!(c as u32, 0x1100..=0x115F | 0x2E80..=0xA4CF | 0xAC00..=0xD7A3 | 0xF900..=0xFAFF | 0xFE30..=0xFE6F | 0xFF00..=0xFF60 | 0xFFE0..=0xFFE6)
+    {
+        2
+    } else {
+        1
+    }
 }
 
 fn locate(source: &str, offset: usize) -> (usize, usize, String) {

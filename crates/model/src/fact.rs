@@ -297,6 +297,8 @@ pub enum Cause {
     PeerVanished,
     /// A supervisor or operator ended it.
     OperatorHungUp,
+    /// It lasted as long as a call may.
+    TooLong,
     /// A fault of ours.
     Fault,
 }

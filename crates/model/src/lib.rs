@@ -5,6 +5,7 @@ mod diagnostic;
 mod fact;
 mod id;
 mod number;
+mod seed;
 mod time;
 
 pub use audio::{Audio, Codec, Direction, Side, Sound, StreamStats};
@@ -12,6 +13,7 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use fact::{AgentState, Candidate, Cause, DequeueReason, Fact, OfferOutcome, Party, What, Why};
 pub use id::{AgentId, CallId, LegId, PlanId, PlayId, QueueId, SkillId, TrunkId};
 pub use number::{Number, NumberKind};
+pub use seed::Seed;
 pub use time::Time;
 
 /// A name people chose: a queue, a trunk, an agent number (工号), a node. Cheap to clone.

@@ -1,7 +1,6 @@
 //! Wires that lose, duplicate, reorder and delay; the same seed loses the same packets.
 
-use crate::seed::Seed;
-use busyhour_model::Time;
+use busyhour_model::{Seed, Time};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,1 +1,25 @@
-//! switch
+//! What a call is: phases, legs, trunks, directory, desk. Owns the SIP stack, the IVR sessions and the ACD; touches nothing else.
+
+mod arrival;
+mod call;
+mod desk;
+mod directory;
+mod journal;
+mod laws;
+mod legs;
+mod phase;
+mod plans;
+mod plant;
+mod ports;
+mod program;
+mod reload;
+mod request;
+mod setup;
+mod switch;
+mod trunks;
+
+pub use busyhour_sip::{Account, Counters, Flow, Limits, Transmit, Transport};
+pub use journal::Entry;
+pub use request::{AgentRow, CallRow, Denied, QueueRow, Reply, Request, TrunkRow};
+pub use setup::{AgentSetup, DialledFrom, NumberRoute, QueueSetup, Setup, StarCodes, TrunkSetup};
+pub use switch::{Switch, Vitals};

@@ -239,6 +239,8 @@ impl Stream {
         let codec = match packet.payload_type() {
             8 => Codec::Pcma,
             0 => Codec::Pcmu,
+            // RTCP on the RTP port (RFC 5761 section 4).
+            72..=76 => return Ok(()),
             kind if kind == TELEPHONE_EVENT || self.remote.as_ref().is_some_and(|r| r.event == Some(kind)) => {
                 return Ok(());
             }

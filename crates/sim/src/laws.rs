@@ -1,0 +1,88 @@
+//! The laws a finished world must have kept; those of every moment are the switch's own `check`.
+
+use crate::world::World;
+use busyhour_model::{CallId, Fact, What};
+use busyhour_switch::{Flow, Transport};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+/// A UDP flow.
+pub(crate) fn flow(local: SocketAddr, remote: SocketAddr) -> Flow {
+    Flow { transport: Transport::Udp, local, remote, connection: 0 }
+}
+
+impl World {
+    /// Checks what must hold once every call is over; panics with the law's name.
+    ///
+    /// # Panics
+    /// When a law is broken.
+    pub fn check_ended(&self) {
+        let vitals = self.switch.vitals();
+        assert_eq!(
+            (vitals.calls, vitals.legs, vitals.ports_in_use),
+            (0, 0, 0),
+            "L4: nothing is left after the last call: {vitals:?}"
+        );
+        self.check_facts();
+        self.check_records();
+    }
+
+    /// Facts of a call start with `Arrived` and end with its only `Ended`; legs that open also end.
+    fn check_facts(&self) {
+        let mut calls: BTreeMap<CallId, Vec<&Fact>> = BTreeMap::new();
+        for fact in &self.facts {
+            calls.entry(fact.what.call().unwrap_or_default()).or_default().push(fact);
+            assert!(!matches!(fact.what, What::Fault { .. }), "nothing of ours broke: {fact:?}");
+        }
+        calls.remove(&CallId::default());
+        for (call, facts) in calls {
+            assert!(matches!(facts[0].what, What::Arrived { .. }), "{call} starts with Arrived: {facts:#?}");
+            let ends = facts.iter().filter(|f| matches!(f.what, What::Ended { .. })).count();
+            let last = facts.last().map(|f| &f.what);
+            assert!(ends == 1 && matches!(last, Some(What::Ended { .. })), "{call} ends once, last: {facts:#?}");
+            assert!(facts.is_sorted_by_key(|f| f.at), "{call}: time goes forward");
+            check_offers(call, &facts);
+            check_legs(call, &facts);
+        }
+    }
+
+    /// S3, S4: one record per call, and the ledger balances.
+    fn check_records(&self) {
+        let arrived = self.facts.iter().filter(|f| matches!(f.what, What::Arrived { .. })).count();
+        assert_eq!(self.records.len(), arrived, "S3: one record per call");
+        assert!(self.records.iter().all(|r| r.is_complete()), "every record is complete");
+        assert_eq!((self.ledger.open_calls(), self.ledger.strays()), (0, 0), "S4: no call is open, no fact stray");
+        if let Err(imbalance) = self.ledger.check() {
+            panic!("S4: {imbalance:?}");
+        }
+    }
+}
+
+/// Every offer is answered once, before the next.
+fn check_offers(call: CallId, facts: &[&Fact]) {
+    let mut open = 0;
+    for fact in facts {
+        match fact.what {
+            What::Offered { .. } => open += 1,
+            What::OfferEnded { .. } => open -= 1,
+            _ => {}
+        }
+        assert!((0..=1).contains(&open), "{call}: every offer is answered once: {facts:#?}");
+    }
+    assert_eq!(open, 0, "{call}: no offer is left open");
+}
+
+fn check_legs(call: CallId, facts: &[&Fact]) {
+    let mut open: Vec<_> = Vec::new();
+    for fact in facts {
+        match fact.what {
+            What::Arrived { leg, .. } | What::LegOpened { leg, .. } => open.push(leg),
+            What::LegEnded { leg, .. } => {
+                let at = open.iter().position(|l| *l == leg);
+                open.remove(at.unwrap_or_else(|| panic!("{call}: {leg} ends without having been opened")));
+            }
+            _ => {}
+        }
+    }
+    assert!(open.is_empty(), "{call}: legs {open:?} never ended");
+}

@@ -1,0 +1,234 @@
+//! What is to happen in a world: who calls when, how phones behave, how bad the wires are, what the operator does.
+
+use crate::network::Faults;
+use crate::peer::{AGENT_HZ, Action, Answering, CALLER_HZ, CallerSetup, Ending, PhoneSetup};
+use crate::town;
+use busyhour_media::Library;
+use busyhour_model::{Codec, Seed};
+use busyhour_switch::{Request, Setup};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Something somebody does at a given time.
+#[derive(Clone, Debug)]
+pub enum Deed {
+    /// A caller dials.
+    Call(Box<CallerSetup>),
+    /// An agent, supervisor or operator asks the switch.
+    Ask(Box<Request>),
+    /// An agent dials from the phone.
+    Dial {
+        /// Agent number.
+        number: String,
+        /// What is dialled.
+        code: String,
+    },
+    /// A phone takes back its registration.
+    Unregister {
+        /// Agent number.
+        number: String,
+    },
+    /// A phone registers anew.
+    Register {
+        /// Agent number.
+        number: String,
+    },
+    /// Switch and media worker are written out and read back.
+    Restore,
+}
+
+/// A scenario; equal ones lead to equal worlds.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Of everything random in the world.
+    pub seed: u64,
+    /// The switch's configuration.
+    pub setup: Setup,
+    /// Prompts.
+    pub library: Arc<Library>,
+    /// The wires.
+    pub faults: Faults,
+    /// Agents' phones.
+    pub phones: Vec<PhoneSetup>,
+    /// What happens, and how long after the start.
+    pub deeds: Vec<(Duration, Deed)>,
+}
+
+/// Callers and agents behave badly within this time from the start.
+pub const STORM: Duration = Duration::from_secs(90);
+
+impl Scenario {
+    /// Good wires, so many agents who answer, nobody calls yet.
+    pub fn calm(seed: u64, agents: usize) -> Scenario {
+        let mut scenario = Scenario {
+            seed,
+            setup: town::setup(agents),
+            library: town::library(),
+            faults: Faults::NONE,
+            phones: Vec::new(),
+            deeds: Vec::new(),
+        };
+        scenario.phones = (0..agents).map(|index| scenario.phone(index)).collect();
+        scenario
+    }
+
+    /// Anything may happen: bad wires, absent agents, impatient callers, a reload, a restart.
+    pub fn storm(seed: u64) -> Scenario {
+        let mut random = Seed(seed);
+        let mut scenario = Scenario::calm(seed, 1 + random.below(5) as usize);
+        scenario.faults = faults(&mut random);
+        for phone in &mut scenario.phones {
+            phone.answering = answering(&mut random);
+            phone.ending = ending(&mut random);
+            phone.hold =
+                random.per_mille(150).then(|| (random.between(SECOND, 3 * SECOND), random.between(SECOND, 4 * SECOND)));
+            if random.per_mille(300) {
+                phone.codecs = vec![Codec::Pcmu];
+            }
+        }
+        for index in 0..2 + random.below(7) {
+            let at = random.between(SECOND, STORM - 20 * SECOND);
+            let mut caller = scenario.caller(index as usize, script(&mut random));
+            if random.per_mille(50) {
+                caller.dialled = "12345678".into();
+            }
+            scenario.deeds.push((at, Deed::Call(Box::new(caller))));
+        }
+        for _ in 0..random.below(6) {
+            let deed = scenario.meddling(&mut random);
+            scenario.deeds.push((random.between(SECOND, STORM), deed));
+        }
+        scenario
+    }
+
+    /// The phone of the agent `1001 + index`; answers in a moment, waits for the caller's BYE.
+    pub fn phone(&self, index: usize) -> PhoneSetup {
+        let agent = &self.setup.agents[index];
+        let host = Ipv4Addr::new(10, 0, 1, 1 + index as u8);
+        PhoneSetup {
+            number: agent.number.to_string(),
+            password: agent.password.to_string(),
+            domain: self.setup.domain.clone(),
+            sip: SocketAddr::new(host.into(), 5060),
+            media: SocketAddr::new(host.into(), 4000),
+            registrar: Some(self.setup.locals[0].1),
+            expires: Duration::from_secs(600),
+            codecs: vec![Codec::Pcma, Codec::Pcmu],
+            tone_hz: AGENT_HZ,
+            listen_hz: CALLER_HZ,
+            answering: Answering::After(SECOND / 2, SECOND),
+            ending: Ending::Wait,
+            hold: None,
+        }
+    }
+
+    /// A caller behind the trunk who does this.
+    pub fn caller(&self, index: usize, script: Vec<Action>) -> CallerSetup {
+        let host = Ipv4Addr::new(10, 9, (index / 250) as u8, 1 + (index % 250) as u8);
+        CallerSetup {
+            number: format!("1380013{:04}", 8000 + index),
+            dialled: town::NUMBER.into(),
+            domain: self.setup.domain.clone(),
+            sip: SocketAddr::new(host.into(), 5060),
+            media: SocketAddr::new(host.into(), 4000),
+            target: self.setup.locals[0].1,
+            codecs: vec![Codec::Pcma, Codec::Pcmu],
+            tone_hz: CALLER_HZ,
+            listen_hz: AGENT_HZ,
+            script,
+        }
+    }
+
+    fn meddling(&self, random: &mut Seed) -> Deed {
+        let agent = random.choose(&self.setup.agents).expect("a scenario has agents").number.clone();
+        let number = agent.to_string();
+        match random.below(9) {
+            0 => Deed::Ask(Box::new(Request::Ready { agent })),
+            1 => Deed::Ask(Box::new(Request::NotReady { agent, reason: "break".into() })),
+            2 => Deed::Ask(Box::new(Request::SignOut { agent })),
+            3 => Deed::Ask(Box::new(Request::Reload(Box::new(town::changed(&self.setup, random))))),
+            4 => Deed::Dial { number, code: random.choose(&["*71", "*72", "*722", "*73"]).expect("four").to_string() },
+            5 => {
+                Deed::Dial { number, code: random.choose(&["1001", "1002", town::NUMBER]).expect("three").to_string() }
+            }
+            6 => Deed::Unregister { number },
+            7 => Deed::Register { number },
+            _ => Deed::Restore,
+        }
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn faults(random: &mut Seed) -> Faults {
+    if random.per_mille(300) {
+        return Faults::NONE;
+    }
+    Faults {
+        loss: random.below(200) as u32,
+        duplication: random.below(100) as u32,
+        delay_min: Duration::from_millis(random.below(20)),
+        delay_max: Duration::from_millis(20 + random.below(400)),
+    }
+}
+
+fn answering(random: &mut Seed) -> Answering {
+    match random.below(10) {
+        0 => Answering::Never,
+        1 => Answering::Refuse(if random.per_mille(500) { 486 } else { 603 }),
+        2 => Answering::Vanish,
+        _ => Answering::After(Duration::from_millis(50), 3 * SECOND),
+    }
+}
+
+fn ending(random: &mut Seed) -> Ending {
+    match random.below(8) {
+        0..4 => Ending::Wait,
+        4 => Ending::Vanish(random.between(SECOND, 5 * SECOND)),
+        _ => Ending::HangUp(SECOND, 8 * SECOND),
+    }
+}
+
+/// What a caller may do: reach an agent, press anything, give up anywhere.
+fn script(random: &mut Seed) -> Vec<Action> {
+    let patience = random.between(5 * SECOND, 60 * SECOND);
+    let mut script = match random.below(10) {
+        0 => vec![Action::Wait(random.between(Duration::ZERO, SECOND / 5)), Action::HangUp],
+        1 => vec![
+            Action::AwaitAnswer(30 * SECOND),
+            Action::Wait(random.between(Duration::ZERO, 8 * SECOND)),
+            Action::HangUp,
+        ],
+        2 => random_keys(random),
+        _ => to_an_agent(random.per_mille(200)),
+    };
+    script.push(Action::AwaitTone(patience));
+    script.push(Action::Wait(random.between(SECOND, 6 * SECOND)));
+    if random.per_mille(700) {
+        script.push(Action::HangUp);
+    }
+    script
+}
+
+/// Language 1, service 1.
+pub fn to_an_agent(by_info: bool) -> Vec<Action> {
+    let press = if by_info { Action::PressInfo } else { Action::Press };
+    vec![
+        Action::AwaitAnswer(30 * SECOND),
+        Action::AwaitSound(10 * SECOND),
+        press('1'),
+        Action::Wait(SECOND / 2),
+        press('1'),
+    ]
+}
+
+fn random_keys(random: &mut Seed) -> Vec<Action> {
+    let mut script = vec![Action::AwaitAnswer(30 * SECOND)];
+    for _ in 0..random.below(8) {
+        let key = *random.choose(&['0', '1', '2', '3', '4', '5', '9', '*', '#']).expect("nine keys");
+        script.push(Action::Wait(random.between(SECOND / 10, 3 * SECOND)));
+        script.push(Action::Press(key));
+    }
+    script
+}

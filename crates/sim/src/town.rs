@@ -1,0 +1,136 @@
+//! The small hotline every scenario is set in: one trunk, three queues, agents 1001 and up, the shipped dialplan.
+
+use busyhour_acd::AgentChoice;
+use busyhour_ivr::{Dialplan, Names};
+use busyhour_media::Library;
+use busyhour_model::{Name, Seed};
+use busyhour_switch::{
+    AgentSetup, DialledFrom, Limits, NumberRoute, QueueSetup, Setup, StarCodes, Transport, TrunkSetup,
+};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The hotline's number.
+pub const NUMBER: &str = "95118";
+const QUEUES: [&str; 3] = ["enquiry", "complaint", "general"];
+const PLAN: &str = include_str!("../../../dialplans/hotline.toml");
+const PHRASES: &str = include_str!("../../../prompts/phrases.tsv");
+/// Every prompt here is that long: scenarios are about order, not about listening.
+const PROMPT_MS: usize = 300;
+
+/// The hotline with so many agents.
+pub(crate) fn setup(agents: usize) -> Setup {
+    let host = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+    Setup {
+        domain: "hotline.example".into(),
+        locals: vec![(Transport::Udp, SocketAddr::new(host, 5060))],
+        media_address: host,
+        media_ports: (20_000, 20_198),
+        trunks: vec![trunk()],
+        numbers: vec![NumberRoute { number: NUMBER.into(), trunk: None, dialplan: "hotline".into() }],
+        dialplans: vec![("hotline".into(), plan())],
+        queues: QUEUES.map(queue).into(),
+        agents: (0..agents).map(agent).collect(),
+        codes: StarCodes::default(),
+        ring_timeout: Duration::from_secs(12),
+        silence_timeout: Duration::from_secs(8),
+        call_max: Duration::from_secs(600),
+        calls_max: 50,
+        limits: Limits::default(),
+    }
+}
+
+/// The same hotline after an operator's edit: other wrap-up, one agent more or less, fewer channels.
+pub(crate) fn changed(setup: &Setup, random: &mut Seed) -> Setup {
+    let mut setup = setup.clone();
+    setup.dialplans = vec![("hotline".into(), plan())];
+    setup.trunks[0].channels = 2 + random.below(20) as u32;
+    for queue in &mut setup.queues {
+        queue.wrap_up = Duration::from_secs(random.below(5));
+        queue.waiting_max = Some(1 + random.below(5) as u32);
+    }
+    match random.below(3) {
+        0 if setup.agents.len() > 1 => drop(setup.agents.pop()),
+        1 => setup.agents.push(agent(setup.agents.len())),
+        _ => setup.agents[0].skills.truncate(1),
+    }
+    setup
+}
+
+/// A library in which every phrase is a short sound.
+pub(crate) fn library() -> Arc<Library> {
+    let mut library = Library::new();
+    let wav = wav(PROMPT_MS);
+    for id in PHRASES.lines().filter_map(|line| line.split('\t').next()).filter(|id| !id.starts_with("system/")) {
+        for language in ["zh", "en"] {
+            library.insert(language, id, &wav).expect("a WAV file of ours is right");
+        }
+    }
+    Arc::new(library)
+}
+
+fn plan() -> Dialplan {
+    let names = Names { queues: QUEUES.map(Name::from).into(), ..Names::default() };
+    match Dialplan::parse("hotline.toml", PLAN, &names) {
+        Ok(parsed) => parsed.plan,
+        Err(mistakes) => panic!("the shipped dialplan is right: {mistakes:?}"),
+    }
+}
+
+fn trunk() -> TrunkSetup {
+    TrunkSetup {
+        name: "carrier".into(),
+        sources: vec!["10.9.0.0/16".parse().expect("a network")],
+        peer: Some((Transport::Udp, SocketAddr::new(Ipv4Addr::new(10, 9, 0, 1).into(), 5060))),
+        domain: None,
+        credentials: None,
+        register: None,
+        probe: None,
+        channels: 20,
+        full_status: 486,
+        caller_id: Some("02195118".into()),
+        dialled_from: DialledFrom::RequestUri,
+    }
+}
+
+fn queue(name: &str) -> QueueSetup {
+    QueueSetup {
+        name: name.into(),
+        required: vec![(name.into(), 1)],
+        relax: vec![(Duration::from_secs(15), Vec::new())],
+        priority: 0,
+        goal: Duration::from_secs(20),
+        choice: AgentChoice::LongestIdle,
+        wait_max: Some(Duration::from_secs(40)),
+        waiting_max: Some(5),
+        overflow_no_agents: true,
+        wrap_up: Duration::from_secs(2),
+    }
+}
+
+fn agent(index: usize) -> AgentSetup {
+    let skills = QUEUES.iter().enumerate().filter(|(q, _)| index % 4 == 3 || index % 3 == *q);
+    AgentSetup {
+        number: (1001 + index).to_string().into(),
+        password: format!("secret-{index}").into(),
+        name: format!("Agent {index}"),
+        team: "town".into(),
+        skills: skills.map(|(_, name)| (Name::from(*name), 1)).collect(),
+        auto_ready: true,
+    }
+}
+
+/// A RIFF file of 400 Hz in A-law, 8 kHz.
+fn wav(milliseconds: usize) -> Vec<u8> {
+    let data: Vec<u8> = [[0x95; 10], [0x15; 10]].concat().into_iter().cycle().take(milliseconds * 8).collect();
+    let mut file = b"RIFF".to_vec();
+    file.extend((36 + data.len() as u32).to_le_bytes());
+    file.extend(b"WAVEfmt \x10\0\0\0\x06\0\x01\0");
+    file.extend(8000u32.to_le_bytes());
+    file.extend(8000u32.to_le_bytes());
+    file.extend(b"\x01\0\x08\0data");
+    file.extend((data.len() as u32).to_le_bytes());
+    file.extend(data);
+    file
+}

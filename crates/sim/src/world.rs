@@ -1,0 +1,317 @@
+//! A whole hotline in virtual time: one switch, one media worker, phones, callers, an operator, and the wires between them.
+
+use crate::laws;
+use crate::network::{Network, Packet};
+use crate::peer::{Caller, CallerSetup, Out, Outcome, Phone};
+use crate::scenario::{Deed, Scenario};
+use busyhour_ledger::{CallRecord, Ledger};
+use busyhour_media as media;
+use busyhour_model::{Fact, LegId, Seed, Time};
+use busyhour_switch::{Entry, Switch};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Somebody outside the switch.
+#[derive(Debug)]
+enum Peer {
+    Phone(Box<Phone>),
+    Caller(Box<Caller>),
+}
+
+/// A peer and its addresses.
+#[derive(Debug)]
+struct Host {
+    peer: Peer,
+    sip: SocketAddr,
+    rtp: SocketAddr,
+}
+
+/// The world; see the module.
+#[derive(Debug)]
+pub struct World {
+    now: Time,
+    /// The switch under test.
+    pub switch: Switch,
+    worker: media::Worker,
+    library: Arc<media::Library>,
+    network: Network,
+    peers: Vec<Host>,
+    by_address: BTreeMap<SocketAddr, usize>,
+    /// When each peer wants to be woken.
+    due: Vec<Option<Time>>,
+    alarm: BTreeSet<(Time, usize)>,
+    ports: BTreeMap<u16, LegId>,
+    deeds: BTreeMap<(Time, usize), Deed>,
+    sip: SocketAddr,
+    seed: Seed,
+    /// Facts folded.
+    pub ledger: Ledger,
+    /// One per ended call.
+    pub records: Vec<CallRecord>,
+    /// Everything that happened, in order.
+    pub facts: Vec<Fact>,
+}
+
+impl World {
+    /// The world a scenario describes, a moment before anything happens.
+    pub fn new(scenario: Scenario) -> World {
+        let now = Time::from_secs(1_790_000_000);
+        let mut seed = Seed(scenario.seed);
+        let sip = scenario.setup.locals[0].1;
+        let silence_timeout = scenario.setup.silence_timeout;
+        let library = scenario.library.clone();
+        let worker_config = media::Config { silence_timeout, seed: seed.draw() };
+        let mut world = World {
+            now,
+            switch: Switch::new(now, scenario.setup, seed.draw()),
+            worker: media::Worker::new(library.clone(), worker_config),
+            library,
+            network: Network::new(scenario.faults, seed.fork()),
+            peers: Vec::new(),
+            by_address: BTreeMap::new(),
+            due: Vec::new(),
+            alarm: BTreeSet::new(),
+            ports: BTreeMap::new(),
+            deeds: BTreeMap::new(),
+            sip,
+            seed,
+            ledger: Ledger::new(),
+            records: Vec::new(),
+            facts: Vec::new(),
+        };
+        for (index, (after, deed)) in scenario.deeds.into_iter().enumerate() {
+            world.deeds.insert((now + after, index), deed);
+        }
+        for phone in scenario.phones {
+            let (sip, rtp, seed) = (phone.sip, phone.media, world.seed.draw());
+            world.add(Peer::Phone(Box::new(Phone::new(now, phone, seed))), sip, rtp);
+        }
+        world.drain_switch();
+        world
+    }
+
+    /// The virtual time.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Runs until nothing is left to happen before `until`, checking every law after every input of the switch.
+    pub fn run(&mut self, until: Duration) {
+        let until = self.now + until;
+        while let Some(at) = self.next().filter(|at| *at <= until) {
+            self.now = at.max(self.now);
+            self.step();
+        }
+        self.now = until;
+    }
+
+    /// From now on the wires are good and nobody new calls; runs until every call is over or `limit` has passed.
+    pub fn settle(&mut self, limit: Duration) {
+        self.network.heal();
+        let until = self.now + limit;
+        while self.switch.vitals().calls > 0
+            && let Some(at) = self.next().filter(|at| *at <= until)
+        {
+            self.now = at.max(self.now);
+            self.step();
+        }
+    }
+
+    /// What every caller experienced, in order of their calling.
+    pub fn outcomes(&self) -> Vec<Outcome> {
+        let outcome = |host: &Host| match &host.peer {
+            Peer::Caller(caller) => Some(caller.outcome()),
+            Peer::Phone(_) => None,
+        };
+        self.peers.iter().filter_map(outcome).collect()
+    }
+
+    /// Whether the phone of this agent holds a registration, by its own belief.
+    pub fn is_registered(&self, number: &str) -> bool {
+        self.peers.iter().any(|host| matches!(&host.peer, Peer::Phone(p) if p.number() == number && p.is_registered()))
+    }
+
+    fn next(&self) -> Option<Time> {
+        let deed = self.deeds.first_key_value().map(|((at, _), _)| *at);
+        let alarm = self.alarm.first().map(|(at, _)| *at);
+        let machines = [self.network.poll_timeout(), self.switch.poll_timeout(), self.worker.poll_timeout()];
+        machines.into_iter().chain([deed, alarm]).flatten().min()
+    }
+
+    fn step(&mut self) {
+        if let Some(packet) = self.network.receive(self.now) {
+            self.deliver(packet);
+        } else if let Some(entry) = self.deeds.first_entry().filter(|entry| entry.key().0 <= self.now) {
+            let deed = entry.remove();
+            self.act(deed);
+        } else if self.switch.poll_timeout().is_some_and(|at| at <= self.now) {
+            self.switch.handle_timeout(self.now);
+            self.drain_switch();
+        } else if self.worker.poll_timeout().is_some_and(|at| at <= self.now) {
+            self.worker.handle_timeout(self.now);
+            self.drain_worker();
+            self.drain_switch();
+        } else if let Some(&(_, index)) = self.alarm.first() {
+            self.wake(index, |peer, now| match peer {
+                Peer::Phone(phone) => phone.handle_timeout(now),
+                Peer::Caller(caller) => caller.handle_timeout(now),
+            });
+        }
+    }
+
+    fn deliver(&mut self, Packet { from, to, bytes }: Packet) {
+        if to == self.sip {
+            let flow = laws::flow(self.sip, from);
+            self.switch.handle_datagram(self.now, flow, &bytes);
+            self.drain_switch();
+        } else if let Some(&index) = self.by_address.get(&to) {
+            let is_sip = self.peers[index].sip == to;
+            self.wake(index, |peer, now| match (peer, is_sip) {
+                (Peer::Phone(phone), true) => phone.handle_datagram(now, from, &bytes),
+                (Peer::Phone(phone), false) => phone.handle_rtp(now, &bytes),
+                (Peer::Caller(caller), true) => caller.handle_datagram(now, from, &bytes),
+                (Peer::Caller(caller), false) => caller.handle_rtp(now, &bytes),
+            });
+        } else if to.ip() == self.sip.ip()
+            && let Some(&leg) = self.ports.get(&(to.port() & !1))
+        {
+            match to.port() % 2 {
+                0 => self.worker.handle_rtp(self.now, leg, from, &bytes),
+                _ => self.worker.handle_rtcp(self.now, leg, from, &bytes),
+            };
+            if self.drain_worker() {
+                self.drain_switch();
+            }
+        }
+    }
+
+    fn act(&mut self, deed: Deed) {
+        match deed {
+            Deed::Call(setup) => self.call(*setup),
+            Deed::Ask(request) => {
+                // Any answer is right: the scenario asks at random.
+                let _ = self.switch.handle_request(self.now, *request);
+                self.drain_switch();
+            }
+            Deed::Dial { number, code } => self.phone(&number, |phone, now| phone.dial(now, &code)),
+            Deed::Unregister { number } => self.phone(&number, |phone, now| phone.register(now, false)),
+            Deed::Register { number } => self.phone(&number, |phone, now| phone.register(now, true)),
+            Deed::Restore => self.restore(),
+        }
+    }
+
+    fn call(&mut self, setup: CallerSetup) {
+        let (sip, rtp, seed) = (setup.sip, setup.media, self.seed.draw());
+        let caller = Caller::new(self.now, setup, seed);
+        self.add(Peer::Caller(Box::new(caller)), sip, rtp);
+    }
+
+    fn phone(&mut self, number: &str, deed: impl FnOnce(&mut Phone, Time)) {
+        let index = self.peers.iter().position(|host| matches!(&host.peer, Peer::Phone(p) if p.number() == number));
+        let Some(index) = index else { return };
+        self.wake(index, |peer, now| match peer {
+            Peer::Phone(phone) => deed(phone, now),
+            Peer::Caller(_) => {}
+        });
+    }
+
+    /// Writes switch and worker out and goes on with what is read back.
+    fn restore(&mut self) {
+        let written = postcard::to_stdvec(&self.switch).expect("a switch is plain data");
+        self.switch = postcard::from_bytes(&written).expect("what was written is read back");
+        let written = postcard::to_stdvec(&self.worker.snapshot()).expect("a worker is plain data");
+        let read = postcard::from_bytes(&written).expect("what was written is read back");
+        self.worker = media::Worker::restore(read, self.library.clone());
+    }
+
+    fn add(&mut self, peer: Peer, sip: SocketAddr, rtp: SocketAddr) {
+        let index = self.peers.len();
+        self.by_address.insert(sip, index);
+        self.by_address.insert(rtp, index);
+        self.peers.push(Host { peer, sip, rtp });
+        self.due.push(None);
+        self.wake(index, |_, _| {});
+    }
+
+    fn wake(&mut self, index: usize, input: impl FnOnce(&mut Peer, Time)) {
+        let Host { peer, sip, rtp } = &mut self.peers[index];
+        input(peer, self.now);
+        while let Some(out) = peer.poll_transmit() {
+            let (from, to, bytes) = match out {
+                Out::Sip { to, bytes } => (*sip, to, bytes),
+                Out::Rtp { to, bytes } => (*rtp, to, bytes),
+            };
+            self.network.send(self.now, Packet { from, to, bytes });
+        }
+        if let Some(at) = self.due[index].take() {
+            self.alarm.remove(&(at, index));
+        }
+        if let Some(at) = peer.poll_timeout() {
+            self.due[index] = Some(at);
+            self.alarm.insert((at, index));
+        }
+    }
+
+    /// Carries everything out the switch wants, and what follows from it; then every law must hold.
+    fn drain_switch(&mut self) {
+        loop {
+            while let Some(transmit) = self.switch.poll_transmit() {
+                let (from, to) = (transmit.flow.local, transmit.flow.remote);
+                self.network.send(self.now, Packet { from, to, bytes: transmit.bytes.to_vec() });
+            }
+            while let Some(entry) = self.switch.poll_entry() {
+                self.note(entry);
+            }
+            let Some(command) = self.switch.poll_media() else { break };
+            match &command {
+                media::Command::Open { leg, local, .. } => drop(self.ports.insert(local.port(), *leg)),
+                media::Command::Close { leg } => self.ports.retain(|_, l| l != leg),
+                _ => {}
+            }
+            self.worker.handle_command(self.now, command);
+            self.drain_worker();
+        }
+        self.switch.check();
+    }
+
+    fn note(&mut self, entry: Entry) {
+        if let Entry::Fact(fact) = entry {
+            self.records.extend(self.ledger.apply(&fact));
+            self.facts.push(fact);
+        }
+    }
+
+    /// Sends what the worker sends and tells the switch what it says; whether it said anything.
+    fn drain_worker(&mut self) -> bool {
+        while let Some(transmit) = self.worker.poll_transmit() {
+            let Some((&port, _)) = self.ports.iter().find(|(_, leg)| **leg == transmit.leg) else { continue };
+            let from = SocketAddr::new(self.sip.ip(), port + u16::from(transmit.rtcp));
+            let packet = Packet { from, to: transmit.to, bytes: transmit.bytes.to_vec() };
+            self.network.send(self.now, packet);
+        }
+        let mut said = false;
+        while let Some(event) = self.worker.poll_event() {
+            said = true;
+            self.switch.handle_media(self.now, event);
+        }
+        said
+    }
+}
+
+impl Peer {
+    fn poll_transmit(&mut self) -> Option<Out> {
+        match self {
+            Peer::Phone(phone) => phone.poll_transmit(),
+            Peer::Caller(caller) => caller.poll_transmit(),
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Time> {
+        match self {
+            Peer::Phone(phone) => phone.poll_timeout(),
+            Peer::Caller(caller) => caller.poll_timeout(),
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! One behaviour each, as a caller, an agent or a carrier's engineer would notice it.
+
+use busyhour_model::{AgentState, Cause, Codec, DequeueReason, OfferOutcome, What};
+use busyhour_sim::peer::{Action, Answering, Ending};
+use busyhour_sim::{Deed, Scenario, World, to_an_agent};
+use busyhour_switch::{Reply, Request};
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// To an agent, talk five seconds, hang up.
+fn conversation() -> Vec<Action> {
+    let mut script = to_an_agent(false);
+    script.extend([Action::AwaitTone(60 * SECOND), Action::Wait(5 * SECOND), Action::HangUp]);
+    script
+}
+
+/// Callers who do this, two seconds apart.
+fn with_callers(mut scenario: Scenario, scripts: Vec<Vec<Action>>) -> Scenario {
+    for (index, script) in scripts.into_iter().enumerate() {
+        let caller = scenario.caller(index, script);
+        scenario.deeds.push((2 * SECOND * (1 + index as u32), Deed::Call(Box::new(caller))));
+    }
+    scenario
+}
+
+/// Runs a minute and until every call is over; every law must hold, nobody may complain.
+fn ended(scenario: Scenario) -> World {
+    let mut world = World::new(scenario);
+    world.run(60 * SECOND);
+    world.settle(200 * SECOND);
+    world.check_ended();
+    for outcome in world.outcomes() {
+        assert_eq!(outcome.complaints, Vec::<String>::new());
+        assert!(outcome.clean, "the caller's end was confirmed: {outcome:?}");
+    }
+    world
+}
+
+fn count(world: &World, fits: impl Fn(&What) -> bool) -> usize {
+    world.facts.iter().filter(|fact| fits(&fact.what)).count()
+}
+
+fn cause(world: &World) -> Cause {
+    let ends = world.facts.iter().filter_map(|fact| match fact.what {
+        What::Ended { cause, .. } => Some(cause),
+        _ => None,
+    });
+    ends.last().expect("a call ended")
+}
+
+#[test]
+fn caller_and_agent_hear_each_other_and_everything_is_torn_down() {
+    let world = ended(with_callers(Scenario::calm(1, 3), vec![conversation()]));
+    let outcome = &world.outcomes()[0];
+    assert!(outcome.heard_partner(), "the caller hears the agent: {outcome:?}");
+    assert_eq!((outcome.status, cause(&world)), (200, Cause::CallerHungUp));
+    let record = &world.records[0];
+    assert_eq!(record.legs.len(), 2, "{record:?}");
+    for leg in &record.legs {
+        assert!(leg.stats.packets_in > 200 && leg.stats.packets_out > 200, "sound both ways: {leg:?}");
+        assert_eq!((leg.stats.lost_in, leg.stats.refused_in), (0, 0));
+    }
+}
+
+#[test]
+fn an_a_law_caller_understands_a_mu_law_agent() {
+    let mut scenario = Scenario::calm(2, 1);
+    scenario.phones[0].codecs = vec![Codec::Pcmu];
+    scenario.setup.agents[0].skills = vec![("enquiry".into(), 1)];
+    let mut scenario = with_callers(scenario, vec![conversation()]);
+    if let Deed::Call(caller) = &mut scenario.deeds[0].1 {
+        caller.codecs = vec![Codec::Pcma];
+    }
+    assert!(ended(scenario).outcomes()[0].heard_partner());
+}
+
+#[test]
+fn keys_by_sip_info_work_as_well() {
+    let mut script = to_an_agent(true);
+    script.extend([Action::AwaitTone(60 * SECOND), Action::Wait(SECOND), Action::HangUp]);
+    assert!(ended(with_callers(Scenario::calm(3, 3), vec![script])).outcomes()[0].heard_partner());
+}
+
+#[test]
+fn when_the_agent_hangs_up_the_caller_is_hung_up_on() {
+    let mut scenario = Scenario::calm(4, 1);
+    scenario.phones[0].ending = Ending::HangUp(3 * SECOND, 4 * SECOND);
+    let mut script = to_an_agent(false);
+    script.push(Action::AwaitTone(60 * SECOND));
+    let world = ended(with_callers(scenario, vec![script]));
+    assert_eq!(cause(&world), Cause::PartnerHungUp);
+    assert!(world.outcomes()[0].heard_partner());
+}
+
+#[test]
+fn an_agent_who_does_not_answer_is_passed_and_the_caller_reaches_the_next() {
+    let mut scenario = Scenario::calm(5, 4);
+    scenario.phones[0].answering = Answering::Never;
+    scenario.setup.agents[3].skills = vec![("enquiry".into(), 1)];
+    let world = ended(with_callers(scenario, vec![conversation()]));
+    let unanswered = |w: &What| matches!(w, What::OfferEnded { outcome: OfferOutcome::NoAnswer, .. });
+    assert_eq!(count(&world, unanswered), 1);
+    assert_eq!(count(&world, |w| matches!(w, What::Connected { .. })), 1);
+    let away = |w: &What| matches!(w, What::AgentEntered { state: AgentState::NotReady, reason: Some(r), .. } if &**r == "no_answer");
+    assert_eq!(count(&world, away), 1, "who lets it ring is not offered the next call");
+}
+
+#[test]
+fn a_phone_that_refuses_or_is_gone_costs_the_caller_nothing_but_time() {
+    for answering in [Answering::Refuse(486), Answering::Refuse(603), Answering::Vanish] {
+        let mut scenario = Scenario::calm(6, 4);
+        scenario.phones[0].answering = answering;
+        scenario.setup.agents[3].skills = vec![("enquiry".into(), 1)];
+        let world = ended(with_callers(scenario, vec![conversation()]));
+        assert!(world.outcomes()[0].heard_partner(), "{answering:?}");
+    }
+}
+
+#[test]
+fn waiting_callers_are_served_in_the_order_they_came() {
+    let mut scenario = Scenario::calm(7, 1);
+    scenario.setup.queues[0].wait_max = None;
+    let world = ended(with_callers(scenario, vec![conversation(), conversation(), conversation()]));
+    let served: Vec<_> = world.facts.iter().filter(|f| matches!(f.what, What::Connected { .. })).collect();
+    assert_eq!(served.len(), 3);
+    assert!(served.is_sorted_by_key(|fact| fact.what.call()));
+}
+
+#[test]
+fn a_caller_who_gives_up_in_the_queue_is_counted_as_abandoned() {
+    let mut scenario = Scenario::calm(8, 1);
+    scenario.phones[0].answering = Answering::After(20 * SECOND, 20 * SECOND);
+    scenario.setup.ring_timeout = 30 * SECOND;
+    let mut script = to_an_agent(false);
+    script.extend([Action::Wait(4 * SECOND), Action::HangUp]);
+    let world = ended(with_callers(scenario, vec![script]));
+    assert_eq!(count(&world, |w| matches!(w, What::OfferEnded { outcome: OfferOutcome::Abandoned, .. })), 1);
+    assert_eq!(count(&world, |w| matches!(w, What::Dequeued { reason: DequeueReason::Abandoned, .. })), 1);
+    assert_eq!(cause(&world), Cause::CallerHungUp);
+}
+
+#[test]
+fn a_held_caller_hears_music_and_then_the_agent_again() {
+    let mut scenario = Scenario::calm(9, 1);
+    scenario.phones[0].hold = Some((SECOND, 2 * SECOND));
+    let world = ended(with_callers(scenario, vec![conversation()]));
+    assert_eq!(count(&world, |w| matches!(w, What::Held { on: true, .. })), 1);
+    assert_eq!(count(&world, |w| matches!(w, What::Held { on: false, .. })), 1);
+    assert!(world.outcomes()[0].heard_partner());
+}
+
+#[test]
+fn a_full_trunk_says_busy_and_its_channels_come_back() {
+    let mut scenario = Scenario::calm(10, 2);
+    scenario.setup.trunks[0].channels = 1;
+    let mut scripts = vec![conversation(), conversation()];
+    scripts.extend([vec![Action::Wait(20 * SECOND), Action::HangUp]]);
+    let world = {
+        let mut world = World::new(with_callers(scenario, scripts));
+        world.run(60 * SECOND);
+        world.settle(100 * SECOND);
+        world.check_ended();
+        world
+    };
+    let statuses: Vec<u16> = world.outcomes().iter().map(|o| o.status).collect();
+    assert_eq!(statuses, [200, 486, 486]);
+    assert_eq!(count(&world, |w| matches!(w, What::TrunkRefused { status: 486, .. })), 2);
+}
+
+#[test]
+fn a_number_nobody_has_is_404() {
+    let mut scenario = with_callers(Scenario::calm(11, 1), vec![conversation()]);
+    if let Deed::Call(caller) = &mut scenario.deeds[0].1 {
+        caller.dialled = "12345678".into();
+    }
+    let mut world = World::new(scenario);
+    world.run(60 * SECOND);
+    assert_eq!(world.outcomes()[0].status, 404);
+    assert!(world.records.is_empty());
+}
+
+#[test]
+fn star_codes_make_an_agent_not_ready_ready_and_signed_out() {
+    let mut scenario = Scenario::calm(12, 1);
+    let codes = ["*722", "*71", "*73"];
+    for (index, code) in codes.iter().enumerate() {
+        let deed = Deed::Dial { number: "1001".into(), code: (*code).into() };
+        scenario.deeds.push((SECOND * (5 + 5 * index as u32), deed));
+    }
+    let world = ended(scenario);
+    let states = world.facts.iter().filter_map(|f| match &f.what {
+        What::AgentEntered { state, reason, .. } => Some((*state, reason.as_deref().map(str::to_owned))),
+        _ => None,
+    });
+    let wanted = [
+        (AgentState::Ready, None),
+        (AgentState::NotReady, Some("2".to_owned())),
+        (AgentState::Ready, None),
+        (AgentState::SignedOut, None),
+    ];
+    assert_eq!(states.collect::<Vec<_>>(), wanted);
+    assert_eq!(count(&world, |w| matches!(w, What::Answered { .. })), codes.len());
+}
+
+#[test]
+fn an_agent_dials_a_colleague_and_both_are_kept_from_the_queue() {
+    let mut scenario = Scenario::calm(13, 2);
+    scenario.deeds.push((5 * SECOND, Deed::Dial { number: "1001".into(), code: "1002".into() }));
+    scenario.phones[1].ending = Ending::HangUp(3 * SECOND, 3 * SECOND);
+    let mut world = World::new(scenario);
+    world.run(8 * SECOND);
+    let Ok(Reply::Agents(rows)) = world.switch.handle_request(world.now(), Request::Agents) else { panic!("agents") };
+    assert!(rows.iter().all(|row| row.state == AgentState::Talking), "{rows:?}");
+    world.run(20 * SECOND);
+    world.settle(100 * SECOND);
+    world.check_ended();
+    let Ok(Reply::Agents(rows)) = world.switch.handle_request(world.now(), Request::Agents) else { panic!("agents") };
+    assert!(rows.iter().all(|row| row.state == AgentState::Ready), "{rows:?}");
+}
+
+#[test]
+fn a_switch_read_back_in_mid_call_goes_on_as_if_nothing_had_been() {
+    let run = |restore: bool| {
+        let mut scenario = with_callers(Scenario::calm(14, 2), vec![conversation(), conversation(), conversation()]);
+        if restore {
+            scenario.deeds.extend([2500, 3200, 5000, 7777, 9000, 12_000].map(|at| (ms(at), Deed::Restore)));
+        }
+        ended(scenario).facts
+    };
+    assert_eq!(run(false), run(true));
+}
+
+#[test]
+fn a_reload_in_mid_call_disturbs_nobody() {
+    let mut scenario = with_callers(Scenario::calm(15, 3), vec![conversation(), conversation()]);
+    let setup = Scenario::calm(15, 2).setup;
+    scenario.deeds.push((ms(7000), Deed::Ask(Box::new(Request::Reload(Box::new(setup))))));
+    let world = ended(scenario);
+    assert!(world.outcomes().iter().all(|o| o.heard_partner() && o.status == 200));
+}
+
+#[test]
+fn a_phone_that_vanishes_in_mid_call_does_not_keep_the_caller() {
+    let mut scenario = Scenario::calm(16, 1);
+    scenario.phones[0].ending = Ending::Vanish(2 * SECOND);
+    let mut script = to_an_agent(false);
+    script.push(Action::AwaitTone(60 * SECOND));
+    let world = ended(with_callers(scenario, vec![script]));
+    assert_eq!(count(&world, |w| matches!(w, What::Disconnected { .. })), 1);
+}

@@ -1,0 +1,140 @@
+//! How a call comes to be: which number, which dialplan, is there room.
+
+use crate::call::Call;
+use crate::desk;
+use crate::switch::Switch;
+use crate::trunks::Way;
+use busyhour_acd::Command;
+use busyhour_ivr::{Caller, Session};
+use busyhour_model::{AgentState, CallId, Name, Number, Party, PlanId, TrunkId, What};
+use busyhour_sip::{Incoming, Origin};
+use std::time::Duration;
+
+/// A caller turned away for want of room may try again after this.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// Why an INVITE does not become a call.
+struct Refusal {
+    reason: &'static str,
+    status: u16,
+}
+
+/// What an INVITE asks for, once it is known to be possible.
+struct Arrival {
+    origin: Party,
+    channel: Option<TrunkId>,
+    to: Number,
+    plan: PlanId,
+}
+
+impl Switch {
+    /// Takes or refuses a new INVITE.
+    pub(crate) fn arrive(&mut self, incoming: Incoming) {
+        let admitted = match self.calls.len() >= self.plant.setup.calls_max {
+            true => Err(Refusal { reason: "overload", status: 503 }),
+            false => self.admit(&incoming),
+        };
+        match admitted {
+            Ok(arrival) => self.begin(incoming, arrival),
+            Err(refusal) => self.refuse(&incoming, &refusal),
+        }
+    }
+
+    fn admit(&mut self, incoming: &Incoming) -> Result<Arrival, Refusal> {
+        match &incoming.origin {
+            Origin::Trunk(trunk) => self.admit_trunk(*trunk, incoming),
+            Origin::Account(account) => self.admit_account(account.clone(), incoming),
+        }
+    }
+
+    fn admit_trunk(&mut self, trunk: TrunkId, incoming: &Incoming) -> Result<Arrival, Refusal> {
+        let to = Number::parse(self.plant.trunks.dialled(trunk, incoming));
+        let setup = &self.plant.trunks.trunk(trunk).setup;
+        let (name, full_status) = (setup.name.clone(), setup.full_status);
+        let route = self.plant.trunks.route(Some(&name), &to).cloned();
+        let unknown = Refusal { reason: "unknown_number", status: 404 };
+        let route = route.ok_or(unknown)?;
+        if !self.plant.trunks.seize(trunk, Way::In) {
+            return Err(Refusal { reason: "channels_full", status: full_status });
+        }
+        match self.plant.plans.enter(&route) {
+            Some(plan) => Ok(Arrival { origin: Party::Trunk(name), channel: Some(trunk), to, plan }),
+            None => {
+                self.give_back(Some(trunk));
+                Err(Refusal { reason: "unknown_number", status: 404 })
+            }
+        }
+    }
+
+    /// An agent dials: a star code, a number of ours, a colleague, or out by the first trunk.
+    fn admit_account(&mut self, account: Name, incoming: &Incoming) -> Result<Arrival, Refusal> {
+        let to = Number::parse(&incoming.dialled);
+        let busy =
+            self.plant.directory.agent_id(&account).and_then(|id| self.plant.acd.agent(id)).map(|view| view.state);
+        let route = match self.star_code(&account, &incoming.dialled) {
+            Some(plan) => plan.into(),
+            None if matches!(busy, Some(AgentState::Ringing | AgentState::Talking)) => {
+                return Err(Refusal { reason: "agent_busy", status: 486 });
+            }
+            None => match self.plant.trunks.route(None, &to) {
+                Some(route) => route.clone(),
+                None => desk::outward(&self.plant, &incoming.dialled).into(),
+            },
+        };
+        let plan = self.plant.plans.enter(&route).ok_or(Refusal { reason: "unknown_number", status: 404 })?;
+        Ok(Arrival { origin: Party::Agent(account), channel: None, to, plan })
+    }
+
+    fn begin(&mut self, incoming: Incoming, arrival: Arrival) {
+        let Arrival { origin, channel, to, plan } = arrival;
+        let id = CallId(self.next_call);
+        if !self.plant.take_leg(incoming.leg, id, origin.clone(), channel) {
+            self.give_back(channel);
+            self.plant.plans.leave(plan);
+            return self.refuse(&incoming, &Refusal { reason: "no_ports", status: 503 });
+        }
+        self.next_call += 1;
+        let from = match &origin {
+            Party::Agent(number) => Number::parse(number),
+            Party::Trunk(_) => Number::parse(&incoming.from),
+        };
+        self.plant.fact(What::Arrived {
+            call: id,
+            leg: incoming.leg,
+            origin: origin.clone(),
+            from: from.clone(),
+            to: to.clone(),
+            sip_call_id: incoming.call_id.as_str().into(),
+        });
+        if let Some(audio) = incoming.audio {
+            self.plant.connect(incoming.leg, audio);
+        }
+        let now = self.plant.now;
+        let caller = Caller { from: from.clone(), to: to.clone(), origin: origin.name().clone() };
+        let session = Session::new(now, self.plant.plans.plan(plan), caller);
+        let mut call = Call::new(id, now, incoming.leg, origin, from, to, plan, session);
+        self.occupy(&mut call);
+        self.calls.insert(id, call);
+        self.tell(id, crate::call::Event::Begin);
+    }
+
+    /// An agent who calls is not offered another call.
+    fn occupy(&mut self, call: &mut Call) {
+        let Party::Agent(number) = &call.origin else { return };
+        let Some(agent) = self.plant.directory.agent_id(number) else { return };
+        if !desk::is_desk(self.plant.plans.name(call.plan))
+            && self.plant.acd(Command::Occupy { agent, call: call.id }).is_ok()
+        {
+            call.occupied = Some(agent);
+        }
+    }
+
+    fn refuse(&mut self, incoming: &Incoming, refusal: &Refusal) {
+        let retry = (refusal.status == 503).then_some(RETRY_AFTER);
+        let _ = self.plant.sip.refuse(self.plant.now, incoming.leg, refusal.status, retry);
+        if let Origin::Trunk(trunk) = incoming.origin {
+            let trunk = self.plant.trunks.trunk(trunk).setup.name.clone();
+            self.plant.fact(What::TrunkRefused { trunk, reason: refusal.reason.into(), status: refusal.status });
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! One call: what holds in every phase. The phase is asked only after this.
+
+use crate::phase::{Ended, Phase};
+use crate::plant::{Plant, Ring};
+use busyhour_acd::Command;
+use busyhour_ivr::Session;
+use busyhour_model::{
+    AgentId, Audio, CallId, Cause, DequeueReason, LegId, Number, OfferOutcome, Party, PlanId, PlayId, QueueId, Time, What, Why,
+};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Call {
+    pub(crate) id: CallId,
+    pub(crate) arrived: Time,
+    pub(crate) caller: LegId,
+    pub(crate) origin: Party,
+    pub(crate) from: Number,
+    pub(crate) to: Number,
+    pub(crate) plan: PlanId,
+    pub(crate) session: Session,
+    /// The calling agent, kept from other calls by `Command::Occupy`.
+    pub(crate) occupied: Option<AgentId>,
+    /// Legs whose media has not closed yet.
+    pub(crate) open: Vec<LegId>,
+    /// Taken only while the phase handles an event.
+    phase: Option<Phase>,
+}
+
+/// What can happen to a call.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// The call is set up: enter the dialplan.
+    Begin,
+    Progress {
+        leg: LegId,
+        audio: Option<Audio>,
+    },
+    LegAnswered {
+        leg: LegId,
+        audio: Audio,
+    },
+    MediaChanged {
+        leg: LegId,
+        audio: Audio,
+    },
+    Gone {
+        leg: LegId,
+        how: Gone,
+    },
+    Digit {
+        leg: LegId,
+        digit: char,
+    },
+    PlayEnded {
+        leg: LegId,
+        play: PlayId,
+    },
+    Closed {
+        leg: LegId,
+    },
+    Offered {
+        queue: QueueId,
+        agent: AgentId,
+        why: Why,
+    },
+    Withdrawn,
+    Overflowed(DequeueReason),
+    Timeout,
+    HangUp,
+}
+
+/// How a leg's signalling ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gone {
+    Cancelled,
+    Refused(u16),
+    HungUp,
+    Vanished,
+}
+
+impl Gone {
+    pub(crate) fn status(self) -> u16 {
+        match self {
+            Gone::Cancelled => 487,
+            Gone::Refused(status) => status,
+            Gone::HungUp => 200,
+            Gone::Vanished => 408,
+        }
+    }
+}
+
+impl Call {
+    #[allow(clippy::too_many_arguments)] // the birth of a call: every argument becomes a field
+    pub(crate) fn new(
+        id: CallId,
+        arrived: Time,
+        caller: LegId,
+        origin: Party,
+        from: Number,
+        to: Number,
+        plan: PlanId,
+        session: Session,
+    ) -> Call {
+        let phase = Some(Phase::in_ivr());
+        Call { id, arrived, caller, origin, from, to, plan, session, occupied: None, open: vec![caller], phase }
+    }
+
+    pub(crate) fn phase(&self) -> &Phase {
+        self.phase.as_ref().expect("a phase is taken only inside `handle`, and put back by it or by `fail`")
+    }
+
+    pub(crate) fn handle(&mut self, plant: &mut Plant, event: Event) {
+        let phase = self.phase.take().expect("handlers do not nest");
+        let next = match event {
+            Event::Begin => self.run_program(plant, phase, busyhour_ivr::Input::Start),
+            Event::Closed { leg } => {
+                self.open.retain(|open| *open != leg);
+                phase
+            }
+            Event::MediaChanged { leg, audio } => {
+                plant.connect(leg, audio.clone());
+                phase.media_changed(self, plant, leg, &audio)
+            }
+            Event::Gone { leg, how } if leg == self.caller => {
+                plant.lost_leg(leg, how.status());
+                let cause = match how {
+                    Gone::Cancelled => Cause::CallerCancelled,
+                    Gone::Vanished => Cause::PeerVanished,
+                    Gone::HungUp | Gone::Refused(_) => Cause::CallerHungUp,
+                };
+                self.abandon(plant, phase, cause)
+            }
+            Event::Gone { leg, how } => {
+                plant.lost_leg(leg, how.status());
+                phase.handle(self, plant, Event::Gone { leg, how })
+            }
+            Event::HangUp => self.abandon(plant, phase, Cause::OperatorHungUp),
+            Event::Timeout if self.too_long(plant) && !phase.is_ended() => self.abandon(plant, phase, Cause::TooLong),
+            event => phase.handle(self, plant, event),
+        };
+        self.phase = Some(next);
+    }
+
+    /// The caller is gone or sent away: the phase gives up what it holds, every leg goes down.
+    fn abandon(&mut self, plant: &mut Plant, phase: Phase, cause: Cause) -> Phase {
+        if phase.is_ended() {
+            return phase;
+        }
+        phase.abandoned(self, plant);
+        self.end(plant, cause, 503)
+    }
+
+    /// Takes every leg down; `status` refuses a caller who was never answered.
+    pub(crate) fn end(&mut self, plant: &mut Plant, cause: Cause, status: u16) -> Phase {
+        for leg in self.open.clone() {
+            plant.drop_leg(leg, status);
+        }
+        if let Some(agent) = self.occupied.take() {
+            let _ = plant.acd(Command::Released { agent });
+        }
+        let cause =
+            if plant.is_answered(self.caller) || cause != Cause::IvrHungUp { cause } else { Cause::Refused(status) };
+        Phase::Ended(Ended { cause, since: plant.now })
+    }
+
+    /// A handler panicked: whatever the phase held is found again and given up.
+    pub(crate) fn fail(&mut self, plant: &mut Plant) {
+        let _ = plant.acd(Command::Leave { call: self.id });
+        let agents: Vec<AgentId> =
+            plant.acd.agents().filter(|view| view.call == Some(self.id)).map(|view| view.agent).collect();
+        for agent in agents {
+            let _ = plant.acd(Command::Released { agent });
+        }
+        self.occupied = None;
+        self.open = plant.legs.iter().filter(|(_, leg)| leg.call == self.id).map(|(id, _)| id).collect();
+        plant.fact(What::Fault { call: Some(self.id), detail: "a call's handler panicked".into() });
+        self.phase = Some(self.end(plant, Cause::Fault, 500));
+    }
+
+    /// Rings a party on a further leg.
+    pub(crate) fn ring_leg(&mut self, plant: &mut Plant, party: Party, ring: Ring) -> Result<LegId, OfferOutcome> {
+        let leg = plant.ring_leg(self.id, party, ring)?;
+        self.open.push(leg);
+        Ok(leg)
+    }
+
+    fn too_long(&self, plant: &Plant) -> bool {
+        plant.now >= self.arrived + plant.setup.call_max
+    }
+
+    /// When the call wants `Event::Timeout`.
+    pub(crate) fn deadline(&self, plant: &Plant) -> Time {
+        let phase = self.phase();
+        let limit = self.arrived + plant.setup.call_max;
+        match phase.deadline(self) {
+            Some(at) if phase.is_ended() => at,
+            Some(at) => at.min(limit),
+            None => limit,
+        }
+    }
+
+    /// The cause, once every leg is down.
+    pub(crate) fn over(&self) -> Option<Cause> {
+        match self.phase() {
+            Phase::Ended(ended) if self.open.is_empty() => Some(ended.cause),
+            _ => None,
+        }
+    }
+
+    /// The number to show to agents and carriers.
+    pub(crate) fn shown_number(&self) -> String {
+        match self.from.national.is_empty() {
+            true => "anonymous".into(),
+            false => self.from.national.clone(),
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! What people ask: agents by star code or API, supervisors and operators by API; answered at once.
+
+use crate::call::{Call, Event};
+use crate::directory::Directory;
+use crate::plant::Plant;
+use crate::request::{AgentRow, CallRow, Denied, QueueRow, Reply, Request, TrunkRow};
+use crate::switch::Switch;
+use busyhour_acd::{Command, Denied as AcdDenied};
+use busyhour_ivr::Dialplan;
+use busyhour_model::{AgentId, AgentState, Name, Time};
+
+/// Our own tiny dialplans: what an agent hears after a star code, and dialling out. Name and text.
+const PLANS: [(&str, &str); 6] = [
+    ("desk/ready", include_str!("desk/ready.toml")),
+    ("desk/not-ready", include_str!("desk/not-ready.toml")),
+    ("desk/sign-out", include_str!("desk/sign-out.toml")),
+    ("desk/refused", include_str!("desk/refused.toml")),
+    ("desk/colleague", include_str!("desk/colleague.toml")),
+    ("desk/outside", include_str!("desk/outside.toml")),
+];
+
+/// The desk's dialplans, compiled.
+pub(crate) fn plans() -> Vec<(Name, Dialplan)> {
+    let compile = |(name, text): &(&str, &str)| {
+        let parsed = Dialplan::parse(name, text, &busyhour_ivr::Names::default());
+        (Name::from(*name), parsed.expect("the desk's dialplans are part of the source and tested").plan)
+    };
+    PLANS.iter().map(compile).collect()
+}
+
+/// Whether this is a star code's answer rather than a conversation.
+pub(crate) fn is_desk(plan: &str) -> bool {
+    PLANS[..4].iter().any(|(name, _)| *name == plan)
+}
+
+/// The dialplan for a number that is not ours: a colleague's, or an outside one.
+pub(crate) fn outward(plant: &Plant, dialled: &str) -> &'static str {
+    match plant.directory.agent_id(dialled) {
+        Some(_) => "desk/colleague",
+        None => "desk/outside",
+    }
+}
+
+impl Switch {
+    /// A person asks; the answer is final at once.
+    ///
+    /// # Errors
+    /// `Denied` says why not, in words for that person; nothing changed then.
+    pub fn handle_request(&mut self, now: Time, request: Request) -> Result<Reply, Denied> {
+        self.plant.now = now.max(self.plant.now);
+        let reply = self.request(request);
+        self.settle();
+        reply
+    }
+
+    fn request(&mut self, request: Request) -> Result<Reply, Denied> {
+        match request {
+            Request::Agents => Ok(Reply::Agents(self.agent_rows())),
+            Request::Queues => Ok(Reply::Queues(self.queue_rows())),
+            Request::Calls => Ok(Reply::Calls(self.calls.values().map(|call| self.call_row(call)).collect())),
+            Request::Trunks => Ok(Reply::Trunks(self.trunk_rows())),
+            Request::Ready { agent } => self.ready(&agent),
+            Request::NotReady { agent, reason } => self.not_ready(&agent, reason),
+            Request::SignOut { agent } => {
+                let id = self.known(&agent)?;
+                self.agent_command(&agent, Command::SignOut { agent: id })
+            }
+            Request::HangUp { call } => {
+                if !self.calls.contains_key(&call) {
+                    return Err(Denied::UnknownCall(call));
+                }
+                self.tell(call, Event::HangUp);
+                Ok(Reply::Done)
+            }
+            Request::Reload(setup) => {
+                self.configure(*setup);
+                Ok(Reply::Done)
+            }
+        }
+    }
+
+    /// Carries out a star code and names the dialplan that says so; `None` when it is none.
+    pub(crate) fn star_code(&mut self, account: &Name, dialled: &str) -> Option<&'static str> {
+        let codes = self.plant.setup.codes.clone();
+        let (reply, plan) = if dialled == &*codes.ready {
+            (self.ready(account), "desk/ready")
+        } else if dialled == &*codes.sign_out {
+            let reply = self.known(account);
+            (reply.and_then(|id| self.agent_command(account, Command::SignOut { agent: id })), "desk/sign-out")
+        } else {
+            let reason = dialled.strip_prefix(&*codes.not_ready)?;
+            let reason = if reason.is_empty() { "break" } else { reason };
+            (self.not_ready(account, reason.into()), "desk/not-ready")
+        };
+        Some(if reply.is_ok() { plan } else { "desk/refused" })
+    }
+
+    fn ready(&mut self, agent: &Name) -> Result<Reply, Denied> {
+        let id = self.known(agent)?;
+        if self.state(id) == AgentState::SignedOut {
+            return self.sign_in(agent, id, None);
+        }
+        self.agent_command(agent, Command::Ready { agent: id })
+    }
+
+    fn not_ready(&mut self, agent: &Name, reason: Name) -> Result<Reply, Denied> {
+        let id = self.known(agent)?;
+        if self.state(id) == AgentState::SignedOut {
+            return self.sign_in(agent, id, Some(reason));
+        }
+        self.agent_command(agent, Command::NotReady { agent: id, reason })
+    }
+
+    fn sign_in(&mut self, agent: &Name, id: AgentId, not_ready: Option<Name>) -> Result<Reply, Denied> {
+        if self.plant.sip.contacts(agent) == 0 {
+            return Err(Denied::NoPhone(agent.clone()));
+        }
+        self.agent_command(agent, Command::SignIn { agent: id, not_ready })
+    }
+
+    fn agent_command(&mut self, agent: &Name, command: Command) -> Result<Reply, Denied> {
+        self.plant.acd(command).map(|()| Reply::Done).map_err(|denied| match denied {
+            AcdDenied::WrongState { state, .. } => Denied::WrongState { agent: agent.clone(), state },
+            _ => Denied::UnknownAgent(agent.clone()),
+        })
+    }
+
+    fn known(&self, agent: &Name) -> Result<AgentId, Denied> {
+        self.plant.directory.agent_id(agent).ok_or_else(|| Denied::UnknownAgent(agent.clone()))
+    }
+
+    fn state(&self, id: AgentId) -> AgentState {
+        self.plant.acd.agent(id).map_or(AgentState::SignedOut, |view| view.state)
+    }
+
+    fn agent_rows(&self) -> Vec<AgentRow> {
+        let plant = &self.plant;
+        let row = |(id, setup): (AgentId, &crate::AgentSetup)| {
+            let view = plant.acd.agent(id)?;
+            Some(AgentRow {
+                agent: setup.number.clone(),
+                name: setup.name.clone(),
+                team: setup.team.clone(),
+                state: view.state,
+                since: view.since,
+                reason: view.reason,
+                call: view.call,
+                contacts: plant.sip.contacts(&setup.number) as u32,
+                skills: setup.skills.clone(),
+            })
+        };
+        plant.directory.agents().filter_map(row).collect()
+    }
+
+    fn queue_rows(&self) -> Vec<QueueRow> {
+        let plant = &self.plant;
+        let row = |(id, setup): (_, &crate::QueueSetup)| {
+            let view = plant.acd.queue(id)?;
+            Some(QueueRow {
+                queue: setup.name.clone(),
+                waiting: view.waiting,
+                ringing: view.ringing,
+                oldest: view.oldest,
+                agents_signed_in: view.agents_signed_in,
+                agents_ready: view.agents_ready,
+            })
+        };
+        plant.directory.queues().filter_map(row).collect()
+    }
+
+    fn trunk_rows(&self) -> Vec<TrunkRow> {
+        let row = |t: &crate::trunks::Trunk| TrunkRow {
+            trunk: t.setup.name.clone(),
+            channels_in: t.channels_in,
+            channels_out: t.channels_out,
+            channels: t.setup.channels,
+            up: t.up,
+        };
+        self.plant.trunks.active().map(|(_, trunk)| row(trunk)).collect()
+    }
+
+    fn call_row(&self, call: &Call) -> CallRow {
+        CallRow {
+            call: call.id,
+            stage: call.phase().stage().into(),
+            arrived: call.arrived,
+            from: call.from.masked(),
+            to: call.to.national.clone(),
+            at: call.place(&self.plant.directory),
+            partner: call.phase().partner().and_then(|leg| Some(self.plant.legs.leg(leg)?.party.name().clone())),
+        }
+    }
+}
+
+impl Call {
+    /// The queue it waits in, else the node it is at.
+    fn place(&self, directory: &Directory) -> Name {
+        match self.phase().queue() {
+            Some(queue) => directory.queue_name(queue).clone(),
+            None => self.session.node().clone(),
+        }
+    }
+}

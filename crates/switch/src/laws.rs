@@ -1,0 +1,77 @@
+//! The laws that hold after every input, and the quick ones every debug build checks.
+
+use crate::phase::{Phase, Purpose};
+use crate::switch::Switch;
+use busyhour_model::{AgentState, CallId};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Switch {
+    /// Every law, the whole state; panics with the law's name. For tests and the simulator.
+    ///
+    /// # Panics
+    /// When a law is broken.
+    pub fn check(&self) {
+        self.check_quick();
+        self.plant.acd.check();
+        self.waiting_calls_are_the_queued_ones();
+        self.busy_agents_are_in_their_calls();
+        self.legs_belong_to_calls();
+        self.channels_are_live_legs();
+    }
+
+    /// Laws cheap enough for every input of a debug build.
+    pub(crate) fn check_quick(&self) {
+        let vitals = self.vitals();
+        assert_eq!(vitals.legs, vitals.ports_in_use, "S10: one RTP port pair per live leg");
+        assert_eq!(vitals.calls, vitals.timers, "S11: one timer per live call");
+        assert_eq!(self.plant.plans.calls() as usize, vitals.calls, "every call uses one dialplan version");
+    }
+
+    /// The ACD's waiting calls are exactly the calls in `Queued`, its offered ones exactly those `Ringing` for an offer.
+    fn waiting_calls_are_the_queued_ones(&self) {
+        let by_acd: BTreeSet<(CallId, bool)> =
+            self.plant.acd.waiting().map(|(call, _, agent)| (call, agent.is_some())).collect();
+        let by_phase = self.calls.values().filter_map(|call| match call.phase() {
+            Phase::Queued(_) => Some((call.id, false)),
+            Phase::Ringing(r) if matches!(r.purpose, Purpose::Offer { .. }) => Some((call.id, true)),
+            _ => None,
+        });
+        assert_eq!(by_acd, by_phase.collect(), "waiting calls of the ACD are the calls in Queued and Ringing");
+    }
+
+    /// S1, S2: an agent the ACD has ringing or talking is in exactly that call, and no call has two.
+    fn busy_agents_are_in_their_calls(&self) {
+        let mut by_call = BTreeMap::new();
+        for view in self.plant.acd.agents() {
+            match (view.state, view.call) {
+                (AgentState::Ringing | AgentState::Talking, Some(call)) => {
+                    assert!(self.calls.contains_key(&call), "agent {} is in {call}, which is over", view.agent);
+                    *by_call.entry(call).or_insert(0) += 1;
+                }
+                (AgentState::Ringing | AgentState::Talking, None) => {
+                    panic!("agent {} is busy with no call", view.agent)
+                }
+                (_, call) => assert_eq!(call, None, "agent {} is {:?} with a call", view.agent, view.state),
+            }
+        }
+        for call in self.calls.values() {
+            let agents = by_call.get(&call.id).copied().unwrap_or(0);
+            let held = usize::from(call.occupied.is_some()) + usize::from(call.phase().agent().is_some());
+            assert_eq!(agents, held, "{}: agents by the ACD and by the call", call.id);
+        }
+    }
+
+    fn legs_belong_to_calls(&self) {
+        let by_calls: BTreeSet<_> = self.calls.values().flat_map(|call| call.open.iter().copied()).collect();
+        let by_legs: BTreeSet<_> = self.plant.legs.iter().map(|(id, _)| id).collect();
+        assert_eq!(by_legs, by_calls, "every leg belongs to one call");
+    }
+
+    /// S12: channels in use are exactly the live legs of the trunk, and within its limit.
+    fn channels_are_live_legs(&self) {
+        for (id, trunk) in self.plant.trunks.active() {
+            let legs = self.plant.legs.iter().filter(|(_, l)| l.channel.is_some_and(|(t, _)| t == id)).count();
+            assert_eq!((trunk.channels_in + trunk.channels_out) as usize, legs, "channels of {}", trunk.setup.name);
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Legs: one INVITE session, one media stream, one port; and what each needs until its media has closed.
+
+use crate::trunks::Way;
+use busyhour_model::{Audio, CallId, LegId, Party, PlayId, TrunkId};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Leg {
+    pub(crate) call: CallId,
+    pub(crate) party: Party,
+    /// The peer invited us.
+    pub(crate) incoming: bool,
+    /// Our RTP port.
+    pub(crate) port: u16,
+    /// The channel it holds.
+    pub(crate) channel: Option<(TrunkId, Way)>,
+    /// What was agreed, once it was.
+    pub(crate) audio: Option<Audio>,
+    /// What it hears from us.
+    pub(crate) play: Option<PlayId>,
+    /// Answered with 2xx, by us or by the peer.
+    pub(crate) answered: bool,
+    /// Signalling is down and media is closing.
+    pub(crate) closing: bool,
+    /// Final status, for the record.
+    pub(crate) status: u16,
+}
+
+/// Every leg from its opening until its media has closed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Legs(BTreeMap<LegId, Leg>);
+
+impl Legs {
+    pub(crate) fn open(&mut self, id: LegId, leg: Leg) {
+        let former = self.0.insert(id, leg);
+        debug_assert!(former.is_none(), "leg {id} opened twice");
+    }
+
+    pub(crate) fn leg(&self, id: LegId) -> Option<&Leg> {
+        self.0.get(&id)
+    }
+
+    pub(crate) fn leg_mut(&mut self, id: LegId) -> Option<&mut Leg> {
+        self.0.get_mut(&id)
+    }
+
+    pub(crate) fn close(&mut self, id: LegId) -> Option<Leg> {
+        self.0.remove(&id)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (LegId, &Leg)> {
+        self.0.iter().map(|(id, leg)| (*id, leg))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}

@@ -1,0 +1,137 @@
+//! A call is a chain of phases; each owns only what is valid in it, consumes itself and returns the next.
+
+mod ended;
+mod in_ivr;
+mod queued;
+mod ringing;
+mod talking;
+
+pub(crate) use ended::Ended;
+pub(crate) use in_ivr::InIvr;
+pub(crate) use queued::Queued;
+pub(crate) use ringing::Ringing;
+pub(crate) use talking::Talking;
+
+use crate::call::{Call, Event};
+use crate::plant::{CLOSE_MAX, Plant};
+use busyhour_model::{AgentId, Audio, LegId, QueueId, Time};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Phase {
+    InIvr(InIvr),
+    Queued(Queued),
+    Ringing(Ringing),
+    Talking(Talking),
+    Ended(Ended),
+}
+
+/// Why a partner is rung or talked to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Purpose {
+    /// The ACD's offer.
+    Offer { queue: QueueId, agent: AgentId },
+    /// The dialplan's or an agent's own dialling; an agent rung so is kept from other calls.
+    Dial { agent: Option<AgentId> },
+}
+
+impl Phase {
+    pub(crate) fn in_ivr() -> Phase {
+        Phase::InIvr(InIvr)
+    }
+
+    pub(crate) fn queued(queue: QueueId) -> Phase {
+        Phase::Queued(Queued { queue })
+    }
+
+    pub(crate) fn ringing(leg: LegId, purpose: Purpose, deadline: Time) -> Phase {
+        Phase::Ringing(Ringing { leg, purpose, deadline })
+    }
+
+    pub(crate) fn handle(self, call: &mut Call, plant: &mut Plant, event: Event) -> Phase {
+        match self {
+            Phase::InIvr(phase) => phase.handle(call, plant, &event),
+            Phase::Queued(phase) => phase.handle(call, plant, event),
+            Phase::Ringing(phase) => phase.handle(call, plant, event),
+            Phase::Talking(phase) => phase.handle(call, plant, &event),
+            Phase::Ended(phase) => phase.handle(call, plant, &event),
+        }
+    }
+
+    /// The caller is gone: give up what only this phase holds.
+    pub(crate) fn abandoned(self, call: &mut Call, plant: &mut Plant) {
+        match self {
+            Phase::InIvr(_) => call.ivr_left(plant, "caller_hung_up"),
+            Phase::Queued(phase) => phase.abandoned(call, plant),
+            Phase::Ringing(phase) => phase.abandoned(call, plant),
+            Phase::Talking(phase) => phase.finish(call, plant),
+            Phase::Ended(_) => {}
+        }
+    }
+
+    pub(crate) fn media_changed(self, call: &Call, plant: &mut Plant, leg: LegId, audio: &Audio) -> Phase {
+        match self {
+            Phase::Talking(phase) => Phase::Talking(phase.media_changed(call, plant, leg, audio)),
+            other => other,
+        }
+    }
+
+    /// Whether the dialplan session is listening.
+    pub(crate) fn runs_program(&self) -> bool {
+        matches!(self, Phase::InIvr(_) | Phase::Queued(_))
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        matches!(self, Phase::Ended(_))
+    }
+
+    pub(crate) fn deadline(&self, call: &Call) -> Option<Time> {
+        match self {
+            Phase::InIvr(_) | Phase::Queued(_) => call.session.poll_timeout(),
+            Phase::Ringing(phase) => Some(phase.deadline),
+            Phase::Talking(_) => None,
+            Phase::Ended(phase) => Some(phase.since + CLOSE_MAX),
+        }
+    }
+
+    /// `ivr`, `queue`, `ringing`, `talking`, `ended`: the stage in metrics and boards.
+    pub(crate) fn stage(&self) -> &'static str {
+        match self {
+            Phase::InIvr(_) => "ivr",
+            Phase::Queued(_) => "queue",
+            Phase::Ringing(_) => "ringing",
+            Phase::Talking(_) => "talking",
+            Phase::Ended(_) => "ended",
+        }
+    }
+
+    /// The partner's leg, rung or talked to.
+    pub(crate) fn partner(&self) -> Option<LegId> {
+        match self {
+            Phase::Ringing(phase) => Some(phase.leg),
+            Phase::Talking(phase) => Some(phase.leg),
+            _ => None,
+        }
+    }
+
+    /// The queue whose call this is.
+    pub(crate) fn queue(&self) -> Option<QueueId> {
+        match self {
+            Phase::Queued(phase) => Some(phase.queue),
+            Phase::Ringing(Ringing { purpose: Purpose::Offer { queue, .. }, .. })
+            | Phase::Talking(Talking { purpose: Purpose::Offer { queue, .. }, .. }) => Some(*queue),
+            _ => None,
+        }
+    }
+
+    /// The partner, when it is an agent the ACD counts as busy with this call.
+    pub(crate) fn agent(&self) -> Option<AgentId> {
+        match self {
+            Phase::Ringing(Ringing { purpose, .. }) | Phase::Talking(Talking { purpose, .. }) => match purpose {
+                Purpose::Offer { agent, .. } => Some(*agent),
+                Purpose::Dial { agent } => *agent,
+            },
+            _ => None,
+        }
+    }
+}

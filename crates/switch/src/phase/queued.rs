@@ -1,0 +1,73 @@
+//! The caller waits for an agent and hears the in-queue programme.
+
+use super::in_ivr::program_input;
+use super::{Phase, Purpose};
+use crate::call::{Call, Event};
+use crate::plant::{Plant, Ring};
+use busyhour_acd::Command;
+use busyhour_ivr::Input;
+use busyhour_model::{AgentId, DequeueReason, OfferOutcome, Party, QueueId, What, Why};
+use busyhour_sip::Target;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Queued {
+    pub(crate) queue: QueueId,
+}
+
+impl Queued {
+    pub(crate) fn handle(self, call: &mut Call, plant: &mut Plant, event: Event) -> Phase {
+        match event {
+            Event::Offered { queue, agent, why } => self.offered(call, plant, queue, agent, why),
+            Event::Overflowed(reason) => {
+                let queue = plant.directory.queue_name(self.queue).clone();
+                plant.fact(What::Dequeued { call: call.id, queue, reason });
+                call.run_program(plant, Phase::in_ivr(), Input::Dequeued(reason))
+            }
+            event => match program_input(call, plant, &event) {
+                Some(input) => call.run_program(plant, Phase::Queued(self), input),
+                None => Phase::Queued(self),
+            },
+        }
+    }
+
+    fn offered(self, call: &mut Call, plant: &mut Plant, queue: QueueId, agent: AgentId, why: Why) -> Phase {
+        let number = plant.directory.agent_number(agent).clone();
+        let name = plant.directory.queue_name(queue).clone();
+        plant.fact(What::Offered { call: call.id, queue: name.clone(), agent: number.clone(), why });
+        let ring = Ring {
+            target: Target::Account(number.clone()),
+            from: call.shown_number(),
+            display: None,
+            headers: vec![("X-Busyhour-Call".into(), call.id.to_string()), ("X-Busyhour-Queue".into(), ascii(&name))],
+        };
+        match call.ring_leg(plant, Party::Agent(number), ring) {
+            Ok(leg) => Phase::ringing(leg, Purpose::Offer { queue, agent }, plant.now + plant.setup.ring_timeout),
+            Err(outcome) => {
+                decline(call, plant, queue, agent, outcome);
+                Phase::Queued(self)
+            }
+        }
+    }
+
+    pub(crate) fn abandoned(self, call: &mut Call, plant: &mut Plant) {
+        call.leave_queue(plant, self.queue, DequeueReason::Abandoned);
+    }
+}
+
+/// Tells the ACD and the facts that an offer was not taken.
+pub(super) fn decline(call: &Call, plant: &mut Plant, queue: QueueId, agent: AgentId, outcome: OfferOutcome) {
+    offer_ended(call, plant, queue, agent, outcome);
+    let _ = plant.acd(Command::Declined { call: call.id, agent, outcome });
+}
+
+pub(super) fn offer_ended(call: &Call, plant: &mut Plant, queue: QueueId, agent: AgentId, outcome: OfferOutcome) {
+    let queue = plant.directory.queue_name(queue).clone();
+    let agent = plant.directory.agent_number(agent).clone();
+    plant.fact(What::OfferEnded { call: call.id, queue, agent, outcome });
+}
+
+/// Header values are kept to printable ASCII; queue names need not be.
+fn ascii(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
+}

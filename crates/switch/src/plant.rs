@@ -1,0 +1,233 @@
+//! Everything a call may use: the SIP stack, the ACD, media, ports, trunks, names and the journal. Calls it plainly, never a call.
+
+use crate::directory::Directory;
+use crate::journal::Entry;
+use crate::legs::{Leg, Legs};
+use crate::plans::Plans;
+use crate::ports::Ports;
+use crate::setup::Setup;
+use crate::trunks::{Trunks, Way};
+use busyhour_acd::{Acd, Command, Decision, Denied};
+use busyhour_media as media;
+use busyhour_model::{
+    Audio, CallId, Fact, LegId, OfferOutcome, Party, PlayId, Sound, StreamStats, Time, TrunkId, What,
+};
+use busyhour_sip::{Invite, Stack, Target};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Plant {
+    /// The time of the input being handled.
+    pub(crate) now: Time,
+    /// What is configured, less the dialplans (those are in `plans`).
+    pub(crate) setup: Setup,
+    pub(crate) sip: Stack,
+    pub(crate) acd: Acd,
+    pub(crate) directory: Directory,
+    pub(crate) trunks: Trunks,
+    pub(crate) plans: Plans,
+    pub(crate) ports: Ports,
+    pub(crate) legs: Legs,
+    /// Verdicts not yet told to their calls.
+    pub(crate) decisions: VecDeque<Decision>,
+    pub(crate) media: VecDeque<media::Command>,
+    pub(crate) entries: VecDeque<Entry>,
+    plays: u64,
+}
+
+impl Plant {
+    pub(crate) fn new(now: Time, setup: Setup, sip: Stack, seed: u64) -> Plant {
+        let ports = Ports::new(now, setup.media_ports);
+        Plant {
+            now,
+            setup,
+            sip,
+            acd: Acd::new(seed),
+            directory: Directory::default(),
+            trunks: Trunks::default(),
+            plans: Plans::default(),
+            ports,
+            legs: Legs::default(),
+            decisions: VecDeque::new(),
+            media: VecDeque::new(),
+            entries: VecDeque::new(),
+            plays: 0,
+        }
+    }
+
+    pub(crate) fn fact(&mut self, what: What) {
+        self.entries.push_back(Entry::Fact(Fact { at: self.now, what }));
+    }
+
+    /// Tells the ACD, in the journal and in fact. Its verdicts reach their calls after the present handler.
+    pub(crate) fn acd(&mut self, command: Command) -> Result<(), Denied> {
+        let mut decisions = Vec::new();
+        self.acd.apply(self.now, command.clone(), &mut decisions)?;
+        self.entries.push_back(Entry::Command(self.now, command));
+        self.decisions.extend(decisions);
+        Ok(())
+    }
+
+    /// Registers the caller's leg and opens its media; false when no port is free.
+    pub(crate) fn take_leg(&mut self, id: LegId, call: CallId, party: Party, channel: Option<TrunkId>) -> bool {
+        let Some(port) = self.ports.take(self.now) else { return false };
+        self.open(id, call, party, port, channel.map(|trunk| (trunk, Way::In)), true);
+        true
+    }
+
+    /// Rings a party on a new leg.
+    pub(crate) fn ring_leg(&mut self, call: CallId, party: Party, invite: Ring) -> Result<LegId, OfferOutcome> {
+        let trunk = match &invite.target {
+            Target::Trunk { trunk, .. } => Some(*trunk),
+            Target::Account(_) => None,
+        };
+        if trunk.is_some_and(|t| !self.trunks.seize(t, Way::Out)) {
+            return Err(OfferOutcome::Refused);
+        }
+        let rung = self.invite(invite);
+        match rung {
+            Some((leg, port)) => {
+                self.open(leg, call, party.clone(), port, trunk.map(|t| (t, Way::Out)), false);
+                self.fact(What::LegOpened { call, leg, party });
+                Ok(leg)
+            }
+            None => {
+                trunk.inspect(|&t| self.trunks.release(t, Way::Out));
+                Err(OfferOutcome::Unreachable)
+            }
+        }
+    }
+
+    fn invite(&mut self, ring: Ring) -> Option<(LegId, u16)> {
+        let port = self.ports.take(self.now)?;
+        let local = SocketAddr::new(self.setup.media_address, port);
+        let Ring { target, from, display, headers } = ring;
+        match self.sip.invite(self.now, Invite { target, from, display, local, headers }) {
+            Ok(leg) => Some((leg, port)),
+            Err(_) => {
+                self.ports.give(self.now, port);
+                None
+            }
+        }
+    }
+
+    fn open(
+        &mut self,
+        id: LegId,
+        call: CallId,
+        party: Party,
+        port: u16,
+        channel: Option<(TrunkId, Way)>,
+        incoming: bool,
+    ) {
+        let side = party.side();
+        let (audio, play, answered, closing, status) = (None, None, false, false, 0);
+        self.legs.open(id, Leg { call, party, incoming, port, channel, audio, play, answered, closing, status });
+        let local = SocketAddr::new(self.setup.media_address, port);
+        self.media.push_back(media::Command::Open { leg: id, local, side });
+    }
+
+    /// Our RTP address of a leg.
+    pub(crate) fn local(&self, id: LegId) -> SocketAddr {
+        SocketAddr::new(self.setup.media_address, self.legs.leg(id).map_or(0, |leg| leg.port))
+    }
+
+    /// Sends and receives by this from now on.
+    pub(crate) fn connect(&mut self, id: LegId, audio: Audio) {
+        if let Some(leg) = self.legs.leg_mut(id) {
+            leg.audio = Some(audio.clone());
+            self.media.push_back(media::Command::Connect { leg: id, audio });
+        }
+    }
+
+    /// Notes that a leg was answered.
+    pub(crate) fn answered(&mut self, id: LegId) {
+        if let Some(leg) = self.legs.leg_mut(id) {
+            (leg.answered, leg.status) = (true, 200);
+        }
+    }
+
+    pub(crate) fn is_answered(&self, id: LegId) -> bool {
+        self.legs.leg(id).is_some_and(|leg| leg.answered)
+    }
+
+    pub(crate) fn play(&mut self, id: LegId, sounds: Vec<Sound>, repeat: bool) {
+        self.plays += 1;
+        let play = PlayId(self.plays);
+        if let Some(leg) = self.legs.leg_mut(id) {
+            leg.play = Some(play);
+            self.media.push_back(media::Command::Play { leg: id, play, sounds, repeat });
+        }
+    }
+
+    /// Plays a synthesised sound for ever: music, ring-back.
+    pub(crate) fn play_system(&mut self, id: LegId, sound: &str) {
+        self.play(id, vec![Sound::Prompt { language: "".into(), id: sound.into() }], true);
+    }
+
+    pub(crate) fn stop(&mut self, id: LegId) {
+        if let Some(leg) = self.legs.leg_mut(id)
+            && leg.play.take().is_some()
+        {
+            self.media.push_back(media::Command::Stop { leg: id });
+        }
+    }
+
+    pub(crate) fn bridge(&mut self, a: LegId, b: LegId) {
+        self.media.push_back(media::Command::Bridge { a, b });
+    }
+
+    pub(crate) fn unbridge(&mut self, leg: LegId) {
+        self.media.push_back(media::Command::Unbridge { leg });
+    }
+
+    /// Takes a leg down: BYE, CANCEL, or `status` when it was never answered.
+    pub(crate) fn drop_leg(&mut self, id: LegId, status: u16) {
+        let Some(leg) = self.legs.leg(id) else { return };
+        if leg.closing {
+            return;
+        }
+        match leg.incoming && !leg.answered {
+            true => drop(self.sip.refuse(self.now, id, status, None)),
+            false => drop(self.sip.hang_up(self.now, id)),
+        }
+        self.lost_leg(id, status);
+    }
+
+    /// Notes that a leg's signalling is down and closes its media.
+    pub(crate) fn lost_leg(&mut self, id: LegId, status: u16) {
+        if let Some(leg) = self.legs.leg_mut(id)
+            && !leg.closing
+        {
+            leg.closing = true;
+            if !leg.answered {
+                leg.status = status;
+            }
+            self.media.push_back(media::Command::Close { leg: id });
+        }
+    }
+
+    /// A leg's media has closed: its port and channel are free. Returns its call.
+    pub(crate) fn closed_leg(&mut self, id: LegId, stats: StreamStats) -> Option<CallId> {
+        let leg = self.legs.close(id)?;
+        self.ports.give(self.now, leg.port);
+        leg.channel.inspect(|&(trunk, way)| self.trunks.release(trunk, way));
+        let (call, side, status) = (leg.call, leg.party.side(), leg.status);
+        self.fact(What::LegEnded { call, leg: id, side, status, stats });
+        Some(call)
+    }
+}
+
+/// Whom to ring, and as whom.
+pub(crate) struct Ring {
+    pub(crate) target: Target,
+    pub(crate) from: String,
+    pub(crate) display: Option<String>,
+    pub(crate) headers: Vec<(String, String)>,
+}
+
+/// A media plane that has not closed a leg after so long is broken.
+pub(crate) const CLOSE_MAX: Duration = Duration::from_secs(10);

@@ -1,0 +1,233 @@
+//! The dialplan at work: every step a session asks for, carried out.
+
+use crate::call::Call;
+use crate::phase::{Phase, Purpose};
+use crate::plant::{Plant, Ring};
+use busyhour_acd::{Command, Enqueue};
+use busyhour_ivr::{AgentAvailability, DialTarget, Input, Step};
+use busyhour_model::{
+    AgentId, AgentState, Cause, DequeueReason, LegId, Name, OfferOutcome, Party, QueueId, Sound, What,
+};
+use busyhour_sip::Target;
+use std::time::Duration;
+
+/// What `Step::Enqueue` asks for.
+struct Wanted {
+    queue: Name,
+    skills: Vec<(Name, u8)>,
+    priority: i32,
+    agent: Option<Name>,
+    wait_busy: bool,
+}
+
+impl Call {
+    /// Tells the session and does what it then asks for, until it waits for something.
+    pub(crate) fn run_program(&mut self, plant: &mut Plant, phase: Phase, input: Input) -> Phase {
+        let partner_left = input == Input::PartnerLeft;
+        self.session.handle(plant.now, plant.plans.plan(self.plan), input);
+        let at_once = match self.session.poll_step() {
+            Some(Step::HangUp { status }) if partner_left => {
+                return self.leave_program(plant, &phase, Cause::PartnerHungUp, status);
+            }
+            Some(step) => step,
+            None => return phase,
+        };
+        let phase = self.take_step(plant, phase, at_once);
+        self.run_steps(plant, phase)
+    }
+
+    /// Does what the session asks for, as long as the call is the session's.
+    pub(crate) fn run_steps(&mut self, plant: &mut Plant, mut phase: Phase) -> Phase {
+        while phase.runs_program() {
+            let Some(step) = self.session.poll_step() else { break };
+            phase = self.take_step(plant, phase, step);
+        }
+        phase
+    }
+
+    fn leave_program(&mut self, plant: &mut Plant, phase: &Phase, cause: Cause, status: u16) -> Phase {
+        if let Phase::Queued(queued) = phase {
+            self.leave_queue(plant, queued.queue, DequeueReason::Left);
+        }
+        if cause == Cause::IvrHungUp {
+            self.ivr_left(plant, "hung_up");
+        }
+        self.end(plant, cause, status)
+    }
+
+    fn take_step(&mut self, plant: &mut Plant, phase: Phase, step: Step) -> Phase {
+        match step {
+            Step::Entered(node) => {
+                let plan = plant.plans.name(self.plan).clone();
+                plant.fact(What::NodeEntered { call: self.id, plan, node });
+            }
+            Step::Ring if !plant.is_answered(self.caller) => {
+                let _ = plant.sip.ring(plant.now, self.caller, None);
+            }
+            Step::Ring => {}
+            Step::Answer => self.answer(plant),
+            Step::Play { sounds, repeat } => self.play(plant, sounds, repeat),
+            Step::Stop => plant.stop(self.caller),
+            Step::Enqueue { queue, skills, priority, agent, wait_busy } => {
+                return self.enqueue(plant, phase, Wanted { queue, skills, priority, agent, wait_busy });
+            }
+            Step::AskPlace => self.tell_place(plant),
+            Step::Announced { ahead, wait } => self.announced(plant, &phase, ahead, wait),
+            Step::LeaveQueue => {
+                if let Phase::Queued(queued) = &phase {
+                    self.leave_queue(plant, queued.queue, DequeueReason::Left);
+                }
+                return Phase::in_ivr();
+            }
+            Step::Dial { to, timeout } => return self.dial(plant, to, timeout),
+            Step::HangUp { status } => return self.leave_program(plant, &phase, Cause::IvrHungUp, status),
+        }
+        phase
+    }
+
+    /// Sends 200 once; later calls do nothing.
+    pub(crate) fn answer(&mut self, plant: &mut Plant) {
+        if plant.is_answered(self.caller) {
+            return;
+        }
+        let local = plant.local(self.caller);
+        if let Ok(audio) = plant.sip.answer(plant.now, self.caller, local) {
+            plant.answered(self.caller);
+            plant.fact(What::Answered { call: self.id });
+            plant.fact(What::LegAnswered { call: self.id, leg: self.caller });
+            if let Some(audio) = audio {
+                plant.connect(self.caller, audio);
+            }
+        }
+    }
+
+    /// Plays to the caller; before the answer as early media (183).
+    fn play(&mut self, plant: &mut Plant, sounds: Vec<Sound>, repeat: bool) {
+        if !plant.is_answered(self.caller) {
+            self.open_early(plant);
+        }
+        plant.play(self.caller, sounds, repeat);
+    }
+
+    /// Lets the caller hear us before the answer.
+    pub(crate) fn open_early(&mut self, plant: &mut Plant) {
+        let local = plant.local(self.caller);
+        if let Ok(Some(audio)) = plant.sip.ring(plant.now, self.caller, Some(local)) {
+            plant.connect(self.caller, audio);
+        }
+    }
+
+    fn enqueue(&mut self, plant: &mut Plant, phase: Phase, wanted: Wanted) -> Phase {
+        let agent = match wanted.agent.as_ref().map(|number| available(plant, number, wanted.wait_busy)) {
+            None => None,
+            Some(Ok(agent)) => Some(agent),
+            Some(Err(why)) => return self.run_program(plant, phase, Input::AgentUnavailable(why)),
+        };
+        let Some(queue) = plant.directory.queue_id(&wanted.queue) else {
+            return self.run_program(plant, phase, Input::Dequeued(DequeueReason::NoAgents));
+        };
+        let required = plant.directory.skills(&wanted.skills);
+        let ahead = plant.acd.queue(queue).map_or(0, |view| view.waiting);
+        let spec = plant.setup.queues.iter().find(|q| q.name == wanted.queue).map_or(0, |q| q.priority);
+        let enqueue = Enqueue { call: self.id, queue, required, priority: wanted.priority, since: plant.now, agent };
+        self.ivr_left(plant, "to_agent");
+        let priority = spec + wanted.priority;
+        plant.fact(What::Enqueued { call: self.id, queue_id: queue, queue: wanted.queue.clone(), priority, ahead });
+        if plant.acd(Command::Enqueue(enqueue)).is_err() {
+            plant.fact(What::Dequeued { call: self.id, queue: wanted.queue, reason: DequeueReason::Full });
+            return self.run_program(plant, Phase::in_ivr(), Input::Dequeued(DequeueReason::Full));
+        }
+        Phase::queued(queue)
+    }
+
+    /// Gives up the place in the queue.
+    pub(crate) fn leave_queue(&mut self, plant: &mut Plant, queue: QueueId, reason: DequeueReason) {
+        let _ = plant.acd(Command::Leave { call: self.id });
+        let queue = plant.directory.queue_name(queue).clone();
+        plant.fact(What::Dequeued { call: self.id, queue, reason });
+    }
+
+    fn tell_place(&mut self, plant: &mut Plant) {
+        let place = plant.acd.place(plant.now, self.id);
+        let input = Input::Place { ahead: place.map_or(0, |p| p.ahead), wait: place.and_then(|p| p.wait) };
+        self.session.handle(plant.now, plant.plans.plan(self.plan), input);
+    }
+
+    fn announced(&mut self, plant: &mut Plant, phase: &Phase, ahead: u32, wait: Option<Duration>) {
+        if let Phase::Queued(queued) = phase {
+            let queue = plant.directory.queue_name(queued.queue).clone();
+            plant.fact(What::Announced { call: self.id, queue, ahead, wait });
+        }
+    }
+
+    fn dial(&mut self, plant: &mut Plant, to: DialTarget, timeout: Duration) -> Phase {
+        match self.ring_target(plant, to) {
+            Ok((leg, agent)) => {
+                self.ivr_left(plant, "dialled");
+                if plant.is_answered(self.caller) {
+                    plant.play_system(self.caller, "system/ringback-450");
+                }
+                Phase::ringing(leg, Purpose::Dial { agent }, plant.now + timeout)
+            }
+            Err(outcome) => self.run_program(plant, Phase::in_ivr(), Input::DialFailed(outcome)),
+        }
+    }
+
+    fn ring_target(&mut self, plant: &mut Plant, to: DialTarget) -> Result<(LegId, Option<AgentId>), OfferOutcome> {
+        match to {
+            DialTarget::Number { number, trunk } => {
+                let trunk = match trunk {
+                    Some(name) => plant.trunks.by_name(&name),
+                    None => plant.trunks.outbound(),
+                };
+                let trunk = trunk.ok_or(OfferOutcome::Unreachable)?;
+                let setup = &plant.trunks.trunk(trunk).setup;
+                let from = setup.caller_id.clone().unwrap_or_else(|| self.to.national.clone());
+                let party = Party::Trunk(setup.name.clone());
+                let target = Target::Trunk { trunk, number };
+                let ring = Ring { target, from, display: None, headers: Vec::new() };
+                Ok((self.ring_leg(plant, party, ring)?, None))
+            }
+            DialTarget::Agent(number) => {
+                let agent = plant.directory.agent_id(&number).ok_or(OfferOutcome::Unreachable)?;
+                let held = hold_for(plant, agent, self.id)?;
+                let ring = Ring {
+                    target: Target::Account(number.clone()),
+                    from: self.shown_number(),
+                    display: None,
+                    headers: Vec::new(),
+                };
+                let rung = self.ring_leg(plant, Party::Agent(number), ring);
+                if rung.is_err() && held {
+                    let _ = plant.acd(Command::Released { agent });
+                }
+                Ok((rung?, held.then_some(agent)))
+            }
+        }
+    }
+
+    /// Notes that the caller left the dialplan.
+    pub(crate) fn ivr_left(&mut self, plant: &mut Plant, outcome: &str) {
+        let plan = plant.plans.name(self.plan).clone();
+        plant.fact(What::IvrLeft { call: self.id, plan, outcome: outcome.into() });
+    }
+}
+
+/// Keeps the ACD from offering calls to an agent rung past it; false for one who is not signed in.
+fn hold_for(plant: &mut Plant, agent: AgentId, call: busyhour_model::CallId) -> Result<bool, OfferOutcome> {
+    match plant.acd.agent(agent).map(|view| view.state) {
+        None | Some(AgentState::SignedOut) => Ok(false),
+        Some(_) => plant.acd(Command::Occupy { agent, call }).map(|()| true).map_err(|_| OfferOutcome::Refused),
+    }
+}
+
+/// The four outcomes of asking for an agent by number: rung (now or after the present call), busy, offline, unknown.
+fn available(plant: &Plant, number: &str, wait_busy: bool) -> Result<AgentId, AgentAvailability> {
+    let agent = plant.directory.agent_id(number).ok_or(AgentAvailability::Unknown)?;
+    match plant.acd.agent(agent).map_or(AgentState::SignedOut, |view| view.state) {
+        AgentState::Ready => Ok(agent),
+        AgentState::SignedOut | AgentState::NotReady => Err(AgentAvailability::Offline),
+        AgentState::Ringing | AgentState::Talking | AgentState::WrapUp if wait_busy => Ok(agent),
+        AgentState::Ringing | AgentState::Talking | AgentState::WrapUp => Err(AgentAvailability::Busy),
+    }
+}

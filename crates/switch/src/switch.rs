@@ -1,0 +1,293 @@
+//! The switch: one deterministic machine. One input, then drain every `poll_…` to `None`, then the next input.
+
+use crate::call::{Call, Event, Gone};
+use crate::journal::Entry;
+use crate::plant::Plant;
+use crate::setup::Setup;
+use crate::trunks::Way;
+use busyhour_acd::{Command, Decision};
+use busyhour_media as media;
+use busyhour_model::{CallId, LegId, Name, Time, What};
+use busyhour_sip as sip;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// A whole telephone switch as plain data: it can be written out and read back between two inputs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Switch {
+    pub(crate) plant: Plant,
+    pub(crate) calls: BTreeMap<CallId, Call>,
+    /// One deadline per call.
+    timers: BTreeSet<(Time, CallId)>,
+    due: BTreeMap<CallId, Time>,
+    pub(crate) next_call: u64,
+}
+
+/// What is alive in a switch; all zero some seconds after the last call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vitals {
+    /// Calls.
+    pub calls: usize,
+    /// Legs with a media stream.
+    pub legs: usize,
+    /// SIP dialogs, early or confirmed.
+    pub dialogs: usize,
+    /// SIP transactions.
+    pub transactions: usize,
+    /// RTP ports in use.
+    pub ports_in_use: usize,
+    /// Timers of calls.
+    pub timers: usize,
+}
+
+impl Switch {
+    /// A switch that starts now, with nobody signed in. Equal inputs and `seed` give equal outputs.
+    pub fn new(now: Time, setup: Setup, seed: u64) -> Switch {
+        let config = crate::reload::sip_config(&setup, Vec::new());
+        let mut switch = Switch {
+            plant: Plant::new(now, setup.clone(), sip::Stack::new(config, seed), seed),
+            calls: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            due: BTreeMap::new(),
+            next_call: 1,
+        };
+        switch.configure(setup);
+        switch.settle();
+        switch
+    }
+
+    /// A UDP datagram came.
+    pub fn handle_datagram(&mut self, now: Time, flow: sip::Flow, bytes: &[u8]) {
+        self.at(now).sip.handle_datagram(now, flow, bytes);
+        self.settle();
+    }
+
+    /// Bytes came on TCP connection `flow.connection`.
+    pub fn handle_stream(&mut self, now: Time, flow: sip::Flow, bytes: &[u8]) {
+        self.at(now).sip.handle_stream(now, flow, bytes);
+        self.settle();
+    }
+
+    /// A TCP connection is gone.
+    pub fn handle_closed(&mut self, now: Time, flow: sip::Flow) {
+        self.at(now).sip.handle_closed(now, flow);
+        self.settle();
+    }
+
+    /// Nothing can be sent to that peer.
+    pub fn handle_unreachable(&mut self, now: Time, flow: sip::Flow) {
+        self.at(now).sip.handle_unreachable(now, flow);
+        self.settle();
+    }
+
+    /// The media plane says something.
+    pub fn handle_media(&mut self, now: Time, event: media::Event) {
+        self.at(now);
+        self.on_media(event);
+        self.settle();
+    }
+
+    /// `poll_timeout` is due.
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.at(now);
+        if self.plant.sip.poll_timeout().is_some_and(|at| at <= now) {
+            self.plant.sip.handle_timeout(now);
+        }
+        if self.plant.acd.poll_timeout().is_some_and(|at| at <= now) {
+            let _ = self.plant.acd(Command::Tick);
+        }
+        self.settle();
+        while let Some(&(at, call)) = self.timers.first()
+            && at <= now
+        {
+            self.tell(call, Event::Timeout);
+            self.settle();
+        }
+    }
+
+    /// When to call `handle_timeout`.
+    pub fn poll_timeout(&self) -> Option<Time> {
+        let call = self.timers.first().map(|(at, _)| *at);
+        [call, self.plant.sip.poll_timeout(), self.plant.acd.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// Bytes for a peer.
+    pub fn poll_transmit(&mut self) -> Option<sip::Transmit> {
+        self.plant.sip.poll_transmit()
+    }
+
+    /// A TCP connection to close.
+    pub fn poll_close(&mut self) -> Option<sip::Flow> {
+        self.plant.sip.poll_close()
+    }
+
+    /// A command for the media plane.
+    pub fn poll_media(&mut self) -> Option<media::Command> {
+        self.plant.media.pop_front()
+    }
+
+    /// The next line of the journal.
+    pub fn poll_entry(&mut self) -> Option<Entry> {
+        self.plant.entries.pop_front()
+    }
+
+    /// Wire-level counts since the start.
+    pub fn counters(&self) -> &sip::Counters {
+        self.plant.sip.counters()
+    }
+
+    /// What is alive.
+    pub fn vitals(&self) -> Vitals {
+        Vitals {
+            calls: self.calls.len(),
+            legs: self.plant.legs.len(),
+            dialogs: self.plant.sip.dialogs(),
+            transactions: self.plant.sip.transactions(),
+            ports_in_use: self.plant.ports.in_use(),
+            timers: self.timers.len(),
+        }
+    }
+
+    fn at(&mut self, now: Time) -> &mut Plant {
+        self.plant.now = now.max(self.plant.now);
+        &mut self.plant
+    }
+
+    /// Lets events and verdicts reach their calls until nothing is left to say.
+    pub(crate) fn settle(&mut self) {
+        loop {
+            if let Some(decision) = self.plant.decisions.pop_front() {
+                self.on_decision(decision);
+            } else if let Some(event) = self.plant.sip.poll_event() {
+                self.on_sip(event);
+            } else {
+                break;
+            }
+        }
+        #[cfg(debug_assertions)]
+        self.check_quick();
+    }
+
+    fn on_sip(&mut self, event: sip::Event) {
+        use sip::Event as E;
+        match event {
+            E::Incoming(incoming) => self.arrive(*incoming),
+            E::Cancelled { leg } => self.gone(leg, Gone::Cancelled),
+            E::Refused { leg, status, .. } => self.gone(leg, Gone::Refused(status)),
+            E::Ended { leg, by_peer } => self.gone(leg, if by_peer { Gone::HungUp } else { Gone::Vanished }),
+            E::Progress { leg, audio, .. } => self.tell_leg(leg, Event::Progress { leg, audio }),
+            E::Answered { leg, audio } => self.tell_leg(leg, Event::LegAnswered { leg, audio }),
+            E::Confirmed { leg, audio: Some(audio) } | E::MediaChanged { leg, audio } => {
+                self.tell_leg(leg, Event::MediaChanged { leg, audio });
+            }
+            E::Confirmed { audio: None, .. } | E::OfferRefused { .. } => {}
+            E::Digit { leg, digit } => self.tell_leg(leg, Event::Digit { leg, digit }),
+            E::Registered { account, contacts } => self.registered(&account, contacts),
+            E::TrunkState { trunk, up, .. } => {
+                self.plant.trunks.set_up(trunk, up);
+                let trunk = self.plant.trunks.trunk(trunk).setup.name.clone();
+                self.plant.fact(What::TrunkState { trunk, up });
+            }
+        }
+    }
+
+    fn on_media(&mut self, event: media::Event) {
+        match event {
+            media::Event::Digit { leg, digit } => self.tell_leg(leg, Event::Digit { leg, digit }),
+            media::Event::PlayEnded { leg, play } => self.tell_leg(leg, Event::PlayEnded { leg, play }),
+            media::Event::Silent { leg } => {
+                self.plant.drop_leg(leg, 408);
+                self.gone(leg, Gone::Vanished);
+            }
+            media::Event::Failed { leg, detail } => {
+                let call = self.plant.legs.leg(leg).map(|leg| leg.call);
+                self.plant.fact(What::Fault { call, detail: detail.into() });
+                self.plant.drop_leg(leg, 503);
+                self.gone(leg, Gone::Vanished);
+            }
+            media::Event::Closed { leg, stats } => {
+                if let Some(call) = self.plant.closed_leg(leg, stats) {
+                    self.tell(call, Event::Closed { leg });
+                }
+            }
+        }
+    }
+
+    /// A leg's signalling is down: its call hears of it once.
+    fn gone(&mut self, leg: LegId, how: Gone) {
+        if let Some(call) = self.plant.legs.leg(leg).map(|leg| leg.call) {
+            self.tell(call, Event::Gone { leg, how });
+        }
+    }
+
+    /// Tells a leg's call, unless the leg is going down.
+    fn tell_leg(&mut self, leg: LegId, event: Event) {
+        if let Some(call) = self.plant.legs.leg(leg).filter(|leg| !leg.closing).map(|leg| leg.call) {
+            self.tell(call, event);
+        }
+    }
+
+    fn on_decision(&mut self, decision: Decision) {
+        match decision {
+            Decision::Offer { call, queue, agent, why } => {
+                let stands = self.plant.acd.agent(agent).is_some_and(|view| view.call == Some(call));
+                if stands {
+                    self.tell(call, Event::Offered { queue, agent, why });
+                }
+            }
+            Decision::Withdraw { call, .. } => self.tell(call, Event::Withdrawn),
+            Decision::Overflow { call, reason } => self.tell(call, Event::Overflowed(reason)),
+            Decision::Agent { agent, state, reason } => {
+                let number = self.plant.directory.agent_number(agent).clone();
+                self.plant.fact(What::AgentEntered { agent_id: agent, agent: number, state, reason });
+            }
+        }
+    }
+
+    /// A phone registered or vanished: agents who asked for it are ready at once, and none is offered calls without a phone.
+    fn registered(&mut self, account: &Name, contacts: u32) {
+        self.plant.fact(What::Registered { agent: account.clone(), contacts });
+        let Some(id) = self.plant.directory.agent_id(account) else { return };
+        let auto_ready = self.plant.directory.agents().any(|(agent, setup)| agent == id && setup.auto_ready);
+        let _ = match contacts {
+            0 => self.plant.acd(Command::SignOut { agent: id }),
+            _ if auto_ready => self.plant.acd(Command::SignIn { agent: id, not_ready: None }),
+            _ => Ok(()),
+        };
+    }
+
+    /// Lets a call handle an event. A panic ends that call, is told in the facts, and nobody else notices.
+    pub(crate) fn tell(&mut self, id: CallId, event: Event) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let plant = &mut self.plant;
+        if catch_unwind(AssertUnwindSafe(|| call.handle(plant, event))).is_err() {
+            call.fail(plant);
+        }
+        self.tend(id);
+    }
+
+    /// Sets the call's timer, or buries it when its last leg is down.
+    pub(crate) fn tend(&mut self, id: CallId) {
+        let Some(call) = self.calls.get(&id) else { return };
+        if let Some(at) = self.due.remove(&id) {
+            self.timers.remove(&(at, id));
+        }
+        if let Some(cause) = call.over() {
+            self.plant.plans.leave(call.plan);
+            self.calls.remove(&id);
+            self.plant.fact(What::Ended { call: id, cause });
+            return;
+        }
+        let at = call.deadline(&self.plant);
+        self.timers.insert((at, id));
+        self.due.insert(id, at);
+    }
+
+    /// A channel taken for a call that did not come to be is free again.
+    pub(crate) fn give_back(&mut self, channel: Option<busyhour_model::TrunkId>) {
+        if let Some(trunk) = channel {
+            self.plant.trunks.release(trunk, Way::In);
+        }
+    }
+}
