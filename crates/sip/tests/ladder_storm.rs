@@ -1,0 +1,172 @@
+//! Calls in bad weather: random actions at both ends while messages are lost, doubled and reordered; and a stack written out in mid-call.
+#![allow(clippy::unwrap_used)]
+
+mod ladder;
+
+use busyhour_model::{Direction, LegId, TrunkId};
+use busyhour_sip::{Event, Invite, Stack, Target};
+use ladder::{Dice, Weather, World, leg_of, millis, rtp, secs};
+
+/// Seeds of an ordinary run; `BUSYHOUR_SEEDS=10000 cargo test storm` runs more.
+fn seeds() -> u64 {
+    std::env::var("BUSYHOUR_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(100)
+}
+
+/// What one end knows of a leg of its own.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Stage {
+    Incoming,
+    Calling,
+    Up,
+}
+
+struct Party {
+    legs: Vec<(LegId, Stage)>,
+}
+
+fn invite() -> Invite {
+    let target = Target::Trunk { trunk: TrunkId(1), number: "95118".to_owned() };
+    Invite { target, from: "13800138000".to_owned(), display: None, local: rtp(), headers: Vec::new() }
+}
+
+fn learn(world: &mut World, parties: &mut [Party; 2]) {
+    for (end, party) in parties.iter_mut().enumerate() {
+        for event in world.events(end) {
+            let Some(leg) = leg_of(&event) else { continue };
+            match event {
+                Event::Incoming(_) => party.legs.push((leg, Stage::Incoming)),
+                Event::Answered { .. } => {
+                    party.legs.iter_mut().filter(|known| known.0 == leg).for_each(|known| known.1 = Stage::Up)
+                }
+                Event::Cancelled { .. } | Event::Refused { .. } | Event::Ended { .. } => {
+                    party.legs.retain(|known| known.0 != leg)
+                }
+                _ => assert!(party.legs.iter().any(|known| known.0 == leg), "an event of an unknown leg: {event:?}"),
+            }
+        }
+    }
+}
+
+fn act(world: &mut World, parties: &mut [Party; 2], end: usize, dice: &mut Dice) {
+    let party = &mut parties[end];
+    if party.legs.is_empty() {
+        return;
+    }
+    let at = dice.roll(party.legs.len() as u64) as usize;
+    let (leg, stage) = party.legs[at];
+    match (dice.roll(8), stage) {
+        (0, Stage::Incoming) => drop(world.ask(end, |stack, now| stack.ring(now, leg, None)).unwrap()),
+        (1, Stage::Incoming) => drop(world.ask(end, |stack, now| stack.ring(now, leg, Some(rtp()))).unwrap()),
+        (2..5, Stage::Incoming) => {
+            world.ask(end, |stack, now| stack.answer(now, leg, rtp())).unwrap();
+            party.legs[at].1 = Stage::Up;
+        }
+        (5, Stage::Incoming) => {
+            world.refuse(end, leg, 486);
+            party.legs.remove(at);
+        }
+        (0..3, Stage::Up) => {
+            let direction = [Direction::SendOnly, Direction::SendRecv, Direction::Inactive][dice.roll(3) as usize];
+            let _ = world.ask(end, |stack, now| stack.reinvite(now, leg, direction));
+        }
+        (6, _) => {
+            world.hang_up(end, leg);
+            party.legs.remove(at);
+        }
+        _ => {}
+    }
+}
+
+/// One storm; returns legs that only one end still knew when it was over.
+fn storm(seed: u64) -> usize {
+    let mut dice = Dice(seed.wrapping_mul(77));
+    let mut world = World::pair(seed);
+    world.weather = Weather { loss: dice.roll(150), double: dice.roll(200), delay: 5, jitter: 1 + dice.roll(900) };
+    let mut parties = [Party { legs: Vec::new() }, Party { legs: Vec::new() }];
+    for _ in 0..40 {
+        let end = dice.roll(2) as usize;
+        if dice.roll(8) == 0 || parties.iter().all(|party| party.legs.is_empty()) {
+            let leg = world.ask(end, |stack, now| stack.invite(now, invite())).unwrap();
+            parties[end].legs.push((leg, Stage::Calling));
+        } else {
+            act(&mut world, &mut parties, end, &mut dice);
+        }
+        world.run(millis(dice.roll(3000)));
+        learn(&mut world, &mut parties);
+    }
+    world.run(secs(60));
+    learn(&mut world, &mut parties);
+    for end in 0..2 {
+        for (leg, _) in std::mem::take(&mut parties[end].legs) {
+            if !world.ends[end].over.contains(&leg) {
+                world.hang_up(end, leg);
+            }
+        }
+        world.run(secs(40));
+        learn(&mut world, &mut parties);
+    }
+    let torn = parties.iter().map(|party| party.legs.len()).sum();
+    world.assert_quiet();
+    torn
+}
+
+#[test]
+fn every_call_ends_at_both_ends_whatever_is_lost() {
+    for seed in 0..seeds() {
+        let torn = std::panic::catch_unwind(|| storm(seed)).unwrap_or_else(|fault| {
+            eprintln!("seed {seed}");
+            std::panic::resume_unwind(fault)
+        });
+        assert_eq!(torn, 0, "seed {seed}: one end kept a call the other had left");
+    }
+}
+
+#[test]
+fn a_stack_written_out_in_mid_call_goes_on_with_the_same_bytes() {
+    for pause in [0, 15, 30, 45, 60, 75, 90, 400, 700] {
+        let run = |swap: bool| {
+            let mut world = World::pair(99);
+            let caller = world.ask(0, |stack, now| stack.invite(now, invite())).unwrap();
+            let mut callee = None;
+            for step in 0..60u64 {
+                world.run(millis(15));
+                if swap && step * 15 == pause {
+                    for end in 0..2 {
+                        let bytes = postcard::to_stdvec(world.stack(end)).unwrap();
+                        *world.stack(end) = postcard::from_bytes::<Stack>(&bytes).unwrap();
+                    }
+                }
+                for event in world.events(1) {
+                    if let Event::Incoming(incoming) = event {
+                        callee = Some(incoming.leg);
+                    }
+                }
+                let leg = callee.unwrap_or(LegId(0));
+                match step {
+                    3 => drop(world.ask(1, |stack, now| stack.ring(now, leg, Some(rtp()))).unwrap()),
+                    5 => drop(world.ask(1, |stack, now| stack.answer(now, leg, rtp())).unwrap()),
+                    9 => world.ask(0, |stack, now| stack.reinvite(now, caller, Direction::SendOnly)).unwrap(),
+                    30 => world.hang_up(0, caller),
+                    _ => {}
+                }
+            }
+            world.assert_quiet();
+            world.log.iter().map(|(at, flow, message)| format!("{at:?} {flow:?} {message:?}")).collect::<Vec<_>>()
+        };
+        assert_eq!(run(false), run(true), "read back after {pause} ms");
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    let run = || {
+        let mut world = World::pair(5);
+        world.weather = Weather { loss: 100, double: 100, delay: 5, jitter: 300 };
+        let leg = world.ask(0, |stack, now| stack.invite(now, invite())).unwrap();
+        world.run(secs(9));
+        world.hang_up(0, leg);
+        world.run(secs(99));
+        world.log.iter().map(|(at, _, message)| format!("{at:?} {message:?}")).collect::<Vec<_>>()
+    };
+    assert_eq!(run(), run());
+}
