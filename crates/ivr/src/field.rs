@@ -33,10 +33,11 @@ impl<'t> Reader<'t> {
 
     /// The phrase of `key`, or these prompts.
     pub(crate) fn phrase_or(&mut self, fields: &mut Fields<'t>, key: &'static str, default: &[&str]) -> Phrase {
-        match fields.take(key) {
-            Some(value) => self.phrase(value),
-            None => default.iter().map(|id| Item::Prompt((*id).into())).collect(),
+        if let Some(value) = fields.take(key) {
+            return self.phrase(value);
         }
+        default.iter().for_each(|id| self.prompt_known(id, fields.offset));
+        default.iter().map(|id| Item::Prompt((*id).into())).collect()
     }
 
     fn item(&mut self, value: &'t Value<'t>) -> Option<Item> {

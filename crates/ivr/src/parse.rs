@@ -183,12 +183,25 @@ impl<'t> Reader<'t> {
         let Some(table) = self.report.table(value) else { return BTreeMap::new() };
         let mut variables = BTreeMap::new();
         for (name, value) in table {
-            self.write(name.get_ref(), name.span().start, false);
-            if let Some(Text::Literal(text)) = self.scalar(value, true) {
-                variables.insert(Name::from(name.get_ref().as_ref()), text);
+            let (name, offset) = (name.get_ref().as_ref(), name.span().start);
+            self.write(name, offset, false);
+            match self.scalar(value, true) {
+                Some(Text::Literal(text)) => self.initial(&mut variables, name, text, offset),
+                Some(Text::Variable(_)) => {
+                    self.report.error(value.span().start, "a variable begins with a plain value")
+                }
+                None => {}
             }
         }
         variables
+    }
+
+    fn initial(&mut self, variables: &mut BTreeMap<Name, Name>, name: &str, text: Name, offset: usize) {
+        match name {
+            "language" => self.report.error(offset, "the first language is the dialplan's own key `language`"),
+            "priority" if text.parse::<i32>().is_err() => self.report.error(offset, "a priority is a number of points"),
+            _ => drop(variables.insert(name.into(), text)),
+        }
     }
 
     fn lists(&mut self, value: &'t Value<'t>) {

@@ -11,10 +11,10 @@ pub const ITEMS_MAX: usize = 64;
 pub(crate) type Phrase = Vec<Item>;
 
 /// A value written in the plan, or a variable's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Text {
-    Literal(Name),
     Variable(Name),
+    Literal(Name),
 }
 
 /// One part of a phrase.

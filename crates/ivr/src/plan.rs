@@ -130,6 +130,8 @@ pub(crate) struct Queue {
     pub(crate) announce: Option<Announce>,
     pub(crate) comfort: Option<Comfort>,
     pub(crate) keys: BTreeMap<char, NodeId>,
+    /// After an agent served the caller and hung up; `None`: the call ends.
+    pub(crate) served: Option<NodeId>,
     pub(crate) timed_out: NodeId,
     pub(crate) full: NodeId,
     pub(crate) no_agents: NodeId,
@@ -195,7 +197,7 @@ impl Verb {
             }
             Verb::Queue(queue) => {
                 let refused = [&queue.full, &queue.no_agents, &queue.busy, &queue.offline, &queue.unknown];
-                let waited = queue.keys.values().chain([&queue.timed_out]);
+                let waited = queue.keys.values().chain([&queue.timed_out]).chain(&queue.served);
                 refused.into_iter().map(at_once).chain(waited.map(later)).collect()
             }
             Verb::Dial(dial) => {

@@ -507,4 +507,24 @@ mod tests {
             assert_eq!(words(value), expected, "{value}");
         }
     }
+
+    #[test]
+    fn everything_said_has_a_prompt() {
+        let phrases: Vec<Vec<&str>> =
+            include_str!("../../../prompts/phrases.tsv").lines().map(|line| line.split('\t').collect()).collect();
+        let forms = [Form::Digits, Form::Telephone, Form::AgentNumber, Form::Place, Form::Duration, Form::Amount];
+        let numbers = Unit::NAMES.map(|(_, unit)| Form::Number(Some(unit))).into_iter().chain([Form::Number(None)]);
+        let forms: Vec<Form> = forms.into_iter().chain(numbers).collect();
+        let values = ["-1", "0", "1", "2", "3.05", "12", "3661", "12345", "1234567890123", "*#"];
+        for (language, column) in [("zh", 2), ("en", 3)] {
+            let mut said: Vec<&str> =
+                (0..200).flat_map(|n| say(language, Form::Number(None), &n.to_string())).collect();
+            said.extend(forms.iter().flat_map(|form| values.map(|value| say(language, *form, value))).flatten());
+            said.extend([1, 7, 99].into_iter().flat_map(|m| predicted_wait(language, Duration::from_secs(60 * m))));
+            for id in said {
+                let phrase = phrases.iter().find(|phrase| phrase[0] == id);
+                assert!(phrase.is_some_and(|phrase| phrase[column] != "-"), "{language} {id}");
+            }
+        }
+    }
 }

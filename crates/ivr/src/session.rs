@@ -87,7 +87,7 @@ impl Session {
             Input::Dequeued(reason) => self.dequeued(node, reason),
             Input::AgentUnavailable(availability) => self.agent_unavailable(node, availability),
             Input::DialFailed(outcome) => self.dial_ended(node, Some(outcome)),
-            Input::PartnerLeft => self.dial_ended(node, None),
+            Input::PartnerLeft => self.partner_left(node),
         };
         self.go(now, plan, next);
     }
@@ -149,7 +149,7 @@ impl Session {
             Verb::Collect(collect) => self.ask(now, verb, &collect.ask),
             Verb::Goto { then } => Some(*then),
             Verb::Set { values, then } => {
-                values.iter().for_each(|(name, text)| self.set(name, text));
+                self.set(values);
                 Some(*then)
             }
             Verb::Branch { cases, otherwise } => Some(self.choose(now, plan, cases).unwrap_or(*otherwise)),
@@ -259,6 +259,15 @@ impl Session {
         None
     }
 
+    /// The agent or the dialled party hung up and the caller is still here.
+    fn partner_left(&mut self, node: &Node) -> Option<NodeId> {
+        let Verb::Queue(queue) = &node.verb else { return self.dial_ended(node, None) };
+        if queue.served.is_none() {
+            self.end(crate::verb::DECLINED);
+        }
+        queue.served
+    }
+
     fn dial_ended(&mut self, node: &Node, failed: Option<OfferOutcome>) -> Option<NodeId> {
         let (Stage::Dialling, Verb::Dial(dial)) = (&self.stage, &node.verb) else { return None };
         Some(match failed {
@@ -281,14 +290,21 @@ impl Session {
         cases.iter().find(holds).map(|case| case.goto)
     }
 
-    fn set(&mut self, name: &Name, text: &Text) {
-        let secret = matches!(text, Text::Variable(from) if self.values.get(from).is_some_and(|value| value.secret));
-        let text = self.text(text).unwrap_or_default();
-        if **name != *"language" {
-            self.values.insert(name.clone(), Value { text, secret });
-        } else if !text.is_empty() {
-            self.language = text.into();
+    /// All values are taken before any is set: the order in the file does not matter.
+    fn set(&mut self, values: &[(Name, Text)]) {
+        let taken: Vec<Value> = values.iter().map(|(_, text)| self.value(text)).collect();
+        for ((name, _), value) in values.iter().zip(taken) {
+            if **name == *"language" {
+                self.language = value.text.into();
+            } else {
+                self.values.insert(name.clone(), value);
+            }
         }
+    }
+
+    fn value(&self, text: &Text) -> Value {
+        let secret = matches!(text, Text::Variable(from) if self.values.get(from).is_some_and(|value| value.secret));
+        Value { text: self.text(text).unwrap_or_default(), secret }
     }
 
     /// A text's value; `None` when it is an unset or empty variable.

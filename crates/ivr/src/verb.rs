@@ -15,7 +15,7 @@ const VERBS: [&str; 12] =
 /// Stands for a node that could not be read.
 pub(crate) const UNREAD: Verb = Verb::HangUp { status: 500 };
 /// Status of a call hung up before it was answered, when the plan names none.
-const DECLINED: u16 = 480;
+pub(crate) const DECLINED: u16 = 480;
 
 const SECONDS: fn(u64) -> Duration = Duration::from_secs;
 
@@ -143,6 +143,7 @@ impl<'t> Reader<'t> {
                 (Text::Literal(text), "language") => {
                     self.known(value.span().start, "language", text, &self.names.languages, true);
                 }
+                (Text::Variable(_), "language") => self.report.error(value.span().start, "a language is written out"),
                 (Text::Literal(text), "priority") if text.parse::<i32>().is_err() => {
                     self.report.error(value.span().start, "a priority is a number of points");
                 }
@@ -244,6 +245,7 @@ impl<'t> Reader<'t> {
             announce: fields.take("announce").and_then(|value| self.announce(value)),
             comfort: fields.take("comfort").and_then(|value| self.comfort(value)),
             keys: fields.take("keys").map(|value| self.keys(value)).unwrap_or_default(),
+            served: fields.take("served").map(|value| self.node_id(value)),
             timed_out: self.target_or(fields, "timed_out", otherwise),
             full: self.target_or(fields, "full", otherwise),
             no_agents,
@@ -262,6 +264,10 @@ impl<'t> Reader<'t> {
             let skill = match name.strip_prefix('$') {
                 Some(variable) => {
                     self.read(variable, offset, true);
+                    if variable == "language" {
+                        let languages = self.names.languages.iter();
+                        languages.for_each(|language| self.known(offset, "skill", language, &self.names.skills, false));
+                    }
                     Text::Variable(variable.into())
                 }
                 None => {
@@ -271,6 +277,7 @@ impl<'t> Reader<'t> {
             };
             skills.push((skill, level));
         }
+        skills.sort_unstable();
         skills
     }
 

@@ -1,0 +1,216 @@
+//! Mistakes in a dialplan are all found at once, each where it is, with what to do.
+#![allow(clippy::unwrap_used)]
+
+use busyhour_ivr::{Dialplan, Names};
+use busyhour_model::{Diagnostic, Name};
+
+fn names() -> Names {
+    let list = |names: &[&str]| names.iter().map(|name| Name::from(*name)).collect();
+    Names {
+        queues: list(&["enquiry", "general"]),
+        skills: list(&["card"]),
+        trunks: list(&["carrier"]),
+        prompts: list(&["ivr/welcome", "ivr/bye", "ivr/invalid", "ivr/timeout", "digits/1"]),
+        languages: list(&["zh", "en"]),
+    }
+}
+
+fn mistakes(source: &str) -> Vec<Diagnostic> {
+    Dialplan::parse("plan.toml", source, &names()).expect_err("this plan has mistakes")
+}
+
+/// A good plan around one node.
+fn around(node: &str) -> String {
+    format!(
+        "name = \"plan\"\nstart = \"start\"\n[lists]\nvip = [\"138*\"]\n[node.start]\n{node}\n\
+         [node.other]\nmenu = \"ivr/welcome\"\nkeys = {{ 1 = \"end\" }}\ntoo_many = \"end\"\n[node.end]\nhangup = true\n"
+    )
+}
+
+/// The text from the caret on.
+fn caret(mistake: &Diagnostic) -> String {
+    mistake.text.chars().skip(mistake.column.saturating_sub(1)).collect()
+}
+
+/// One node; the message, what stands at the caret, and the help.
+const MISTAKES: &[(&str, &str, &str, &str)] = &[
+    ("goto = \"othr\"", "no node is named `othr`", "\"othr\"", "did you mean `other`?"),
+    ("ply = \"ivr/bye\"\nthen = \"other\"", "unknown verb `ply`", "ply", "did you mean `play`?"),
+    ("then = \"other\"", "node `start` says nothing to do", "start]", "give it one of: answer"),
+    ("answer = true\nring = true\nthen = \"other\"", "more than one verb: answer, ring", "start]", ""),
+    ("answer = true", "node `start` needs `then`", "start]", ""),
+    ("answer = false\nthen = \"other\"", "does nothing", "false", "goto"),
+    ("answer = 1\nthen = \"other\"", "expected true or false, found integer", "1", ""),
+    ("play = \"ivr/by\"\nthen = \"other\"", "no prompt is named `ivr/by`", "\"ivr/by\"", "did you mean `ivr/bye`?"),
+    ("play = \"system/mho\"\nthen = \"other\"", "no prompt", "\"system/mho\"", "did you mean `system/moh`?"),
+    ("play = [\"ivr/bye\", 3]\nthen = \"other\"", "expected a string, found integer", "3]", ""),
+    ("play = [{ silence = \"1 s\" }]\nthen = \"other\"", "`1 s` is not a duration", "\"1 s\"", "\"300ms\""),
+    (
+        "play = \"ivr/bye\"\ninterupt = false\nthen = \"other\"",
+        "unknown key `interupt`",
+        "interupt",
+        "did you mean `interrupt`?",
+    ),
+    (
+        "play = \"ivr/bye\"\nxyzzy = 1\nthen = \"other\"",
+        "unknown key `xyzzy`",
+        "xyzzy",
+        "known here: play, interrupt, then",
+    ),
+    ("say = { number = \"$balance\" }\nthen = \"other\"", "nothing sets the variable `balance`", "\"$balance\"", ""),
+    ("say = { number = 1, unit = \"minits\" }\nthen = \"other\"", "no unit is named `minits`", "\"minits\"", "minutes"),
+    ("say = { number = 1, digits = 2 }\nthen = \"other\"", "say exactly one value", "{ number", "telephone"),
+    ("menu = \"ivr/bye\"\nkeys = { 12 = \"other\" }\ntoo_many = \"end\"", "`12` is not a key", "12 =", "0 to 9"),
+    ("menu = \"ivr/bye\"\nkeys = { 1 = \"other\" }", "node `start` needs `too_many`", "start]", ""),
+    (
+        "menu = \"ivr/bye\"\nkeys = { 1 = \"other\" }\nretries = 99\ntoo_many = \"end\"",
+        "99 is not between 0 and 20",
+        "99",
+        "",
+    ),
+    (
+        "menu = \"ivr/bye\"\nkeys = { 1 = \"other\" }\ntimeout = 5\ntoo_many = \"end\"",
+        "expected a duration, found integer",
+        "5",
+        "20s",
+    ),
+    ("collect = \"n\"\nlength = [4, 2]\nthen = \"other\"\ntoo_many = \"end\"", "2 is not between 4 and 63", "2]", ""),
+    (
+        "collect = \"caller\"\nlength = 4\nthen = \"other\"\ntoo_many = \"end\"",
+        "`caller` cannot be set",
+        "\"caller\"",
+        "",
+    ),
+    ("collect = \"n\"\nlength = 4\nthen = \"other\"\ntoo_many = \"end\"", "`n` is set and never used", "\"n\"", ""),
+    (
+        "collect = \"pin\"\nsecret = true\nlength = 4\nthen = \"aloud\"\ntoo_many = \"end\"\n[node.aloud]\nsay = { digits = \"$pin\" }\nthen = \"other\"",
+        "the variable `pin` is secret",
+        "\"$pin\"",
+        "",
+    ),
+    ("set = { language = \"eng\" }\nthen = \"other\"", "no language is named `eng`", "\"eng\"", "did you mean `en`?"),
+    ("set = { priority = \"high\" }\nthen = \"other\"", "a priority is a number", "\"high\"", ""),
+    (
+        "branch = [{ caler = \"138*\", goto = \"end\" }]\nelse = \"other\"",
+        "unknown key `caler`",
+        "caler",
+        "did you mean `caller`?",
+    ),
+    ("branch = [{ caller = \"13x\", goto = \"end\" }]\nelse = \"other\"", "`13x` is not a number", "\"13x\"", "@vip"),
+    (
+        "branch = [{ caller = \"@vips\", goto = \"end\" }]\nelse = \"other\"",
+        "no list is named `vips`",
+        "\"@vips\"",
+        "did you mean `vip`?",
+    ),
+    (
+        "branch = [{ weekday = \"mo-fr\", goto = \"end\" }]\nelse = \"other\"",
+        "`mo-fr` is not a weekday",
+        "\"mo-fr\"",
+        "",
+    ),
+    ("branch = [{ time = \"9-18\", goto = \"end\" }]\nelse = \"other\"", "`9-18` is not a time of day", "\"9-18\"", ""),
+    ("branch = [{ date = \"2026-02-30\", goto = \"end\" }]\nelse = \"other\"", "is not a date", "\"2026-02-30\"", ""),
+    ("branch = [{ goto = \"end\" }]\nelse = \"other\"", "this case has no condition", "{ goto", "else"),
+    (
+        "branch = [{ origin = \"carier\", goto = \"end\" }]\nelse = \"other\"",
+        "no trunk is named",
+        "\"carier\"",
+        "did you mean `carrier`?",
+    ),
+    ("queue = \"enquiri\"\nelse = \"other\"", "no queue is named `enquiri`", "\"enquiri\"", "did you mean `enquiry`?"),
+    ("queue = \"enquiry\"\ntimed_out = \"other\"\nno_agents = \"end\"", "node `start` needs `full`", "start]", ""),
+    (
+        "queue = \"enquiry\"\nagent = \"7\"\ntimed_out = \"other\"\nfull = \"end\"\nno_agents = \"end\"\noffline = \"end\"\nunknown = \"end\"",
+        "node `start` needs `busy`",
+        "start]",
+        "",
+    ),
+    (
+        "queue = \"enquiry\"\nskills = { cards = 1 }\nelse = \"other\"",
+        "no skill is named `cards`",
+        "cards =",
+        "did you mean `card`?",
+    ),
+    ("queue = \"enquiry\"\nannounce = { every = \"0s\" }\nelse = \"other\"", "`every` is at least", "\"0s\"", ""),
+    (
+        "dial = { number = \"021\", trunk = \"carier\" }\nelse = \"other\"",
+        "no trunk is named",
+        "\"carier\"",
+        "did you mean `carrier`?",
+    ),
+    (
+        "dial = \"021\"\nno_answer = \"other\"\nbusy = \"end\"\nfailed = \"end\"",
+        "node `start` needs `hung_up`",
+        "start]",
+        "",
+    ),
+    ("hangup = 200", "200 is not between 400 and 699", "200", ""),
+    ("goto = \"start\"", "endless loop: start -> start", "start]", "hang up"),
+    (
+        "play = \"ivr/bye\"\nthen = \"b\"\n[node.b]\nqueue = \"enquiry\"\nno_agents = \"start\"\nelse = \"other\"",
+        "endless loop",
+        "b]",
+        "hang up",
+    ),
+    ("goto = \"other\"\n[node.lost]\ngoto = \"end\"", "no path leads to node `lost`", "lost]", ""),
+];
+
+#[test]
+fn each_mistake_is_found_where_it_is_with_what_to_do() {
+    for (node, message, at, help) in MISTAKES {
+        let source = around(node);
+        let found = match Dialplan::parse("plan.toml", &source, &names()) {
+            Ok(parsed) => parsed.warnings,
+            Err(mistakes) => mistakes,
+        };
+        let Some(mistake) = found.iter().find(|mistake| mistake.message.contains(message)) else {
+            panic!("{node}\nwants `{message}`, found {found:#?}");
+        };
+        assert!(caret(mistake).starts_with(at), "{node}\n{mistake}");
+        assert!(mistake.help.as_deref().unwrap_or_default().contains(help), "{node}\n{mistake}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_reported_at_once_in_the_order_of_the_file() {
+    let source =
+        "start = \"a\"\n[node.a]\nplay = \"ivr/welcme\"\nthen = \"b\n[node.c]\nqueue = \"enquiri\"\nelse = 3\n";
+    let lines: Vec<_> = mistakes(source).iter().map(|mistake| mistake.line).collect();
+    assert_eq!(lines, [1, 3, 4, 4, 6, 7], "{:#?}", mistakes(source));
+}
+
+#[test]
+fn a_file_that_is_no_dialplan_is_refused_with_its_first_needs() {
+    let said: Vec<_> = mistakes("").into_iter().map(|mistake| mistake.message).collect();
+    assert_eq!(said, ["the dialplan needs `name`", "the dialplan needs `node`", "the dialplan needs `start`"]);
+}
+
+#[test]
+fn mistakes_in_a_dialplans_own_tests_are_mistakes_too() {
+    let table = [
+        ("{ her = \"ivr/bye\" }", "a step does or expects exactly one thing"),
+        ("{ hear = \"ivr/by\" }", "no prompt is named `ivr/by`"),
+        ("{ queue = \"enquire\" }", "no queue is named `enquire`"),
+        ("{ enter = \"nowhere\" }", "no node is named `nowhere`"),
+        ("{ dequeue = \"ful\" }", "`ful` is none of: timed_out, full, no_agents"),
+        ("{ press = \"1\", pass = \"1s\" }", "a step does or expects exactly one thing"),
+    ];
+    for (step, message) in table {
+        let source = format!("{}[[test]]\nname = \"t\"\nsteps = [{step}]\n", around("goto = \"other\""));
+        let found = mistakes(&source);
+        assert!(found.iter().any(|mistake| mistake.message.contains(message)), "{step}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_failing_test_of_a_dialplan_says_what_happened_instead() {
+    let source = format!(
+        "{}[[test]]\nname = \"t\"\nsteps = [{{ press = \"1\" }},\n{{ queue = \"general\" }}]\n",
+        around("goto = \"other\"")
+    );
+    let outcome = Dialplan::parse("plan.toml", &source, &names()).unwrap().plan.test().remove(0);
+    assert_eq!(outcome.line, source.lines().count());
+    let failure = outcome.failure.unwrap();
+    assert!(failure.contains("general") && failure.contains("HungUp(480)"), "{failure}");
+}

@@ -1,0 +1,391 @@
+//! What a caller notices of each outcome of each node.
+#![allow(clippy::unwrap_used)]
+
+use busyhour_ivr::{AgentAvailability, Caller, DialTarget, Dialplan, Input, Names, Session, Step};
+use busyhour_model::{DequeueReason, Name, Number, OfferOutcome, Sound, Time};
+use std::time::Duration;
+
+/// Monday 2026-11-23 10:00 in China.
+const START: Time = Time::from_secs(1_795_399_200);
+
+/// A session of a plan and the clock beside it.
+struct Call {
+    plan: Dialplan,
+    session: Session,
+    now: Time,
+}
+
+impl Call {
+    fn new(nodes: &str) -> Call {
+        Call::from("13800138000", nodes)
+    }
+
+    /// The nodes `n1` … `n4` hang up with 601 … 604; `start` is given.
+    fn from(number: &str, nodes: &str) -> Call {
+        let ends: String = (1..=4).map(|n| format!("[node.n{n}]\nhangup = 60{n}\n")).collect();
+        let list = |names: &[&str]| names.iter().map(|name| Name::from(*name)).collect();
+        let names = Names {
+            queues: list(&["q"]),
+            skills: list(&["zh", "en", "card"]),
+            trunks: list(&["t"]),
+            ..Names::default()
+        };
+        let source =
+            format!("name = \"p\"\nstart = \"start\"\n[lists]\nvip = [\"139*\"]\n[node.start]\n{nodes}\n{ends}");
+        let plan = match Dialplan::parse("p.toml", &source, &names) {
+            Ok(parsed) => parsed.plan,
+            Err(mistakes) => panic!("{}", mistakes.iter().map(|m| format!("{m}\n")).collect::<String>()),
+        };
+        let caller = Caller { from: Number::parse(number), to: Number::parse("95118"), origin: "t".into() };
+        let session = Session::new(START, &plan, caller);
+        Call { plan, session, now: START }
+    }
+
+    /// Tell it one thing; everything it wants then, in short.
+    fn tell(&mut self, input: Input) -> String {
+        self.session.handle(self.now, &self.plan, input);
+        self.steps()
+    }
+
+    fn steps(&mut self) -> String {
+        let steps: Vec<_> = std::iter::from_fn(|| self.session.poll_step()).map(|step| short(&step)).collect();
+        steps.join(" ")
+    }
+
+    fn start(&mut self) -> String {
+        self.tell(Input::Start)
+    }
+
+    fn press(&mut self, keys: &str) -> String {
+        let steps: Vec<_> =
+            keys.chars().map(|key| self.tell(Input::Digit(key))).filter(|steps| !steps.is_empty()).collect();
+        steps.join(" ")
+    }
+
+    /// Go to the next deadline, which must be so many milliseconds away.
+    fn wait(&mut self, millis: u64) -> String {
+        let due = self.session.poll_timeout().expect("a deadline");
+        assert_eq!(due.since(self.now), Duration::from_millis(millis));
+        self.now = due;
+        self.tell(Input::Timeout)
+    }
+}
+
+/// `Entered` is left out: node names of ends are seen by their status.
+fn short(step: &Step) -> String {
+    let sound = |sound: &Sound| match sound {
+        Sound::Prompt { language, id } => format!("{language}:{id}"),
+        Sound::Silence(millis) => format!("{millis}ms"),
+    };
+    match step {
+        Step::Entered(node) => format!("@{node}"),
+        Step::Ring => "ring".into(),
+        Step::Answer => "answer".into(),
+        Step::Play { sounds, repeat } => {
+            let sounds: Vec<_> = sounds.iter().map(sound).collect();
+            format!("{}[{}]", if *repeat { "loop" } else { "play" }, sounds.join(" "))
+        }
+        Step::Stop => "stop".into(),
+        Step::Enqueue { queue, skills, priority, agent, wait_busy } => {
+            let skills: Vec<_> = skills.iter().map(|(name, level)| format!("{name}{level}")).collect();
+            format!("queue({queue} {priority} {} {} {wait_busy})", skills.join("+"), agent.as_deref().unwrap_or("-"))
+        }
+        Step::AskPlace => "place?".into(),
+        Step::Announced { ahead, .. } => format!("announced({ahead})"),
+        Step::LeaveQueue => "leave".into(),
+        Step::Dial { to: DialTarget::Number { number, trunk }, timeout } => {
+            format!("dial({number} {} {})", trunk.as_deref().unwrap_or("-"), timeout.as_secs())
+        }
+        Step::Dial { to: DialTarget::Agent(agent), timeout } => format!("dial(agent {agent} {})", timeout.as_secs()),
+        Step::HangUp { status } => format!("bye{status}"),
+    }
+}
+
+const MENU: &str =
+    "menu = \"m\"\nkeys = { 1 = \"n1\", \"*\" = \"n2\" }\ntimeout = \"3s\"\nretries = 1\ntoo_many = \"n3\"";
+
+#[test]
+fn a_menu_takes_a_key_during_or_after_its_prompt() {
+    let mut call = Call::new(MENU);
+    assert_eq!(call.start(), "@start answer play[zh:m]");
+    assert_eq!(call.press("1"), "stop @n1 bye601");
+    let mut call = Call::new(MENU);
+    call.start();
+    assert_eq!(call.tell(Input::PlayEnded), "");
+    assert_eq!(call.press("*"), "@n2 bye602");
+    assert_eq!(call.tell(Input::Digit('1')), "");
+}
+
+#[test]
+fn a_menu_repeats_after_silence_and_wrong_keys_and_then_gives_up() {
+    let mut call = Call::new(MENU);
+    call.start();
+    call.tell(Input::PlayEnded);
+    assert_eq!(call.wait(3000), "play[zh:ivr/timeout zh:m]");
+    assert_eq!(call.session.poll_timeout(), None);
+    assert_eq!(call.press("7"), "stop @n3 bye603");
+    let mut call = Call::new(MENU);
+    call.start();
+    assert_eq!(call.press("7"), "stop play[zh:ivr/invalid zh:m]");
+}
+
+#[test]
+fn a_menu_that_must_be_heard_takes_the_key_at_its_end() {
+    let mut call = Call::new(&format!("{MENU}\ninterrupt = false"));
+    call.start();
+    assert_eq!(call.press("1"), "");
+    assert_eq!(call.tell(Input::PlayEnded), "@n1 bye601");
+}
+
+#[test]
+fn keys_typed_ahead_skip_prompts_unless_the_menu_forbids_it() {
+    let welcome = "play = \"w\"\nthen = \"menu\"\n[node.menu]\n";
+    let mut call = Call::new(&format!("{welcome}{MENU}"));
+    call.start();
+    assert_eq!(call.press("1"), "stop @menu @n1 bye601");
+    let mut call = Call::new(&format!("{welcome}{MENU}\ntype_ahead = false"));
+    call.start();
+    assert_eq!(call.press("1"), "stop @menu play[zh:m]");
+    let mut call = Call::new(&format!("interrupt = false\n{welcome}{MENU}"));
+    call.start();
+    assert_eq!(call.press("1"), "");
+    assert_eq!(call.tell(Input::PlayEnded), "@menu @n1 bye601");
+}
+
+const COLLECT: &str = "collect = \"v\"\nprompt = \"c\"\nlength = [2, 4]\ntimeout = \"8s\"\ndigit_timeout = \"2s\"\nretries = 1\n\
+                       then = \"said\"\ntoo_many = \"n3\"\n[node.said]\nsay = { digits = \"$v\" }\nthen = \"n1\"";
+
+#[test]
+fn an_entry_ends_by_its_terminator_its_length_or_silence() {
+    let heard = |digits: &str| {
+        let ids: Vec<_> = digits.chars().map(|digit| format!("zh:digits/{digit}")).collect();
+        format!("@said play[{}]", ids.join(" "))
+    };
+    let mut call = Call::new(COLLECT);
+    assert_eq!(call.start(), "@start answer play[zh:c]");
+    assert_eq!(call.press("12#"), format!("stop {}", heard("12")));
+    let mut call = Call::new(COLLECT);
+    call.start();
+    assert_eq!(call.press("1234"), format!("stop {}", heard("1234")));
+    assert_eq!(call.press("#"), "", "the terminator after a full entry belongs to it");
+    assert_eq!(call.press("#"), "stop @n1 bye601");
+    let mut call = Call::new(COLLECT);
+    call.start();
+    call.tell(Input::PlayEnded);
+    call.press("123");
+    assert_eq!(call.wait(2000), heard("123"));
+}
+
+#[test]
+fn an_entry_too_short_or_missing_is_asked_again_and_then_given_up() {
+    let mut call = Call::new(COLLECT);
+    call.start();
+    assert_eq!(call.press("1#"), "stop play[zh:ivr/invalid zh:c]");
+    call.tell(Input::PlayEnded);
+    assert_eq!(call.wait(8000), "@n3 bye603");
+    let mut call = Call::new(COLLECT);
+    call.start();
+    call.press("1");
+    assert_eq!(call.wait(2000), "play[zh:ivr/invalid zh:c]");
+}
+
+#[test]
+fn a_secret_entry_is_compared_but_never_shown() {
+    let nodes = "collect = \"pin\"\nsecret = true\nlength = 4\nthen = \"check\"\ntoo_many = \"n3\"\n\
+                 [node.check]\nbranch = [{ \"$pin\" = \"4711\", goto = \"menu\" }]\nelse = \"n2\"\n[node.menu]\nmenu = \"m\"\nkeys = {}\ntoo_many = \"n1\"";
+    let mut call = Call::new(nodes);
+    call.start();
+    call.press("471");
+    let typing = format!("{:?}", call.session);
+    assert_eq!(call.press("1"), "@check @menu play[zh:m]");
+    let stored = format!("{:?}", call.session);
+    assert!(!typing.contains("471") && !stored.contains("4711") && stored.contains("(secret)"), "{typing} {stored}");
+}
+
+const QUEUE: &str = "queue = \"q\"\npriority = 5\nskills = { card = 2, \"$language\" = 1 }\ngreeting = \"g\"\n\
+                     announce = { after = \"10s\", every = \"30s\", key = \"0\" }\ncomfort = { after = \"15s\", every = \"60s\", play = \"c\" }\n\
+                     keys = { 1 = \"n4\" }\ntimed_out = \"n1\"\nfull = \"n2\"\nno_agents = \"n3\"";
+const MOH: &str = "loop[:system/moh]";
+
+#[test]
+fn a_waiting_caller_hears_greeting_music_place_and_comfort() {
+    let place = |ahead, secs| Input::Place { ahead, wait: Some(Duration::from_secs(secs)) };
+    let mut call = Call::new(QUEUE);
+    assert_eq!(call.start(), "@start answer queue(q 5 zh1+card2 - false) play[zh:g]");
+    assert_eq!(call.tell(Input::PlayEnded), MOH);
+    assert_eq!(call.wait(10_000), "place?");
+    let told = "play[zh:queue/position zh:digits/2l zh:unit/wei zh:queue/waiting zh:queue/ewt zh:digits/3 zh:unit/minute] announced(2)";
+    assert_eq!(call.tell(place(2, 150)), told);
+    call.now += Duration::from_secs(5);
+    assert_eq!(call.tell(Input::PlayEnded), MOH, "music between two announcements");
+    assert_eq!(call.wait(3000), "play[zh:c]");
+    assert_eq!(call.tell(Input::PlayEnded), MOH);
+    assert_eq!(call.wait(22_000), "place?");
+    assert_eq!(call.tell(Input::Place { ahead: 0, wait: None }), "play[zh:queue/next] announced(0)");
+    assert_eq!(call.press("0"), "place?");
+    assert_eq!(call.tell(place(0, 30)), "play[zh:queue/next zh:queue/ewt zh:queue/ewt-less] announced(0)");
+    assert_eq!(call.press("5"), "");
+    assert_eq!(call.press("1"), "leave stop @n4 bye604");
+}
+
+#[test]
+fn music_returns_when_an_agent_did_not_answer() {
+    let mut call = Call::new(QUEUE);
+    call.start();
+    call.now += Duration::from_secs(40);
+    call.session.resume_waiting(call.now);
+    assert_eq!(call.steps(), MOH);
+    assert_eq!(call.wait(3000), "place?");
+}
+
+#[test]
+fn a_queue_that_gives_the_call_back_leads_on_by_reason() {
+    let table = [
+        (DequeueReason::TimedOut, "@n1 bye601"),
+        (DequeueReason::Full, "@n2 bye602"),
+        (DequeueReason::NoAgents, "@n3 bye603"),
+        (DequeueReason::Abandoned, "bye480"),
+    ];
+    for (reason, expected) in table {
+        let mut call = Call::new(QUEUE);
+        call.start();
+        assert_eq!(call.tell(Input::Dequeued(reason)), expected);
+        assert_eq!(call.session.poll_timeout(), None);
+    }
+}
+
+#[test]
+fn a_refused_place_is_not_followed_by_its_music() {
+    let mut call = Call::new(QUEUE.replace("greeting = \"g\"\n", "").as_str());
+    call.session.handle(call.now, &call.plan, Input::Start);
+    while !matches!(call.session.poll_step(), Some(Step::Enqueue { .. })) {}
+    assert_eq!(call.tell(Input::Dequeued(DequeueReason::Full)), "@n2 bye602");
+}
+
+#[test]
+fn an_agent_number_has_four_outcomes() {
+    let nodes = "collect = \"a\"\nlength = [1, 8]\nthen = \"agent\"\ntoo_many = \"n4\"\n[node.agent]\nqueue = \"q\"\nagent = \"$a\"\n\
+                 busy = \"n1\"\noffline = \"n2\"\nunknown = \"n3\"\nelse = \"n4\"";
+    let table = [
+        (AgentAvailability::Busy, "@n1 bye601"),
+        (AgentAvailability::Offline, "@n2 bye602"),
+        (AgentAvailability::Unknown, "@n3 bye603"),
+    ];
+    for (availability, expected) in table {
+        let mut call = Call::new(nodes);
+        call.start();
+        assert_eq!(call.press("1001#"), format!("@agent queue(q 0  1001 false) {MOH}"));
+        assert_eq!(call.tell(Input::AgentUnavailable(availability)), expected);
+    }
+    let empty = "queue = \"q\"\nagent = \"$a\"\nunknown = \"n3\"\nelse = \"n4\"\n[variables]\na = \"\"";
+    assert_eq!(Call::new(empty).start(), "@start @n3 bye603", "nothing was keyed in");
+}
+
+#[test]
+fn dialling_out_has_its_outcomes() {
+    let nodes = "dial = { number = \"02112345678\", trunk = \"t\" }\ntimeout = \"20s\"\nno_answer = \"n1\"\nbusy = \"n2\"\nfailed = \"n3\"\nhung_up = \"n4\"";
+    let table = [
+        (Input::DialFailed(OfferOutcome::NoAnswer), "@n1 bye601"),
+        (Input::DialFailed(OfferOutcome::Refused), "@n2 bye602"),
+        (Input::DialFailed(OfferOutcome::Unreachable), "@n3 bye603"),
+        (Input::PartnerLeft, "@n4 bye604"),
+    ];
+    for (input, expected) in table {
+        let mut call = Call::new(nodes);
+        assert_eq!(call.start(), "@start answer dial(02112345678 t 20)");
+        assert_eq!(call.press("1"), "");
+        assert_eq!(call.tell(input), expected);
+    }
+    let agent = "dial = { agent = \"$caller\" }\nelse = \"n1\"";
+    assert_eq!(Call::new(agent).start(), "@start answer dial(agent 13800138000 30)");
+    assert_eq!(Call::from("anonymous", agent).start(), "@start @n1 bye601", "there is nobody to dial");
+}
+
+#[test]
+fn branches_ask_who_calls_when_and_what_was_set() {
+    let table = [
+        ("caller = \"138*\"", true),
+        ("caller = \"@vip\"", false),
+        ("caller = [\"@vip\", \"+86138*\"]", true),
+        ("dialled = \"95118\"", true),
+        ("origin = \"t\"", true),
+        ("kind = [\"landline\", \"mobile\"]", true),
+        ("kind = \"anonymous\"", false),
+        ("weekday = \"mon-fri\"", true),
+        ("weekday = \"sat-sun\"", false),
+        ("time = \"09:00-18:00\"", true),
+        ("time = \"22:00-10:00\"", false),
+        ("date = \"2026-11-20..2026-11-23\"", true),
+        ("date = [\"2026-11-22\", \"2026-11-24\"]", false),
+        ("\"$n\" = \">=10\"", true),
+        ("\"$n\" = [\"9\", \"12\"]", true),
+        ("\"$language\" = \"en\"", false),
+        ("caller = \"138*\", weekday = \"sun\"", false),
+    ];
+    for (condition, holds) in table {
+        let nodes = format!("branch = [{{ {condition}, goto = \"n1\" }}]\nelse = \"n2\"\n[variables]\nn = 12");
+        let expected = if holds { "@start @n1 bye601" } else { "@start @n2 bye602" };
+        assert_eq!(Call::new(&nodes).start(), expected, "{condition}");
+    }
+}
+
+#[test]
+fn what_is_set_is_used_language_priority_and_variables() {
+    let nodes = "set = { language = \"en\", priority = 70, who = \"$caller\" }\nthen = \"say\"\n[node.say]\n\
+                 play = [\"x\", { silence = \"300ms\" }, { telephone = \"$who\" }, { prompt = \"y\", language = \"zh\" }]\nthen = \"queue\"\n\
+                 [node.queue]\nqueue = \"q\"\npriority = 5\nelse = \"n1\"";
+    let mut call = Call::from("10086", nodes);
+    let digits = "en:digits/1 en:digits/0 en:digits/0 en:digits/8 en:digits/6";
+    assert_eq!(call.start(), format!("@start @say answer play[en:x 300ms {digits} zh:y]"));
+    assert_eq!(call.tell(Input::PlayEnded), format!("@queue queue(q 75  - false) {MOH}"));
+    assert_eq!((&**call.session.node(), &**call.session.language()), ("queue", "en"));
+}
+
+#[test]
+fn ringing_comes_before_an_answer_and_a_call_may_be_refused_unanswered() {
+    assert_eq!(Call::new("ring = true\nthen = \"n1\"").start(), "@start ring @n1 bye601");
+    assert_eq!(
+        Call::new("answer = true\nthen = \"r\"\n[node.r]\nring = true\nthen = \"n1\"").start(),
+        "@start answer @r @n1 bye601"
+    );
+    assert_eq!(Call::new("hangup = 486").start(), "@start bye486");
+}
+
+#[test]
+fn a_call_that_runs_in_circles_is_ended() {
+    let nodes = "collect = \"v\"\nlength = 1\nthen = \"start\"\ntoo_many = \"n1\"\nretries = 0\ninvalid_prompt = []";
+    let mut call = Call::new(nodes);
+    call.start();
+    let mut steps = String::new();
+    for _ in 0..20_000 {
+        steps = call.press("1");
+        if steps.contains("bye") {
+            break;
+        }
+    }
+    assert_eq!(steps, "bye500");
+}
+
+#[test]
+fn a_session_read_back_in_mid_call_goes_on_as_if_nothing_had_happened() {
+    let inputs = [
+        Input::Start,
+        Input::PlayEnded,
+        Input::Timeout,
+        Input::Place { ahead: 3, wait: None },
+        Input::PlayEnded,
+        Input::Digit('1'),
+    ];
+    let (mut kept, mut restored) = (Call::new(QUEUE), Call::new(QUEUE));
+    for input in inputs {
+        for call in [&mut kept, &mut restored] {
+            call.now = call.session.poll_timeout().unwrap_or(call.now);
+        }
+        let plan: Dialplan = postcard::from_bytes(&postcard::to_stdvec(&restored.plan).unwrap()).unwrap();
+        let session: Session = postcard::from_bytes(&postcard::to_stdvec(&restored.session).unwrap()).unwrap();
+        assert_eq!((&plan, &session), (&restored.plan, &restored.session));
+        (restored.plan, restored.session) = (plan, session);
+        assert_eq!(kept.tell(input), restored.tell(input), "{input:?}");
+    }
+    assert_eq!(kept.session, restored.session);
+}
