@@ -1,0 +1,340 @@
+//! The matcher and its naive twin decide alike, command by command, over random systems.
+//!
+//! `BUSYHOUR_TWIN_COMMANDS=1000000 cargo test -p busyhour-acd --test twin` runs a million commands.
+#![allow(clippy::unwrap_used)]
+
+mod naive;
+
+use busyhour_acd::{Acd, AgentChoice, AgentSpec, Command, Decision, Enqueue, QueueSpec, Skill};
+use busyhour_model::{AgentId, CallId, OfferOutcome, QueueId, SkillId, Time};
+use naive::{Naive, State, Twist};
+use std::time::Duration;
+
+const SYSTEMS: u64 = 120;
+const COMMANDS: u64 = match option_env!("BUSYHOUR_TWIN_COMMANDS") {
+    None => 216_000,
+    Some(text) => match u64::from_str_radix(text, 10) {
+        Ok(count) => count,
+        Err(_) => panic!("BUSYHOUR_TWIN_COMMANDS is no number"),
+    },
+};
+
+/// SplitMix64.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % sides
+    }
+
+    fn one_in(&mut self, sides: u64) -> bool {
+        self.roll(sides) == 0
+    }
+
+    fn pick<T: Clone>(&mut self, from: &[T]) -> Option<T> {
+        (!from.is_empty()).then(|| from[self.roll(from.len() as u64) as usize].clone())
+    }
+
+    /// Quarters of a second, so that things often happen at the same moment.
+    fn span(&mut self, quarters: u64) -> Duration {
+        Duration::from_millis(250 * self.roll(quarters))
+    }
+}
+
+/// A random call centre and what happens in it.
+struct System {
+    dice: Dice,
+    now: Time,
+    skills: u64,
+    queues: u64,
+    agents: u64,
+    /// Skill sets agents have, so that groups have several members.
+    sets: Vec<Vec<Skill>>,
+    calls: u64,
+    /// Arrivals per ten commands.
+    load: u64,
+    started: u64,
+}
+
+impl System {
+    fn new(seed: u64) -> System {
+        let mut dice = Dice(seed);
+        let skills = 1 + dice.roll(6);
+        let sets = 1 + dice.roll(40);
+        let sets = (0..sets).map(|_| skill_set(&mut dice, skills, 4)).collect();
+        let (queues, agents, load) = (1 + dice.roll(8), 1 + dice.roll(120), 1 + dice.roll(6));
+        System { dice, now: Time::from_secs(1000), skills, queues, agents, sets, calls: 0, load, started: 0 }
+    }
+
+    fn queue_spec(&mut self) -> QueueSpec {
+        let dice = &mut self.dice;
+        let steps = dice.roll(4) * u64::from(dice.one_in(2));
+        let mut at = Duration::ZERO;
+        let relax = (0..steps)
+            .map(|step| {
+                at += Duration::from_millis(250 + 250 * dice.roll(40));
+                (at, skill_set(dice, self.skills, 2u64.saturating_sub(step)))
+            })
+            .collect();
+        QueueSpec {
+            id: QueueId(dice.roll(self.queues) as u32),
+            required: skill_set(dice, self.skills, 3),
+            relax,
+            priority: [0, 0, 0, 50, 200][dice.roll(5) as usize],
+            goal: Duration::from_secs([5, 10, 20, 60][dice.roll(4) as usize]),
+            choice: [AgentChoice::LeastSkilled, AgentChoice::MostSkilled, AgentChoice::LongestIdle]
+                [dice.roll(3) as usize],
+            wait_max: dice.one_in(2).then(|| dice.span(240)),
+            waiting_max: dice.one_in(3).then(|| dice.roll(8) as u32),
+            overflow_no_agents: dice.one_in(3),
+            wrap_up: [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(5)][dice.roll(3) as usize],
+        }
+    }
+
+    fn agent_spec(&mut self) -> AgentSpec {
+        let id = AgentId(self.dice.roll(self.agents) as u32);
+        AgentSpec { id, skills: self.dice.pick(&self.sets).unwrap() }
+    }
+
+    fn next(&mut self, twin: &Naive) -> Command {
+        self.started += 1;
+        if self.started <= self.queues {
+            let spec = self.queue_spec();
+            return Command::SetQueue(QueueSpec { id: QueueId(self.started as u32 - 1), ..spec });
+        }
+        if self.started <= self.queues + self.agents {
+            let spec = self.agent_spec();
+            let id = AgentId((self.started - self.queues) as u32 - 1);
+            return Command::SetAgent(AgentSpec { id, ..spec });
+        }
+        match self.dice.roll(4) {
+            0 => {}
+            1 => self.now = twin.due().map_or(self.now, |due| due.max(self.now).min(self.now + Duration::from_secs(5))),
+            _ => self.now += self.dice.span(6),
+        }
+        match self.dice.roll(40) {
+            0 => Command::SetQueue(self.queue_spec()),
+            1 => Command::SetAgent(self.agent_spec()),
+            2 if self.dice.one_in(4) => Command::RemoveQueue { queue: QueueId(self.dice.roll(self.queues + 1) as u32) },
+            2 => Command::RemoveAgent { agent: self.any_agent() },
+            3..6 => Command::SignOut { agent: self.any_agent() },
+            6..9 => Command::NotReady {
+                agent: self.any_agent(),
+                reason: ["lunch", "tea"][self.dice.roll(2) as usize].into(),
+            },
+            9 => Command::Occupy { agent: self.any_agent(), call: CallId(1_000_000 + self.dice.roll(5)) },
+            10 => Command::Tick,
+            11..15 => {
+                let not_ready = self.dice.one_in(5).then(|| "late".into());
+                let idle = self.agents_in(twin, |state| *state == State::Out);
+                Command::SignIn { agent: idle, not_ready }
+            }
+            15..19 => {
+                let agent = self.agents_in(twin, |state| matches!(state, State::NotReady(_)));
+                Command::Ready { agent }
+            }
+            other if other < 19 + 2 * self.load => self.enqueue(),
+            _ => self.progress(twin),
+        }
+    }
+
+    /// Somebody picks up, refuses, hangs up or gives up.
+    fn progress(&mut self, twin: &Naive) -> Command {
+        let ringing: Vec<(CallId, AgentId)> = twin.calls.iter().filter_map(|c| Some((c.id, c.ringing?))).collect();
+        let waiting: Vec<CallId> = twin.calls.iter().map(|c| c.id).collect();
+        match self.dice.roll(10) {
+            0 => Command::Leave { call: self.dice.pick(&waiting).unwrap_or(CallId(7)) },
+            1..6 => {
+                let agent = self.agents_in(twin, |state| matches!(state, State::Talking(_)));
+                Command::Released { agent }
+            }
+            pick => {
+                let Some((call, agent)) = self.dice.pick(&ringing) else { return Command::Tick };
+                let agent = if self.dice.one_in(50) { self.any_agent() } else { agent };
+                let outcomes = [
+                    OfferOutcome::NoAnswer,
+                    OfferOutcome::Refused,
+                    OfferOutcome::Unreachable,
+                    OfferOutcome::Abandoned,
+                    OfferOutcome::Answered,
+                ];
+                match pick {
+                    6 => Command::Declined { call, agent, outcome: self.dice.pick(&outcomes).unwrap() },
+                    7 if self.dice.one_in(3) => Command::Leave { call },
+                    _ => Command::Accepted { call, agent },
+                }
+            }
+        }
+    }
+
+    fn enqueue(&mut self) -> Command {
+        let call = CallId(if self.dice.one_in(50) { self.dice.roll(self.calls + 1) } else { self.calls });
+        self.calls += 1;
+        let required = if self.dice.one_in(3) { skill_set(&mut self.dice, self.skills, 2) } else { Vec::new() };
+        let back = if self.dice.one_in(4) { self.dice.span(80) } else { Duration::ZERO };
+        Command::Enqueue(Enqueue {
+            call,
+            queue: QueueId(self.dice.roll(self.queues) as u32),
+            required,
+            priority: [0, 0, 0, 0, 30, -20][self.dice.roll(6) as usize],
+            since: self.now - back,
+            agent: self.dice.one_in(8).then(|| self.any_agent()),
+        })
+    }
+
+    fn any_agent(&mut self) -> AgentId {
+        AgentId(self.dice.roll(self.agents) as u32)
+    }
+
+    fn agents_in(&mut self, twin: &Naive, wanted: impl Fn(&State) -> bool) -> AgentId {
+        let found: Vec<AgentId> = twin.agents.iter().filter(|(_, a)| wanted(&a.state)).map(|(&id, _)| id).collect();
+        self.dice.pick(&found).unwrap_or(AgentId(3))
+    }
+}
+
+fn skill_set(dice: &mut Dice, skills: u64, most: u64) -> Vec<Skill> {
+    (0..dice.roll(most + 1)).map(|_| (SkillId(dice.roll(skills) as u32), 1 + dice.roll(3) as u8)).collect()
+}
+
+/// Runs both over one system; says where they first differ.
+fn compare(seed: u64, commands: u64, twist: Twist) -> Result<Tally, String> {
+    let mut system = System::new(seed);
+    let (mut acd, mut twin) = (Acd::new(seed), Naive::new(twist));
+    let mut tally = Tally::default();
+    let mut out = Vec::new();
+    for step in 0..commands {
+        let command = system.next(&twin);
+        let now = system.now;
+        let told = format!("system {seed}, command {step} at {now:?}: {command:?}");
+        let done = acd.apply(now, command.clone(), &mut out);
+        let (expected, allowed) = twin.apply(now, command);
+        if out != expected || done != allowed {
+            return Err(format!("{told}\n acd  {done:?} {out:?}\n twin {allowed:?} {expected:?}"));
+        }
+        if step % 64 == 0 || step + 1 == commands {
+            acd.check();
+        }
+        let punctual = match twin.due() {
+            Some(due) if acd.poll_timeout().is_none_or(|at| at > due) => {
+                twin.clone().apply(due, Command::Tick).0.is_empty()
+            }
+            _ => true,
+        };
+        if !punctual {
+            return Err(format!("{told}\n due {:?}, acd sleeps till {:?}", twin.due(), acd.poll_timeout()));
+        }
+        tally.count(&out, done.is_err());
+        out.clear();
+    }
+    Ok(tally)
+}
+
+/// What a run reached: a comparison of nothing proves nothing.
+#[derive(Default, Debug)]
+struct Tally {
+    offers: u64,
+    by_agent: u64,
+    direct: u64,
+    runners_up: u64,
+    overflows: u64,
+    withdrawn: u64,
+    denied: u64,
+}
+
+impl Tally {
+    fn count(&mut self, decisions: &[Decision], denied: bool) {
+        self.denied += u64::from(denied);
+        for decision in decisions {
+            match decision {
+                Decision::Offer { why, .. } => {
+                    self.offers += 1;
+                    self.by_agent += u64::from(&*why.rule == "highest_score");
+                    self.direct += u64::from(&*why.rule == "direct_agent");
+                    self.runners_up += u64::from(why.runner_up.is_some());
+                }
+                Decision::Overflow { .. } => self.overflows += 1,
+                Decision::Withdraw { .. } => self.withdrawn += 1,
+                Decision::Agent { .. } => {}
+            }
+        }
+    }
+
+    fn add(&mut self, other: &Tally) {
+        self.offers += other.offers;
+        self.by_agent += other.by_agent;
+        self.direct += other.direct;
+        self.runners_up += other.runners_up;
+        self.overflows += other.overflows;
+        self.withdrawn += other.withdrawn;
+        self.denied += other.denied;
+    }
+}
+
+#[test]
+fn decides_as_the_naive_twin_does() {
+    let mut total = Tally::default();
+    for seed in 0..SYSTEMS {
+        match compare(seed, COMMANDS / SYSTEMS, Twist::None) {
+            Ok(tally) => total.add(&tally),
+            Err(difference) => panic!("{difference}"),
+        }
+    }
+    let enough = COMMANDS / 200;
+    let least = total.offers.min(total.by_agent).min(total.runners_up).min(total.overflows).min(total.denied);
+    assert!(least > enough && total.direct > enough / 2 && total.withdrawn > enough / 10, "{total:?}");
+}
+
+#[test]
+fn a_twin_with_one_rule_wrong_is_found_out() {
+    let twists = [
+        Twist::NoAgeing,
+        Twist::NoRelaxation,
+        Twist::RelaxesLate,
+        Twist::NewestFirst,
+        Twist::ShortestIdle,
+        Twist::IgnoresLevels,
+        Twist::IgnoresSkillCount,
+        Twist::PersonalLast,
+        Twist::DeclineLosesPlace,
+        Twist::AbandonLosesTurn,
+        Twist::TimesOutBeforeWrapUp,
+        Twist::CountsRingingAsWaiting,
+        Twist::SignOutKeepsStranded,
+        Twist::TickAtOnce,
+    ];
+    for twist in twists {
+        let found = (0..SYSTEMS).find(|&seed| compare(seed, 1_500, twist).is_err());
+        assert!(found.is_some(), "{twist:?} went unnoticed");
+    }
+}
+
+#[test]
+fn written_out_in_mid_run_and_read_back_it_goes_on_alike() {
+    for seed in 0..12 {
+        let (mut system, mut twin) = (System::new(seed), Naive::new(Twist::None));
+        let mut acd = Acd::new(seed);
+        let mut restored: Option<Acd> = None;
+        for step in 0..1_200 {
+            let command = system.next(&twin);
+            let (mut out, mut again) = (Vec::new(), Vec::new());
+            let done = acd.apply(system.now, command.clone(), &mut out);
+            if let Some(restored) = &mut restored {
+                assert_eq!(restored.apply(system.now, command.clone(), &mut again), done);
+                assert_eq!(again, out, "system {seed}, command {step}: {command:?}");
+            }
+            twin.apply(system.now, command);
+            if step % 200 == 0 {
+                let bytes = postcard::to_allocvec(&acd).unwrap();
+                let read: Acd = postcard::from_bytes(&bytes).unwrap();
+                assert_eq!(read, acd);
+                assert_eq!(postcard::to_allocvec(&read).unwrap(), bytes, "equal states, equal bytes");
+                restored = Some(read);
+            }
+        }
+        assert_eq!(restored.as_ref(), Some(&acd));
+    }
+}

@@ -1,0 +1,570 @@
+//! The obvious matcher: every call and every agent looked at, every time. Same decisions, no idea in common.
+
+use busyhour_acd::{AgentChoice, Command, Decision, Denied, Enqueue, QueueSpec, Skill};
+use busyhour_model::{
+    AgentId, AgentState, CallId, Candidate, DequeueReason, Name, OfferOutcome, QueueId, SkillId, Time, Why,
+};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A rule got wrong on purpose: the comparison has to find it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Twist {
+    None,
+    NoAgeing,
+    NoRelaxation,
+    RelaxesLate,
+    NewestFirst,
+    ShortestIdle,
+    IgnoresLevels,
+    IgnoresSkillCount,
+    PersonalLast,
+    DeclineLosesPlace,
+    AbandonLosesTurn,
+    TimesOutBeforeWrapUp,
+    CountsRingingAsWaiting,
+    SignOutKeepsStranded,
+    TickAtOnce,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum State {
+    Out,
+    NotReady(Name),
+    Ready,
+    Ringing(Work),
+    Talking(Work),
+    WrapUp(Time, Work),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Work {
+    pub(crate) call: CallId,
+    wrap_up: Duration,
+    after: Box<State>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Agent {
+    skills: BTreeMap<SkillId, u8>,
+    pub(crate) state: State,
+    turn: u64,
+}
+
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub(crate) id: CallId,
+    queue: QueueId,
+    extra: BTreeMap<SkillId, u8>,
+    priority: i32,
+    since: Time,
+    seq: u64,
+    direct: Option<AgentId>,
+    pub(crate) ringing: Option<AgentId>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Naive {
+    twist: Twist,
+    now: Time,
+    pub(crate) queues: BTreeMap<QueueId, QueueSpec>,
+    pub(crate) agents: BTreeMap<AgentId, Agent>,
+    pub(crate) calls: Vec<Call>,
+    seq: u64,
+    turn: u64,
+    out: Vec<Decision>,
+}
+
+fn levels(skills: &[Skill]) -> BTreeMap<SkillId, u8> {
+    let mut map = BTreeMap::new();
+    for &(skill, level) in skills.iter().filter(|s| s.1 > 0) {
+        let held = map.entry(skill).or_insert(0);
+        *held = level.max(*held);
+    }
+    map
+}
+
+fn kind(state: &State) -> AgentState {
+    match state {
+        State::Out => AgentState::SignedOut,
+        State::NotReady(_) => AgentState::NotReady,
+        State::Ready => AgentState::Ready,
+        State::Ringing(_) => AgentState::Ringing,
+        State::Talking(_) => AgentState::Talking,
+        State::WrapUp(..) => AgentState::WrapUp,
+    }
+}
+
+impl Naive {
+    pub(crate) fn new(twist: Twist) -> Naive {
+        let (queues, agents) = (BTreeMap::new(), BTreeMap::new());
+        Naive { twist, now: Time::ZERO, queues, agents, calls: Vec::new(), seq: 0, turn: 0, out: Vec::new() }
+    }
+
+    pub(crate) fn apply(&mut self, now: Time, command: Command) -> (Vec<Decision>, Result<(), Denied>) {
+        self.advance(now);
+        let done = self.execute(command);
+        self.advance(now);
+        (std::mem::take(&mut self.out), done)
+    }
+
+    /// The next moment at which anything changes by itself: one timer per agent, per call and step.
+    pub(crate) fn due(&self) -> Option<Time> {
+        let wraps = self.agents.values().filter_map(|a| match a.state {
+            State::WrapUp(until, _) => Some(until),
+            _ => None,
+        });
+        let waiting = || self.calls.iter().filter(|c| c.ringing.is_none());
+        let late = waiting().filter_map(|c| self.queues[&c.queue].wait_max.map(|w| c.since + w));
+        let steps = waiting()
+            .filter(|c| c.direct.is_none())
+            .flat_map(|c| self.queues[&c.queue].relax.iter().map(|s| c.since + s.0).filter(|&at| at > self.now));
+        wraps.chain(late).chain(steps).min()
+    }
+
+    fn advance(&mut self, now: Time) {
+        let now = now.max(self.now);
+        while let Some(due) = self.due().filter(|&due| due <= now) {
+            self.now = if self.twist == Twist::TickAtOnce { now } else { due.max(self.now) };
+            if self.twist == Twist::TimesOutBeforeWrapUp {
+                self.time_out();
+            }
+            let mut ended: Vec<(Time, AgentId)> = self
+                .agents
+                .iter()
+                .filter_map(|(&id, a)| match a.state {
+                    State::WrapUp(until, _) if until <= self.now => Some((until, id)),
+                    _ => None,
+                })
+                .collect();
+            ended.sort();
+            for (_, id) in ended {
+                let State::WrapUp(_, work) = self.agents[&id].state.clone() else { unreachable!() };
+                self.go_on(id, *work.after);
+            }
+            self.settle();
+            self.time_out();
+        }
+        self.now = now;
+    }
+
+    fn time_out(&mut self) {
+        let late = |n: &Naive, c: &Call| n.queues[&c.queue].wait_max.is_some_and(|w| c.since + w <= n.now);
+        self.overflow_where(DequeueReason::TimedOut, late);
+    }
+
+    fn overflow_where(&mut self, reason: DequeueReason, when: impl Fn(&Naive, &Call) -> bool) {
+        let mut gone: Vec<Call> = self.calls.iter().filter(|c| c.ringing.is_none() && when(self, c)).cloned().collect();
+        gone.sort_by_key(|c| c.seq);
+        for call in gone {
+            self.calls.retain(|c| c.id != call.id);
+            self.out.push(Decision::Overflow { call: call.id, reason });
+        }
+    }
+
+    fn overflow_stranded(&mut self) {
+        self.overflow_where(DequeueReason::NoAgents, |n, c| n.stranded(c));
+    }
+
+    fn stranded(&self, call: &Call) -> bool {
+        let somebody = match call.direct {
+            Some(agent) => self.agents[&agent].state != State::Out,
+            None => self.agents.values().any(|a| a.state != State::Out && self.least_age(call, a).is_some()),
+        };
+        self.queues[&call.queue].overflow_no_agents && !somebody
+    }
+
+    /// How long the call must have waited for this agent; `None` for never.
+    fn least_age(&self, call: &Call, agent: &Agent) -> Option<Duration> {
+        let holds = |wanted: &BTreeMap<SkillId, u8>| {
+            wanted.iter().all(|(skill, level)| {
+                agent.skills.get(skill).is_some_and(|held| held >= level || self.twist == Twist::IgnoresLevels)
+            })
+        };
+        let spec = &self.queues[&call.queue];
+        if !holds(&call.extra) {
+            return None;
+        }
+        if holds(&levels(&spec.required)) {
+            return Some(Duration::ZERO);
+        }
+        if self.twist == Twist::NoRelaxation {
+            return None;
+        }
+        let fitting = spec.relax.iter().filter(|(_, required)| holds(&levels(required))).map(|s| s.0).min();
+        let late = if self.twist == Twist::RelaxesLate { Duration::from_micros(1) } else { Duration::ZERO };
+        fitting.map(|age| age + late)
+    }
+
+    fn fits(&self, call: &Call, agent: &Agent) -> bool {
+        self.least_age(call, agent).is_some_and(|age| self.now.since(call.since) >= age)
+    }
+
+    fn rank(&self, call: &Call, agent: &Agent) -> i64 {
+        let spec = &self.queues[&call.queue];
+        match spec.choice {
+            AgentChoice::LongestIdle => 0,
+            AgentChoice::LeastSkilled if self.twist == Twist::IgnoresSkillCount => 0,
+            AgentChoice::LeastSkilled => agent.skills.len() as i64,
+            AgentChoice::MostSkilled => {
+                let mut wanted = levels(&spec.required);
+                wanted.extend(call.extra.clone());
+                -wanted.keys().filter_map(|skill| agent.skills.get(skill)).map(|&l| i64::from(l)).sum::<i64>()
+            }
+        }
+    }
+
+    fn score(&self, call: &Call) -> f64 {
+        let spec = &self.queues[&call.queue];
+        let base = f64::from(spec.priority) + f64::from(call.priority);
+        let goal = (spec.goal.as_micros() as u64).max(1_000);
+        if self.twist == Twist::NoAgeing {
+            return base;
+        }
+        base + 100.0 / goal as f64 * self.now.since(call.since).as_micros() as f64
+    }
+
+    /// Best first.
+    fn by_score(&self, calls: &mut [&Call]) {
+        calls.sort_by(|a, b| {
+            let order = self.score(b).total_cmp(&self.score(a));
+            let newest = self.twist == Twist::NewestFirst;
+            order.then(if newest {
+                (b.since, b.seq).cmp(&(a.since, a.seq))
+            } else {
+                (a.since, a.seq).cmp(&(b.since, b.seq))
+            })
+        });
+    }
+
+    /// Ready agents who fit, best first.
+    fn candidates(&self, call: &Call) -> Vec<AgentId> {
+        let ready = self.agents.iter().filter(|(_, a)| a.state == State::Ready);
+        let mut fitting: Vec<(i64, u64, AgentId)> = ready
+            .filter(|(_, a)| self.fits(call, a))
+            .map(|(&id, a)| {
+                (self.rank(call, a), if self.twist == Twist::ShortestIdle { u64::MAX - a.turn } else { a.turn }, id)
+            })
+            .collect();
+        fitting.sort();
+        fitting.into_iter().map(|(_, _, id)| id).collect()
+    }
+
+    /// Calls in classes whose oldest call the agent could take, and personal calls.
+    fn calls_waiting(&self, id: AgentId) -> u32 {
+        let agent = &self.agents[&id];
+        let waiting = || self.calls.iter().filter(|c| c.ringing.is_none());
+        let mut classes = BTreeMap::new();
+        for call in waiting().filter(|c| c.direct.is_none()) {
+            let (fits, calls) = classes.entry((call.queue, call.priority, &call.extra)).or_insert((false, 0));
+            *fits |= self.fits(call, agent);
+            *calls += 1;
+        }
+        let personal = waiting().filter(|c| c.direct == Some(id)).count() as u32;
+        personal + classes.values().filter(|c| c.0).map(|c| c.1).sum::<u32>()
+    }
+
+    fn settle(&mut self) {
+        loop {
+            let mut open: Vec<&Call> =
+                self.calls.iter().filter(|c| c.ringing.is_none() && c.direct.is_none()).collect();
+            self.by_score(&mut open);
+            let Some((call, agents)) = open.into_iter().find_map(|call| {
+                let agents = self.candidates(call);
+                (!agents.is_empty()).then(|| (call.clone(), agents))
+            }) else {
+                return;
+            };
+            let waiting = self.calls_waiting(agents[0]);
+            self.offer_to_best(&call, &agents, waiting);
+        }
+    }
+
+    fn offer_to_best(&mut self, call: &Call, agents: &[AgentId], waiting: u32) {
+        let rule = match self.queues[&call.queue].choice {
+            AgentChoice::LeastSkilled => "least_skilled",
+            AgentChoice::MostSkilled => "most_skilled",
+            AgentChoice::LongestIdle => "longest_idle",
+        };
+        let runner_up = agents.get(1).map(|&id| Candidate::Agent(id));
+        self.offer(call, agents[0], rule, agents.len() as u32, waiting, runner_up);
+    }
+
+    fn offer(
+        &mut self,
+        call: &Call,
+        agent: AgentId,
+        rule: &str,
+        agents_idle: u32,
+        calls_waiting: u32,
+        runner_up: Option<Candidate>,
+    ) {
+        let (waited, score) = (self.now.since(call.since), self.score(call));
+        self.calls.iter_mut().find(|c| c.id == call.id).unwrap().ringing = Some(agent);
+        let wrap_up = self.queues[&call.queue].wrap_up;
+        self.enter(agent, State::Ringing(Work { call: call.id, wrap_up, after: State::Ready.into() }));
+        let why = Why { rule: rule.into(), waited, score, agents_idle, calls_waiting, runner_up };
+        self.out.push(Decision::Offer { call: call.id, queue: call.queue, agent, why });
+    }
+
+    fn enter(&mut self, id: AgentId, state: State) {
+        let reason = if let State::NotReady(reason) = &state { Some(reason.clone()) } else { None };
+        self.out.push(Decision::Agent { agent: id, state: kind(&state), reason });
+        self.agents.get_mut(&id).unwrap().state = state;
+    }
+
+    fn go_on(&mut self, id: AgentId, after: State) {
+        match after {
+            State::Ready => self.become_ready(id),
+            State::Out => self.depart(id, None),
+            other => self.enter(id, other),
+        }
+    }
+
+    fn become_ready(&mut self, id: AgentId) {
+        self.turn += 1;
+        self.agents.get_mut(&id).unwrap().turn = self.turn;
+        if !self.seek(id) {
+            self.enter(id, State::Ready);
+        }
+    }
+
+    /// The best call for an agent with no call in hand.
+    fn seek(&mut self, id: AgentId) -> bool {
+        let agent = &self.agents[&id];
+        let waiting: Vec<&Call> = self.calls.iter().filter(|c| c.ringing.is_none()).collect();
+        let total = self.calls_waiting(id);
+        let direct = waiting.iter().filter(|c| c.direct == Some(id)).min_by_key(|c| (c.since, c.seq));
+        let mut open: Vec<&Call> =
+            waiting.iter().filter(|c| c.direct.is_none() && self.fits(c, agent)).copied().collect();
+        self.by_score(&mut open);
+        let direct = if self.twist == Twist::PersonalLast && !open.is_empty() { None } else { direct };
+        if let Some(call) = direct {
+            let call = (*call).clone();
+            self.offer(&call, id, "direct_agent", 1, total, None);
+            return true;
+        }
+        let Some(&call) = open.first() else { return false };
+        let runner_up = open.get(1).map(|c| Candidate::Call(c.id, self.score(c)));
+        let call = call.clone();
+        self.offer(&call, id, "highest_score", 1, total, runner_up);
+        true
+    }
+
+    /// A call that is in no line: an agent, a place or overflow.
+    fn admit(&mut self, call: &Call, new: bool) {
+        let direct_ready = call.direct.is_some_and(|a| self.agents[&a].state == State::Ready);
+        let agents = if call.direct.is_some() { Vec::new() } else { self.candidates(call) };
+        let mut ahead = self.calls.iter().filter(|c| c.queue == call.queue).filter(|c| c.ringing.is_none()).count();
+        if self.twist == Twist::CountsRingingAsWaiting {
+            ahead = self.calls.iter().filter(|c| c.queue == call.queue).count();
+        }
+        let full = self.queues[&call.queue].waiting_max.is_some_and(|max| ahead >= max as usize);
+        self.calls.push(Call { ringing: None, ..call.clone() });
+        if direct_ready {
+            self.offer(call, call.direct.unwrap(), "direct_agent", 1, 1, None);
+        } else if !agents.is_empty() {
+            self.offer_to_best(call, &agents, 1);
+        } else if self.stranded(call) {
+            self.overflow_where(DequeueReason::NoAgents, |_, c| c.id == call.id);
+        } else if new && full {
+            self.overflow_where(DequeueReason::Full, |_, c| c.id == call.id);
+        }
+    }
+
+    fn depart(&mut self, id: AgentId, offered: Option<Call>) {
+        self.enter(id, State::Out);
+        if let Some(call) = offered {
+            self.admit(&call, false);
+        }
+        if self.twist != Twist::SignOutKeepsStranded {
+            self.overflow_stranded();
+        }
+    }
+
+    fn wrong<T>(&self, agent: AgentId) -> Result<T, Denied> {
+        Err(Denied::WrongState { agent, state: kind(&self.agents[&agent].state) })
+    }
+
+    fn take(&mut self, call: CallId) -> Call {
+        let at = self.calls.iter().position(|c| c.id == call).unwrap();
+        self.calls.remove(at)
+    }
+
+    fn execute(&mut self, command: Command) -> Result<(), Denied> {
+        match command {
+            Command::SetQueue(spec) => {
+                self.queues.insert(spec.id, spec);
+                self.settle();
+                self.overflow_stranded();
+                Ok(())
+            }
+            Command::RemoveQueue { queue } => {
+                self.queues.get(&queue).ok_or(Denied::UnknownQueue(queue))?;
+                if self.calls.iter().any(|c| c.queue == queue) {
+                    return Err(Denied::NotEmpty(queue));
+                }
+                self.queues.remove(&queue);
+                Ok(())
+            }
+            Command::SetAgent(spec) => {
+                let skills = levels(&spec.skills);
+                let Some(agent) = self.agents.get_mut(&spec.id) else {
+                    self.agents.insert(spec.id, Agent { skills, state: State::Out, turn: 0 });
+                    return Ok(());
+                };
+                agent.skills = skills;
+                if agent.state == State::Ready {
+                    self.seek(spec.id);
+                }
+                self.overflow_stranded();
+                Ok(())
+            }
+            Command::Enqueue(wish) => self.enqueue(&wish),
+            Command::Leave { call } => self.leave(call),
+            Command::Accepted { call, agent } => {
+                let work = self.offered(call, agent)?;
+                self.take(call);
+                self.enter(agent, State::Talking(work));
+                Ok(())
+            }
+            Command::Declined { call, agent, outcome } => self.declined(call, agent, outcome),
+            Command::Tick => Ok(()),
+            Command::RemoveAgent { agent }
+            | Command::SignIn { agent, .. }
+            | Command::SignOut { agent }
+            | Command::Ready { agent }
+            | Command::NotReady { agent, .. }
+            | Command::Released { agent }
+            | Command::Occupy { agent, .. } => {
+                let state = self.agents.get(&agent).ok_or(Denied::UnknownAgent(agent))?.state.clone();
+                self.personal(agent, state, command)
+            }
+        }
+    }
+
+    fn enqueue(&mut self, wish: &Enqueue) -> Result<(), Denied> {
+        self.queues.get(&wish.queue).ok_or(Denied::UnknownQueue(wish.queue))?;
+        if self.calls.iter().any(|c| c.id == wish.call) {
+            return Err(Denied::AlreadyQueued(wish.call));
+        }
+        if let Some(agent) = wish.agent {
+            self.agents.get(&agent).ok_or(Denied::UnknownAgent(agent))?;
+        }
+        self.seq += 1;
+        let call = Call {
+            id: wish.call,
+            queue: wish.queue,
+            extra: levels(&wish.required),
+            priority: wish.priority,
+            since: wish.since.min(self.now),
+            seq: self.seq,
+            direct: wish.agent,
+            ringing: None,
+        };
+        self.admit(&call, true);
+        Ok(())
+    }
+
+    fn leave(&mut self, id: CallId) -> Result<(), Denied> {
+        let call = self.calls.iter().find(|c| c.id == id).cloned().ok_or(Denied::UnknownCall(id))?;
+        self.take(id);
+        let Some(agent) = call.ringing else { return Ok(()) };
+        let State::Ringing(work) = self.agents[&agent].state.clone() else { unreachable!() };
+        match *work.after {
+            State::Ready if self.twist != Twist::AbandonLosesTurn => {
+                let turn = self.agents[&agent].turn;
+                self.become_ready(agent);
+                self.agents.get_mut(&agent).unwrap().turn = turn;
+            }
+            after => self.go_on(agent, after),
+        }
+        Ok(())
+    }
+
+    fn offered(&self, call: CallId, agent: AgentId) -> Result<Work, Denied> {
+        self.calls.iter().find(|c| c.id == call).ok_or(Denied::UnknownCall(call))?;
+        match &self.agents.get(&agent).ok_or(Denied::UnknownAgent(agent))?.state {
+            State::Ringing(work) if work.call == call => Ok(work.clone()),
+            _ => self.wrong(agent),
+        }
+    }
+
+    fn declined(&mut self, call: CallId, agent: AgentId, outcome: OfferOutcome) -> Result<(), Denied> {
+        self.offered(call, agent)?;
+        let reason = match outcome {
+            OfferOutcome::NoAnswer => "no_answer",
+            OfferOutcome::Refused => "refused",
+            OfferOutcome::Unreachable => "unreachable",
+            OfferOutcome::Abandoned => return self.leave(call),
+            OfferOutcome::Answered => return self.wrong(agent),
+        };
+        let mut call = self.take(call);
+        if self.twist == Twist::DeclineLosesPlace {
+            call.since = self.now;
+        }
+        self.enter(agent, State::NotReady(reason.into()));
+        self.admit(&call, false);
+        Ok(())
+    }
+
+    /// Commands about one agent who exists.
+    fn personal(&mut self, agent: AgentId, state: State, command: Command) -> Result<(), Denied> {
+        match (command, state) {
+            (Command::RemoveAgent { .. }, State::Out) => {
+                self.overflow_where(DequeueReason::NoAgents, |_, c| c.direct == Some(agent));
+                self.agents.remove(&agent);
+            }
+            (Command::SignIn { not_ready: None, .. }, State::Out) => self.become_ready(agent),
+            (Command::SignIn { not_ready: Some(reason), .. }, State::Out) => self.enter(agent, State::NotReady(reason)),
+            (Command::SignOut { .. } | Command::Ready { .. } | Command::NotReady { .. }, State::Out) => {
+                return self.wrong(agent);
+            }
+            (Command::SignOut { .. }, State::Talking(work)) => {
+                self.agents.get_mut(&agent).unwrap().state = State::Talking(Work { after: State::Out.into(), ..work });
+            }
+            (Command::SignOut { .. }, State::Ringing(work)) => {
+                self.out.push(Decision::Withdraw { call: work.call, agent });
+                let call = self.take(work.call);
+                self.depart(agent, Some(call));
+            }
+            (Command::SignOut { .. }, _) => self.depart(agent, None),
+            (Command::Ready { .. }, State::Ready) => {}
+            (Command::Ready { .. }, State::NotReady(_) | State::WrapUp(..)) => self.become_ready(agent),
+            (Command::Ready { .. }, busy) => self.plan(agent, busy, State::Ready),
+            (Command::NotReady { reason, .. }, busy @ (State::Talking(_) | State::Ringing(_))) => {
+                self.plan(agent, busy, State::NotReady(reason));
+            }
+            (Command::NotReady { reason, .. }, state) => {
+                if state != State::NotReady(reason.clone()) {
+                    self.enter(agent, State::NotReady(reason));
+                }
+            }
+            (Command::Released { .. }, State::Talking(work)) => {
+                if work.wrap_up > Duration::ZERO && *work.after != State::Out {
+                    self.enter(agent, State::WrapUp(self.now + work.wrap_up, work));
+                } else {
+                    self.go_on(agent, *work.after);
+                }
+            }
+            (Command::Occupy { call, .. }, free @ (State::Ready | State::NotReady(_))) => {
+                self.enter(agent, State::Talking(Work { call, wrap_up: Duration::ZERO, after: free.into() }));
+            }
+            (Command::Occupy { call, .. }, State::WrapUp(_, work)) => {
+                self.enter(agent, State::Talking(Work { call, ..work }));
+            }
+            _ => return self.wrong(agent),
+        }
+        Ok(())
+    }
+
+    fn plan(&mut self, agent: AgentId, busy: State, after: State) {
+        let after = after.into();
+        let state = match busy {
+            State::Talking(work) => State::Talking(Work { after, ..work }),
+            State::Ringing(work) => State::Ringing(Work { after, ..work }),
+            other => other,
+        };
+        self.agents.get_mut(&agent).unwrap().state = state;
+    }
+}
