@@ -66,7 +66,7 @@ pub(crate) struct Node {
 pub(crate) enum Verb {
     Answer { then: NodeId },
     Ring { then: NodeId },
-    Play { phrase: Phrase, interrupt: bool, then: NodeId },
+    Play(Play),
     Menu(Menu),
     Collect(Collect),
     Goto { then: NodeId },
@@ -75,6 +75,16 @@ pub(crate) enum Verb {
     Queue(Box<Queue>),
     Dial(Dial),
     HangUp { status: u16 },
+}
+
+/// Let the caller hear something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Play {
+    pub(crate) phrase: Phrase,
+    pub(crate) interrupt: bool,
+    /// Without answering the call: early media.
+    pub(crate) early: bool,
+    pub(crate) then: NodeId,
 }
 
 /// What menu and collect share: ask, wait, ask again.
@@ -189,7 +199,7 @@ impl Verb {
         let later = |target: &NodeId| Outcome { target: *target, waits: true };
         match self {
             Verb::Answer { then } | Verb::Ring { then } | Verb::Goto { then } => vec![at_once(then)],
-            Verb::Play { then, .. } | Verb::Set { then, .. } => vec![at_once(then)],
+            Verb::Play(Play { then, .. }) | Verb::Set { then, .. } => vec![at_once(then)],
             Verb::Menu(menu) => menu.keys.values().chain([&menu.ask.too_many]).map(later).collect(),
             Verb::Collect(collect) => [&collect.then, &collect.ask.too_many].map(later).into(),
             Verb::Branch { cases, otherwise } => {

@@ -5,7 +5,7 @@ use crate::calendar::Local;
 use crate::condition::Circumstances;
 use crate::keyed::{Keyed, Value};
 use crate::phrase::{self, Item, Text};
-use crate::plan::{Case, Dial, Dialled, Dialplan, Node, NodeId, Verb};
+use crate::plan::{Case, Dial, Dialled, Dialplan, Node, NodeId, Play, Verb};
 use crate::step::{Caller, DialTarget, Input, Step};
 use crate::waiting::Programme;
 use busyhour_model::{Name, OfferOutcome, Sound, Time};
@@ -144,7 +144,7 @@ impl Session {
                 }
                 Some(*then)
             }
-            Verb::Play { phrase, interrupt, then } => self.play_node(phrase, *interrupt, *then),
+            Verb::Play(play) => self.play_node(play),
             Verb::Menu(menu) => self.ask(now, verb, &menu.ask),
             Verb::Collect(collect) => self.ask(now, verb, &collect.ask),
             Verb::Goto { then } => Some(*then),
@@ -162,7 +162,7 @@ impl Session {
         }
     }
 
-    /// Playing and waiting need an answered call; whoever comes first answers it.
+    /// Asking and waiting need an answered call; whoever comes first answers it.
     pub(crate) fn answer(&mut self) {
         if !self.answered {
             self.answered = true;
@@ -179,7 +179,6 @@ impl Session {
     }
 
     pub(crate) fn play(&mut self, sounds: Vec<Sound>, repeat: bool) {
-        self.answer();
         self.steps.push_back(Step::Play { sounds, repeat });
     }
 
@@ -187,11 +186,13 @@ impl Session {
         phrase::sounds(phrase, &self.language, |text| self.text(text))
     }
 
-    fn play_node(&mut self, phrase: &[Item], interrupt: bool, then: NodeId) -> Option<NodeId> {
-        self.answer();
-        let sounds = self.sounds(phrase);
-        if sounds.is_empty() || interrupt && !self.typed.is_empty() {
-            return Some(then);
+    fn play_node(&mut self, play: &Play) -> Option<NodeId> {
+        if !play.early {
+            self.answer();
+        }
+        let sounds = self.sounds(&play.phrase);
+        if sounds.is_empty() || play.interrupt && !self.typed.is_empty() {
+            return Some(play.then);
         }
         self.stage = Stage::Playing;
         self.play(sounds, false);
@@ -206,12 +207,12 @@ impl Session {
         match (&self.stage, &node.verb) {
             (Stage::Waiting(_), Verb::Queue(queue)) => self.key_while_waiting(queue, key),
             (Stage::Asking(_), _) => self.key_when_asked(now, &node.verb, key),
-            (Stage::Playing, Verb::Play { interrupt, then, .. }) => {
+            (Stage::Playing, Verb::Play(play)) => {
                 self.typed.push(key);
-                if *interrupt {
+                if play.interrupt {
                     self.steps.push_back(Step::Stop);
                 }
-                interrupt.then_some(*then)
+                play.interrupt.then_some(play.then)
             }
             _ => None,
         }
@@ -223,7 +224,7 @@ impl Session {
 
     fn play_ended(&mut self, now: Time, node: &Node) -> Option<NodeId> {
         match (&self.stage, &node.verb) {
-            (Stage::Playing, Verb::Play { then, .. }) => Some(*then),
+            (Stage::Playing, Verb::Play(play)) => Some(play.then),
             (Stage::Asking(_), verb) => self.asked(now, verb),
             (Stage::Waiting(_), _) => {
                 self.spoken(now);
@@ -252,7 +253,7 @@ impl Session {
             Dialled::Agent(number) => self.text(number).map(|number| DialTarget::Agent(number.into())),
         };
         let Some(to) = to else { return Some(dial.failed) };
-        self.answer();
+        // Not answered here: the caller is when the other side is, and hears it ring until then.
         self.typed.clear();
         self.stage = Stage::Dialling;
         self.steps.push_back(Step::Dial { to, timeout: dial.timeout });

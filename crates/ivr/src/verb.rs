@@ -4,7 +4,7 @@ use crate::calendar::{self, Clock};
 use crate::condition::{Comparison, Condition};
 use crate::parse::Reader;
 use crate::phrase::{Phrase, Text};
-use crate::plan::{Announce, Ask, Case, Collect, Comfort, Dial, Dialled, Menu, Queue, Verb};
+use crate::plan::{Announce, Ask, Case, Collect, Comfort, Dial, Dialled, Menu, Play, Queue, Verb};
 use crate::source::{Fields, Value};
 use busyhour_model::{Name, NumberKind};
 use std::time::Duration;
@@ -30,8 +30,14 @@ impl<'t> Reader<'t> {
         let Some(value) = fields.take(name) else { return UNREAD };
         match name {
             "answer" | "ring" => self.answer(fields, name, value),
-            "play" => self.play(fields, value),
-            "say" => self.say(fields, value),
+            "play" => {
+                let phrase = self.phrase(value);
+                self.play(fields, phrase)
+            }
+            "say" => {
+                let phrase = self.item_table(value).into_iter().collect();
+                self.play(fields, phrase)
+            }
             "menu" => self.menu(fields, value),
             "collect" => self.collect(fields, value),
             "goto" => Verb::Goto { then: self.node_id(value) },
@@ -70,14 +76,13 @@ impl<'t> Reader<'t> {
         if name == "answer" { Verb::Answer { then } } else { Verb::Ring { then } }
     }
 
-    fn play(&mut self, fields: &mut Fields<'t>, value: &'t Value<'t>) -> Verb {
-        let phrase = self.phrase(value);
-        Verb::Play { phrase, interrupt: self.flag(fields, "interrupt", true), then: self.target(fields, "then") }
-    }
-
-    fn say(&mut self, fields: &mut Fields<'t>, value: &'t Value<'t>) -> Verb {
-        let phrase = self.item_table(value).into_iter().collect();
-        Verb::Play { phrase, interrupt: self.flag(fields, "interrupt", true), then: self.target(fields, "then") }
+    fn play(&mut self, fields: &mut Fields<'t>, phrase: Phrase) -> Verb {
+        Verb::Play(Play {
+            phrase,
+            interrupt: self.flag(fields, "interrupt", true),
+            early: self.flag(fields, "early", false),
+            then: self.target(fields, "then"),
+        })
     }
 
     fn menu(&mut self, fields: &mut Fields<'t>, value: &'t Value<'t>) -> Verb {
