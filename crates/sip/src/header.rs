@@ -30,12 +30,43 @@ macro_rules! names {
                         _ => HeaderName::Other,
                     };
                 }
-                const TABLE: &[(&str, HeaderName)] = &[$(($text, HeaderName::$name)),*];
-                let found = TABLE.iter().find(|(name, _)| name.len() == text.len() && name.as_bytes().eq_ignore_ascii_case(text));
-                found.map_or(HeaderName::Other, |(_, name)| *name)
+                let mut slot = slot(text);
+                while let Some((name, found)) = SLOTS[slot] {
+                    if name.as_bytes().eq_ignore_ascii_case(text) {
+                        return found;
+                    }
+                    slot = (slot + 1) % SLOTS.len();
+                }
+                HeaderName::Other
             }
         }
+
+        const NAMES: &[(&str, HeaderName)] = &[$(($text, HeaderName::$name)),*];
     };
+}
+
+/// The names by [`slot`], each at the first free place from there.
+const SLOTS: [Option<(&str, HeaderName)>; 256] = {
+    let mut slots = [None; 256];
+    let mut at = 0;
+    while at < NAMES.len() {
+        let mut slot = slot(NAMES[at].0.as_bytes());
+        while slots[slot].is_some() {
+            slot = (slot + 1) % slots.len();
+        }
+        slots[slot] = Some(NAMES[at]);
+        at += 1;
+    }
+    slots
+};
+
+/// Where a name stands, by its length and a few of its letters in any case.
+const fn slot(text: &[u8]) -> usize {
+    let (first, middle, last) = match text {
+        [first, .., last] => (*first, text[text.len() / 2], *last),
+        _ => return 0,
+    };
+    ((first | 32) as usize * 7 + (middle | 32) as usize * 31 + (last | 32) as usize * 3 + text.len() * 13) % 256
 }
 
 names! {

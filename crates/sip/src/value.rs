@@ -255,10 +255,27 @@ fn digits(text: &[u8]) -> Option<u32> {
     (end > 0).then_some(number)
 }
 
+/// The bytes of a token.
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let others = b"-.!%*_+`'~";
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut other = 0;
+    while other < others.len() {
+        table[others[other] as usize] = true;
+        other += 1;
+    }
+    table
+};
+
 /// `text` when it is a token (RFC 3261 section 25.1).
 pub fn token(text: &[u8]) -> Option<&str> {
-    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(byte);
-    (!text.is_empty() && text.iter().all(is_token)).then(|| std::str::from_utf8(text).ok()).flatten()
+    let is_token = !text.is_empty() && text.iter().all(|byte| TOKEN[*byte as usize]);
+    is_token.then(|| std::str::from_utf8(text).ok()).flatten()
 }
 
 /// The elements of a list, split at commas outside quotes and angle brackets, white space around them removed; empty ones left out.
