@@ -190,7 +190,8 @@ impl Stack {
         let mut response = self.reply(request, 200);
         for binding in self.registrar.contacts(account) {
             let mut contact = NameAddr::new(binding.uri.clone());
-            contact.set_param("expires", Some(&binding.expires.since(now).as_secs().to_string()));
+            let left = binding.expires.since(now).as_millis().div_ceil(1000);
+            contact.set_param("expires", Some(&left.to_string()));
             response.headers.push(HeaderName::Contact, contact.to_string());
         }
         self.net.respond(now, server, &response);

@@ -56,6 +56,8 @@ pub struct End {
     pub events: Vec<Event>,
     /// Legs an event has ended, or that we let go: no event may name them again.
     pub over: BTreeSet<LegId>,
+    /// Connections the stack asked to close.
+    pub closed: usize,
 }
 
 pub struct World {
@@ -78,7 +80,7 @@ pub struct World {
 /// S14 of the reliability laws: CSeq rises, one final response per transaction.
 #[derive(Default)]
 struct Laws {
-    cseqs: BTreeMap<(SocketAddr, String, String), (u32, BTreeSet<String>)>,
+    cseqs: BTreeMap<(SocketAddr, String, String, String), (u32, BTreeSet<String>)>,
     finals: BTreeMap<(SocketAddr, String, String), Bytes>,
 }
 
@@ -133,7 +135,13 @@ impl World {
     }
 
     pub fn add(&mut self, at: SocketAddr, config: Config, seed: u64) -> usize {
-        self.ends.push(End { stack: Stack::new(config, seed), at, events: Vec::new(), over: BTreeSet::new() });
+        self.ends.push(End {
+            stack: Stack::new(config, seed),
+            at,
+            events: Vec::new(),
+            over: BTreeSet::new(),
+            closed: 0,
+        });
         self.ends.len() - 1
     }
 
@@ -255,7 +263,9 @@ impl World {
         while let Some(event) = self.ends[end].stack.poll_event() {
             self.note(end, event);
         }
-        while self.ends[end].stack.poll_close().is_some() {}
+        while self.ends[end].stack.poll_close().is_some() {
+            self.ends[end].closed += 1;
+        }
     }
 
     fn note(&mut self, end: usize, event: Event) {
@@ -293,8 +303,8 @@ impl World {
         let target = match flow.transport {
             Transport::Udp => flow.remote,
             Transport::Tcp if flow.connection != 0 => {
-                let (a, b) = self.connections[flow.connection as usize];
-                if a == flow.local { b } else { a }
+                let pair = self.connections.get(flow.connection as usize);
+                pair.map_or(flow.remote, |(a, b)| if *a == flow.local { *b } else { *a })
             }
             Transport::Tcp => flow.remote,
         };
@@ -333,7 +343,8 @@ impl Laws {
                 if matches!(request.method.as_str(), "ACK" | "CANCEL") {
                     return;
                 }
-                let key = (flow.local, headers.call_id().to_owned(), headers.from_tag().unwrap_or_default());
+                let tags = (headers.from_tag().unwrap_or_default(), headers.to_tag().unwrap_or_default());
+                let key = (flow.local, headers.call_id().to_owned(), tags.0, tags.1);
                 let (last, seen) = self.cseqs.entry(key).or_default();
                 if seen.insert(branch) {
                     assert!(number > *last, "CSeq does not rise: {number} {method}");

@@ -1,0 +1,491 @@
+//! Ladders of strangers, phones and registrations: digest, bans, the registrar, forks to several phones.
+#![allow(clippy::unwrap_used)]
+
+mod ladder;
+
+use busyhour_model::{Direction, LegId};
+use busyhour_sip::digest::{Algorithm, Challenge, respond};
+use busyhour_sip::{Account, Error, Event, HeaderName, Invite, Message, Origin, Request, Response, Target};
+use ladder::{DOMAIN, OFFER, Raw, World, addr, config, millis, request, rtp, secs, trunk};
+use std::net::SocketAddr;
+
+const PHONE: &str = "10.1.0.7:5062";
+
+fn world() -> World {
+    let at = addr("10.0.0.1:5060");
+    let mut world = World::new(1);
+    world.add(at, config(at, vec![trunk(3, addr("10.2.0.1:5060"))], &["8001", "8002"]), 11);
+    world
+}
+
+/// A phone that knows its password.
+struct Phone {
+    at: SocketAddr,
+    user: &'static str,
+    password: String,
+    algorithm: Algorithm,
+    challenge: Option<Challenge>,
+    nc: u32,
+    cseq: u32,
+    call_id: String,
+    serial: u32,
+}
+
+impl Phone {
+    fn new(at: &str, user: &'static str) -> Phone {
+        let password = format!("secret-{user}");
+        let call_id = format!("reg-{at}");
+        Phone {
+            at: addr(at),
+            user,
+            password,
+            algorithm: Algorithm::Sha256,
+            challenge: None,
+            nc: 0,
+            cseq: 0,
+            call_id,
+            serial: 0,
+        }
+    }
+
+    fn authorization(&mut self, method: &str, uri: &str) -> String {
+        let Some(challenge) = &self.challenge else { return String::new() };
+        self.nc += 1;
+        let account = Account { user: self.user.into(), password: self.password.as_str().into() };
+        format!("Authorization: {}\r\n", respond(challenge, &account, method, uri, "cn", self.nc))
+    }
+
+    /// Sends one request outside a dialog; the responses that come back.
+    fn send(&mut self, world: &mut World, method: &str, more: &str, body: &str) -> Vec<Response> {
+        self.cseq += 1;
+        self.serial += 1;
+        let uri = if method == "REGISTER" { format!("sip:{DOMAIN}") } else { format!("sip:95118@{DOMAIN}") };
+        let authorization = self.authorization(method, &uri);
+        let me = format!("<sip:{}@{DOMAIN}>", self.user);
+        let (branch, tag) =
+            (format!("z9hG4bK{}{}", self.at.port(), self.serial), format!("{me};tag=t{}", self.at.port()));
+        let to = if method == "REGISTER" { me } else { format!("<{uri}>") };
+        let raw = Raw {
+            method,
+            uri: &uri,
+            from: self.at,
+            branch: &branch,
+            call_id: &self.call_id,
+            from_line: &tag,
+            to_line: &to,
+            cseq: self.cseq,
+            more: &format!("{authorization}{more}"),
+            body,
+        };
+        world.raw(self.at, 0, &raw.text());
+        world.run(millis(20));
+        let responses = world.responses_to(self.at);
+        if let Some(challenged) = responses.iter().find(|response| response.status == 401) {
+            let all = challenged.headers.all(HeaderName::WwwAuthenticate).map(|value| Challenge::parse(value).unwrap());
+            self.challenge = all.into_iter().find(|challenge| challenge.algorithm == self.algorithm);
+            self.nc = 0;
+        }
+        responses
+    }
+
+    fn register(&mut self, world: &mut World, more: &str) -> Response {
+        self.send(world, "REGISTER", more, "").remove(0)
+    }
+
+    /// Registers its own address, answering the challenge.
+    fn sign_in(&mut self, world: &mut World) {
+        let contact = format!("Contact: <sip:{}@{}>\r\n", self.user, self.at);
+        if self.challenge.is_none() {
+            assert_eq!(self.register(world, &contact).status, 401);
+        }
+        assert_eq!(self.register(world, &contact).status, 200);
+    }
+}
+
+fn contacts(response: &Response) -> Vec<String> {
+    response.headers.list(HeaderName::Contact).map(|value| String::from_utf8_lossy(value).into_owned()).collect()
+}
+
+#[test]
+fn a_phone_registers_with_either_hash_and_reuses_its_nonce() {
+    for algorithm in [Algorithm::Md5, Algorithm::Sha256] {
+        let mut world = world();
+        let mut phone = Phone::new(PHONE, "8001");
+        phone.algorithm = algorithm;
+        phone.sign_in(&mut world);
+        assert_eq!(world.events(0), [Event::Registered { account: "8001".into(), contacts: 1 }]);
+        for _ in 0..12 {
+            phone.sign_in(&mut world);
+        }
+        assert_eq!((phone.nc, world.stack(0).contacts("8001")), (13, 1));
+        assert!(world.events(0).is_empty(), "nothing changed");
+    }
+}
+
+#[test]
+fn both_hashes_are_offered_the_better_one_first() {
+    let mut world = world();
+    let response = Phone::new(PHONE, "8001").register(&mut world, "");
+    let offered: Vec<_> =
+        response.headers.all(HeaderName::WwwAuthenticate).map(|value| Challenge::parse(value).unwrap()).collect();
+    assert_eq!(
+        offered.iter().map(|challenge| challenge.algorithm).collect::<Vec<_>>(),
+        [Algorithm::Sha256, Algorithm::Md5]
+    );
+    assert!(offered.iter().all(|challenge| challenge.qop_auth && challenge.realm == DOMAIN && !challenge.stale));
+    assert_eq!(world.stack(0).transactions(), 0, "a stranger costs no memory");
+}
+
+#[test]
+fn a_replayed_count_is_stale_and_an_old_nonce_too() {
+    let mut world = world();
+    let mut phone = Phone::new(PHONE, "8001");
+    phone.sign_in(&mut world);
+    phone.nc -= 1;
+    assert_eq!(phone.register(&mut world, "").status, 401);
+    assert!(phone.challenge.as_ref().unwrap().stale);
+    assert_eq!(phone.register(&mut world, "").status, 200);
+    world.run(secs(400));
+    assert_eq!(phone.register(&mut world, "").status, 401);
+    assert!(phone.challenge.as_ref().unwrap().stale);
+}
+
+#[test]
+fn an_unknown_user_is_answered_like_a_wrong_password() {
+    let mut answers = Vec::new();
+    for (user, password) in [("8001", "wrong"), ("9999", "wrong")] {
+        let mut world = world();
+        let mut phone = Phone::new(PHONE, user);
+        phone.password = password.to_owned();
+        phone.register(&mut world, "");
+        let response = phone.register(&mut world, "");
+        let names: Vec<String> =
+            response.headers.iter().map(|header| String::from_utf8_lossy(header.spelling()).into_owned()).collect();
+        answers.push((response.status, names));
+        assert_eq!(world.stack(0).counters().auth_failures, 1);
+    }
+    assert_eq!(answers[0], answers[1]);
+}
+
+#[test]
+fn ten_wrong_passwords_bring_a_minute_of_silence() {
+    let mut world = world();
+    let mut phone = Phone::new(PHONE, "8001");
+    phone.password = "guess".to_owned();
+    phone.register(&mut world, "");
+    for _ in 0..10 {
+        assert_eq!(phone.send(&mut world, "REGISTER", "", "").len(), 1);
+    }
+    assert!(phone.send(&mut world, "REGISTER", "", "").is_empty());
+    assert_eq!(world.stack(0).counters().banned, 1);
+    let mut other = Phone::new("10.1.0.8:5062", "8002");
+    other.sign_in(&mut world);
+    world.run(secs(61));
+    phone.password = "secret-8001".to_owned();
+    phone.challenge = None;
+    phone.sign_in(&mut world);
+}
+
+#[test]
+fn an_account_speaks_only_for_itself() {
+    let mut world = world();
+    let mut phone = Phone::new(PHONE, "8001");
+    phone.sign_in(&mut world);
+    let uri = format!("sip:{DOMAIN}");
+    let authorization = phone.authorization("REGISTER", &uri);
+    let raw = Raw {
+        method: "REGISTER",
+        uri: &uri,
+        from: phone.at,
+        branch: "z9hG4bKother",
+        call_id: "x",
+        from_line: "<sip:8001@pbx.example>;tag=1",
+        to_line: "<sip:8002@pbx.example>",
+        cseq: 9,
+        more: &authorization,
+        body: "",
+    };
+    world.raw(phone.at, 0, &raw.text());
+    assert_eq!(world.statuses(), [403]);
+    assert_eq!(world.stack(0).contacts("8002"), 0);
+}
+
+#[test]
+fn a_phone_calls_after_a_challenge_and_is_known_by_its_account() {
+    let mut world = world();
+    let mut phone = Phone::new(PHONE, "8001");
+    let more = format!("Contact: <sip:8001@{PHONE}>\r\nContent-Type: application/sdp\r\n");
+    assert_eq!(phone.send(&mut world, "INVITE", &more, OFFER)[0].status, 401);
+    let responses = phone.send(&mut world, "INVITE", &more, OFFER);
+    assert_eq!(responses[0].status, 100);
+    let incoming = world.incoming(0);
+    assert_eq!(incoming.origin, Origin::Account("8001".into()));
+    assert_eq!(incoming.audio.unwrap().remote, addr("10.0.0.9:4000"));
+}
+
+#[test]
+fn several_contacts_are_listed_expire_and_are_removed() {
+    let mut world = world();
+    let mut phone = Phone::new(PHONE, "8001");
+    phone.sign_in(&mut world);
+    let two = "Contact: <sip:8001@10.1.0.8:5060>;expires=100, <sip:8001@10.1.0.9:5060>;expires=200\r\n";
+    let response = phone.register(&mut world, two);
+    assert_eq!(
+        contacts(&response),
+        [
+            "<sip:8001@10.1.0.7:5062>;expires=3600",
+            "<sip:8001@10.1.0.8:5060>;expires=100",
+            "<sip:8001@10.1.0.9:5060>;expires=200"
+        ]
+    );
+    world.run(secs(101));
+    assert_eq!(contacts(&phone.register(&mut world, "")).len(), 2, "a query lists what is left");
+    let gone = "Contact: <sip:8001@10.1.0.9:5060>;expires=0\r\n";
+    assert_eq!(contacts(&phone.register(&mut world, gone)).len(), 1);
+    world.events(0);
+    assert!(contacts(&phone.register(&mut world, "Contact: *\r\nExpires: 0\r\n")).is_empty());
+    assert_eq!(world.events(0), [Event::Registered { account: "8001".into(), contacts: 0 }]);
+    world.assert_quiet();
+}
+
+#[test]
+fn a_registration_that_is_not_renewed_ends_by_itself() {
+    let mut world = world();
+    let mut phone = Phone::new(PHONE, "8001");
+    phone.sign_in(&mut world);
+    world.events(0);
+    world.run(secs(3599));
+    assert!(world.events(0).is_empty());
+    world.run(secs(1));
+    assert_eq!(world.events(0), [Event::Registered { account: "8001".into(), contacts: 0 }]);
+}
+
+#[test]
+fn what_a_registrar_must_refuse() {
+    let own = "Contact: <sip:8001@10.1.0.7:5062>";
+    let cases = [
+        (format!("{own};expires=59\r\n"), 423),
+        (format!("{own}\r\nExpires: 30\r\n"), 423),
+        ("Contact: *\r\n".to_owned(), 400),
+        ("Contact: *\r\nExpires: 60\r\n".to_owned(), 400),
+        (format!("{own}\r\nRequire: gruu\r\n"), 420),
+    ];
+    for (more, status) in cases {
+        let mut world = world();
+        let mut phone = Phone::new(PHONE, "8001");
+        phone.register(&mut world, "");
+        let response = phone.register(&mut world, &more);
+        assert_eq!(response.status, status, "{more}");
+        assert_eq!(response.headers.has(HeaderName::MinExpires), status == 423);
+        assert_eq!(response.headers.text(HeaderName::Unsupported), (status == 420).then_some("gruu"));
+        assert_eq!(world.stack(0).contacts("8001"), 0);
+    }
+}
+
+#[test]
+fn an_overtaken_registration_changes_nothing() {
+    let mut world = world();
+    let mut phone = Phone::new(PHONE, "8001");
+    phone.sign_in(&mut world);
+    phone.cseq -= 2;
+    let late = format!("Contact: <sip:8001@{PHONE}>;expires=0\r\n");
+    assert_eq!(phone.register(&mut world, &late).status, 500);
+    assert_eq!(world.stack(0).contacts("8001"), 1);
+}
+
+#[test]
+fn a_fifth_contact_takes_the_place_of_the_one_that_would_expire_first() {
+    let mut world = world();
+    let mut phone = Phone::new(PHONE, "8001");
+    phone.register(&mut world, "");
+    for port in 1..=5 {
+        let expires = 1000 - port;
+        phone.register(&mut world, &format!("Contact: <sip:8001@10.1.0.7:{port}>;expires={expires}\r\n"));
+    }
+    let left = contacts(&phone.register(&mut world, ""));
+    assert_eq!(left.len(), 4);
+    assert!(!left.iter().any(|contact| contact.contains(":4>")), "{left:?}");
+}
+
+fn ring_account(world: &mut World) -> Result<LegId, Error> {
+    let invite = Invite {
+        target: Target::Account("8001".into()),
+        from: "13800138000".into(),
+        display: Some("来电".into()),
+        local: rtp(),
+        headers: vec![("X-Call".into(), "c1".into())],
+    };
+    world.ask(0, |stack, now| stack.invite(now, invite))
+}
+
+fn invites(world: &mut World) -> Vec<(SocketAddr, Request)> {
+    world.run(millis(20));
+    std::mem::take(&mut world.inbox).into_iter().map(|(to, message)| (to, request(&message).clone())).collect()
+}
+
+fn reply(invite: &Request, status: u16, tag: &str) -> Response {
+    let mut response = invite.reply(status);
+    response.set_to_tag(tag);
+    response.headers.push(HeaderName::Contact, "<sip:8001@10.1.0.7:5062>");
+    if status == 200 {
+        response.set_body("application/sdp", OFFER.into());
+    }
+    response
+}
+
+fn answer(world: &mut World, from: SocketAddr, response: &Response) {
+    world.raw(from, 0, std::str::from_utf8(&response.to_bytes()).unwrap());
+}
+
+#[test]
+fn a_phone_behind_nat_is_called_where_it_registered_from() {
+    let mut world = world();
+    let mut phone = Phone::new("198.51.100.4:31000", "8001");
+    phone.register(&mut world, "");
+    phone.register(&mut world, "Contact: <sip:8001@192.168.1.20:5060>\r\n");
+    ring_account(&mut world).unwrap();
+    let sent = invites(&mut world);
+    assert_eq!(sent[0].0, phone.at);
+    assert_eq!(sent[0].1.uri.to_string(), "sip:8001@192.168.1.20:5060");
+    assert_eq!(sent[0].1.headers.named("X-Call"), Some(&b"c1"[..]));
+    let mut ok = sent[0].1.reply(200);
+    ok.set_to_tag("p");
+    ok.headers.push(HeaderName::Contact, "<sip:8001@192.168.1.20:5060>");
+    ok.set_body("application/sdp", OFFER.into());
+    answer(&mut world, phone.at, &ok);
+    let ack = invites(&mut world);
+    assert_eq!((ack[0].0, ack[0].1.method.as_str()), (phone.at, "ACK"));
+}
+
+#[test]
+fn of_two_phones_the_first_to_answer_wins_and_the_other_is_cancelled() {
+    let mut world = world();
+    let (mut a, mut b) = (Phone::new(PHONE, "8001"), Phone::new("10.1.0.8:5062", "8001"));
+    a.sign_in(&mut world);
+    b.sign_in(&mut world);
+    world.events(0);
+    let leg = ring_account(&mut world).unwrap();
+    let sent = invites(&mut world);
+    assert_eq!(sent.len(), 2);
+    for (at, invite) in &sent {
+        answer(&mut world, *at, &reply(invite, 180, "r"));
+    }
+    answer(&mut world, a.at, &reply(&sent[0].1, 200, "r"));
+    let events = world.events(0);
+    assert!(matches!(events.last(), Some(Event::Answered { leg: answered, .. }) if *answered == leg), "{events:?}");
+    let after = invites(&mut world);
+    let mut methods: Vec<_> =
+        after.iter().map(|(to, request)| (to.ip().to_string(), request.method.to_string())).collect();
+    methods.sort();
+    assert_eq!(methods, [("10.1.0.7".to_owned(), "ACK".to_owned()), ("10.1.0.8".to_owned(), "CANCEL".to_owned())]);
+    // The second answers before the CANCEL reaches it: acknowledged and hung up, and nobody is told.
+    answer(&mut world, b.at, &reply(&sent[1].1, 200, "q"));
+    let late: Vec<_> = invites(&mut world).into_iter().map(|(_, request)| request.method.to_string()).collect();
+    assert_eq!(late, ["ACK", "BYE"]);
+    assert!(world.events(0).is_empty());
+    // The winner's 200 comes again: the same ACK, no second leg.
+    answer(&mut world, a.at, &reply(&sent[0].1, 200, "r"));
+    let again: Vec<_> = invites(&mut world).into_iter().map(|(_, request)| request.method.to_string()).collect();
+    assert_eq!(again.iter().filter(|method| *method == "ACK").count(), 1);
+    assert!(world.events(0).is_empty());
+    world.hang_up(0, leg);
+}
+
+#[test]
+fn the_best_refusal_of_all_phones_is_told_once() {
+    for (first, second, told) in [(486, 480, 480), (404, 603, 603), (503, 486, 486), (486, 408, 486)] {
+        let mut world = world();
+        for at in [PHONE, "10.1.0.8:5062"] {
+            Phone::new(at, "8001").sign_in(&mut world);
+        }
+        world.events(0);
+        let leg = ring_account(&mut world).unwrap();
+        let sent = invites(&mut world);
+        answer(&mut world, sent[0].0, &reply(&sent[0].1, first, "a"));
+        assert!(world.events(0).is_empty());
+        answer(&mut world, sent[1].0, &reply(&sent[1].1, second, "b"));
+        assert_eq!(world.events(0), [Event::Refused { leg, status: told, retry_after: None }]);
+    }
+}
+
+#[test]
+fn a_forking_proxy_brings_several_early_dialogs_and_one_call() {
+    let mut world = world();
+    Phone::new(PHONE, "8001").sign_in(&mut world);
+    world.events(0);
+    let leg = ring_account(&mut world).unwrap();
+    let (at, invite) = invites(&mut world).remove(0);
+    for tag in ["a", "b", "c"] {
+        answer(&mut world, at, &reply(&invite, 180, tag));
+    }
+    assert_eq!((world.events(0).len(), world.stack(0).dialogs()), (3, 3));
+    answer(&mut world, at, &reply(&invite, 200, "b"));
+    answer(&mut world, at, &reply(&invite, 200, "c"));
+    let sent: Vec<_> = invites(&mut world)
+        .into_iter()
+        .map(|(_, request)| (request.method.to_string(), request.headers.to_tag().unwrap()))
+        .collect();
+    let expected = [("ACK", "b"), ("ACK", "c"), ("BYE", "c")].map(|(method, tag)| (method.to_owned(), tag.to_owned()));
+    assert_eq!(sent, expected);
+    assert!(matches!(world.event(0), Event::Answered { leg: answered, .. } if answered == leg));
+    world.ask(0, |stack, now| stack.reinvite(now, leg, Direction::SendOnly)).unwrap();
+    let reinvite = invites(&mut world).into_iter().find(|(_, request)| request.method.as_str() == "INVITE").unwrap();
+    assert_eq!(reinvite.1.headers.to_tag().as_deref(), Some("b"));
+}
+
+#[test]
+fn a_phone_over_tcp_is_called_on_its_own_connection_and_forgotten_with_it() {
+    let mut world = world();
+    let mut phone = Phone::new("10.1.0.7:43210", "8001");
+    let uri = format!("sip:{DOMAIN}");
+    for cseq in 1..=2 {
+        let authorization = phone.authorization("REGISTER", &uri);
+        let more = format!("{authorization}Contact: <sip:8001@10.1.0.7:43210;transport=tcp>\r\n");
+        let raw = Raw {
+            method: "REGISTER",
+            uri: &uri,
+            from: phone.at,
+            branch: &format!("z9hG4bKt{cseq}"),
+            call_id: "tcp",
+            from_line: "<sip:8001@pbx.example>;tag=1",
+            to_line: "<sip:8001@pbx.example>",
+            cseq,
+            more: &more,
+            body: "",
+        };
+        for byte in raw.text().as_bytes() {
+            world.stream(phone.at, 0, 5, &[*byte]);
+        }
+        let (_, flow, message) = world.log.last().unwrap();
+        assert_eq!(flow.connection, 5);
+        let Message::Response(response) = message else { panic!("no response") };
+        if cseq == 1 {
+            phone.challenge =
+                Some(Challenge::parse(response.headers.first(HeaderName::WwwAuthenticate).unwrap()).unwrap());
+        } else {
+            assert_eq!(response.status, 200);
+        }
+    }
+    world.events(0);
+    let leg = ring_account(&mut world).unwrap();
+    let flow = world.log.last().unwrap().1;
+    assert_eq!((flow.connection, flow.remote), (5, phone.at));
+    world.ask(0, |stack, now| stack.handle_closed(now, flow));
+    let events = world.events(0);
+    let expected = [
+        Event::Registered { account: "8001".into(), contacts: 0 },
+        Event::Refused { leg, status: 503, retry_after: None },
+    ];
+    assert_eq!(events, expected);
+}
+
+#[test]
+fn a_removed_account_loses_its_contacts_at_reload() {
+    let mut world = world();
+    Phone::new(PHONE, "8001").sign_in(&mut world);
+    world.events(0);
+    let next = config(world.ends[0].at, vec![], &["8002"]);
+    world.ask(0, |stack, now| stack.reconfigure(now, next));
+    assert_eq!(world.events(0), [Event::Registered { account: "8001".into(), contacts: 0 }]);
+    assert_eq!(ring_account(&mut world), Err(Error::NoContact));
+}
