@@ -1,2 +1,7 @@
 //! busyhour: a telephony switching and ACD engine for contact-centre hotlines.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    busyhour::cli::run()
+}

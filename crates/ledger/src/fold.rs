@@ -20,6 +20,16 @@ pub struct Ledger {
     slots: Slots,
     agents: BTreeMap<Name, AgentTimes>,
     strays: u64,
+    stays: Vec<Stay>,
+}
+
+/// What one fact did to a queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stay {
+    /// A call was offered to this queue.
+    Began(Name),
+    /// It is there no longer.
+    Ended(QueueVisit),
 }
 
 /// A call going on: its record so far, and what is running.
@@ -29,6 +39,7 @@ struct Open {
     spell: Option<Spell>,
     talk: Duration,
     hold: Duration,
+    stays: Vec<Stay>,
 }
 
 /// One stretch of talking with one partner.
@@ -62,6 +73,7 @@ impl Ledger {
     /// Takes one fact; hands out the record of a call that ended with it.
     pub fn apply(&mut self, fact: &Fact) -> Option<CallRecord> {
         let at = fact.at;
+        self.stays.clear();
         match &fact.what {
             What::Arrived { .. } => self.arrived(fact),
             What::AgentEntered { agent, state, reason, .. } => self.agent_entered(at, agent, *state, reason.clone()),
@@ -69,13 +81,21 @@ impl Ledger {
             what => {
                 if let Some(call) = what.call() {
                     match self.open.get_mut(&call) {
-                        Some(open) => open.apply(at, what, &mut self.slots, &mut self.agents),
+                        Some(open) => {
+                            open.apply(at, what, &mut self.slots, &mut self.agents);
+                            self.stays.append(&mut open.stays);
+                        }
                         None => self.strays += 1,
                     }
                 }
             }
         }
         None
+    }
+
+    /// What the last fact did to queues: at most three of these.
+    pub fn stays(&self) -> &[Stay] {
+        &self.stays
     }
 
     /// Counts per slot, oldest first.
@@ -156,7 +176,8 @@ impl Ledger {
             hold_ms: 0,
             dropped: 0,
         };
-        self.open.insert(*call, Open { record, spell: None, talk: Duration::ZERO, hold: Duration::ZERO });
+        self.open
+            .insert(*call, Open { record, spell: None, talk: Duration::ZERO, hold: Duration::ZERO, stays: Vec::new() });
     }
 
     fn ended(&mut self, at: Time, call: CallId, cause: Cause) -> Option<CallRecord> {
@@ -165,6 +186,7 @@ impl Ledger {
             return None;
         };
         open.finish(at, cause, &mut self.slots);
+        self.stays = open.stays;
         Some(open.record)
     }
 
@@ -258,6 +280,7 @@ impl Open {
         self.end_visit(at, VisitEnd::Left, slots);
         self.record.queue = Some(queue.clone());
         slots.at(&Slot::of(at, queue)).offered += 1;
+        self.stays.push(Stay::Began(queue.clone()));
         let visit =
             QueueVisit { queue: queue.clone(), entered: at, priority, ahead, announced: None, left: at, end: None };
         self.record.dropped += push(&mut self.record.visits, visit, |v| v.end != Some(VisitEnd::Answered));
@@ -283,6 +306,7 @@ impl Open {
         let wait_ms = ms(visit.entered, at);
         let counts = slots.at(&Slot::of(visit.entered, &visit.queue));
         counts.end(end, wait_ms);
+        self.stays.push(Stay::Ended(visit.clone()));
         if end == VisitEnd::Answered {
             record.customer_wait_ms.get_or_insert(ms(record.arrived, at));
             record.queue_wait_ms.get_or_insert(wait_ms);

@@ -7,7 +7,7 @@ mod record;
 mod slot;
 
 pub use agent::AgentTimes;
-pub use fold::{Imbalance, Ledger, OPEN_CALLS_MAX};
+pub use fold::{Imbalance, Ledger, OPEN_CALLS_MAX, Stay};
 pub use ratio::Ratio;
 pub use record::{CallRecord, LegRecord, NodeVisit, OfferRecord, QueueVisit, VisitEnd};
 pub use slot::{Counts, SLOT_SECS, SLOTS_MAX, Slot, THRESHOLDS_S, Total};

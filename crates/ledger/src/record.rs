@@ -109,6 +109,19 @@ pub enum VisitEnd {
     Refused,
 }
 
+impl QueueVisit {
+    /// From entry to end, in milliseconds.
+    pub fn wait_ms(&self) -> u64 {
+        ms(self.entered, self.left)
+    }
+
+    /// How far the first announced wait was from the real one, in milliseconds either way; `None` when none was announced.
+    pub fn prediction_error_ms(&self) -> Option<u64> {
+        let (said, wait_ms) = self.announced?;
+        Some(wait_ms.abs_diff(ms(said, self.left)))
+    }
+}
+
 impl From<DequeueReason> for VisitEnd {
     fn from(reason: DequeueReason) -> VisitEnd {
         match reason {
@@ -167,9 +180,7 @@ impl CallRecord {
 
     /// How well the first announced wait foresaw the answer, in milliseconds either way.
     pub fn prediction_error_ms(&self) -> Option<u64> {
-        let visit = self.visits.iter().rev().find(|v| v.end == Some(VisitEnd::Answered))?;
-        let (said, wait_ms) = visit.announced?;
-        Some(wait_ms.abs_diff(ms(said, visit.left)))
+        self.visits.iter().rev().find(|v| v.end == Some(VisitEnd::Answered))?.prediction_error_ms()
     }
 
     /// Whether all lists are closed and consistent, as they must be in a record handed out.

@@ -1,0 +1,255 @@
+//! What `busyhour` does when typed: the commands, their help, and the exit codes 0 (ok), 1 (failed), 2 (wrong usage or configuration).
+
+mod show;
+
+use crate::client::Server;
+use crate::config::{self, Loaded, LogFormat};
+use crate::{demo, log, serve};
+use busyhour_model::{Diagnostic, Severity};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Wrong usage or wrong configuration; clap uses the same.
+const WRONG: u8 = 2;
+
+#[derive(Parser)]
+#[command(name = "busyhour", version, about = "A SIP/RTP softswitch and ACD for contact-centre hotlines.")]
+#[command(after_help = "Examples:
+  busyhour demo                          watch a hotline work, nothing to configure
+  busyhour check --config centre.toml    every mistake in a configuration, located
+  busyhour serve --config centre.toml    run it
+  busyhour calls --since 1h              what happened
+  busyhour ctl not-ready 1001 --reason lunch
+
+Exit codes: 0 ok, 1 failed, 2 wrong usage or wrong configuration.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the switch until Ctrl-C or SIGTERM; SIGHUP reloads
+    Serve(ConfigArgs),
+    /// Read a configuration and its dialplans and tell every mistake
+    Check {
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// Print the mistakes as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Simulated callers and agents over real SIP and RTP on this machine
+    Demo(demo::Args),
+    /// Call records, newest first
+    Calls {
+        #[command(flatten)]
+        ask: AskArgs,
+        /// At most so many
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        limit: u32,
+        /// Only calls of the last so long, like 30m, 2h, 1d
+        #[arg(long, value_parser = since)]
+        since: Option<Duration>,
+    },
+    /// Agents and what they are doing
+    Agents(AskArgs),
+    /// Queues: who waits, who could serve, and the last 24 hours
+    Queues(AskArgs),
+    /// Apply the changed configuration of a running server, whole or not at all
+    Reload(AskArgs),
+    /// Steer a running server
+    #[command(subcommand)]
+    Ctl(Ctl),
+}
+
+#[derive(Subcommand)]
+enum Ctl {
+    /// Sign an agent in, ready
+    Ready {
+        /// Agent number
+        agent: String,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Make an agent not ready
+    NotReady {
+        /// Agent number
+        agent: String,
+        /// Why
+        #[arg(long, default_value = "other")]
+        reason: String,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Sign an agent out
+    SignOut {
+        /// Agent number
+        agent: String,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// End a call
+    Hangup {
+        /// Call, like c42
+        call: String,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Calls going on
+    Calls(AskArgs),
+    /// Trunks and their channels
+    Trunks(AskArgs),
+    /// What is alive in the switch
+    Status(AskArgs),
+}
+
+#[derive(Args)]
+struct ConfigArgs {
+    /// Configuration file; without it the built-in sample, on loopback only
+    #[arg(long, short)]
+    config: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct AskArgs {
+    /// HTTP address of the running server
+    #[arg(long, env = "BUSYHOUR_URL", default_value = "http://127.0.0.1:9595")]
+    url: String,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+fn since(text: &str) -> Result<Duration, String> {
+    config::parse_duration(text).ok_or_else(|| "write a duration like 30m, 2h or 1d".into())
+}
+
+/// The whole program.
+pub fn run() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Serve(args) => return serve(&args),
+        Command::Check { config, json } => return check(&config, json),
+        Command::Demo(args) => demo::run(&args).map_err(|e| format!("{e:#}")),
+        Command::Calls { ask, limit, since } => show::calls(&ask.server(), limit, since, ask.json).map(ok),
+        Command::Agents(ask) => show::agents(&ask.server(), ask.json).map(ok),
+        Command::Queues(ask) => show::queues(&ask.server(), ask.json).map(ok),
+        Command::Reload(ask) => return reload(&ask),
+        Command::Ctl(ctl) => steer(&ctl).map(ok),
+    };
+    outcome.unwrap_or_else(|message| {
+        eprintln!("busyhour: {message}");
+        ExitCode::FAILURE
+    })
+}
+
+fn ok(_: ()) -> ExitCode {
+    ExitCode::SUCCESS
+}
+
+impl AskArgs {
+    fn server(&self) -> Server {
+        Server(self.url.clone())
+    }
+}
+
+fn steer(ctl: &Ctl) -> Result<(), String> {
+    match ctl {
+        Ctl::Ready { agent, ask } => show::agent(&ask.server(), agent, "ready", None, ask.json),
+        Ctl::NotReady { agent, reason, ask } => show::agent(&ask.server(), agent, "not-ready", Some(reason), ask.json),
+        Ctl::SignOut { agent, ask } => show::agent(&ask.server(), agent, "sign-out", None, ask.json),
+        Ctl::Hangup { call, ask } => show::hang_up(&ask.server(), call, ask.json),
+        Ctl::Calls(ask) => show::active(&ask.server(), ask.json),
+        Ctl::Trunks(ask) => show::trunks(&ask.server(), ask.json),
+        Ctl::Status(ask) => show::status(&ask.server(), ask.json),
+    }
+}
+
+fn serve(args: &ConfigArgs) -> ExitCode {
+    let Loaded { site, diagnostics } = config::load(args.config.as_deref());
+    print_all(&diagnostics);
+    let Some(site) = site else { return ExitCode::from(WRONG) };
+    log::start(site.shell.log, "info");
+    let drain = site.shell.drain;
+    let options = serve::Options { config: args.config.clone(), seed: None };
+    let running = match serve::start(site, options) {
+        Ok(running) => running,
+        Err(e) => {
+            eprintln!("busyhour: {e}");
+            return ExitCode::FAILURE;
+        }
+    };
+    for (transport, address) in running.sip() {
+        tracing::info!("SIP over {transport:?} on {address}");
+    }
+    if let Some(address) = running.http_addr() {
+        tracing::info!("HTTP on http://{address} (/metrics, /healthz, /readyz, /api)");
+    }
+    let outcome = serve::until_signal(&running, drain);
+    drop(running);
+    match outcome {
+        Ok(()) => {
+            tracing::info!("stopped");
+            ExitCode::SUCCESS
+        }
+        Err(e) => {
+            tracing::error!("{e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check(args: &ConfigArgs, json: bool) -> ExitCode {
+    let Loaded { site, mut diagnostics } = config::load(args.config.as_deref());
+    if let Some(site) = &site {
+        diagnostics.extend(crate::prompts::Catalogue::of(site.shell.prompts.as_deref()).library().1);
+    }
+    let errors = diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
+    if json {
+        println!("{}", serde_json::json!({ "ok": errors == 0, "diagnostics": diagnostics }));
+    } else {
+        print_all(&diagnostics);
+        match &site {
+            Some(site) if errors == 0 => println!("{}", summary(site, diagnostics.len())),
+            _ => println!("{errors} errors, {} warnings", diagnostics.len() - errors),
+        }
+    }
+    if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(WRONG) }
+}
+
+fn summary(site: &config::Site, warnings: usize) -> String {
+    let setup = &site.setup;
+    let plural = |n: usize, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
+    let parts = [
+        plural(setup.trunks.len(), "trunk"),
+        plural(setup.numbers.len(), "number"),
+        plural(setup.dialplans.len(), "dialplan"),
+        plural(setup.queues.len(), "queue"),
+        plural(setup.agents.len(), "agent"),
+    ];
+    format!("ok: {}; {}", parts.join(", "), plural(warnings, "warning"))
+}
+
+fn print_all(diagnostics: &[Diagnostic]) {
+    for diagnostic in diagnostics {
+        eprintln!("{diagnostic}\n");
+    }
+}
+
+fn reload(ask: &AskArgs) -> ExitCode {
+    match show::reload(&ask.server(), ask.json) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(WRONG),
+        Err(message) => {
+            eprintln!("busyhour: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Logging for commands that are not a server.
+pub fn quiet_log() {
+    log::start(LogFormat::Text, "error");
+}

@@ -1,0 +1,195 @@
+//! What a running server says, as tables or JSON.
+
+use crate::client::{ClientError, Server, escaped};
+use crate::metrics::word;
+use crate::table::{self, moment, span};
+use busyhour_ledger::CallRecord;
+use busyhour_model::{Diagnostic, Time};
+use busyhour_switch::{AgentRow, CallRow, QueueRow, TrunkRow};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+type Shown = Result<(), String>;
+
+fn fetch<T: DeserializeOwned>(server: &Server, path: &str, json: bool) -> Result<Option<T>, String> {
+    if !json {
+        return server.get(path).map(Some).map_err(|e| e.to_string());
+    }
+    let value: Value = server.get(path).map_err(|e| e.to_string())?;
+    println!("{value:#}");
+    Ok(None)
+}
+
+fn now() -> Time {
+    Time::from_micros(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64)
+}
+
+fn or_dash(text: Option<impl ToString>) -> String {
+    text.map_or("-".into(), |t| t.to_string())
+}
+
+pub(super) fn calls(server: &Server, limit: u32, since: Option<Duration>, json: bool) -> Shown {
+    let since = since.map_or(Time::ZERO, |ago| now() - ago).as_micros();
+    let path = format!("/api/calls?limit={limit}&since={since}");
+    let Some(records) = fetch::<Vec<CallRecord>>(server, &path, json)? else { return Ok(()) };
+    let wait = |ms: Option<u64>| or_dash(ms.map(|ms| span(Duration::from_millis(ms))));
+    let row = |r: &CallRecord| {
+        vec![
+            r.call.to_string(),
+            moment(r.arrived),
+            r.from.national.clone(),
+            r.to.national.clone(),
+            or_dash(r.queue.as_ref()),
+            or_dash(r.agent.as_ref()),
+            wait(r.customer_wait_ms),
+            wait(r.queue_wait_ms),
+            span(Duration::from_millis(r.talk_ms)),
+            r.legs.len().to_string(),
+            snake(&format!("{:?}", r.cause)),
+        ]
+    };
+    let heads = ["CALL", "ARRIVED", "FROM", "TO", "QUEUE", "AGENT", "FROM-DIAL", "WAIT", "TALK", "LEGS", "CAUSE"];
+    table::print(&heads, &records.iter().map(row).collect::<Vec<_>>(), "no calls");
+    Ok(())
+}
+
+/// `CallerHungUp` -> `caller hung up`.
+fn snake(name: &str) -> String {
+    let mut words = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.push(c.to_ascii_lowercase());
+    }
+    words
+}
+
+pub(super) fn agents(server: &Server, json: bool) -> Shown {
+    let Some(rows) = fetch::<Vec<AgentRow>>(server, "/api/agents", json)? else { return Ok(()) };
+    let now = now();
+    let row = |a: &AgentRow| {
+        let skills: Vec<String> = a.skills.iter().map(|(skill, level)| format!("{skill}={level}")).collect();
+        vec![
+            a.agent.to_string(),
+            a.name.clone(),
+            a.team.to_string(),
+            word(a.state).replace('_', " "),
+            span(now.since(a.since)),
+            or_dash(a.reason.as_ref()),
+            or_dash(a.call),
+            a.contacts.to_string(),
+            skills.join(" "),
+        ]
+    };
+    let heads = ["AGENT", "NAME", "TEAM", "STATE", "FOR", "REASON", "CALL", "PHONES", "SKILLS"];
+    table::print(&heads, &rows.iter().map(row).collect::<Vec<_>>(), "no agents are configured");
+    Ok(())
+}
+
+pub(super) fn queues(server: &Server, json: bool) -> Shown {
+    let Some(rows) = fetch::<Vec<Value>>(server, "/api/queues", json)? else { return Ok(()) };
+    let now = now();
+    let row = |value: &Value| {
+        let q: QueueRow = serde_json::from_value(value.clone()).ok()?;
+        let count = |key: &str| or_dash(value.get("last_24h").and_then(|c| c.get(key)));
+        let rate = |key: &str| or_dash(value.get(key).and_then(Value::as_str));
+        Some(vec![
+            q.queue.to_string(),
+            q.waiting.to_string(),
+            q.ringing.to_string(),
+            or_dash(q.oldest.map(|at| span(now.since(at)))),
+            format!("{}/{}", q.agents_ready, q.agents_signed_in),
+            count("offered"),
+            count("answered"),
+            rate("answer_rate"),
+            rate("service_level_20s"),
+            rate("abandonment_rate"),
+        ])
+    };
+    let heads =
+        ["QUEUE", "WAITING", "RINGING", "OLDEST", "READY/IN", "OFFERED", "ANSWERED", "ANSWER%", "IN20S%", "ABANDON%"];
+    table::print(&heads, &rows.iter().filter_map(row).collect::<Vec<_>>(), "no queues are configured");
+    Ok(())
+}
+
+pub(super) fn active(server: &Server, json: bool) -> Shown {
+    let Some(rows) = fetch::<Vec<CallRow>>(server, "/api/calls/active", json)? else { return Ok(()) };
+    let now = now();
+    let row = |c: &CallRow| {
+        let (from, to) = (c.from.clone(), c.to.clone());
+        let since = span(now.since(c.arrived));
+        vec![c.call.to_string(), c.stage.to_string(), since, from, to, c.at.to_string(), or_dash(c.partner.as_ref())]
+    };
+    let heads = ["CALL", "STAGE", "FOR", "FROM", "TO", "AT", "WITH"];
+    table::print(&heads, &rows.iter().map(row).collect::<Vec<_>>(), "no calls are going on");
+    Ok(())
+}
+
+pub(super) fn trunks(server: &Server, json: bool) -> Shown {
+    let Some(rows) = fetch::<Vec<TrunkRow>>(server, "/api/trunks", json)? else { return Ok(()) };
+    let row = |t: &TrunkRow| {
+        let state = if t.up { "up" } else { "down" };
+        let (channels_in, channels_out) = (t.channels_in.to_string(), t.channels_out.to_string());
+        vec![t.trunk.to_string(), state.into(), channels_in, channels_out, t.channels.to_string()]
+    };
+    let heads = ["TRUNK", "STATE", "IN", "OUT", "LIMIT"];
+    table::print(&heads, &rows.iter().map(row).collect::<Vec<_>>(), "no trunks are configured");
+    Ok(())
+}
+
+pub(super) fn status(server: &Server, json: bool) -> Shown {
+    let Some(value) = fetch::<Value>(server, "/api/status", json)? else { return Ok(()) };
+    let mut rows = Vec::new();
+    flatten("", &value, &mut rows);
+    table::print(&["WHAT", "VALUE"], &rows, "nothing");
+    Ok(())
+}
+
+fn flatten(name: &str, value: &Value, rows: &mut Vec<Vec<String>>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                flatten(&if name.is_empty() { key.clone() } else { format!("{name}.{key}") }, value, rows);
+            }
+        }
+        Value::String(text) => rows.push(vec![name.into(), text.clone()]),
+        other => rows.push(vec![name.into(), other.to_string()]),
+    }
+}
+
+pub(super) fn agent(server: &Server, agent: &str, verb: &str, reason: Option<&str>, json: bool) -> Shown {
+    let query = reason.map_or(String::new(), |r| format!("?reason={}", escaped(r)));
+    order(server, &format!("/api/agents/{}/{verb}{query}", escaped(agent)), json, &format!("agent {agent}: {verb}"))
+}
+
+pub(super) fn hang_up(server: &Server, call: &str, json: bool) -> Shown {
+    order(server, &format!("/api/calls/{}/hangup", escaped(call)), json, &format!("call {call}: hung up"))
+}
+
+fn order(server: &Server, path: &str, json: bool, done: &str) -> Shown {
+    let answer = server.post(path).map_err(|e| e.to_string())?;
+    if json {
+        println!("{answer:#}");
+    } else {
+        println!("{done}");
+    }
+    Ok(())
+}
+
+/// Whether the new configuration was taken.
+pub(super) fn reload(server: &Server, json: bool) -> Result<bool, String> {
+    let (status, answer) = server.exchange("POST", "/api/reload").map_err(|e| e.to_string())?;
+    let found = answer.get("diagnostics").cloned().unwrap_or_default();
+    let Ok(diagnostics) = serde_json::from_value::<Vec<Diagnostic>>(found) else {
+        return Err(ClientError::Stranger(server.0.clone()).to_string());
+    };
+    if json {
+        println!("{answer:#}");
+    } else {
+        diagnostics.iter().for_each(|d| eprintln!("{d}\n"));
+        println!("{}", if status == 200 { "reloaded" } else { "refused; the running configuration is untouched" });
+    }
+    Ok(status == 200)
+}

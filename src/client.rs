@@ -1,0 +1,101 @@
+//! A few requests to a running `busyhour serve`: HTTP/1.1, one connection each.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::io::{Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+/// The server has so long for an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Bytes of one answer.
+const ANSWER_MAX: u64 = 256 << 20;
+
+/// Why there is no answer to show.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The URL cannot be used.
+    #[error("`{0}` is no address of a server; write it like http://127.0.0.1:9595")]
+    Url(String),
+    /// Nobody is there.
+    #[error("nothing answers at {url}: is `busyhour serve` running? ({cause})")]
+    Unreachable {
+        /// Where.
+        url: String,
+        /// The system's words.
+        cause: std::io::Error,
+    },
+    /// What is there does not speak our API.
+    #[error("what answers at {0} is not busyhour")]
+    Stranger(String),
+    /// It refused.
+    #[error("{error}\n  help: {help}")]
+    Refused {
+        /// Why.
+        error: String,
+        /// What to do.
+        help: String,
+    },
+}
+
+/// A server by its URL.
+#[derive(Clone, Debug)]
+pub struct Server(pub String);
+
+impl Server {
+    /// GET, as `T`.
+    pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        let (_, body) = self.accepted("GET", path)?;
+        serde_json::from_value(body).map_err(|_| ClientError::Stranger(self.0.clone()))
+    }
+
+    /// POST without a body.
+    pub fn post(&self, path: &str) -> Result<Value, ClientError> {
+        Ok(self.accepted("POST", path)?.1)
+    }
+
+    /// Status and JSON, refused or not.
+    pub fn exchange(&self, method: &str, path: &str) -> Result<(u16, Value), ClientError> {
+        let stranger = || ClientError::Stranger(self.0.clone());
+        let answer = self.talk(method, path)?;
+        let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(stranger)?;
+        let status = head.strip_prefix("HTTP/1.1 ").and_then(|h| h.get(..3)?.parse().ok()).ok_or_else(stranger)?;
+        Ok((status, serde_json::from_str(body).map_err(|_| stranger())?))
+    }
+
+    fn accepted(&self, method: &str, path: &str) -> Result<(u16, Value), ClientError> {
+        let (status, body) = self.exchange(method, path)?;
+        if (200..300).contains(&status) {
+            return Ok((status, body));
+        }
+        let word = |key: &str| body.get(key).and_then(Value::as_str).map(str::to_string);
+        let error = word("error").unwrap_or_else(|| format!("the server answered {status}"));
+        Err(ClientError::Refused { error, help: word("help").unwrap_or_else(|| "see the log of the server".into()) })
+    }
+
+    fn talk(&self, method: &str, path: &str) -> Result<String, ClientError> {
+        let unusable = || ClientError::Url(self.0.clone());
+        let host = self.0.strip_prefix("http://").ok_or_else(unusable)?.trim_end_matches('/');
+        let with_port = if host.contains(':') { host.to_string() } else { format!("{host}:80") };
+        let address = with_port.to_socket_addrs().ok().and_then(|mut a| a.next()).ok_or_else(unusable)?;
+        let exchange = || -> std::io::Result<String> {
+            let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.set_write_timeout(Some(PATIENCE))?;
+            write!(
+                stream,
+                "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+            )?;
+            let mut answer = String::new();
+            stream.take(ANSWER_MAX).read_to_string(&mut answer)?;
+            Ok(answer)
+        };
+        exchange().map_err(|cause| ClientError::Unreachable { url: self.0.clone(), cause })
+    }
+}
+
+/// A path segment or query value as it may stand in a URL (RFC 3986 section 2.1).
+pub fn escaped(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}

@@ -1,0 +1,186 @@
+//! One TOML file and the dialplans -> everything the switch and the shell are told; or every mistake at once, located.
+
+mod check;
+mod roster;
+mod server;
+mod sheet;
+
+use crate::prompts;
+use busyhour_ivr::{Dialplan, Names};
+use busyhour_model::{Diagnostic, Name, Severity};
+use busyhour_switch::Setup;
+use serde::Deserialize;
+use sheet::{Section, Sheet};
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use toml::de::DeTable;
+
+pub(crate) use sheet::parse_duration;
+
+/// The documented sample; used when no file is named.
+pub const SAMPLE: &str = include_str!("../busyhour.toml");
+/// What the sample is called in messages.
+pub const SAMPLE_NAME: &str = "(built-in busyhour.toml)";
+/// The ready-to-run dialplan inside the program.
+pub const HOTLINE: &str = include_str!("../dialplans/hotline.toml");
+/// The password of the sample's agents; a warning as long as it is used.
+const SAMPLE_PASSWORD: &str = "busyhour-sample";
+/// Bytes of one file; larger ones are no configuration.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// What a file says, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Site {
+    /// For the switch. `locals` are the configured addresses; the bound ones replace them at start.
+    pub setup: Setup,
+    /// For the shell.
+    pub shell: Shell,
+}
+
+/// What concerns sockets, files and threads only.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shell {
+    /// SIP over UDP on these.
+    pub udp: Vec<SocketAddr>,
+    /// SIP over TCP on these.
+    pub tcp: Vec<SocketAddr>,
+    /// The address peers reach us at, when it is not the one bound.
+    pub advertise: Option<IpAddr>,
+    /// HTTP on this one; `None`: no HTTP.
+    pub http: Option<SocketAddr>,
+    /// Folder of journal and store; `None`: nothing is written and records live in memory.
+    pub data: Option<PathBuf>,
+    /// Folder whose prompts replace the built-in ones of the same id.
+    pub prompts: Option<PathBuf>,
+    /// Media threads.
+    pub media_threads: usize,
+    /// How log lines look.
+    pub log: LogFormat,
+    /// At a graceful stop calls may go on so long.
+    pub drain: Duration,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// The outcome of reading: a site unless there are errors, and all that was noticed.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What was read; `None` when any of `diagnostics` is an error.
+    pub site: Option<Site>,
+    /// Mistakes and warnings, file by file in the order of the lines.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads `path`, or the built-in sample.
+pub fn load(path: Option<&Path>) -> Loaded {
+    let Some(path) = path else { return read(SAMPLE_NAME, SAMPLE, Path::new("")) };
+    let shown = path.display().to_string();
+    match read_file(path) {
+        Ok(source) => read(&shown, &source, path.parent().unwrap_or(Path::new(""))),
+        Err(message) => Loaded {
+            site: None,
+            diagnostics: vec![Diagnostic::whole(&shown, message).help("name an existing file with --config FILE")],
+        },
+    }
+}
+
+/// Reads `source`, called `file` in messages; relative paths in it are below `folder`.
+pub fn read(file: &str, source: &str, folder: &Path) -> Loaded {
+    let mut sheet = Sheet::new(file, source);
+    let (table, mistakes) = DeTable::parse_recoverable(source);
+    if !mistakes.is_empty() {
+        for mistake in mistakes {
+            sheet.error(mistake.span().map_or(0, |s| s.start), mistake.message());
+        }
+        return Loaded { site: None, diagnostics: sheet.into_found() };
+    }
+    let mut root = Section::new(table.get_ref(), 0, "the file");
+    let server = server::read(&mut root, &mut sheet, folder);
+    let roster = roster::read(&mut root, &mut sheet);
+    root.finish(&mut sheet);
+    check::roster(&roster, &mut sheet);
+    let prompts = prompts::Catalogue::of(server.shell.prompts.as_deref());
+    let names = names(&roster, &prompts);
+    let (dialplans, mut later) = dialplans(server.dialplans.as_deref(), &names);
+    check::numbers(&roster, dialplans.iter().map(|(name, _)| &**name), later.is_empty(), &mut sheet);
+    check::server(&server, &mut sheet);
+    later.extend(prompts.unreadable().cloned());
+    let mut diagnostics = sheet.into_found();
+    diagnostics.append(&mut later);
+    let refused = diagnostics.iter().any(|d| d.severity == Severity::Error);
+    let site = (!refused).then(|| Site { setup: server.setup(roster, dialplans), shell: server.shell });
+    Loaded { site, diagnostics }
+}
+
+fn names(roster: &roster::Roster, prompts: &prompts::Catalogue) -> Names {
+    Names {
+        queues: roster.queues.iter().map(|q| q.name.value.as_str().into()).collect(),
+        skills: roster.skills.iter().map(|s| s.value.as_str().into()).collect(),
+        trunks: roster.trunks.iter().map(|t| t.name.value.as_str().into()).collect(),
+        prompts: prompts.ids(),
+        languages: prompts.languages(),
+    }
+}
+
+/// The dialplans of a folder, or the built-in one.
+fn dialplans(folder: Option<&Path>, names: &Names) -> (Vec<(Name, Dialplan)>, Vec<Diagnostic>) {
+    let mut plans: Vec<(Name, Dialplan)> = Vec::new();
+    let mut found = Vec::new();
+    for (file, source) in dialplan_files(folder, &mut found) {
+        match Dialplan::parse(&file, &source, names) {
+            Err(mistakes) => found.extend(mistakes),
+            Ok(parsed) => {
+                found.extend(parsed.warnings);
+                let name = parsed.plan.name().clone();
+                if plans.iter().any(|(n, _)| *n == name) {
+                    found.push(Diagnostic::whole(&file, format!("a second dialplan is named `{name}`")));
+                }
+                plans.push((name, parsed.plan));
+            }
+        }
+    }
+    (plans, found)
+}
+
+fn dialplan_files(folder: Option<&Path>, found: &mut Vec<Diagnostic>) -> Vec<(String, String)> {
+    let Some(folder) = folder else { return vec![("(built-in dialplans/hotline.toml)".into(), HOTLINE.into())] };
+    let mut paths: Vec<PathBuf> = match std::fs::read_dir(folder) {
+        Ok(entries) => entries.filter_map(|e| e.ok().map(|e| e.path())).collect(),
+        Err(e) => {
+            let mistake = Diagnostic::whole(&folder.display().to_string(), format!("cannot read this folder: {e}"));
+            found.push(mistake.help(
+                "`server.dialplans` names the folder of the *.toml dialplans; leave it out for the built-in one",
+            ));
+            return Vec::new();
+        }
+    };
+    paths.retain(|p| p.extension().is_some_and(|e| e == "toml"));
+    paths.sort();
+    let mut files = Vec::new();
+    for path in paths {
+        let shown = path.display().to_string();
+        match read_file(&path) {
+            Ok(source) => files.push((shown, source)),
+            Err(message) => found.push(Diagnostic::whole(&shown, message)),
+        }
+    }
+    files
+}
+
+fn read_file(path: &Path) -> Result<String, String> {
+    let size = std::fs::metadata(path).map_err(|e| format!("cannot read this file: {e}"))?.len();
+    if size > FILE_BYTES_MAX {
+        return Err(format!("this file has {size} bytes; a configuration has at most {FILE_BYTES_MAX}"));
+    }
+    std::fs::read_to_string(path).map_err(|e| format!("cannot read this file: {e}"))
+}

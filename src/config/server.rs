@@ -1,0 +1,205 @@
+//! The sections about this machine: `[server]`, `[sip]`, `[media]`, `[http]`, `[codes]`.
+
+use super::roster::Roster;
+use super::sheet::{Read, Section, Sheet, duration, flag, integer, parsed, text};
+use super::{LogFormat, Shell};
+use busyhour_ivr::Dialplan;
+use busyhour_model::Name;
+use busyhour_sip::{Limits, Transport};
+use busyhour_switch::{Setup, StarCodes};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use toml::de::DeValue;
+
+/// Media threads at most.
+const MEDIA_THREADS_MAX: usize = 64;
+
+/// All of it, with positions where a later check may want to point.
+pub(super) struct Server {
+    pub(super) shell: Shell,
+    pub(super) dialplans: Option<PathBuf>,
+    pub(super) domain: String,
+    pub(super) udp: Vec<Read<SocketAddr>>,
+    pub(super) tcp: Vec<Read<SocketAddr>>,
+    pub(super) http: Read<SocketAddr>,
+    pub(super) media_address: Read<IpAddr>,
+    pub(super) media_ports: Read<(u16, u16)>,
+    pub(super) silence_timeout: Duration,
+    pub(super) ring_timeout: Duration,
+    pub(super) call_max: Duration,
+    pub(super) calls_max: Read<usize>,
+    pub(super) codes: Vec<Read<String>>,
+}
+
+pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Server {
+    let mut section = root.section(sheet, "server");
+    let at = section.at();
+    let domain = section.or(sheet, "domain", host, "busyhour.local".into());
+    let path = |read: Read<String>| folder.join(read.value);
+    let data = section.read(sheet, "data", text).map(path);
+    let dialplans = section.read(sheet, "dialplans", text).map(path);
+    let prompts = section.read(sheet, "prompts", text).map(path);
+    let log = section.or(sheet, "log", log_format, LogFormat::Text);
+    let drain = section.or(sheet, "drain", duration, Duration::from_secs(10));
+    let ring_timeout = section.or(sheet, "ring_timeout", ringing, Duration::from_secs(20));
+    let call_max = section.or(sheet, "call_max", duration, Duration::from_secs(4 * 3600));
+    let calls_max = section.read(sheet, "calls_max", count).unwrap_or(Read { value: 3_000, at });
+    section.finish(sheet);
+
+    let mut section = root.section(sheet, "sip");
+    let at = section.at();
+    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 5060));
+    let udp = section.list(sheet, "udp", parsed).unwrap_or_else(|| vec![Read { value: local, at }]);
+    let tcp = section.list(sheet, "tcp", parsed).unwrap_or_else(|| vec![Read { value: local, at }]);
+    let advertise = section.read(sheet, "advertise", parsed::<IpAddr>).map(|r| r.value);
+    section.finish(sheet);
+
+    let (media_address, media_ports, media_threads, silence_timeout) = media(root, sheet);
+
+    let mut section = root.section(sheet, "http");
+    let default = Read { value: SocketAddr::from((Ipv4Addr::LOCALHOST, 9595)), at: section.at() };
+    let http = section.read(sheet, "listen", parsed).unwrap_or(default);
+    let http_on = section.or(sheet, "enabled", flag, true);
+    section.finish(sheet);
+
+    let addresses = |list: &[Read<SocketAddr>]| list.iter().map(|r| r.value).collect();
+    let shell = Shell {
+        udp: addresses(&udp),
+        tcp: addresses(&tcp),
+        advertise,
+        http: http_on.then_some(http.value),
+        data,
+        prompts,
+        media_threads,
+        log,
+        drain,
+    };
+    let codes = codes(root, sheet);
+    Server {
+        shell,
+        dialplans,
+        domain,
+        udp,
+        tcp,
+        http,
+        media_address,
+        media_ports,
+        silence_timeout,
+        ring_timeout,
+        call_max,
+        calls_max,
+        codes,
+    }
+}
+
+fn media(root: &mut Section, sheet: &mut Sheet) -> (Read<IpAddr>, Read<(u16, u16)>, usize, Duration) {
+    let mut section = root.section(sheet, "media");
+    let at = section.at();
+    let address = section.read(sheet, "address", parsed).unwrap_or(Read { value: Ipv4Addr::LOCALHOST.into(), at });
+    let ports = section.read(sheet, "ports", ports).unwrap_or(Read { value: (20_000, 31_998), at });
+    let threads = section.or(sheet, "threads", threads, 1);
+    let silence = section.or(sheet, "silence_timeout", duration, Duration::from_secs(60));
+    section.finish(sheet);
+    (address, ports, threads, silence)
+}
+
+fn codes(root: &mut Section, sheet: &mut Sheet) -> Vec<Read<String>> {
+    let mut section = root.section(sheet, "codes");
+    let at = section.at();
+    let default = StarCodes::default();
+    let mut code = |key, default: &Name| {
+        section.read(sheet, key, star_code).unwrap_or_else(|| Read { value: default.to_string(), at })
+    };
+    let codes =
+        vec![code("ready", &default.ready), code("not_ready", &default.not_ready), code("sign_out", &default.sign_out)];
+    section.finish(sheet);
+    codes
+}
+
+impl Server {
+    /// Everything the switch is told.
+    pub(super) fn setup(&self, roster: Roster, dialplans: Vec<(Name, Dialplan)>) -> Setup {
+        let advertised = |a: &SocketAddr| SocketAddr::new(self.shell.advertise.unwrap_or(a.ip()), a.port());
+        let udp = self.shell.udp.iter().map(|a| (Transport::Udp, advertised(a)));
+        let tcp = self.shell.tcp.iter().map(|a| (Transport::Tcp, advertised(a)));
+        let code = |i: usize| Name::from(self.codes[i].value.as_str());
+        let legs = self.calls_max.value.saturating_mul(3).max(64);
+        Setup {
+            domain: self.domain.clone(),
+            locals: udp.chain(tcp).collect(),
+            media_address: self.media_address.value,
+            media_ports: self.media_ports.value,
+            trunks: roster.trunk_setups(),
+            numbers: roster.number_routes(),
+            queues: roster.queue_setups(),
+            agents: roster.agent_setups(),
+            dialplans,
+            codes: StarCodes { ready: code(0), not_ready: code(1), sign_out: code(2) },
+            ring_timeout: self.ring_timeout,
+            silence_timeout: self.silence_timeout,
+            call_max: self.call_max,
+            calls_max: self.calls_max.value,
+            limits: Limits { legs, ..Limits::default() },
+        }
+    }
+}
+
+fn host(value: &DeValue) -> Result<String, String> {
+    let host = text(value)?;
+    let fits = host.chars().all(|c| c.is_ascii_alphanumeric() || ".-:[]_".contains(c));
+    if fits { Ok(host) } else { Err(format!("`{host}` is no host name")) }
+}
+
+fn log_format(value: &DeValue) -> Result<LogFormat, String> {
+    match text(value)?.as_str() {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        other => Err(format!("`{other}` is no log format: \"text\" or \"json\"")),
+    }
+}
+
+fn count(value: &DeValue) -> Result<usize, String> {
+    match integer::<usize>(value)? {
+        count @ 1..=100_000 => Ok(count),
+        other => Err(format!("{other} is not between 1 and 100000")),
+    }
+}
+
+fn threads(value: &DeValue) -> Result<usize, String> {
+    match integer::<usize>(value)? {
+        count @ 1..=MEDIA_THREADS_MAX => Ok(count),
+        other => Err(format!("{other} is not between 1 and {MEDIA_THREADS_MAX}")),
+    }
+}
+
+/// A phone that rings for no time or for ever serves nobody.
+fn ringing(value: &DeValue) -> Result<Duration, String> {
+    let span = duration(value)?;
+    let fits = (Duration::from_secs(1)..=Duration::from_secs(180)).contains(&span);
+    if fits { Ok(span) } else { Err("a phone rings between 1s and 180s (3m)".into()) }
+}
+
+/// `"20000-31999"`: RTP on the even ports, RTCP above each.
+fn ports(value: &DeValue) -> Result<(u16, u16), String> {
+    let range = text(value)?;
+    let parts = range.split_once('-');
+    let parts = parts.and_then(|(a, b)| Some((a.trim().parse::<u16>().ok()?, b.trim().parse::<u16>().ok()?)));
+    let Some((first, last)) = parts else {
+        return Err(format!("`{range}` is no port range; write \"20000-31999\""));
+    };
+    match (first, last) {
+        (0..1024, _) => Err(format!("port {first} is reserved; media ports start at 1024 or above")),
+        _ if first % 2 == 1 => {
+            Err(format!("RTP ports are even; start at {} or {}", first - 1, first.saturating_add(1)))
+        }
+        _ if last <= first => Err(format!("the range ends ({last}) before it has room for RTP and RTCP")),
+        _ => Ok((first, if last % 2 == 0 { last } else { last - 1 })),
+    }
+}
+
+fn star_code(value: &DeValue) -> Result<String, String> {
+    let code = text(value)?;
+    let digits = code.strip_prefix('*').is_some_and(|d| !d.is_empty() && d.bytes().all(|b| b.is_ascii_digit()));
+    if digits { Ok(code) } else { Err(format!("`{code}` is no star code; write `*` and digits")) }
+}

@@ -1,0 +1,284 @@
+//! One TOML file being read: every mistake is noted where it stands, and reading goes on.
+
+use busyhour_model::Diagnostic;
+use std::str::FromStr;
+use std::time::Duration;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// Mistakes reported for one file; nobody reads further.
+const DIAGNOSTICS_MAX: usize = 200;
+/// The longest span that may be configured.
+const DURATION_MAX: Duration = Duration::from_secs(30 * 86_400);
+
+/// A value that was read, and where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Read<T> {
+    pub(super) value: T,
+    pub(super) at: usize,
+}
+
+/// What is wrong with the file so far.
+pub(super) struct Sheet<'s> {
+    file: &'s str,
+    source: &'s str,
+    found: Vec<Diagnostic>,
+}
+
+impl<'s> Sheet<'s> {
+    pub(super) fn new(file: &'s str, source: &'s str) -> Sheet<'s> {
+        Sheet { file, source, found: Vec::new() }
+    }
+
+    /// A mistake at byte `at`, not yet noted.
+    pub(super) fn at(&self, at: usize, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::error(self.file, self.source, at, message)
+    }
+
+    pub(super) fn note(&mut self, mistake: Diagnostic) {
+        if self.found.len() < DIAGNOSTICS_MAX {
+            self.found.push(mistake);
+        }
+    }
+
+    pub(super) fn error(&mut self, at: usize, message: impl Into<String>) {
+        self.note(self.at(at, message));
+    }
+
+    pub(super) fn warn(&mut self, at: usize, message: impl Into<String>, help: &str) {
+        self.note(self.at(at, message).warning().help(help));
+    }
+
+    /// A name that should be one of `known`.
+    pub(super) fn known<'k>(&mut self, what: &str, name: &Read<String>, known: impl Iterator<Item = &'k str> + Clone) {
+        if !known.clone().any(|k| k == name.value) {
+            let near = self.at(name.at, format!("no {what} is named `{}`", name.value)).suggest(&name.value, known);
+            let near = if near.help.is_none() { near.help(format!("define it, or use another {what}")) } else { near };
+            self.note(near);
+        }
+    }
+
+    /// Names that must be different.
+    pub(super) fn unique<'n>(&mut self, what: &str, names: impl Iterator<Item = &'n Read<String>>) {
+        let mut seen = std::collections::BTreeMap::new();
+        for name in names {
+            if let Some(first) = seen.insert(&name.value, name.at) {
+                let line = self.at(first, "").line;
+                let mistake = self.at(name.at, format!("a second {what} is named `{}`", name.value));
+                self.note(mistake.help(format!("the first one is on line {line}; names are unique")));
+            }
+        }
+    }
+
+    /// All mistakes in the order of the file.
+    pub(super) fn into_found(mut self) -> Vec<Diagnostic> {
+        self.found.sort_by_key(|d| (d.line, d.column));
+        self.found
+    }
+}
+
+/// One table of the file. What was not asked for by the end is unknown.
+pub(super) struct Section<'t> {
+    table: Option<&'t DeTable<'t>>,
+    what: String,
+    at: usize,
+    asked: Vec<&'static str>,
+}
+
+impl<'t> Section<'t> {
+    pub(super) fn new(table: &'t DeTable<'t>, at: usize, what: &str) -> Section<'t> {
+        Section { table: Some(table), what: what.into(), at, asked: Vec::new() }
+    }
+
+    /// Where the table stands.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// `[key]`; an empty section when absent.
+    pub(super) fn section(&mut self, sheet: &mut Sheet, key: &'static str) -> Section<'t> {
+        let (table, at) = match self.value(key) {
+            None => (None, self.at),
+            Some(value) => {
+                if value.get_ref().as_table().is_none() {
+                    sheet.error(value.span().start, wrong(&format!("a table `[{key}]`"), value.get_ref()));
+                }
+                (value.get_ref().as_table(), value.span().start)
+            }
+        };
+        Section { table, what: format!("[{key}]"), at, asked: Vec::new() }
+    }
+
+    /// `[[key]]`, any number of times.
+    pub(super) fn sections(&mut self, sheet: &mut Sheet, key: &'static str) -> Vec<Section<'t>> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let Some(array) = value.get_ref().as_array() else {
+            sheet.error(value.span().start, format!("write `[[{key}]]`, in double brackets: there may be several"));
+            return Vec::new();
+        };
+        let mut sections = Vec::new();
+        for item in array.iter() {
+            match item.get_ref().as_table() {
+                Some(table) => sections.push(Section::new(table, item.span().start, &format!("[[{key}]]"))),
+                None => sheet.error(item.span().start, wrong("a table", item.get_ref())),
+            }
+        }
+        sections
+    }
+
+    /// `key` read by `parse`, when present and right.
+    pub(super) fn read<T>(&mut self, sheet: &mut Sheet, key: &'static str, parse: Parse<T>) -> Option<Read<T>> {
+        let value = self.value(key)?;
+        one(sheet, value, parse)
+    }
+
+    /// The value of `key`, or `default`.
+    pub(super) fn or<T>(&mut self, sheet: &mut Sheet, key: &'static str, parse: Parse<T>, default: T) -> T {
+        self.read(sheet, key, parse).map_or(default, |r| r.value)
+    }
+
+    /// `key`, whose absence is a mistake.
+    pub(super) fn need<T>(&mut self, sheet: &mut Sheet, key: &'static str, parse: Parse<T>) -> Option<Read<T>> {
+        if self.value(key).is_none() {
+            sheet.error(self.at, format!("{} needs `{key}`", self.what));
+        }
+        self.read(sheet, key, parse)
+    }
+
+    /// `key = [ … ]`, or one value standing for a list of one.
+    pub(super) fn list<T>(&mut self, sheet: &mut Sheet, key: &'static str, parse: Parse<T>) -> Option<Vec<Read<T>>> {
+        let value = self.value(key)?;
+        let items = value.get_ref().as_array().map_or(std::slice::from_ref(value), |array| &array[..]);
+        Some(items.iter().filter_map(|item| one(sheet, item, parse)).collect())
+    }
+
+    /// `key = { name = value, … }` with names as people chose them.
+    pub(super) fn map<T>(&mut self, sheet: &mut Sheet, key: &'static str, parse: Parse<T>) -> Vec<(Read<String>, T)> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let Some(table) = value.get_ref().as_table() else {
+            sheet.error(value.span().start, wrong("a table like `{ name = 1 }`", value.get_ref()));
+            return Vec::new();
+        };
+        let mut pairs = Vec::new();
+        for (name, value) in table.iter() {
+            let name = Read { value: name.get_ref().to_string(), at: name.span().start };
+            pairs.extend(one(sheet, value, parse).map(|v| (name, v.value)));
+        }
+        pairs
+    }
+
+    /// Notes every key nobody asked for.
+    pub(super) fn finish(self, sheet: &mut Sheet) {
+        for (key, _) in self.table.iter().flat_map(|t| t.iter()) {
+            let name = key.get_ref().as_ref();
+            if !self.asked.contains(&name) {
+                let mistake = sheet.at(key.span().start, format!("unknown key `{name}` in {}", self.what));
+                let near = mistake.suggest(name, self.asked.iter().copied());
+                let all = format!("known here: {}", self.asked.join(", "));
+                sheet.note(if near.help.is_none() { near.help(all) } else { near });
+            }
+        }
+    }
+
+    fn value(&mut self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
+        self.table?.get(key)
+    }
+}
+
+/// Reads a value, or says in one sentence what is wrong with it.
+pub(super) type Parse<T> = fn(&DeValue) -> Result<T, String>;
+
+fn one<T>(sheet: &mut Sheet, value: &Spanned<DeValue>, parse: Parse<T>) -> Option<Read<T>> {
+    let at = value.span().start;
+    match parse(value.get_ref()) {
+        Ok(value) => Some(Read { value, at }),
+        Err(message) => {
+            sheet.error(at, message);
+            None
+        }
+    }
+}
+
+fn wrong(wanted: &str, found: &DeValue) -> String {
+    format!("expected {wanted}, found {}", found.type_str())
+}
+
+/// Any text that is not empty.
+pub(super) fn text(value: &DeValue) -> Result<String, String> {
+    match value.as_str() {
+        Some("") => Err("this may not be empty".into()),
+        Some(text) => Ok(text.to_string()),
+        None => Err(wrong("a string", value)),
+    }
+}
+
+/// Something that reads itself from a string.
+pub(super) fn parsed<T: FromStr<Err: std::fmt::Display>>(value: &DeValue) -> Result<T, String> {
+    let text = text(value)?;
+    text.parse().map_err(|e| format!("`{text}`: {e}"))
+}
+
+pub(super) fn flag(value: &DeValue) -> Result<bool, String> {
+    value.as_bool().ok_or_else(|| wrong("true or false", value))
+}
+
+/// An integer within what `T` can hold.
+pub(super) fn integer<T: TryFrom<i64>>(value: &DeValue) -> Result<T, String> {
+    let number = value.as_integer().ok_or_else(|| wrong("a whole number", value))?;
+    let parsed = i64::from_str_radix(number.as_str(), number.radix()).ok();
+    parsed.and_then(|n| T::try_from(n).ok()).ok_or_else(|| format!("{number} is out of range"))
+}
+
+/// A skill level, 1-100.
+pub(super) fn level(value: &DeValue) -> Result<u8, String> {
+    match integer::<u8>(value)? {
+        level @ 1..=100 => Ok(level),
+        other => Err(format!("{other} is no skill level: 1 (lowest) to 100")),
+    }
+}
+
+/// `"300ms"`, `"20s"`, `"1m30s"`, `"4h"`, `"1d"`.
+pub(super) fn duration(value: &DeValue) -> Result<Duration, String> {
+    let text = value.as_str().ok_or_else(|| wrong("a duration like \"20s\" or \"1m30s\"", value))?;
+    parse_duration(text)
+        .ok_or_else(|| format!("`{text}` is no duration; write \"300ms\", \"20s\", \"1m30s\" or \"4h\""))
+}
+
+/// The same, of a command line; at most 30 days.
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut sum = Duration::ZERO;
+    while !rest.is_empty() {
+        let (count, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
+        let (unit, after) = after.split_at(after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len()));
+        let unit_ms: u64 = match unit {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => return None,
+        };
+        sum = sum.checked_add(Duration::from_millis(count.parse::<u64>().ok()?.checked_mul(unit_ms)?))?;
+        rest = after;
+    }
+    (!text.is_empty() && sum <= DURATION_MAX).then_some(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_and_nonsense_is_not() {
+        for (text, millis) in [("300ms", 300), ("20s", 20_000), ("1m30s", 90_000), ("0s", 0), ("30d", 2_592_000_000)] {
+            assert_eq!(parse_duration(text), Some(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "20", "s", "-5s", "20 s", "31d", "1w", "99999999999999999999s", "5秒"] {
+            assert_eq!(parse_duration(text), None, "{text}");
+        }
+    }
+}

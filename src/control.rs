@@ -1,0 +1,190 @@
+//! The control loop: one task owns the one `Switch`. An input, then a drain of everything it caused, then the next input.
+
+use crate::clock::Clock;
+use crate::media::Plane;
+use crate::metrics::Metrics;
+use crate::net::{BATCH_MAX, Net, TcpEvent, Unsent};
+use crate::recorder::Recorder;
+use busyhour_media as media;
+use busyhour_model::{Fact, Time, What};
+use busyhour_sip::Counters;
+use busyhour_switch::{Denied, Entry, Reply, Request, Switch, Vitals};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
+use tokio::sync::oneshot;
+
+/// Media events taken before anybody else gets a turn.
+const MEDIA_BATCH: usize = 256;
+/// Failures to send that one drain may feed back, so that a dead network cannot keep it busy for ever.
+const FAILURES_MAX: usize = 10_000;
+
+/// A question to the control loop, answered at once.
+pub enum Ask {
+    /// A person's wish.
+    Request(Request, oneshot::Sender<Result<Reply, Denied>>),
+    /// How it is.
+    State(oneshot::Sender<State>),
+    /// End the loop.
+    Stop,
+}
+
+/// How the switch is.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// When.
+    pub now: Time,
+    /// What is alive.
+    pub vitals: Vitals,
+    /// What went over the wire.
+    pub counters: Counters,
+}
+
+/// Everything the loop holds.
+pub struct Control {
+    /// The machine.
+    pub switch: Switch,
+    /// SIP sockets.
+    pub net: Net,
+    /// What its TCP connections have to say.
+    pub streams: Receiver<TcpEvent>,
+    /// Media threads.
+    pub plane: Arc<Plane>,
+    /// What they tell. Unbounded because a media thread must never wait for control; a leg tells little more than its
+    /// keys, and legs are bounded.
+    pub events: UnboundedReceiver<media::Event>,
+    /// Questions.
+    pub asks: Receiver<Ask>,
+    /// Where facts go.
+    pub recorder: Recorder,
+    /// For what only the shell can measure.
+    pub metrics: Arc<Metrics>,
+    /// Time.
+    pub clock: Clock,
+}
+
+impl Control {
+    /// Runs until told to stop, or until nobody can ask any more.
+    pub async fn run(mut self) {
+        let mut buffer = Net::buffer();
+        let mut events = Vec::with_capacity(MEDIA_BATCH);
+        self.drain(Instant::now());
+        loop {
+            let due = self.switch.poll_timeout();
+            let deadline = due.map(|at| self.clock.instant(at));
+            tokio::select! {
+                ask = self.asks.recv() => match ask {
+                    None | Some(Ask::Stop) => return,
+                    Some(ask) => self.answer(ask),
+                },
+                _ = self.events.recv_many(&mut events, MEDIA_BATCH) => {
+                    for event in events.drain(..) {
+                        self.input(|switch, now| switch.handle_media(now, event));
+                    }
+                }
+                Some(event) = self.streams.recv() => self.tcp(event),
+                () = self.net.readable() => self.datagrams(&mut buffer),
+                () = until(deadline) => {}
+            }
+            if due.is_some_and(|at| at <= self.clock.now()) {
+                self.input(Switch::handle_timeout);
+            }
+        }
+    }
+
+    fn datagrams(&mut self, buffer: &mut [u8]) {
+        for index in 0..self.net.udp_sockets() {
+            for _ in 0..BATCH_MAX {
+                let Some((flow, size)) = self.net.datagram(index, buffer).map(|(flow, bytes)| (flow, bytes.len()))
+                else {
+                    break;
+                };
+                self.input(|switch, now| switch.handle_datagram(now, flow, &buffer[..size]));
+            }
+        }
+    }
+
+    fn tcp(&mut self, event: TcpEvent) {
+        match event {
+            TcpEvent::Accepted(local, stream, remote) => self.net.accept(local, stream, remote),
+            TcpEvent::Bytes(flow, bytes) if self.net.knows(flow) => {
+                self.input(|switch, now| switch.handle_stream(now, flow, &bytes));
+            }
+            TcpEvent::Bytes(..) => {}
+            TcpEvent::Unreachable(flow) => self.input(|switch, now| switch.handle_unreachable(now, flow)),
+            TcpEvent::Closed(flow) => {
+                if self.net.close(flow) {
+                    self.input(|switch, now| switch.handle_closed(now, flow));
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, ask: Ask) {
+        // Whoever asked may have left: then the answer is for nobody.
+        match ask {
+            Ask::Stop => {}
+            Ask::Request(request, reply) => {
+                let mut answer = Ok(Reply::Done);
+                self.input(|switch, now| answer = switch.handle_request(now, request));
+                let _ = reply.send(answer);
+            }
+            Ask::State(reply) => {
+                let counters = self.switch.counters().clone();
+                let _ = reply.send(State { now: self.clock.now(), vitals: self.switch.vitals(), counters });
+            }
+        }
+    }
+
+    fn input(&mut self, input: impl FnOnce(&mut Switch, Time)) {
+        let began = Instant::now();
+        input(&mut self.switch, self.clock.now());
+        self.drain(began);
+    }
+
+    /// Everything to `None`; what could not be sent is the next input.
+    fn drain(&mut self, began: Instant) {
+        let mut failures = VecDeque::new();
+        for _ in 0..FAILURES_MAX {
+            self.drain_once(began, &mut failures);
+            let now = self.clock.now();
+            match failures.pop_front() {
+                None => return,
+                Some(Unsent::Dropped) => {}
+                Some(Unsent::Unreachable(flow)) => self.switch.handle_unreachable(now, flow),
+                Some(Unsent::Closed(flow)) => self.switch.handle_closed(now, flow),
+            }
+        }
+        tracing::error!("a drain did not end after {FAILURES_MAX} failures to send");
+    }
+
+    fn drain_once(&mut self, began: Instant, failures: &mut VecDeque<Unsent>) {
+        while let Some(command) = self.switch.poll_media() {
+            self.plane.send(command);
+        }
+        while let Some(transmit) = self.switch.poll_transmit() {
+            if let Err(unsent) = self.net.send(transmit) {
+                self.metrics.unsent.inc();
+                failures.push_back(unsent);
+            }
+        }
+        while let Some(flow) = self.switch.poll_close() {
+            self.net.close(flow);
+        }
+        while let Some(entry) = self.switch.poll_entry() {
+            if let Entry::Fact(Fact { what: What::Offered { .. }, .. }) = &entry {
+                self.metrics.matching.observe(began.elapsed().as_secs_f64());
+            }
+            self.recorder.take(entry);
+        }
+    }
+}
+
+/// Never, when there is no deadline.
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

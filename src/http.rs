@@ -1,0 +1,224 @@
+//! The HTTP side: health, metrics and the API of `busyhour calls | agents | queues | ctl | reload`.
+
+use crate::serve::Desk;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use busyhour_ledger::{CallRecord, Counts};
+use busyhour_model::{CallId, Name, Time};
+use busyhour_switch::{Denied, QueueRow, Reply, Request};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::net::TcpListener;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+/// A control loop that takes longer to answer is not ready.
+const READY_WITHIN: Duration = Duration::from_secs(1);
+/// Records of an answer when nobody says how many.
+const LIMIT: u32 = 50;
+/// The KPI figures of `/api/queues` cover so long a time.
+const RECENT: Duration = Duration::from_secs(24 * 3600);
+
+/// Serves until told to stop, or until `stop` is dropped.
+pub fn serve(listener: TcpListener, desk: Desk, stop: oneshot::Receiver<()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = runtime.and_then(|runtime| {
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            tokio::select! {
+                served = async { axum::serve(listener, router(desk)).await } => served,
+                _ = stop => Ok(()),
+            }
+        })
+    });
+    if let Err(e) = outcome {
+        tracing::error!("HTTP has ended: {e}; calls go on");
+    }
+}
+
+fn router(desk: Desk) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/api/status", get(status))
+        .route("/api/calls", get(calls))
+        .route("/api/calls/active", get(async |State(desk)| rows(desk, Request::Calls).await))
+        .route("/api/calls/{id}/hangup", post(hang_up))
+        .route("/api/agents", get(async |State(desk)| rows(desk, Request::Agents).await))
+        .route("/api/agents/{agent}/ready", post(agent_ready))
+        .route("/api/agents/{agent}/not-ready", post(agent_not_ready))
+        .route("/api/agents/{agent}/sign-out", post(agent_sign_out))
+        .route("/api/queues", get(queues))
+        .route("/api/trunks", get(async |State(desk)| rows(desk, Request::Trunks).await))
+        .route("/api/reload", post(reload))
+        .fallback(async || {
+            Fault::new(StatusCode::NOT_FOUND, "there is nothing at this address", "see README.md, HTTP API")
+        })
+        .with_state(desk)
+}
+
+/// An error as everybody here gets it: `{"error": …, "help": …}`.
+struct Fault {
+    status: StatusCode,
+    error: String,
+    help: String,
+}
+
+impl Fault {
+    fn new(status: StatusCode, error: impl Into<String>, help: impl Into<String>) -> Fault {
+        Fault { status, error: error.into(), help: help.into() }
+    }
+
+    fn stopped() -> Fault {
+        Fault::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the switch has stopped",
+            "start `busyhour serve` again and see its log",
+        )
+    }
+}
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        (self.status, Json(json!({ "error": self.error, "help": self.help }))).into_response()
+    }
+}
+
+impl From<Denied> for Fault {
+    fn from(denied: Denied) -> Fault {
+        let error = denied.to_string();
+        let (status, help) = match denied {
+            Denied::UnknownAgent(_) => (StatusCode::NOT_FOUND, "`busyhour agents` lists them all"),
+            Denied::UnknownCall(_) => (StatusCode::NOT_FOUND, "`busyhour ctl calls` lists those going on"),
+            Denied::NoPhone(_) => (StatusCode::CONFLICT, "register the phone first"),
+            Denied::WrongState { .. } => (StatusCode::CONFLICT, "`busyhour agents` shows what each is doing"),
+        };
+        Fault::new(status, error, help)
+    }
+}
+
+async fn ask(desk: &Desk, request: Request) -> Result<Reply, Fault> {
+    Ok(desk.request(request).await.ok_or_else(Fault::stopped)??)
+}
+
+async fn rows(desk: Desk, request: Request) -> Result<Json<Reply>, Fault> {
+    ask(&desk, request).await.map(Json)
+}
+
+async fn done(desk: Desk, request: Request) -> Result<Json<serde_json::Value>, Fault> {
+    ask(&desk, request).await?;
+    Ok(Json(json!({ "done": true })))
+}
+
+async fn metrics(State(desk): State<Desk>) -> Result<Response, Fault> {
+    let page = desk.metrics_page().await.ok_or_else(Fault::stopped)?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page).into_response())
+}
+
+async fn ready(State(desk): State<Desk>) -> Result<&'static str, Fault> {
+    if desk.is_draining() {
+        let help = "it takes no more calls and ends when the last one does";
+        return Err(Fault::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", help));
+    }
+    match timeout(READY_WITHIN, desk.state()).await {
+        Ok(Some(_)) => Ok("ready\n"),
+        Ok(None) => Err(Fault::stopped()),
+        Err(_) => {
+            let help = "the control loop is overloaded or stuck; see the log";
+            Err(Fault::new(StatusCode::SERVICE_UNAVAILABLE, "the switch does not answer", help))
+        }
+    }
+}
+
+async fn status(State(desk): State<Desk>) -> Result<Json<serde_json::Value>, Fault> {
+    let state = desk.state().await.ok_or_else(Fault::stopped)?;
+    let (control, media) = desk.cpu();
+    Ok(Json(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "draining": desk.is_draining(),
+        "vitals": state.vitals,
+        "cpu_seconds": { "control": control.as_secs_f64(), "media": media.as_secs_f64() },
+    })))
+}
+
+/// `?limit=50&since=MICROSECONDS`, the latter since the Unix epoch.
+#[derive(Deserialize)]
+struct CallsQuery {
+    limit: Option<u32>,
+    since: Option<Time>,
+}
+
+async fn calls(State(desk): State<Desk>, Query(query): Query<CallsQuery>) -> Result<Json<Vec<CallRecord>>, Fault> {
+    let records = desk.store().calls(query.limit.unwrap_or(LIMIT), query.since.unwrap_or_default()).await;
+    let unreadable = |e| Fault::new(StatusCode::SERVICE_UNAVAILABLE, e, "calls go on; the journal has their facts");
+    Ok(Json(records.map_err(unreadable)?.iter().map(CallRecord::masked).collect()))
+}
+
+/// A queue now, and its counts of the last 24 hours.
+#[derive(Serialize)]
+struct QueueFigures {
+    #[serde(flatten)]
+    now: QueueRow,
+    last_24h: Counts,
+    answer_rate: String,
+    service_level_20s: String,
+    abandonment_rate: String,
+}
+
+async fn queues(State(desk): State<Desk>) -> Result<Json<Vec<QueueFigures>>, Fault> {
+    let Reply::Queues(rows) = ask(&desk, Request::Queues).await? else { return Ok(Json(Vec::new())) };
+    let now = desk.state().await.ok_or_else(Fault::stopped)?.now;
+    let ledger = desk.recorder().ledger();
+    let figures = rows.into_iter().map(|row| {
+        let counts = ledger.counts(&row.queue, now - RECENT, now + RECENT);
+        QueueFigures {
+            answer_rate: counts.answer_rate().to_string(),
+            service_level_20s: counts.service_level(20).unwrap_or_default().to_string(),
+            abandonment_rate: counts.abandonment_rate().to_string(),
+            last_24h: counts,
+            now: row,
+        }
+    });
+    Ok(Json(figures.collect()))
+}
+
+async fn hang_up(State(desk): State<Desk>, Path(id): Path<String>) -> Result<Json<serde_json::Value>, Fault> {
+    let number = id.strip_prefix('c').unwrap_or(&id).parse();
+    let help = "a call looks like c42; `busyhour ctl calls` lists them";
+    let call = number.map_err(|_| Fault::new(StatusCode::BAD_REQUEST, format!("`{id}` names no call"), help))?;
+    done(desk, Request::HangUp { call: CallId(call) }).await
+}
+
+async fn agent_ready(State(desk): State<Desk>, Path(agent): Path<Name>) -> Result<Json<serde_json::Value>, Fault> {
+    done(desk, Request::Ready { agent }).await
+}
+
+/// `?reason=lunch`
+#[derive(Deserialize)]
+struct NotReadyQuery {
+    reason: Option<Name>,
+}
+
+async fn agent_not_ready(
+    State(desk): State<Desk>,
+    Path(agent): Path<Name>,
+    Query(query): Query<NotReadyQuery>,
+) -> Result<Json<serde_json::Value>, Fault> {
+    let reason = query.reason.unwrap_or_else(|| "other".into());
+    done(desk, Request::NotReady { agent, reason }).await
+}
+
+async fn agent_sign_out(State(desk): State<Desk>, Path(agent): Path<Name>) -> Result<Json<serde_json::Value>, Fault> {
+    done(desk, Request::SignOut { agent }).await
+}
+
+async fn reload(State(desk): State<Desk>) -> Response {
+    let reloaded = desk.reload().await;
+    let status = if reloaded.ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    (status, Json(json!({ "ok": reloaded.ok, "diagnostics": reloaded.diagnostics }))).into_response()
+}

@@ -1,0 +1,244 @@
+//! The append-only journal: every entry one JSON line, written by its own thread, many at a time.
+
+use busyhour_switch::Entry;
+use prometheus::IntCounter;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Entries on their way to the writer.
+const QUEUE_MAX: usize = 65_536;
+/// Bytes kept while the disk refuses; further entries are counted as lost.
+const PENDING_MAX: usize = 16 << 20;
+/// A journal file is closed and the next one begun at this size.
+const FILE_MAX: u64 = 256 << 20;
+/// Closed files kept.
+const FILES_MAX: usize = 16;
+/// Entries written by one system call and made durable together.
+const GROUP_MAX: usize = 4_096;
+/// After a failure the disk is tried again this often.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What the journal counts.
+#[derive(Clone, Debug)]
+pub struct JournalCounts {
+    /// Failed writes.
+    pub errors: IntCounter,
+    /// Entries given up.
+    pub lost: IntCounter,
+}
+
+/// The way into the journal.
+pub struct Journal {
+    entries: SyncSender<Entry>,
+    writer: JoinHandle<()>,
+    counts: JournalCounts,
+}
+
+impl Journal {
+    /// Opens `folder`/journal.jsonl for appending. An error means nothing could be written there now.
+    pub fn open(folder: &Path, counts: JournalCounts) -> io::Result<Journal> {
+        let mut writer = Writer::open(folder, FILE_MAX, counts.clone())?;
+        let (entries, queue) = sync_channel(QUEUE_MAX);
+        let writer = std::thread::Builder::new().name("journal".into()).spawn(move || writer.run(&queue))?;
+        Ok(Journal { entries, writer, counts })
+    }
+
+    /// Hands an entry over; never waits.
+    pub fn append(&self, entry: Entry) {
+        if self.entries.try_send(entry).is_err() {
+            self.counts.lost.inc();
+        }
+    }
+
+    /// Writes what is left and closes the file.
+    pub fn close(self) {
+        drop(self.entries);
+        // A writer that panicked has said so already.
+        let _ = self.writer.join();
+    }
+}
+
+struct Writer {
+    folder: PathBuf,
+    file: File,
+    size: u64,
+    size_max: u64,
+    pending: Vec<u8>,
+    failing: bool,
+    counts: JournalCounts,
+}
+
+impl Writer {
+    fn open(folder: &Path, size_max: u64, counts: JournalCounts) -> io::Result<Writer> {
+        fs::create_dir_all(folder)?;
+        let file = OpenOptions::new().create(true).append(true).open(folder.join("journal.jsonl"))?;
+        let size = file.metadata()?.len();
+        let mut writer =
+            Writer { folder: folder.into(), file, size, size_max, pending: Vec::new(), failing: false, counts };
+        if size > 0 {
+            // A torn last line, after a crash, must not swallow the next one.
+            writer.pending.push(b'\n');
+            writer.write()?;
+        }
+        Ok(writer)
+    }
+
+    fn run(&mut self, queue: &Receiver<Entry>) {
+        loop {
+            match queue.recv_timeout(RETRY) {
+                Ok(entry) => {
+                    self.add(&entry);
+                    queue.try_iter().take(GROUP_MAX).for_each(|entry| self.add(&entry));
+                    self.flush();
+                }
+                Err(RecvTimeoutError::Timeout) => self.flush(),
+                Err(RecvTimeoutError::Disconnected) => return self.flush(),
+            }
+        }
+    }
+
+    fn add(&mut self, entry: &Entry) {
+        if self.pending.len() >= PENDING_MAX || serde_json::to_writer(&mut self.pending, entry).is_err() {
+            self.counts.lost.inc();
+        } else {
+            self.pending.push(b'\n');
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
+        match self.write() {
+            Ok(()) if self.failing => {
+                self.failing = false;
+                tracing::info!("the journal is written again");
+            }
+            Ok(()) => {}
+            Err(e) => {
+                self.counts.errors.inc();
+                if !self.failing {
+                    self.failing = true;
+                    tracing::error!("the journal in {} cannot be written: {e}; calls go on", self.folder.display());
+                }
+            }
+        }
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        let mut written = 0;
+        let outcome = loop {
+            match self.file.write(&self.pending[written..]) {
+                Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => written += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => break Err(e),
+            }
+            if written == self.pending.len() {
+                break self.file.sync_data();
+            }
+        };
+        // What reached the file is not written twice, whatever follows.
+        self.pending.drain(..written);
+        self.size += written as u64;
+        outcome?;
+        if self.size >= self.size_max { self.rotate() } else { Ok(()) }
+    }
+
+    /// Closes the file under the name `journal-NNNNNN.jsonl`, counting up, and begins the next.
+    fn rotate(&mut self) -> io::Result<()> {
+        let mut closed: Vec<u64> = fs::read_dir(&self.folder)?
+            .filter_map(|e| {
+                e.ok()?.file_name().to_str()?.strip_prefix("journal-")?.strip_suffix(".jsonl")?.parse().ok()
+            })
+            .collect();
+        closed.sort_unstable();
+        let next = closed.last().map_or(1, |n| n + 1);
+        let path = |n: u64| self.folder.join(format!("journal-{n:06}.jsonl"));
+        let current = self.folder.join("journal.jsonl");
+        fs::rename(&current, path(next))?;
+        self.file = OpenOptions::new().create(true).append(true).open(current)?;
+        self.size = 0;
+        for old in closed.iter().rev().skip(FILES_MAX - 1) {
+            fs::remove_file(path(*old))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use busyhour_model::{Fact, Time, What};
+
+    fn counts() -> JournalCounts {
+        let counter = |name: &str| IntCounter::new(name, "test").unwrap();
+        JournalCounts { errors: counter("errors"), lost: counter("lost") }
+    }
+
+    fn entry(secs: u64) -> Entry {
+        Entry::Fact(Fact { at: Time::from_secs(secs), what: What::Reloaded { ok: true } })
+    }
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("busyhour-journal-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        folder
+    }
+
+    fn entries(path: &Path) -> Vec<Entry> {
+        let text = fs::read_to_string(path).unwrap();
+        text.lines().filter(|l| !l.is_empty()).map(|l| serde_json::from_str(l).unwrap()).collect()
+    }
+
+    #[test]
+    fn entries_come_back_in_order_and_a_second_start_appends() {
+        let folder = folder("order");
+        for start in [0, 1_000] {
+            let journal = Journal::open(&folder, counts()).unwrap();
+            (start..start + 1_000).for_each(|i| journal.append(entry(i)));
+            journal.close();
+        }
+        let read = entries(&folder.join("journal.jsonl"));
+        assert_eq!(read, (0..2_000).map(entry).collect::<Vec<_>>());
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn files_are_closed_at_their_size_and_the_oldest_removed() {
+        let folder = folder("rotate");
+        let mut writer = Writer::open(&folder, 1, counts()).unwrap();
+        for i in 0..20 {
+            writer.add(&entry(i));
+            writer.flush();
+        }
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), FILES_MAX + 1);
+        assert_eq!(entries(&folder.join("journal-000020.jsonl")), [entry(19)]);
+        assert!(!folder.join("journal-000004.jsonl").exists());
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_disk_that_refuses_is_counted_and_what_waited_is_written_later() {
+        let folder = folder("refuse");
+        let mut writer = Writer::open(&folder, FILE_MAX, counts()).unwrap();
+        let good = std::mem::replace(&mut writer.file, File::open(folder.join("journal.jsonl")).unwrap());
+        writer.add(&entry(1));
+        writer.flush();
+        assert_eq!((writer.counts.errors.get(), writer.counts.lost.get()), (1, 0));
+        writer.file = good;
+        writer.flush();
+        assert_eq!(entries(&folder.join("journal.jsonl")), [entry(1)]);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_told_at_once() {
+        assert!(Journal::open(Path::new("/proc/busyhour"), counts()).is_err());
+    }
+}

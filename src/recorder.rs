@@ -1,0 +1,156 @@
+//! The thread behind the control loop: folds facts into records and metrics, and hands them to journal, store and listeners.
+
+use crate::journal::Journal;
+use crate::metrics::Metrics;
+use crate::store::Store;
+use busyhour_ledger::{CallRecord, Ledger};
+use busyhour_model::{Fact, What};
+use busyhour_switch::Entry;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+/// Entries on their way from the control loop.
+const QUEUE_MAX: usize = 65_536;
+/// What a listener may leave unread; a slower one is let go.
+const LISTENER_MAX: usize = 65_536;
+/// Listeners at once.
+const LISTENERS_MAX: usize = 64;
+
+/// What a listener hears.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// A fact.
+    Fact(Fact),
+    /// A call that ended, right after its last fact.
+    Record(Box<CallRecord>),
+}
+
+/// The way in, for the control loop and for whoever has a fact to tell. Clones lead to the same thread.
+#[derive(Clone)]
+pub struct Recorder {
+    orders: SyncSender<Order>,
+    shared: Arc<Shared>,
+}
+
+enum Order {
+    Take(Entry),
+    Close,
+}
+
+struct Shared {
+    ledger: Mutex<Ledger>,
+    listeners: Mutex<Vec<SyncSender<Told>>>,
+    metrics: Arc<Metrics>,
+}
+
+impl Recorder {
+    /// Starts the thread; it ends, and closes the journal, when told to.
+    pub fn start(
+        metrics: Arc<Metrics>,
+        journal: Option<Journal>,
+        store: Store,
+    ) -> std::io::Result<(Recorder, JoinHandle<()>)> {
+        let shared = Arc::new(Shared { ledger: Mutex::default(), listeners: Mutex::default(), metrics });
+        let (orders, queue) = sync_channel(QUEUE_MAX);
+        let worker = Arc::clone(&shared);
+        let thread =
+            std::thread::Builder::new().name("recorder".into()).spawn(move || worker.run(&queue, journal, &store))?;
+        Ok((Recorder { orders, shared }, thread))
+    }
+
+    /// Hands an entry over; never waits.
+    pub fn take(&self, entry: Entry) {
+        if self.orders.try_send(Order::Take(entry)).is_err() {
+            if self.shared.metrics.facts_lost.get() == 0 {
+                tracing::error!("facts come faster than they are recorded; call records have gaps from now on");
+            }
+            self.shared.metrics.facts_lost.inc();
+        }
+    }
+
+    /// Records what was handed over so far and ends the thread; join it afterwards.
+    pub fn close(&self) {
+        // A thread that has ended needs no order.
+        let _ = self.orders.send(Order::Close);
+    }
+
+    /// Everything from now on.
+    pub fn listen(&self) -> Receiver<Told> {
+        let (sender, receiver) = sync_channel(LISTENER_MAX);
+        let mut listeners = lock(&self.shared.listeners);
+        if listeners.len() < LISTENERS_MAX {
+            listeners.push(sender);
+        }
+        receiver
+    }
+
+    /// The ledger as it is now.
+    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        lock(&self.shared.ledger)
+    }
+}
+
+impl Shared {
+    fn run(&self, queue: &Receiver<Order>, journal: Option<Journal>, store: &Store) {
+        for order in queue {
+            let Order::Take(entry) = order else { break };
+            if let Entry::Fact(fact) = &entry {
+                self.fact(fact, store);
+            }
+            if let Some(journal) = &journal {
+                journal.append(entry);
+            }
+        }
+        if let Some(journal) = journal {
+            journal.close();
+        }
+    }
+
+    fn fact(&self, fact: &Fact, store: &Store) {
+        let mut ledger = lock(&self.ledger);
+        let record = ledger.apply(fact);
+        self.metrics.fact(fact, ledger.stays());
+        drop(ledger);
+        if let What::Fault { call, detail } = &fact.what {
+            tracing::error!(call = call.map(tracing::field::display), "contained fault: {detail}");
+        }
+        if let What::TrunkState { trunk, up } = &fact.what {
+            tracing::warn!(%trunk, up, "trunk {}", if *up { "answers" } else { "does not answer" });
+        }
+        self.tell(|| Told::Fact(fact.clone()));
+        if let Some(record) = record {
+            self.metrics.record(&record);
+            log(&record);
+            self.tell(|| Told::Record(Box::new(record.clone())));
+            store.put(record);
+        }
+    }
+
+    fn tell(&self, told: impl Fn() -> Told) {
+        lock(&self.listeners).retain(|listener| listener.try_send(told()).is_ok());
+    }
+}
+
+/// The one line of a call: its end, from its record, numbers masked.
+fn log(record: &CallRecord) {
+    let seconds = |ms: Option<u64>| ms.map(|ms| ms as f64 / 1e3);
+    tracing::info!(
+        call = %record.call,
+        from = record.from.masked(),
+        to = record.to.national,
+        origin = %record.origin.name(),
+        queue = record.queue.as_deref(),
+        agent = record.agent.as_deref(),
+        wait_s = seconds(record.queue_wait_ms),
+        talk_s = record.talk_ms as f64 / 1e3,
+        cause = ?record.cause,
+        sip_call_id = %record.sip_call_id,
+        "call ended"
+    );
+}
+
+/// What a panicking thread left behind is still whole: every update here is one call.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,498 @@
+//! A running busyhour: threads, sockets and files around one switch. `busyhour serve`, the demo and the tests start it here.
+
+use crate::clock::{Clock, CpuTime};
+use crate::config::{self, Loaded, Site};
+use crate::control::{Ask, Control, State};
+use crate::http;
+use crate::journal::Journal;
+use crate::media::Plane;
+use crate::metrics::{Metrics, Picture};
+use crate::net::Bound;
+use crate::prompts::Catalogue;
+use crate::recorder::{Recorder, Told};
+use crate::store::Store;
+use busyhour_media::Config as MediaConfig;
+use busyhour_model::{Diagnostic, Fact, Name, What};
+use busyhour_sip::Transport;
+use busyhour_switch::{CallRow, Denied, Entry, QueueSetup, Reply, Request, Setup, Switch, Vitals};
+use std::hash::{BuildHasher, RandomState};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot};
+
+/// Questions waiting for the control loop.
+const ASKS_MAX: usize = 1_024;
+/// How long a stop waits for the last BYEs to be answered.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// How often a stop looks whether the calls are gone.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What is wanted of a start.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The file reloads read; `None`: the built-in sample.
+    pub config: Option<PathBuf>,
+    /// What all random choices come from; `None`: unpredictable.
+    pub seed: Option<u64>,
+}
+
+/// Why it did not start; one plain sentence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct StartError(pub String);
+
+/// The handle others hold: asks the running switch, hears it, reloads it. Clones lead to the same one.
+#[derive(Clone)]
+pub struct Desk {
+    asks: mpsc::Sender<Ask>,
+    recorder: Recorder,
+    store: Store,
+    metrics: Arc<Metrics>,
+    plane: Arc<Plane>,
+    cpu: Arc<CpuTime>,
+    clock: Clock,
+    /// What holds now; the addresses in it are the bound ones.
+    site: Arc<Mutex<Site>>,
+    config: Option<PathBuf>,
+    draining: Arc<AtomicBool>,
+}
+
+/// A running busyhour. Dropping it without [`Running::stop`] stops it at once.
+pub struct Running {
+    desk: Desk,
+    sip: Vec<(Transport, SocketAddr)>,
+    http: Option<SocketAddr>,
+    http_stop: Option<oneshot::Sender<()>>,
+    control: Option<JoinHandle<()>>,
+    http_thread: Option<JoinHandle<()>>,
+    recorder_thread: Option<JoinHandle<()>>,
+    store_thread: Option<JoinHandle<()>>,
+    drain: Duration,
+}
+
+/// The outcome of a reload.
+#[derive(Clone, Debug)]
+pub struct Reloaded {
+    /// Taken; otherwise the running configuration is untouched.
+    pub ok: bool,
+    /// All that was noticed.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Binds, opens and starts everything; nothing is left behind when it fails.
+pub fn start(site: Site, options: Options) -> Result<Running, StartError> {
+    let mut site = site;
+    let metrics = Arc::new(Metrics::new());
+    let clock = Clock::start();
+    let seed = options.seed.unwrap_or_else(|| RandomState::new().hash_one(clock.now().as_micros()));
+    let bound = Bound::new(&site.shell.udp, &site.shell.tcp, site.shell.advertise).map_err(StartError)?;
+    let http = site.shell.http.map(bind_http).transpose()?;
+    let (journal, store, store_thread) = files(site.shell.data.as_deref(), &metrics)?;
+    let (library, faults) = Catalogue::of(site.shell.prompts.as_deref()).library();
+    for fault in faults {
+        tracing::warn!("{}: {}", fault.file, fault.message);
+    }
+    site.setup.locals = bound.locals();
+    let sip = bound.locals();
+    let (told, events) = mpsc::unbounded_channel();
+    let media = MediaConfig { silence_timeout: site.setup.silence_timeout, seed };
+    // After the control loop has ended nobody listens to the media threads any more.
+    let listener = move |event| drop(told.send(event));
+    let plane = Plane::start(site.shell.media_threads, &Arc::new(library), &media, move || clock.now(), listener);
+    let plane = Arc::new(plane.map_err(|e| StartError(format!("the media threads cannot start: {e}")))?);
+    let (recorder, recorder_thread) =
+        Recorder::start(Arc::clone(&metrics), journal, store.clone()).map_err(no_thread)?;
+    let (asks, asked) = mpsc::channel(ASKS_MAX);
+    let control = Wiring {
+        setup: site.setup.clone(),
+        seed,
+        bound,
+        plane: Arc::clone(&plane),
+        events,
+        asks: asked,
+        recorder: recorder.clone(),
+        metrics: Arc::clone(&metrics),
+        clock,
+    };
+    let (control, cpu) = control.start()?;
+    let drain = site.shell.drain;
+    let desk = Desk {
+        asks,
+        recorder,
+        store,
+        metrics,
+        plane,
+        cpu,
+        clock,
+        site: Arc::new(Mutex::new(site)),
+        config: options.config,
+        draining: Arc::default(),
+    };
+    let (mut http_address, mut http_stop, mut http_thread) = (None, None, None);
+    if let Some((listener, address)) = http {
+        let (stop, stopped) = oneshot::channel();
+        let (desk, thread) = (desk.clone(), std::thread::Builder::new().name("http".into()));
+        http_thread = Some(thread.spawn(move || http::serve(listener, desk, stopped)).map_err(no_thread)?);
+        (http_address, http_stop) = (Some(address), Some(stop));
+    }
+    Ok(Running {
+        desk,
+        sip,
+        http: http_address,
+        http_stop,
+        control: Some(control),
+        http_thread,
+        recorder_thread: Some(recorder_thread),
+        store_thread: Some(store_thread),
+        drain,
+    })
+}
+
+fn bind_http(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let bound = TcpListener::bind(address).and_then(|l| {
+        l.set_nonblocking(true)?;
+        let address = l.local_addr()?;
+        Ok((l, address))
+    });
+    bound.map_err(|e| StartError(crate::net::refused("HTTP", address, &e)))
+}
+
+fn files(data: Option<&Path>, metrics: &Metrics) -> Result<(Option<Journal>, Store, JoinHandle<()>), StartError> {
+    let cannot = |what: &str, folder: &Path, e: &dyn std::fmt::Display| {
+        StartError(format!("{what} in {} cannot be written: {e}; see `server.data`", folder.display()))
+    };
+    let journal = match data {
+        Some(folder) => {
+            Some(Journal::open(folder, metrics.journal.clone()).map_err(|e| cannot("the journal", folder, &e))?)
+        }
+        None => None,
+    };
+    let opened = Store::open(data, metrics.store.clone());
+    let (store, thread) = opened.map_err(|e| cannot("call records", data.unwrap_or(Path::new("memory")), &e))?;
+    Ok((journal, store, thread))
+}
+
+fn no_thread(e: std::io::Error) -> StartError {
+    StartError(format!("the system gives no thread: {e}"))
+}
+
+/// What the control thread is made of.
+struct Wiring {
+    setup: Setup,
+    seed: u64,
+    bound: Bound,
+    plane: Arc<Plane>,
+    events: mpsc::UnboundedReceiver<busyhour_media::Event>,
+    asks: mpsc::Receiver<Ask>,
+    recorder: Recorder,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+}
+
+impl Wiring {
+    /// Starts the control thread and waits until it serves its sockets.
+    fn start(self) -> Result<(JoinHandle<()>, Arc<CpuTime>), StartError> {
+        let (ready, started) = std::sync::mpsc::channel();
+        let run = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let outcome = runtime.and_then(|runtime| {
+                let entered = runtime.enter();
+                let (net, streams) = self.bound.serve()?;
+                drop(entered);
+                Ok((runtime, net, streams))
+            });
+            match outcome {
+                Err(e) => drop(ready.send(Err(e))),
+                Ok((runtime, net, streams)) => {
+                    drop(ready.send(Ok(CpuTime::of_this_thread())));
+                    let control = Control {
+                        switch: Switch::new(self.clock.now(), self.setup, self.seed),
+                        net,
+                        streams,
+                        plane: self.plane,
+                        events: self.events,
+                        asks: self.asks,
+                        recorder: self.recorder,
+                        metrics: self.metrics,
+                        clock: self.clock,
+                    };
+                    runtime.block_on(control.run());
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("control".into()).spawn(run).map_err(no_thread)?;
+        match started.recv() {
+            Ok(Ok(cpu)) => Ok((thread, Arc::new(cpu))),
+            Ok(Err(e)) => Err(StartError(format!("the control loop cannot start: {e}"))),
+            Err(_) => Err(StartError("the control loop ended at once".into())),
+        }
+    }
+}
+
+impl Desk {
+    /// Asks the switch; `None` when it has stopped.
+    pub async fn request(&self, request: Request) -> Option<Result<Reply, Denied>> {
+        let (reply, answer) = oneshot::channel();
+        self.asks.send(Ask::Request(request, reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// How the switch is; `None` when it has stopped.
+    pub async fn state(&self) -> Option<State> {
+        let (reply, answer) = oneshot::channel();
+        self.asks.send(Ask::State(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Whether new calls are taken.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Call records.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Everything that happens from now on.
+    pub fn listen(&self) -> Receiver<Told> {
+        self.recorder.listen()
+    }
+
+    /// The recorder's ledger.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// CPU time of control and of media so far.
+    pub fn cpu(&self) -> (Duration, Duration) {
+        (self.cpu.spent(), self.plane.cpu())
+    }
+
+    /// The `/metrics` page; `None` when the switch has stopped.
+    pub async fn metrics_page(&self) -> Option<String> {
+        let state = self.state().await?;
+        let mut picture = Picture {
+            now: state.now,
+            counters: state.counters,
+            specs: self.queue_specs(),
+            cpu: self.cpu(),
+            ..Picture::default()
+        };
+        for request in [Request::Agents, Request::Queues, Request::Calls, Request::Trunks] {
+            match self.request(request).await?.ok()? {
+                Reply::Agents(rows) => picture.agents = rows,
+                Reply::Queues(rows) => picture.queues = rows,
+                Reply::Calls(rows) => picture.calls = rows,
+                Reply::Trunks(rows) => picture.trunks = rows,
+                Reply::Done => {}
+            }
+        }
+        Some(self.metrics.page(&picture, &self.recorder.ledger()))
+    }
+
+    fn queue_specs(&self) -> Vec<QueueSetup> {
+        self.site.lock().unwrap_or_else(PoisonError::into_inner).setup.queues.clone()
+    }
+
+    /// Reads the configuration again and applies it whole, or not at all.
+    pub async fn reload(&self) -> Reloaded {
+        let Loaded { site, mut diagnostics } = config::load(self.config.as_deref());
+        let Some(mut site) = site else {
+            tracing::warn!("the configuration is refused; the running one stays: {} mistakes", diagnostics.len());
+            self.tell(What::Reloaded { ok: false });
+            return Reloaded { ok: false, diagnostics };
+        };
+        let shell = {
+            let running = self.site.lock().unwrap_or_else(PoisonError::into_inner);
+            site.setup.locals.clone_from(&running.setup.locals);
+            running.shell.clone()
+        };
+        if site.shell != shell {
+            let file = self.config.as_ref().map_or(config::SAMPLE_NAME.into(), |p| p.display().to_string());
+            let message = "addresses, folders, threads and log format change only at a restart";
+            diagnostics.push(Diagnostic::whole(&file, message).warning());
+        }
+        let taken = self.request(Request::Reload(Box::new(site.setup.clone()))).await;
+        let ok = matches!(taken, Some(Ok(_)));
+        if ok {
+            self.site.lock().unwrap_or_else(PoisonError::into_inner).setup = site.setup;
+            tracing::info!("the configuration is reloaded");
+        } else {
+            self.tell(What::Reloaded { ok: false });
+        }
+        Reloaded { ok, diagnostics }
+    }
+
+    /// A fact only the shell knows.
+    fn tell(&self, what: What) {
+        self.recorder.take(Entry::Fact(Fact { at: self.clock.now(), what }));
+    }
+
+    /// From now on every new call gets 503.
+    async fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+        let mut setup = self.site.lock().unwrap_or_else(PoisonError::into_inner).setup.clone();
+        setup.calls_max = 0;
+        self.request(Request::Reload(Box::new(setup))).await;
+    }
+
+    /// Takes no more calls, lets those going on end for `patience`, then ends them.
+    pub async fn wind_down(&self, patience: Duration) {
+        if !patience.is_zero() {
+            self.drain().await;
+            self.until_idle(patience).await;
+        }
+        let Some(Ok(Reply::Calls(calls))) = self.request(Request::Calls).await else { return };
+        for CallRow { call, .. } in calls {
+            self.request(Request::HangUp { call }).await;
+        }
+        self.until_idle(FAREWELL).await;
+    }
+
+    async fn until_idle(&self, patience: Duration) {
+        let began = Instant::now();
+        while began.elapsed() < patience {
+            match self.state().await {
+                Some(state) if state.vitals.calls + state.vitals.dialogs > 0 => tokio::time::sleep(LOOK).await,
+                _ => return,
+            }
+        }
+    }
+}
+
+impl Running {
+    /// For whoever asks from other threads or from async code.
+    pub fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// SIP addresses, as peers reach them, the first of each transport first.
+    pub fn sip(&self) -> &[(Transport, SocketAddr)] {
+        &self.sip
+    }
+
+    /// The first UDP address.
+    pub fn sip_addr(&self) -> Option<SocketAddr> {
+        self.sip.iter().find(|(t, _)| *t == Transport::Udp).map(|(_, a)| *a)
+    }
+
+    /// The HTTP address.
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.http
+    }
+
+    /// Asks the switch from a thread without a runtime; `None` when it has stopped.
+    pub fn request(&self, request: Request) -> Option<Result<Reply, Denied>> {
+        let (reply, answer) = oneshot::channel();
+        self.desk.asks.blocking_send(Ask::Request(request, reply)).ok()?;
+        answer.blocking_recv().ok()
+    }
+
+    /// How the switch is, from a thread without a runtime.
+    pub fn state(&self) -> Option<State> {
+        let (reply, answer) = oneshot::channel();
+        self.desk.asks.blocking_send(Ask::State(reply)).ok()?;
+        answer.blocking_recv().ok()
+    }
+
+    /// What is alive; all zero when it has stopped.
+    pub fn vitals(&self) -> Vitals {
+        self.state().map(|s| s.vitals).unwrap_or_default()
+    }
+
+    /// Everything that happens from now on.
+    pub fn listen(&self) -> Receiver<Told> {
+        self.desk.listen()
+    }
+
+    /// CPU time of the control thread and the media threads together.
+    pub fn cpu(&self) -> Duration {
+        let (control, media) = self.desk.cpu();
+        control + media
+    }
+
+    /// Agent numbers configured now.
+    pub fn agents(&self) -> Vec<Name> {
+        let site = self.desk.site.lock().unwrap_or_else(PoisonError::into_inner);
+        site.setup.agents.iter().map(|a| a.number.clone()).collect()
+    }
+
+    /// Whether the control loop is still there; false after a fault that ended it.
+    pub fn is_alive(&self) -> bool {
+        self.control.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
+    /// Graceful: no more calls, those going on may end within `server.drain`, every record is written.
+    pub fn stop(mut self) {
+        if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            runtime.block_on(self.desk.wind_down(self.drain));
+        }
+        self.end();
+    }
+
+    /// Ends all threads; what the recorder and the store still hold is written.
+    fn end(&mut self) {
+        // A loop that has ended already takes no order.
+        let _ = self.desk.asks.blocking_send(Ask::Stop);
+        if let Some(control) = self.control.take()
+            && control.join().is_err()
+        {
+            tracing::error!("the control loop ended by a panic");
+        }
+        drop(self.http_stop.take());
+        self.http_thread.take().map(JoinHandle::join);
+        self.desk.recorder.close();
+        self.recorder_thread.take().map(JoinHandle::join);
+        self.desk.store.close();
+        self.store_thread.take().map(JoinHandle::join);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.control.is_some() {
+            self.end();
+        }
+    }
+}
+
+/// Runs until SIGTERM or SIGINT, winding down gracefully; a second signal ends it at once. SIGHUP reloads.
+pub fn until_signal(running: &Running, drain: Duration) -> Result<(), StartError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let no_signals = |e: std::io::Error| StartError(format!("signals cannot be heard: {e}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(no_signals)?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+        let mut hang_up = signal(SignalKind::hangup()).map_err(no_signals)?;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hang_up.recv() => {
+                    for found in running.desk.reload().await.diagnostics {
+                        tracing::warn!("{}:{}:{}: {}", found.file, found.line, found.column, found.message);
+                    }
+                }
+                () = tokio::time::sleep(Duration::from_secs(1)) => {
+                    if !running.is_alive() {
+                        return Err(StartError("the control loop has ended; this is a fault of busyhour".into()));
+                    }
+                }
+            }
+        }
+        tracing::info!("stopping: no more calls; those going on may last {drain:?}; a second signal ends them now");
+        tokio::select! {
+            () = running.desk.wind_down(drain) => {}
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        Ok(())
+    })
+}

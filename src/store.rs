@@ -1,0 +1,240 @@
+//! Call records in SQLite: one thread owns the connection, writes many records per transaction and answers queries.
+
+use busyhour_ledger::CallRecord;
+use busyhour_model::Time;
+use prometheus::{IntCounter, IntGauge};
+use rusqlite::{Connection, Transaction, params};
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// Orders on their way to the thread.
+const QUEUE_MAX: usize = 8_192;
+/// Records kept while the database refuses; further ones are counted as lost and are still in the journal.
+const SPOOL_MAX: usize = 100_000;
+/// Records of one transaction.
+const GROUP_MAX: usize = 512;
+/// After a failure the database is tried again this often.
+const RETRY: Duration = Duration::from_secs(1);
+/// Rows of one answer.
+pub const ROWS_MAX: u32 = 10_000;
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS calls (
+  id INTEGER PRIMARY KEY, call INTEGER NOT NULL, arrived_us INTEGER NOT NULL, ended_us INTEGER NOT NULL,
+  origin TEXT NOT NULL, from_number TEXT NOT NULL, to_number TEXT NOT NULL, cause TEXT NOT NULL, queue TEXT, agent TEXT,
+  customer_wait_ms INTEGER, queue_wait_ms INTEGER, ring_ms INTEGER NOT NULL, talk_ms INTEGER NOT NULL,
+  hold_ms INTEGER NOT NULL, record TEXT NOT NULL, UNIQUE (arrived_us, call));
+CREATE TABLE IF NOT EXISTS legs (
+  call_id INTEGER NOT NULL REFERENCES calls (id), leg INTEGER NOT NULL, side TEXT NOT NULL, party TEXT NOT NULL,
+  opened_us INTEGER NOT NULL, answered_us INTEGER, ended_us INTEGER, status INTEGER NOT NULL,
+  packets_in INTEGER NOT NULL, packets_out INTEGER NOT NULL, lost_in INTEGER NOT NULL, jitter_us INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS legs_by_call ON legs (call_id);
+CREATE INDEX IF NOT EXISTS calls_by_queue ON calls (queue, arrived_us);
+";
+
+/// What the store counts.
+#[derive(Clone, Debug)]
+pub struct StoreCounts {
+    /// Failed transactions.
+    pub errors: IntCounter,
+    /// Records given up.
+    pub lost: IntCounter,
+    /// Records waiting for a database that refuses.
+    pub spooled: IntGauge,
+}
+
+/// The way to the records. Clones lead to the same thread.
+#[derive(Clone)]
+pub struct Store {
+    orders: SyncSender<Order>,
+    counts: StoreCounts,
+}
+
+enum Order {
+    Put(Box<CallRecord>),
+    Query { limit: u32, since: Time, reply: oneshot::Sender<Result<Vec<CallRecord>, String>> },
+    Close,
+}
+
+impl Store {
+    /// Opens `folder`/calls.sqlite, or a database in memory. An error means no record could be written there now.
+    pub fn open(folder: Option<&Path>, counts: StoreCounts) -> rusqlite::Result<(Store, JoinHandle<()>)> {
+        let connection = match folder {
+            Some(folder) => Connection::open(folder.join("calls.sqlite"))?,
+            None => Connection::open_in_memory()?,
+        };
+        connection.busy_timeout(RETRY)?;
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", "normal")?;
+        connection.execute_batch(SCHEMA)?;
+        // Finds a read-only file or full disk now, not at the first call.
+        connection.execute_batch("BEGIN IMMEDIATE; CREATE TABLE probe (x); DROP TABLE probe; COMMIT")?;
+        let (orders, queue) = sync_channel(QUEUE_MAX);
+        let mut writer = Writer { connection, spool: VecDeque::new(), failing: false, counts: counts.clone() };
+        let thread = std::thread::Builder::new().name("store".into()).spawn(move || writer.run(&queue));
+        let thread = thread.map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+        Ok((Store { orders, counts }, thread))
+    }
+
+    /// Hands a record over; never waits.
+    pub fn put(&self, record: CallRecord) {
+        if self.orders.try_send(Order::Put(Box::new(record))).is_err() {
+            self.counts.lost.inc();
+        }
+    }
+
+    /// Calls that arrived at `since` or later, newest first, at most `limit`.
+    pub async fn calls(&self, limit: u32, since: Time) -> Result<Vec<CallRecord>, String> {
+        let (reply, answer) = oneshot::channel();
+        let order = Order::Query { limit: limit.min(ROWS_MAX), since, reply };
+        self.orders.try_send(order).map_err(|_| "the store is busy".to_string())?;
+        answer.await.map_err(|_| "the store has stopped".to_string())?
+    }
+
+    /// Writes what is left and ends the thread; join it afterwards.
+    pub fn close(&self) {
+        // The thread ends with its last sender as well.
+        let _ = self.orders.send(Order::Close);
+    }
+}
+
+struct Writer {
+    connection: Connection,
+    spool: VecDeque<Box<CallRecord>>,
+    failing: bool,
+    counts: StoreCounts,
+}
+
+impl Writer {
+    fn run(&mut self, queue: &Receiver<Order>) {
+        loop {
+            let mut going = match queue.recv_timeout(RETRY) {
+                Ok(order) => self.take(order),
+                Err(RecvTimeoutError::Timeout) => true,
+                Err(RecvTimeoutError::Disconnected) => false,
+            };
+            for order in queue.try_iter().take(GROUP_MAX) {
+                going &= self.take(order);
+            }
+            while self.flush() {}
+            if !going {
+                return;
+            }
+        }
+    }
+
+    fn take(&mut self, order: Order) -> bool {
+        match order {
+            Order::Put(_) if self.spool.len() >= SPOOL_MAX => self.counts.lost.inc(),
+            Order::Put(record) => self.spool.push_back(record),
+            Order::Query { limit, since, reply } => {
+                while self.flush() {}
+                let answer = self.query(limit, since).map_err(|e| format!("the store cannot be read: {e}"));
+                // Whoever asked may have left.
+                let _ = reply.send(answer);
+            }
+            Order::Close => return false,
+        }
+        true
+    }
+
+    /// Writes one group; true when there is more and the database takes it.
+    fn flush(&mut self) -> bool {
+        if self.spool.is_empty() {
+            return false;
+        }
+        let group = self.spool.len().min(GROUP_MAX);
+        let outcome = write(&mut self.connection, self.spool.iter().take(group));
+        match &outcome {
+            Ok(()) => {
+                self.spool.drain(..group);
+                if std::mem::take(&mut self.failing) {
+                    tracing::info!("call records are stored again");
+                }
+            }
+            Err(e) => {
+                self.counts.errors.inc();
+                if !std::mem::replace(&mut self.failing, true) {
+                    tracing::error!("call records cannot be stored: {e}; calls go on, records wait");
+                }
+            }
+        }
+        self.counts.spooled.set(self.spool.len() as i64);
+        outcome.is_ok() && !self.spool.is_empty()
+    }
+
+    fn query(&self, limit: u32, since: Time) -> rusqlite::Result<Vec<CallRecord>> {
+        let sql = "SELECT record FROM calls WHERE arrived_us >= ?1 ORDER BY arrived_us DESC, call DESC LIMIT ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(params![since.as_micros() as i64, limit], |row| row.get::<_, String>(0))?;
+        let parse = |text: String| {
+            serde_json::from_str(&text)
+                .map_err(|e| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, e.into()))
+        };
+        rows.map(|row| row.and_then(parse)).collect()
+    }
+}
+
+fn write<'r>(connection: &mut Connection, records: impl Iterator<Item = &'r Box<CallRecord>>) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    for record in records {
+        insert(&transaction, record)?;
+    }
+    transaction.commit()
+}
+
+/// One call and its legs. The same record a second time changes nothing: replay may bring it again.
+fn insert(transaction: &Transaction, record: &CallRecord) -> rusqlite::Result<()> {
+    let json = |value: serde_json::Result<String>| value.map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()));
+    let word = |value: String| value.trim_matches('"').to_string();
+    let us = |time: Time| time.as_micros() as i64;
+    let mut call = transaction.prepare_cached(
+        "INSERT OR IGNORE INTO calls (call, arrived_us, ended_us, origin, from_number, to_number, cause, queue, agent,
+         customer_wait_ms, queue_wait_ms, ring_ms, talk_ms, hold_ms, record)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+    )?;
+    let new = call.execute(params![
+        record.call.0 as i64,
+        us(record.arrived),
+        us(record.ended),
+        &**record.origin.name(),
+        record.from.national,
+        record.to.national,
+        word(json(serde_json::to_string(&record.cause))?),
+        record.queue.as_deref(),
+        record.agent.as_deref(),
+        record.customer_wait_ms.map(|ms| ms as i64),
+        record.queue_wait_ms.map(|ms| ms as i64),
+        record.ring_ms as i64,
+        record.talk_ms as i64,
+        record.hold_ms as i64,
+        json(serde_json::to_string(record))?,
+    ])?;
+    if new == 0 {
+        return Ok(());
+    }
+    let id = transaction.last_insert_rowid();
+    let mut leg =
+        transaction.prepare_cached("INSERT INTO legs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")?;
+    for l in &record.legs {
+        leg.execute(params![
+            id,
+            l.leg.0 as i64,
+            word(json(serde_json::to_string(&l.side))?),
+            &**l.party.name(),
+            us(l.opened),
+            l.answered.map(us),
+            l.ended.map(us),
+            l.status,
+            l.stats.packets_in as i64,
+            l.stats.packets_out as i64,
+            l.stats.lost_in as i64,
+            l.stats.jitter_us,
+        ])?;
+    }
+    Ok(())
+}
