@@ -1,6 +1,7 @@
 //! The plane over real sockets on loopback: sound both ways, ports taken and freed, legs changing threads.
 #![allow(clippy::unwrap_used)]
 
+use super::sys::{Batch, Epoll};
 use super::*;
 use busyhour_media::rtp::{self, Header};
 use busyhour_media::{g711, tone};
@@ -191,4 +192,37 @@ fn a_port_in_use_is_said_plainly_and_the_leg_can_still_be_closed() {
     plane.send(Command::Close { leg });
     assert_eq!(closed(&events).0, leg);
     assert!(UdpSocket::bind(local).is_ok(), "the half that could be bound is free again");
+}
+
+#[test]
+fn datagrams_come_with_their_senders_and_a_cut_one_is_known() {
+    for host in ["127.0.0.1:0", "[::1]:0"] {
+        let Ok(receiver) = UdpSocket::bind(host) else { continue };
+        let sender = UdpSocket::bind(host).unwrap();
+        let mut epoll = Epoll::new().unwrap();
+        epoll.add(&receiver, 7).unwrap();
+        for datagram in [&b"one"[..], b"", &[1; 3000]] {
+            sender.send_to(datagram, receiver.local_addr().unwrap()).unwrap();
+        }
+        assert_eq!((epoll.wait(None), epoll.token(0)), (1, 7));
+        let mut batch = Batch::new();
+        assert_eq!(batch.receive(&receiver), 3);
+        let from = sender.local_addr().unwrap();
+        assert_eq!(batch.datagram(0), Some((from, &b"one"[..])));
+        assert_eq!(batch.datagram(1), Some((from, &b""[..])));
+        assert_eq!(batch.datagram(2), None);
+        assert_eq!(batch.receive(&receiver), 0);
+    }
+}
+
+#[test]
+fn a_bell_rings_until_quiet() {
+    let (bell, mut epoll) = (Bell::new().unwrap(), Epoll::new().unwrap());
+    epoll.add(&bell, 1).unwrap();
+    assert_eq!(epoll.wait(Some(Duration::ZERO)), 0);
+    bell.ring();
+    bell.ring();
+    assert_eq!(epoll.wait(None), 1);
+    bell.quiet();
+    assert_eq!(epoll.wait(Some(Duration::ZERO)), 0);
 }
