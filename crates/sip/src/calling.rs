@@ -159,23 +159,17 @@ impl Stack {
     }
 
     fn answered(&mut self, now: Time, leg: LegId, id: u64, response: &Response) {
-        let Some(session) = self.calling(leg).and_then(|calling| calling.take_session(id, response)) else {
-            return self.settle_stray(now, id, response);
-        };
-        let Some(Phase::Calling(calling)) = self.legs.get(&leg).map(|leg| leg.phase.clone()) else { return };
-        let trunk = self.legs.get(&leg).and_then(|leg| leg.trunk);
+        let made = self.calling(leg).and_then(|calling| calling.take_session(id, response));
+        let Some(mut session) = made else { return self.settle_stray(now, id, response) };
+        let Some(Leg { trunk, phase: Phase::Calling(calling), gone }) = self.legs.remove(&leg) else { return };
         self.drop_forks(now, &calling, Some(id));
-        let mut session = session;
         self.acknowledge(id, &session.dialog, session.dialog.local_cseq);
         let agreed = session.media_from(&calling.offer, response).map(|_| session.media.agreed.clone());
         let Ok(Some(audio)) = agreed else {
             self.send_bye(now, &mut session.dialog, trunk);
-            self.remove(leg);
             return self.events.push_back(Event::Refused { leg, status: 488, retry_after: None });
         };
-        if let Some(leg) = self.legs.get_mut(&leg) {
-            leg.phase = Phase::Up(Box::new(session));
-        }
+        self.legs.insert(leg, Leg { trunk, phase: Phase::Up(Box::new(session)), gone });
         self.events.push_back(Event::Answered { leg, audio });
     }
 

@@ -87,13 +87,10 @@ impl Stack {
         let cseq = incoming.session.dialog.remote_cseq.unwrap_or(0);
         let response = self.response(leg, 200, Some(body))?;
         self.net.respond(now, server, &response);
-        let Some(Phase::Incoming(incoming)) = self.legs.get(&leg).map(|leg| leg.phase.clone()) else {
-            return Err(Error::UnknownLeg);
-        };
-        let mut session = incoming.session;
-        session.unconfirmed = Some(Unconfirmed { server, cseq, offer: offered, first: true });
-        if let Some(leg) = self.legs.get_mut(&leg) {
-            leg.phase = Phase::Up(Box::new(session));
+        if let Some(Leg { trunk, phase: Phase::Incoming(incoming), gone }) = self.legs.remove(&leg) {
+            let mut session = incoming.session;
+            session.unconfirmed = Some(Unconfirmed { server, cseq, offer: offered, first: true });
+            self.legs.insert(leg, Leg { trunk, phase: Phase::Up(Box::new(session)), gone });
         }
         Ok(audio)
     }

@@ -22,10 +22,10 @@ impl Stack {
             Phase::Incoming(_) => {
                 self.refuse_incoming(now, leg, DECLINE, None);
             }
-            Phase::Calling(calling) => {
-                let calling = calling.clone();
-                self.drop_forks(now, &calling, None);
-                self.remove(leg);
+            Phase::Calling(_) => {
+                if let Some(Phase::Calling(calling)) = self.remove(leg) {
+                    self.drop_forks(now, &calling, None);
+                }
             }
             // The callee may not hang up before the ACK (section 15).
             Phase::Up(session) if session.unconfirmed.as_ref().is_some_and(|unconfirmed| unconfirmed.first) => {

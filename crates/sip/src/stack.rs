@@ -84,7 +84,9 @@ impl Stack {
         if let Some(connection) = self.net.connections.get_mut(&flow.connection) {
             connection.framer.push(bytes);
         }
+        let mut whole = 0;
         while let Some(frame) = self.next_frame(flow) {
+            whole += 1;
             match frame {
                 Ok(Frame::Message(bytes)) => self.receive(now, flow, &bytes),
                 Ok(Frame::Ping) => self.net.transmit(flow, Bytes::from_static(b"\r\n")),
@@ -92,7 +94,7 @@ impl Stack {
                 Err(error) => return self.abandon(now, flow, &error),
             }
         }
-        self.watch(now, flow.connection);
+        self.watch(now, flow.connection, whole > 0);
     }
 
     /// The TCP connection is closed: its contacts are gone, its requests failed.
@@ -244,14 +246,17 @@ impl Stack {
         self.handle_closed(now, flow);
     }
 
-    /// Gives an incomplete message [`MESSAGE_MAX`], counted from its first byte.
-    fn watch(&mut self, now: Time, id: u64) {
+    /// Gives an incomplete message [`MESSAGE_MAX`], counted from its first byte; `fresh`: one before it was completed just now.
+    fn watch(&mut self, now: Time, id: u64, fresh: bool) {
         let Some(connection) = self.net.connections.get_mut(&id) else { return };
-        match (connection.framer.is_partial(), connection.stalled.take()) {
-            (true, None) => connection.stalled = Some(self.net.timers.set(now + MESSAGE_MAX, Alarm::Stalled(id))),
-            (true, running) => connection.stalled = running,
-            (false, Some(running)) => self.net.timers.cancel(running),
-            (false, None) => {}
+        let partial = connection.framer.is_partial();
+        if (fresh || !partial)
+            && let Some(running) = connection.stalled.take()
+        {
+            self.net.timers.cancel(running);
+        }
+        if partial && connection.stalled.is_none() {
+            connection.stalled = Some(self.net.timers.set(now + MESSAGE_MAX, Alarm::Stalled(id)));
         }
     }
 }

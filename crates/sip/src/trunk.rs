@@ -61,13 +61,15 @@ impl Stack {
         let (high, low) = (self.net.random.next(), self.net.random.next());
         let fresh = || Line { call_id: format!("{high:016x}{low:016x}"), ..Line::default() };
         let line = self.lines.entry(id).or_insert_with(fresh);
-        line.expires = trunk.register.map_or(0, |span| span.as_secs() as u32);
-        let (wants_register, wants_probe) =
-            (trunk.register.is_some() && trunk.peer.is_some(), trunk.probe.is_some() && trunk.peer.is_some());
-        let mut stale = (line.register.take(), line.probe.take());
-        self.net.stop(&mut stale.0);
-        self.net.stop(&mut stale.1);
-        if wants_register {
+        let wants_register = trunk.register.filter(|_| trunk.peer.is_some() && trunk.credentials.is_some());
+        let wants_probe = trunk.probe.is_some() && trunk.peer.is_some();
+        let was_register = line.register.take();
+        let was_probe = line.probe.take();
+        for timer in [was_register, was_probe].into_iter().flatten() {
+            self.net.timers.cancel(timer);
+        }
+        if let Some(span) = wants_register {
+            line.expires = span.as_secs() as u32;
             self.register_line_at(id, now);
         }
         if wants_probe {
@@ -219,7 +221,10 @@ impl Stack {
         let Some(client) = self.net.clients.get(&outcome.id) else { return false };
         let Some(trunk) = client.trunk else { return false };
         // Credentials go to the configured peer only, and answer only what it said itself.
-        let from_peer = from.is_some_and(|from| from.remote.ip() == client.flow.remote.ip());
+        let peer = self.config.trunks.iter().find(|line| line.trunk == trunk).and_then(|line| line.peer);
+        let from_peer = peer.is_some_and(|(_, peer)| {
+            peer.ip() == client.flow.remote.ip() && from.is_some_and(|from| from.remote.ip() == peer.ip())
+        });
         let dropped = outcome.owner == Owner::Nobody && client.verb == crate::Verb::Invite;
         let (flow, tries) = (client.flow, client.tries);
         let Some(mut request) = client.request().filter(|_| from_peer && !dropped && tries < TRIES_MAX) else {

@@ -77,10 +77,13 @@ pub struct World {
     laws: Laws,
 }
 
+/// Who sends, Call-ID, tags.
+type DialogKey = (SocketAddr, String, String, String);
+
 /// S14 of the reliability laws: CSeq rises, one final response per transaction.
 #[derive(Default)]
 struct Laws {
-    cseqs: BTreeMap<(SocketAddr, String, String, String), (u32, BTreeSet<String>)>,
+    cseqs: BTreeMap<DialogKey, (u32, BTreeSet<String>)>,
     finals: BTreeMap<(SocketAddr, String, String), Bytes>,
 }
 
@@ -258,7 +261,7 @@ impl World {
 
     fn drain(&mut self, end: usize) {
         while let Some(transmit) = self.ends[end].stack.poll_transmit() {
-            self.fly(transmit.flow, transmit.bytes);
+            self.fly(transmit.flow, &transmit.bytes);
         }
         while let Some(event) = self.ends[end].stack.poll_event() {
             self.note(end, event);
@@ -279,12 +282,12 @@ impl World {
         end.events.push(event);
     }
 
-    fn fly(&mut self, flow: Flow, bytes: Bytes) {
-        let Ok(message) = Message::parse(&bytes, &Limits::default()) else {
+    fn fly(&mut self, flow: Flow, bytes: &Bytes) {
+        let Ok(message) = Message::parse(bytes, &Limits::default()) else {
             assert_eq!(&bytes[..], b"\r\n", "a stack wrote what it cannot read");
             return;
         };
-        self.laws.check(&flow, &message, &bytes);
+        self.laws.check(&flow, &message, bytes);
         self.log.push((self.now, flow, message.clone()));
         let lost =
             (self.lose)(&message) || (flow.transport == Transport::Udp && self.dice.roll(1000) < self.weather.loss);
