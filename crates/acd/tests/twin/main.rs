@@ -326,7 +326,7 @@ fn written_out_in_mid_run_and_read_back_it_goes_on_alike() {
                 assert_eq!(restored.apply(system.now, command.clone(), &mut again), done);
                 assert_eq!(again, out, "system {seed}, command {step}: {command:?}");
             }
-            twin.apply(system.now, command);
+            assert_eq!(twin.apply(system.now, command), (out, done));
             if step % 200 == 0 {
                 let bytes = postcard::to_allocvec(&acd).unwrap();
                 let read: Acd = postcard::from_bytes(&bytes).unwrap();
