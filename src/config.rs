@@ -112,13 +112,14 @@ pub fn read(file: &str, source: &str, folder: &Path) -> Loaded {
     let prompts = prompts::Catalogue::of(server.shell.prompts.as_deref());
     let names = names(&roster, &prompts);
     let (dialplans, mut later) = dialplans(server.dialplans.as_deref(), &names);
-    check::numbers(&roster, dialplans.iter().map(|(name, _)| &**name), later.is_empty(), &mut sheet);
+    let plans: Vec<&str> = dialplans.iter().map(|(name, _)| &**name).collect();
+    check::numbers(&roster, &plans, later.is_empty(), &mut sheet);
     check::server(&server, &mut sheet);
     later.extend(prompts.unreadable().cloned());
     let mut diagnostics = sheet.into_found();
     diagnostics.append(&mut later);
     let refused = diagnostics.iter().any(|d| d.severity == Severity::Error);
-    let site = (!refused).then(|| Site { setup: server.setup(roster, dialplans), shell: server.shell });
+    let site = (!refused).then(|| Site { setup: server.setup(&roster, dialplans), shell: server.shell });
     Loaded { site, diagnostics }
 }
 

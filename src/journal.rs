@@ -33,7 +33,7 @@ pub struct JournalCounts {
 
 /// The way into the journal.
 pub struct Journal {
-    entries: SyncSender<Entry>,
+    entries: SyncSender<Box<Entry>>,
     writer: JoinHandle<()>,
     counts: JournalCounts,
 }
@@ -48,7 +48,7 @@ impl Journal {
     }
 
     /// Hands an entry over; never waits.
-    pub fn append(&self, entry: Entry) {
+    pub fn append(&self, entry: Box<Entry>) {
         if self.entries.try_send(entry).is_err() {
             self.counts.lost.inc();
         }
@@ -87,7 +87,7 @@ impl Writer {
         Ok(writer)
     }
 
-    fn run(&mut self, queue: &Receiver<Entry>) {
+    fn run(&mut self, queue: &Receiver<Box<Entry>>) {
         loop {
             match queue.recv_timeout(RETRY) {
                 Ok(entry) => {
@@ -201,7 +201,7 @@ mod tests {
         let folder = folder("order");
         for start in [0, 1_000] {
             let journal = Journal::open(&folder, counts()).unwrap();
-            (start..start + 1_000).for_each(|i| journal.append(entry(i)));
+            (start..start + 1_000).for_each(|i| journal.append(Box::new(entry(i))));
             journal.close();
         }
         let read = entries(&folder.join("journal.jsonl"));

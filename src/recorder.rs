@@ -21,7 +21,7 @@ const LISTENERS_MAX: usize = 64;
 #[derive(Clone, Debug)]
 pub enum Told {
     /// A fact.
-    Fact(Fact),
+    Fact(Box<Fact>),
     /// A call that ended, right after its last fact.
     Record(Box<CallRecord>),
 }
@@ -34,7 +34,7 @@ pub struct Recorder {
 }
 
 enum Order {
-    Take(Entry),
+    Take(Box<Entry>),
     Close,
 }
 
@@ -61,7 +61,7 @@ impl Recorder {
 
     /// Hands an entry over; never waits.
     pub fn take(&self, entry: Entry) {
-        if self.orders.try_send(Order::Take(entry)).is_err() {
+        if self.orders.try_send(Order::Take(Box::new(entry))).is_err() {
             if self.shared.metrics.facts_lost.get() == 0 {
                 tracing::error!("facts come faster than they are recorded; call records have gaps from now on");
             }
@@ -95,7 +95,7 @@ impl Shared {
     fn run(&self, queue: &Receiver<Order>, journal: Option<Journal>, store: &Store) {
         for order in queue {
             let Order::Take(entry) = order else { break };
-            if let Entry::Fact(fact) = &entry {
+            if let Entry::Fact(fact) = &*entry {
                 self.fact(fact, store);
             }
             if let Some(journal) = &journal {
@@ -118,7 +118,7 @@ impl Shared {
         if let What::TrunkState { trunk, up } = &fact.what {
             tracing::warn!(%trunk, up, "trunk {}", if *up { "answers" } else { "does not answer" });
         }
-        self.tell(|| Told::Fact(fact.clone()));
+        self.tell(|| Told::Fact(Box::new(fact.clone())));
         if let Some(record) = record {
             self.metrics.record(&record);
             log(&record);

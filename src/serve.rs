@@ -106,7 +106,7 @@ pub fn start(site: Site, options: Options) -> Result<Running, StartError> {
     let plane = Plane::start(site.shell.media_threads, &Arc::new(library), &media, move || clock.now(), listener);
     let plane = Arc::new(plane.map_err(|e| StartError(format!("the media threads cannot start: {e}")))?);
     let (recorder, recorder_thread) =
-        Recorder::start(Arc::clone(&metrics), journal, store.clone()).map_err(no_thread)?;
+        Recorder::start(Arc::clone(&metrics), journal, store.clone()).map_err(|e| no_thread(&e))?;
     let (asks, asked) = mpsc::channel(ASKS_MAX);
     let control = Wiring {
         setup: site.setup.clone(),
@@ -137,7 +137,7 @@ pub fn start(site: Site, options: Options) -> Result<Running, StartError> {
     if let Some((listener, address)) = http {
         let (stop, stopped) = oneshot::channel();
         let (desk, thread) = (desk.clone(), std::thread::Builder::new().name("http".into()));
-        http_thread = Some(thread.spawn(move || http::serve(listener, desk, stopped)).map_err(no_thread)?);
+        http_thread = Some(thread.spawn(move || http::serve(listener, desk, stopped)).map_err(|e| no_thread(&e))?);
         (http_address, http_stop) = (Some(address), Some(stop));
     }
     Ok(Running {
@@ -177,7 +177,7 @@ fn files(data: Option<&Path>, metrics: &Metrics) -> Result<(Option<Journal>, Sto
     Ok((journal, store, thread))
 }
 
-fn no_thread(e: std::io::Error) -> StartError {
+fn no_thread(e: &std::io::Error) -> StartError {
     StartError(format!("the system gives no thread: {e}"))
 }
 
@@ -225,7 +225,7 @@ impl Wiring {
                 }
             }
         };
-        let thread = std::thread::Builder::new().name("control".into()).spawn(run).map_err(no_thread)?;
+        let thread = std::thread::Builder::new().name("control".into()).spawn(run).map_err(|e| no_thread(&e))?;
         match started.recv() {
             Ok(Ok(cpu)) => Ok((thread, Arc::new(cpu))),
             Ok(Err(e)) => Err(StartError(format!("the control loop cannot start: {e}"))),

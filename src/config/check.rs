@@ -80,16 +80,11 @@ fn trunks(roster: &Roster, sheet: &mut Sheet) {
 }
 
 /// Dialled numbers, once the dialplans are known. `whole`: all dialplans could be read, so a missing one is a mistake here.
-pub(super) fn numbers<'p>(
-    roster: &Roster,
-    plans: impl Iterator<Item = &'p str> + Clone,
-    whole: bool,
-    sheet: &mut Sheet,
-) {
+pub(super) fn numbers(roster: &Roster, plans: &[&str], whole: bool, sheet: &mut Sheet) {
     for (i, entry) in roster.numbers.iter().enumerate() {
-        let exists = plans.clone().any(|p| p == entry.dialplan.value);
+        let exists = plans.contains(&entry.dialplan.value.as_str());
         if whole || exists {
-            sheet.known("dialplan", &entry.dialplan, plans.clone());
+            sheet.known("dialplan", &entry.dialplan, plans.iter().copied());
         }
         let trunk = entry.trunk.as_ref();
         if let Some(trunk) = trunk {

@@ -119,7 +119,7 @@ fn codes(root: &mut Section, sheet: &mut Sheet) -> Vec<Read<String>> {
 
 impl Server {
     /// Everything the switch is told.
-    pub(super) fn setup(&self, roster: Roster, dialplans: Vec<(Name, Dialplan)>) -> Setup {
+    pub(super) fn setup(&self, roster: &Roster, dialplans: Vec<(Name, Dialplan)>) -> Setup {
         let advertised = |a: &SocketAddr| SocketAddr::new(self.shell.advertise.unwrap_or(a.ip()), a.port());
         let udp = self.shell.udp.iter().map(|a| (Transport::Udp, advertised(a)));
         let tcp = self.shell.tcp.iter().map(|a| (Transport::Tcp, advertised(a)));

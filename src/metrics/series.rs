@@ -1,0 +1,302 @@
+//! The series by subject: names, labels and help, and how a row of the switch fills them.
+
+use super::Picture;
+use busyhour_ledger::{Ledger, QueueVisit, VisitEnd};
+use busyhour_model::{AgentState, Name, Side, StreamStats};
+use busyhour_sip::{Counters, Transport, Way};
+use busyhour_switch::{AgentRow, TrunkRow};
+use prometheus::core::Collector;
+use prometheus::{
+    CounterVec, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts,
+    Registry,
+};
+use std::collections::BTreeMap;
+
+const WAIT_S: &[f64] =
+    &[3.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 60.0, 120.0, 300.0, 480.0, 600.0, 900.0, 1800.0, 2400.0];
+const ERROR_S: &[f64] = &[5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0];
+const JITTER_S: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2];
+
+/// Registers while it makes them.
+pub(super) struct Maker(pub(super) Registry);
+
+impl Maker {
+    pub(super) fn keep<C: Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
+        let collector = made.expect("names and labels here are constants that Prometheus takes");
+        self.0.register(Box::new(collector.clone())).expect("every name here is used once");
+        collector
+    }
+
+    pub(super) fn counts(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+        self.keep(IntCounterVec::new(Opts::new(name, help), labels))
+    }
+
+    pub(super) fn count(&self, name: &str, help: &str) -> IntCounter {
+        self.keep(IntCounter::new(name, help))
+    }
+
+    pub(super) fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        self.keep(IntGaugeVec::new(Opts::new(name, help), labels))
+    }
+
+    pub(super) fn seconds(&self, name: &str, help: &str, labels: &[&str]) -> CounterVec {
+        self.keep(CounterVec::new(Opts::new(name, help), labels))
+    }
+
+    pub(super) fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
+        self.keep(Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.into())))
+    }
+
+    fn histograms(&self, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> HistogramVec {
+        self.keep(HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.into()), labels))
+    }
+}
+
+/// SIP messages.
+pub(super) struct Wire {
+    requests: IntCounterVec,
+    responses: IntCounterVec,
+    retransmissions: IntCounterVec,
+    refused: IntCounterVec,
+}
+
+impl Wire {
+    pub(super) fn new(m: &Maker) -> Wire {
+        let requests = "SIP requests received or sent, by method and direction.";
+        let refused = "SIP messages not served, by reason.";
+        Wire {
+            requests: m.counts("busyhour_sip_requests_total", requests, &["direction", "method", "transport"]),
+            responses: m.counts(
+                "busyhour_sip_responses_total",
+                "SIP responses by method and code.",
+                &["direction", "method", "code"],
+            ),
+            retransmissions: m.counts(
+                "busyhour_sip_retransmissions_total",
+                "Retransmitted SIP messages.",
+                &["direction", "method"],
+            ),
+            refused: m.counts("busyhour_sip_refused_messages_total", refused, &["reason"]),
+        }
+    }
+
+    pub(super) fn show(&self, counters: &Counters) {
+        let way = |way: &Way| if *way == Way::In { "in" } else { "out" };
+        [&self.requests, &self.responses, &self.retransmissions, &self.refused].iter().for_each(|c| c.reset());
+        for ((w, verb, transport), n) in &counters.requests {
+            let transport = if *transport == Transport::Udp { "udp" } else { "tcp" };
+            self.requests.with_label_values(&[way(w), verb.as_str(), transport]).inc_by(*n);
+        }
+        for ((w, verb, status), n) in &counters.responses {
+            self.responses.with_label_values(&[way(w), verb.as_str(), &status.to_string()]).inc_by(*n);
+        }
+        for ((w, verb), n) in &counters.retransmissions {
+            self.retransmissions.with_label_values(&[way(w), verb.as_str()]).inc_by(*n);
+        }
+        let reasons = [
+            ("malformed", counters.malformed),
+            ("stray", counters.dropped),
+            ("overload", counters.overloaded),
+            ("authentication", counters.auth_failures),
+            ("banned", counters.banned),
+        ];
+        for (reason, n) in reasons {
+            self.refused.with_label_values(&[reason]).inc_by(n);
+        }
+    }
+}
+
+/// Trunks.
+pub(super) struct Trunks {
+    up: IntGaugeVec,
+    channels: IntGaugeVec,
+    limit: IntGaugeVec,
+    pub(super) rejected: IntCounterVec,
+}
+
+impl Trunks {
+    pub(super) fn new(m: &Maker) -> Trunks {
+        let rejected = "Calls refused at the trunk, by reason.";
+        Trunks {
+            up: m.gauges("busyhour_trunk_up", "1 when the trunk answers OPTIONS or is registered.", &["trunk"]),
+            channels: m.gauges("busyhour_trunk_channels", "Channels in use on the trunk.", &["trunk", "direction"]),
+            limit: m.gauges("busyhour_trunk_channels_limit", "Licensed channels on the trunk.", &["trunk"]),
+            rejected: m.counts("busyhour_trunk_rejected_calls_total", rejected, &["trunk", "reason"]),
+        }
+    }
+
+    pub(super) fn show(&self, rows: &[TrunkRow]) {
+        [&self.up, &self.channels, &self.limit].iter().for_each(|g| g.reset());
+        for row in rows {
+            self.up.with_label_values(&[&row.trunk]).set(row.up.into());
+            self.channels.with_label_values(&[&*row.trunk, "in"]).set(row.channels_in.into());
+            self.channels.with_label_values(&[&*row.trunk, "out"]).set(row.channels_out.into());
+            self.limit.with_label_values(&[&row.trunk]).set(row.channels.into());
+        }
+    }
+}
+
+/// Queues.
+pub(super) struct Queues {
+    pub(super) offered: IntCounterVec,
+    answered: IntCounterVec,
+    abandoned: IntCounterVec,
+    overflowed: IntCounterVec,
+    wait: HistogramVec,
+    prediction: HistogramVec,
+    waiting: IntGaugeVec,
+    oldest: GaugeVec,
+}
+
+impl Queues {
+    pub(super) fn new(m: &Maker) -> Queues {
+        let by_queue = &["queue"];
+        let overflowed = "Calls that left the queue without an agent, by reason.";
+        let prediction = "Absolute error of the announced wait.";
+        let oldest = Opts::new("busyhour_queue_oldest_wait_seconds", "Age of the oldest waiting call.");
+        Queues {
+            offered: m.counts("busyhour_queue_offered_calls_total", "Calls that asked for an agent.", by_queue),
+            answered: m.counts("busyhour_queue_answered_calls_total", "Calls answered by an agent.", by_queue),
+            abandoned: m.counts(
+                "busyhour_queue_abandoned_calls_total",
+                "Calls abandoned, by stage.",
+                &["queue", "stage"],
+            ),
+            overflowed: m.counts("busyhour_queue_overflowed_calls_total", overflowed, &["queue", "reason"]),
+            wait: m.histograms("busyhour_queue_wait_seconds", "Wait until answer.", by_queue, WAIT_S),
+            prediction: m.histograms("busyhour_queue_prediction_error_seconds", prediction, by_queue, ERROR_S),
+            waiting: m.gauges("busyhour_queue_waiting_calls", "Calls waiting now.", &["queue", "tier"]),
+            oldest: m.keep(GaugeVec::new(oldest, by_queue)),
+        }
+    }
+
+    pub(super) fn left(&self, visit: &QueueVisit) {
+        let queue = &*visit.queue;
+        let abandon = |stage| self.abandoned.with_label_values(&[queue, stage]).inc();
+        let overflow = |reason| self.overflowed.with_label_values(&[queue, reason]).inc();
+        match visit.end {
+            Some(VisitEnd::Answered) => {
+                self.answered.with_label_values(&[queue]).inc();
+                self.wait.with_label_values(&[queue]).observe(visit.wait_ms() as f64 / 1e3);
+                if let Some(error_ms) = visit.prediction_error_ms() {
+                    self.prediction.with_label_values(&[queue]).observe(error_ms as f64 / 1e3);
+                }
+            }
+            Some(VisitEnd::AbandonedWaiting) => abandon("waiting"),
+            Some(VisitEnd::AbandonedRinging) => abandon("ringing"),
+            Some(VisitEnd::TimedOut) => overflow("timed_out"),
+            Some(VisitEnd::Full) => overflow("full"),
+            Some(VisitEnd::NoAgents) => overflow("no_agents"),
+            Some(VisitEnd::Left) => overflow("left"),
+            Some(VisitEnd::Refused) => overflow("refused"),
+            None => {}
+        }
+    }
+
+    pub(super) fn show(&self, picture: &Picture) {
+        self.waiting.reset();
+        self.oldest.reset();
+        for row in &picture.queues {
+            // Series exist from the start, so that a rate over the first call is right.
+            self.offered.with_label_values(&[&row.queue]);
+            self.answered.with_label_values(&[&row.queue]);
+            self.wait.with_label_values(&[&row.queue]);
+            self.waiting.with_label_values(&[&*row.queue, "default"]).set(row.waiting.into());
+            let age = row.oldest.map_or(0.0, |at| picture.now.since(at).as_secs_f64());
+            self.oldest.with_label_values(&[&row.queue]).set(age);
+        }
+    }
+}
+
+/// Agents.
+pub(super) struct Agents {
+    count: IntGaugeVec,
+    seconds: CounterVec,
+}
+
+impl Agents {
+    pub(super) fn new(m: &Maker) -> Agents {
+        let seconds = "Agent time by state, summed over agents of the team.";
+        Agents {
+            count: m.gauges("busyhour_agents", "Agents by queue and state.", &["queue", "state"]),
+            seconds: m.seconds("busyhour_agent_state_seconds_total", seconds, &["team", "state"]),
+        }
+    }
+
+    pub(super) fn show(&self, picture: &Picture, ledger: &Ledger) {
+        self.count.reset();
+        for spec in &picture.specs {
+            for state in STATES {
+                self.count.with_label_values(&[&*spec.name, word(state)]);
+            }
+            for agent in picture.agents.iter().filter(|a| serves(a, &spec.required)) {
+                self.count.with_label_values(&[&*spec.name, word(agent.state)]).inc();
+            }
+        }
+        let teams: BTreeMap<&Name, &Name> = picture.agents.iter().map(|a| (&a.agent, &a.team)).collect();
+        self.seconds.reset();
+        for (agent, times) in ledger.agents() {
+            let team = teams.get(agent).map_or("unknown", |team| team);
+            for state in STATES {
+                let seconds = times.total(picture.now, state).as_secs_f64();
+                self.seconds.with_label_values(&[team, word(state)]).inc_by(seconds);
+            }
+        }
+    }
+}
+
+/// Sound.
+pub(super) struct Rtp {
+    packets: IntCounterVec,
+    lost: IntCounterVec,
+    jitter: HistogramVec,
+}
+
+impl Rtp {
+    pub(super) fn new(m: &Maker) -> Rtp {
+        let jitter = "Interarrival jitter per finished stream.";
+        Rtp {
+            packets: m.counts("busyhour_rtp_packets_total", "RTP packets.", &["direction", "side"]),
+            lost: m.counts("busyhour_rtp_lost_packets_total", "RTP packets lost.", &["side"]),
+            jitter: m.histograms("busyhour_rtp_jitter_seconds", jitter, &["side"], JITTER_S),
+        }
+    }
+
+    pub(super) fn ended(&self, side: Side, stats: &StreamStats) {
+        let side = match side {
+            Side::Trunk => "trunk",
+            Side::Agent => "agent",
+        };
+        self.packets.with_label_values(&["in", side]).inc_by(stats.packets_in);
+        self.packets.with_label_values(&["out", side]).inc_by(stats.packets_out);
+        self.lost.with_label_values(&[side]).inc_by(stats.lost_in);
+        if stats.packets_in > 0 {
+            self.jitter.with_label_values(&[side]).observe(f64::from(stats.jitter_us) / 1e6);
+        }
+    }
+}
+
+const STATES: [AgentState; 6] = [
+    AgentState::SignedOut,
+    AgentState::NotReady,
+    AgentState::Ready,
+    AgentState::Ringing,
+    AgentState::Talking,
+    AgentState::WrapUp,
+];
+
+/// The label of a state.
+pub fn word(state: AgentState) -> &'static str {
+    match state {
+        AgentState::SignedOut => "signed_out",
+        AgentState::NotReady => "not_ready",
+        AgentState::Ready => "ready",
+        AgentState::Ringing => "ringing",
+        AgentState::Talking => "talking",
+        AgentState::WrapUp => "wrap_up",
+    }
+}
+
+fn serves(agent: &AgentRow, required: &[(Name, u8)]) -> bool {
+    required.iter().all(|(skill, least)| agent.skills.iter().any(|(held, level)| held == skill && level >= least))
+}
