@@ -262,7 +262,9 @@ impl Session {
 
     /// The agent or the dialled party hung up and the caller is still here.
     fn partner_left(&mut self, node: &Node) -> Option<NodeId> {
-        let Verb::Queue(queue) = &node.verb else { return self.dial_ended(node, None) };
+        let (Stage::Waiting(_), Verb::Queue(queue)) = (&self.stage, &node.verb) else {
+            return self.dial_ended(node, None);
+        };
         if queue.served.is_none() {
             self.end(crate::verb::DECLINED);
         }

@@ -55,7 +55,7 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "play = \"ivr/bye\"\nxyzzy = 1\nthen = \"other\"",
         "unknown key `xyzzy`",
         "xyzzy",
-        "known here: play, interrupt, then",
+        "known here: play, interrupt, early, then",
     ),
     ("say = { number = \"$balance\" }\nthen = \"other\"", "nothing sets the variable `balance`", "\"$balance\"", ""),
     ("say = { number = 1, unit = \"minits\" }\nthen = \"other\"", "no unit is named `minits`", "\"minits\"", "minutes"),

@@ -255,6 +255,17 @@ fn a_queue_that_gives_the_call_back_leads_on_by_reason() {
 }
 
 #[test]
+fn after_the_agent_hung_up_the_call_ends_or_goes_on() {
+    let mut call = Call::new(QUEUE);
+    call.start();
+    assert_eq!(call.tell(Input::PartnerLeft), "bye480");
+    let mut call = Call::new(&format!("{QUEUE}\nserved = \"n4\""));
+    call.start();
+    assert_eq!(call.tell(Input::PartnerLeft), "@n4 bye604");
+    assert_eq!(call.tell(Input::PartnerLeft), "");
+}
+
+#[test]
 fn a_refused_place_is_not_followed_by_its_music() {
     let mut call = Call::new(QUEUE.replace("greeting = \"g\"\n", "").as_str());
     call.session.handle(call.now, &call.plan, Input::Start);
@@ -292,12 +303,12 @@ fn dialling_out_has_its_outcomes() {
     ];
     for (input, expected) in table {
         let mut call = Call::new(nodes);
-        assert_eq!(call.start(), "@start answer dial(02112345678 t 20)");
+        assert_eq!(call.start(), "@start dial(02112345678 t 20)");
         assert_eq!(call.press("1"), "");
         assert_eq!(call.tell(input), expected);
     }
     let agent = "dial = { agent = \"$caller\" }\nelse = \"n1\"";
-    assert_eq!(Call::new(agent).start(), "@start answer dial(agent 13800138000 30)");
+    assert_eq!(Call::new(agent).start(), "@start dial(agent 13800138000 30)");
     assert_eq!(Call::from("anonymous", agent).start(), "@start @n1 bye601", "there is nobody to dial");
 }
 
@@ -349,6 +360,7 @@ fn ringing_comes_before_an_answer_and_a_call_may_be_refused_unanswered() {
         "@start answer @r @n1 bye601"
     );
     assert_eq!(Call::new("hangup = 486").start(), "@start bye486");
+    assert_eq!(Call::new("play = \"x\"\nearly = true\nthen = \"n1\"").start(), "@start play[zh:x]", "early media");
 }
 
 #[test]
