@@ -105,7 +105,7 @@ impl Scenario {
     /// The phone of the agent `1001 + index`; answers in a moment, waits for the caller's BYE.
     pub fn phone(&self, index: usize) -> PhoneSetup {
         let agent = &self.setup.agents[index];
-        let host = Ipv4Addr::new(10, 0, 1, 1 + index as u8);
+        let host = Ipv4Addr::new(10, 1, (index / 250) as u8, 1 + (index % 250) as u8);
         PhoneSetup {
             number: agent.number.to_string(),
             password: agent.password.to_string(),

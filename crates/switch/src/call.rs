@@ -5,7 +5,8 @@ use crate::plant::{Plant, Ring};
 use busyhour_acd::Command;
 use busyhour_ivr::Session;
 use busyhour_model::{
-    AgentId, Audio, CallId, Cause, DequeueReason, LegId, Number, OfferOutcome, Party, PlanId, PlayId, QueueId, Time, What, Why,
+    AgentId, Audio, CallId, Cause, DequeueReason, LegId, Number, OfferOutcome, Party, PlanId, PlayId, QueueId, Time,
+    What, Why,
 };
 use serde::{Deserialize, Serialize};
 
@@ -214,5 +215,11 @@ impl Call {
             true => "anonymous".into(),
             false => self.from.national.clone(),
         }
+    }
+
+    /// A state no input leads to: the next handler panics.
+    #[cfg(test)]
+    pub(crate) fn corrupt(&mut self) {
+        self.phase = None;
     }
 }

@@ -59,6 +59,10 @@ impl Directory {
         self.queue_ids.get(name).copied().filter(|id| self.queues[id.0 as usize].1.is_some())
     }
 
+    pub(crate) fn agent(&self, id: AgentId) -> Option<&AgentSetup> {
+        self.agents[id.0 as usize].1.as_ref()
+    }
+
     pub(crate) fn agent_number(&self, id: AgentId) -> &Name {
         &self.agents[id.0 as usize].0
     }

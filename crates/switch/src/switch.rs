@@ -249,7 +249,7 @@ impl Switch {
     fn registered(&mut self, account: &Name, contacts: u32) {
         self.plant.fact(What::Registered { agent: account.clone(), contacts });
         let Some(id) = self.plant.directory.agent_id(account) else { return };
-        let auto_ready = self.plant.directory.agents().any(|(agent, setup)| agent == id && setup.auto_ready);
+        let auto_ready = self.plant.directory.agent(id).is_some_and(|setup| setup.auto_ready);
         let _ = match contacts {
             0 => self.plant.acd(Command::SignOut { agent: id }),
             _ if auto_ready => self.plant.acd(Command::SignIn { agent: id, not_ready: None }),
@@ -289,5 +289,145 @@ impl Switch {
         if let Some(trunk) = channel {
             self.plant.trunks.release(trunk, Way::In);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::setup::{DialledFrom, NumberRoute, StarCodes, TrunkSetup};
+    use busyhour_ivr::{Dialplan, Names};
+    use busyhour_model::{Cause, StreamStats};
+    use std::time::Duration;
+
+    const PLAN: &str = r#"
+        name = "music"
+        start = "hear"
+        [node.hear]
+        play = ["ivr/welcome"]
+        then = "end"
+        [node.end]
+        hangup = 480
+    "#;
+
+    fn setup() -> Setup {
+        let plan = Dialplan::parse("music.toml", PLAN, &Names::default()).unwrap().plan;
+        Setup {
+            domain: "hotline.example".into(),
+            locals: vec![(sip::Transport::Udp, "10.0.0.1:5060".parse().unwrap())],
+            media_address: "10.0.0.1".parse().unwrap(),
+            media_ports: (20_000, 20_008),
+            trunks: vec![TrunkSetup {
+                name: "carrier".into(),
+                sources: vec!["10.9.0.0/16".parse().unwrap()],
+                peer: None,
+                domain: None,
+                credentials: None,
+                register: None,
+                probe: None,
+                channels: 2,
+                full_status: 486,
+                caller_id: None,
+                dialled_from: DialledFrom::RequestUri,
+            }],
+            numbers: vec![NumberRoute { number: "95118".into(), trunk: None, dialplan: "music".into() }],
+            dialplans: vec![("music".into(), plan)],
+            queues: Vec::new(),
+            agents: Vec::new(),
+            codes: StarCodes::default(),
+            ring_timeout: Duration::from_secs(15),
+            silence_timeout: Duration::ZERO,
+            call_max: Duration::from_secs(600),
+            calls_max: 2,
+            limits: sip::Limits::default(),
+        }
+    }
+
+    /// Sends the INVITE of caller `n` and returns the status lines that come back, and the facts.
+    fn invite(switch: &mut Switch, now: Time, n: u8) -> (Vec<String>, Vec<What>) {
+        let remote = std::net::SocketAddr::from(([10, 9, 0, n], 5060));
+        let local = "10.0.0.1:5060".parse().unwrap();
+        let flow = sip::Flow { transport: sip::Transport::Udp, local, remote, connection: 0 };
+        let sdp = format!(
+            "v=0\r\no=- 1 1 IN IP4 10.9.0.{n}\r\ns=-\r\nc=IN IP4 10.9.0.{n}\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n"
+        );
+        let message = format!(
+            "INVITE sip:95118@hotline.example SIP/2.0\r\nVia: SIP/2.0/UDP 10.9.0.{n}:5060;branch=z9hG4bK{n}\r\n\
+             From: <sip:13800138000@10.9.0.{n}>;tag={n}\r\nTo: <sip:95118@hotline.example>\r\nCall-ID: {n}\r\n\
+             CSeq: 1 INVITE\r\nMax-Forwards: 70\r\nContact: <sip:13800138000@10.9.0.{n}:5060>\r\n\
+             Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
+            sdp.len()
+        );
+        switch.handle_datagram(now, flow, message.as_bytes());
+        drain(switch)
+    }
+
+    fn drain(switch: &mut Switch) -> (Vec<String>, Vec<What>) {
+        let (mut lines, mut facts) = (Vec::new(), Vec::new());
+        while let Some(transmit) = switch.poll_transmit() {
+            lines.push(String::from_utf8_lossy(&transmit.bytes).lines().next().unwrap().to_owned());
+        }
+        while let Some(entry) = switch.poll_entry() {
+            if let Entry::Fact(fact) = entry {
+                facts.push(fact.what);
+            }
+        }
+        switch.check();
+        (lines, facts)
+    }
+
+    fn close_all(switch: &mut Switch, now: Time) {
+        while let Some(command) = switch.poll_media() {
+            if let media::Command::Close { leg } = command {
+                switch.handle_media(now, media::Event::Closed { leg, stats: StreamStats::default() });
+            }
+        }
+    }
+
+    #[test]
+    fn a_panic_in_one_call_ends_that_call_and_no_other() {
+        let now = Time::from_secs(1_790_000_000);
+        let mut switch = Switch::new(now, setup(), 1);
+        let (lines, _) = invite(&mut switch, now, 1);
+        assert_eq!(lines, ["SIP/2.0 100 Trying", "SIP/2.0 200 OK"]);
+        invite(&mut switch, now, 2);
+        let leg = switch.calls[&CallId(1)].caller;
+        switch.calls.get_mut(&CallId(1)).unwrap().corrupt();
+        switch.handle_media(now, media::Event::Digit { leg, digit: '1' });
+        let (lines, facts) = drain(&mut switch);
+        assert!(facts.iter().any(|f| matches!(f, What::Fault { call: Some(CallId(1)), .. })), "{facts:?}");
+        assert!(lines.is_empty() || lines.iter().all(|l| l.starts_with("BYE ")), "{lines:?}");
+        close_all(&mut switch, now);
+        let (_, facts) = drain(&mut switch);
+        assert!(matches!(facts.last(), Some(What::Ended { call: CallId(1), cause: Cause::Fault })), "{facts:?}");
+        assert_eq!(switch.calls.keys().collect::<Vec<_>>(), [&CallId(2)], "the other call goes on");
+    }
+
+    #[test]
+    fn one_call_more_than_there_may_be_gets_503_and_retry_after() {
+        let now = Time::from_secs(1_790_000_000);
+        let mut switch = Switch::new(now, setup(), 1);
+        invite(&mut switch, now, 1);
+        invite(&mut switch, now, 2);
+        let (lines, facts) = invite(&mut switch, now, 3);
+        assert_eq!(lines.last().unwrap(), "SIP/2.0 503 Service Unavailable");
+        assert!(facts.iter().any(|f| matches!(f, What::TrunkRefused { status: 503, .. })), "{facts:?}");
+    }
+
+    #[test]
+    fn a_media_plane_that_never_closes_a_leg_does_not_keep_the_call() {
+        let now = Time::from_secs(1_790_000_000);
+        let mut switch = Switch::new(now, setup(), 1);
+        invite(&mut switch, now, 1);
+        switch.handle_request(now, crate::Request::HangUp { call: CallId(1) }).unwrap();
+        assert_eq!(switch.vitals().calls, 1);
+        while let Some(at) = switch.poll_timeout().filter(|at| *at <= now + Duration::from_secs(40)) {
+            switch.handle_timeout(at);
+            drain(&mut switch);
+        }
+        let vitals = switch.vitals();
+        assert_eq!((vitals.calls, vitals.legs, vitals.ports_in_use), (0, 0, 0));
     }
 }
