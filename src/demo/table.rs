@@ -1,0 +1,89 @@
+//! The live table: redrawn in place in a terminal, a plain line now and then elsewhere.
+
+use super::tally::{Samples, Tally};
+use busyhour_model::AgentState;
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+/// Without a terminal a line this often.
+const PLAIN_EVERY: Duration = Duration::from_secs(5);
+
+/// Where progress goes.
+pub(super) struct Table {
+    out: Box<dyn Write>,
+    in_place: bool,
+    drawn: usize,
+    plain_at: Duration,
+}
+
+impl Table {
+    /// On standard output, or on standard error when that is kept for JSON.
+    pub(super) fn new(json: bool) -> Table {
+        let in_place = if json { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
+        let out: Box<dyn Write> = if json { Box::new(io::stderr()) } else { Box::new(io::stdout()) };
+        Table { out, in_place, drawn: 0, plain_at: PLAIN_EVERY }
+    }
+
+    /// Text above the table.
+    pub(super) fn say(&mut self, text: &str) -> io::Result<()> {
+        self.drawn = 0;
+        writeln!(self.out, "{text}")?;
+        self.out.flush()
+    }
+
+    /// Draws the present state; `elapsed` since the first call, `cpu` spent by the switch since then.
+    pub(super) fn draw(&mut self, tally: &Tally, elapsed: Duration, cpu: Duration) -> io::Result<()> {
+        let lines = lines(tally, elapsed, cpu);
+        if !self.in_place {
+            if elapsed >= self.plain_at {
+                self.plain_at = elapsed + PLAIN_EVERY;
+                writeln!(self.out, "{}", lines[0].1)?;
+            }
+            return self.out.flush();
+        }
+        if self.drawn > 0 {
+            write!(self.out, "\x1b[{}A\r\x1b[J", self.drawn)?;
+        }
+        self.drawn = lines.len();
+        for (name, text) in lines {
+            writeln!(self.out, "  {name:<8}{text}")?;
+        }
+        self.out.flush()
+    }
+}
+
+fn lines(tally: &Tally, elapsed: Duration, cpu: Duration) -> Vec<(&'static str, String)> {
+    let secs = elapsed.as_secs();
+    let states = |state| tally.agents.values().filter(|s| **s == state).count();
+    let calls = format!(
+        "{:02}:{:02}  {} dialled   {} in progress   {} waiting   {} answered   {} heard both ways   {} failed",
+        secs / 60,
+        secs % 60,
+        tally.dialled,
+        tally.in_switch.len(),
+        tally.waiting.len(),
+        tally.answered,
+        tally.two_way,
+        tally.failed
+    );
+    let agents = format!(
+        "{} ready   {} ringing   {} talking   {} wrapping up",
+        states(AgentState::Ready),
+        states(AgentState::Ringing),
+        states(AgentState::Talking),
+        states(AgentState::WrapUp)
+    );
+    let ms = |samples: &Samples| {
+        format!("{:.1} / {:.1} ms", samples.percentile(0.5) as f64 / 1000.0, samples.percentile(0.99) as f64 / 1000.0)
+    };
+    let times = format!(
+        "answer {}   offer {}   voice through {}   (median / 99 %)",
+        ms(&tally.setup),
+        ms(&tally.offer),
+        ms(&tally.through)
+    );
+    let share = 100.0 * cpu.as_secs_f64() / elapsed.as_secs_f64().max(0.001);
+    let per_call = 1000.0 * cpu.as_secs_f64() / tally.ended.max(1) as f64;
+    let switch = format!("{share:.1} % of a core, {per_call:.2} ms per call, sound included");
+    vec![("calls", calls), ("agents", agents), ("times", times), ("switch", switch)]
+}
