@@ -238,3 +238,89 @@ fn insert(transaction: &Transaction, record: &CallRecord) -> rusqlite::Result<()
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use busyhour_ledger::Ledger;
+    use busyhour_model::{CallId, Cause, Fact, LegId, Number, Party, What};
+
+    fn counts() -> StoreCounts {
+        let counter = |name: &str| IntCounter::new(name, "test").unwrap();
+        StoreCounts {
+            errors: counter("errors"),
+            lost: counter("lost"),
+            spooled: IntGauge::new("spooled", "test").unwrap(),
+        }
+    }
+
+    fn record(call: u64, secs: u64) -> CallRecord {
+        let mut ledger = Ledger::new();
+        let arrived = What::Arrived {
+            call: CallId(call),
+            leg: LegId(call),
+            origin: Party::Trunk("ct".into()),
+            from: Number::parse("13800138000"),
+            to: Number::parse("95118"),
+            sip_call_id: "x".into(),
+        };
+        ledger.apply(&Fact { at: Time::from_secs(secs), what: arrived });
+        let ended = What::Ended { call: CallId(call), cause: Cause::CallerHungUp };
+        ledger.apply(&Fact { at: Time::from_secs(secs + 5), what: ended }).unwrap()
+    }
+
+    fn asked(store: &Store, limit: u32, since: u64) -> Vec<CallRecord> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(store.calls(limit, Time::from_secs(since))).unwrap()
+    }
+
+    fn writer() -> Writer {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(SCHEMA).unwrap();
+        Writer { connection, spool: VecDeque::new(), failing: false, counts: counts() }
+    }
+
+    #[test]
+    fn records_come_back_whole_newest_first() {
+        let (store, thread) = Store::open(None, counts()).unwrap();
+        (1..=5).for_each(|i| store.put(record(i, 100 * i)));
+        let found = asked(&store, 3, 0);
+        assert_eq!(found, [record(5, 500), record(4, 400), record(3, 300)]);
+        assert_eq!(asked(&store, 100, 400).len(), 2);
+        store.close();
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn a_record_told_twice_is_one_row_and_ids_of_another_run_are_another_call() {
+        let mut writer = writer();
+        for record in [record(1, 100), record(1, 100), record(1, 900)] {
+            writer.take(Order::Put(Box::new(record)));
+        }
+        writer.flush();
+        let rows = |table: &str| {
+            let sql = format!("SELECT count(*) FROM {table}");
+            writer.connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        assert_eq!((rows("calls"), rows("legs")), (2, 2));
+    }
+
+    #[test]
+    fn a_database_that_refuses_is_counted_and_the_records_wait() {
+        let mut writer = writer();
+        writer.connection.pragma_update(None, "query_only", true).unwrap();
+        writer.take(Order::Put(Box::new(record(1, 100))));
+        assert!(!writer.flush());
+        assert_eq!((writer.counts.errors.get(), writer.counts.spooled.get()), (1, 1));
+        writer.connection.pragma_update(None, "query_only", false).unwrap();
+        writer.flush();
+        assert_eq!((writer.counts.lost.get(), writer.counts.spooled.get()), (0, 0));
+        assert_eq!(writer.query(10, Time::ZERO).unwrap(), [record(1, 100)]);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_told_at_once() {
+        assert!(Store::open(Some(Path::new("/proc/busyhour")), counts()).is_err());
+    }
+}

@@ -7,6 +7,8 @@ use super::sheet::Sheet;
 
 /// Names against names.
 pub(super) fn roster(roster: &Roster, sheet: &mut Sheet) {
+    // An agent that could not be read serves nobody: that would be told twice.
+    let whole = sheet.is_right();
     sheet.unique("skill", roster.skills.iter());
     sheet.unique("trunk", roster.trunks.iter().map(|t| &t.name));
     sheet.unique("queue", roster.queues.iter().map(|q| &q.name));
@@ -17,7 +19,7 @@ pub(super) fn roster(roster: &Roster, sheet: &mut Sheet) {
         for pair in queue.relax.windows(2).filter(|p| p[0].0.value >= p[1].0.value) {
             sheet.error(pair[1].0.at, "relaxation steps come in rising order of `after`");
         }
-        if !roster.agents.iter().any(|agent| serves(&agent.skills, queue)) {
+        if whole && !roster.agents.iter().any(|agent| serves(&agent.skills, queue)) {
             let message = format!("no agent has the skills of queue `{}`", queue.name.value);
             sheet.warn(queue.at, message, "its calls would wait until they overflow; give somebody the skills");
         }

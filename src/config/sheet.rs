@@ -1,6 +1,6 @@
 //! One TOML file being read: every mistake is noted where it stands, and reading goes on.
 
-use busyhour_model::Diagnostic;
+use busyhour_model::{Diagnostic, Severity};
 use std::str::FromStr;
 use std::time::Duration;
 use toml::Spanned;
@@ -47,6 +47,11 @@ impl<'s> Sheet<'s> {
 
     pub(super) fn warn(&mut self, at: usize, message: impl Into<String>, help: &str) {
         self.note(self.at(at, message).warning().help(help));
+    }
+
+    /// Whether nothing is refused so far.
+    pub(super) fn is_right(&self) -> bool {
+        self.found.iter().all(|d| d.severity == Severity::Warning)
     }
 
     /// A name that should be one of `known`.

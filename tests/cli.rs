@@ -1,0 +1,267 @@
+//! The program as an operator meets it: commands, tables, exit codes, and the HTTP side of a running server.
+#![allow(clippy::unwrap_used)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+const CONFIG: &str = r#"
+skills = ["enquiry", "complaint", "general"]
+[server]
+data = "data"
+drain = "0s"
+[sip]
+udp = ["127.0.0.1:0"]
+tcp = ["127.0.0.1:0"]
+[media]
+ports = "40000-49999"
+[http]
+listen = "127.0.0.1:0"
+[[trunk]]
+name = "local"
+sources = ["127.0.0.2"]
+[[number]]
+number = "*"
+dialplan = "hotline"
+[[queue]]
+name = "enquiry"
+skills = { enquiry = 1 }
+[[queue]]
+name = "complaint"
+skills = { complaint = 1 }
+[[queue]]
+name = "general"
+skills = { general = 1 }
+[[agent]]
+numbers = "1001-1002"
+password = "not-the-sample"
+skills = { enquiry = 3, complaint = 1, general = 2 }
+"#;
+
+fn busyhour(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_busyhour")).args(args).env_remove("RUST_LOG").output().unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A folder of this test's own, with `centre.toml` in it.
+fn folder(test: &str, config: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("centre.toml"), config).unwrap();
+    folder
+}
+
+/// A running `busyhour serve`, told to stop when dropped.
+struct Server {
+    child: Child,
+    url: String,
+    sip: String,
+    config: PathBuf,
+}
+
+impl Server {
+    fn start(test: &str) -> Server {
+        let config = folder(test, CONFIG).join("centre.toml");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_busyhour"))
+            .args(["serve", "--config", config.to_str().unwrap()])
+            .env_remove("RUST_LOG")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (mut url, mut sip, mut seen) = (None, None, String::new());
+        while url.is_none() {
+            let line = lines.next().unwrap_or_else(|| panic!("it ended: {seen}")).unwrap();
+            let after = |mark: &str| Some(line.split_once(mark)?.1.split([' ', ')']).next()?.to_string());
+            sip = sip.or_else(|| after("SIP over Udp on "));
+            url = after("HTTP on ");
+            seen += &line;
+        }
+        // The rest is read so that the server never waits for us.
+        std::thread::spawn(move || lines.for_each(drop));
+        Server { child, url: url.unwrap(), sip: sip.unwrap(), config }
+    }
+
+    fn ask(&self, args: &[&str]) -> Output {
+        busyhour(&[args, &["--url", &self.url]].concat())
+    }
+
+    fn http(&self, method: &str, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.url.trim_start_matches("http://")).unwrap();
+        write!(stream, "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head[9..12].parse().unwrap(), body.to_string())
+    }
+
+    fn stop(mut self) -> i32 {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.child.wait().unwrap().code().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn help_shows_every_command_with_examples() {
+    let help = out(&busyhour(&["--help"]));
+    for word in ["serve", "check", "demo", "calls", "agents", "queues", "reload", "ctl", "Examples:", "Exit codes:"] {
+        assert!(help.contains(word), "{word} is missing in\n{help}");
+    }
+    assert_eq!(busyhour(&["no-such-command"]).status.code(), Some(2));
+}
+
+#[test]
+fn check_takes_a_right_file_and_locates_mistakes_in_a_wrong_one() {
+    let good = folder("check", CONFIG).join("centre.toml");
+    let output = busyhour(&["check", "--config", good.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert!(out(&output).starts_with("ok: 1 trunk, 1 number, 1 dialplan, 3 queues, 2 agents"), "{}", out(&output));
+
+    std::fs::write(&good, CONFIG.replace("[http]", "[htp]").replace("complaint = 1, ", "complait = 1, ")).unwrap();
+    let output = busyhour(&["check", "--config", good.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("centre.toml:11:1"), "{}", err(&output));
+    assert!(err(&output).contains("did you mean `http`?") && err(&output).contains("did you mean `complaint`?"));
+
+    let json: serde_json::Value =
+        serde_json::from_slice(&busyhour(&["check", "--json", "--config", good.to_str().unwrap()]).stdout).unwrap();
+    assert_eq!((&json["ok"], json["diagnostics"][0]["line"].as_u64()), (&false.into(), Some(11)));
+    assert_eq!(busyhour(&["serve", "--config", good.to_str().unwrap()]).status.code(), Some(2));
+}
+
+#[test]
+fn the_built_in_sample_passes_its_own_check() {
+    let output = busyhour(&["check"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+}
+
+#[test]
+fn asking_a_server_that_is_not_there_says_so() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let output = busyhour(&["agents", "--url", &format!("http://{closed}")]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains("is `busyhour serve` running?"), "{}", err(&output));
+}
+
+#[test]
+fn ports_and_folders_that_cannot_be_had_are_told_plainly() {
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let file = folder("refused", &CONFIG.replacen("127.0.0.1:0", &address, 1)).join("centre.toml");
+    let output = busyhour(&["serve", "--config", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains(&format!("UDP {address} is in use by another program")), "{}", err(&output));
+
+    std::fs::write(&file, CONFIG.replace("\"data\"", "\"/proc/busyhour\"")).unwrap();
+    let output = busyhour(&["serve", "--config", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains("/proc/busyhour cannot be written"), "{}", err(&output));
+}
+
+#[test]
+fn a_running_server_answers_people_and_machines_and_stops_cleanly() {
+    let server = Server::start("running");
+    assert_eq!(server.http("GET", "/healthz"), (200, "ok\n".into()));
+    assert_eq!(server.http("GET", "/readyz"), (200, "ready\n".into()));
+    let (status, page) = server.http("GET", "/metrics");
+    assert_eq!(status, 200);
+    for series in [
+        "busyhour_build_info{",
+        "busyhour_trunk_up{trunk=\"local\"} 1",
+        "busyhour_agents{queue=\"enquiry\",state=\"signed_out\"} 2",
+    ] {
+        assert!(page.contains(series), "{series} is not in\n{page}");
+    }
+    let agents = out(&server.ask(&["agents"]));
+    assert!(agents.starts_with("AGENT") && agents.contains("1002") && agents.contains("signed out"), "{agents}");
+    assert!(out(&server.ask(&["queues"])).contains("complaint"));
+    assert_eq!(out(&server.ask(&["calls"])), "no calls\n");
+    assert_eq!(out(&server.ask(&["calls", "--json", "--since", "1h"])), "[]\n");
+    assert_eq!(out(&server.ask(&["ctl", "calls"])), "no calls are going on\n");
+    assert!(out(&server.ask(&["ctl", "status"])).contains("vitals.ports_in_use"));
+    let refused = server.ask(&["ctl", "not-ready", "9999"]);
+    assert_eq!((refused.status.code(), err(&refused).contains("no agent has the number 9999")), (Some(1), true));
+    assert_eq!(server.ask(&["ctl", "hangup", "c77"]).status.code(), Some(1));
+    let (status, body) = server.http("POST", "/api/agents/9999/ready");
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, body["error"].as_str()), (404, Some("no agent has the number 9999")));
+    assert!(body["help"].is_string());
+    assert_eq!(server.http("GET", "/nothing").0, 404);
+    assert_eq!(server.stop(), 0);
+}
+
+#[test]
+fn sip_is_answered_over_udp_and_tcp() {
+    let server = Server::start("sip");
+    let options = |transport: &str, local: &str| {
+        format!(
+            "OPTIONS sip:busyhour.local SIP/2.0\r\nVia: SIP/2.0/{transport} {local};branch=z9hG4bK-{transport};rport\r\n\
+             From: <sip:probe@{local}>;tag=1\r\nTo: <sip:busyhour.local>\r\nCall-ID: {transport}@{local}\r\nCSeq: 1 OPTIONS\r\n\
+             Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+        )
+    };
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    udp.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+    let local = udp.local_addr().unwrap().to_string();
+    udp.send_to(options("UDP", &local).as_bytes(), &server.sip).unwrap();
+    let mut buffer = [0; 4096];
+    let size = udp.recv(&mut buffer).unwrap();
+    assert!(buffer[..size].starts_with(b"SIP/2.0 200"), "{}", String::from_utf8_lossy(&buffer[..size]));
+
+    let mut tcp = TcpStream::connect(&server.sip).unwrap();
+    tcp.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+    let message = options("TCP", &tcp.local_addr().unwrap().to_string());
+    let (first, rest) = message.split_at(40);
+    tcp.write_all(first.as_bytes()).unwrap();
+    tcp.write_all(rest.as_bytes()).unwrap();
+    let size = tcp.read(&mut buffer).unwrap();
+    assert!(buffer[..size].starts_with(b"SIP/2.0 200"), "{}", String::from_utf8_lossy(&buffer[..size]));
+    let page = server.http("GET", "/metrics").1;
+    for transport in ["udp", "tcp"] {
+        let series =
+            format!("busyhour_sip_requests_total{{direction=\"in\",method=\"OPTIONS\",transport=\"{transport}\"}} 1");
+        assert!(page.contains(&series), "{series} is not in\n{page}");
+    }
+}
+
+#[test]
+fn a_reload_is_taken_whole_or_not_at_all() {
+    let server = Server::start("reload");
+    std::fs::write(&server.config, CONFIG.replace("1001-1002", "1001-1003")).unwrap();
+    let output = server.ask(&["reload"]);
+    assert_eq!((output.status.code(), out(&output).as_str()), (Some(0), "reloaded\n"));
+    assert!(out(&server.ask(&["agents"])).contains("1003"));
+
+    std::fs::write(
+        &server.config,
+        CONFIG.replace("1001-1002", "1001-1004").replace("name = \"general\"", "nme = \"general\""),
+    )
+    .unwrap();
+    let output = server.ask(&["reload"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(out(&output).starts_with("refused"), "{}", out(&output));
+    assert!(err(&output).contains("did you mean `name`?"), "{}", err(&output));
+    let agents = out(&server.ask(&["agents"]));
+    assert!(agents.contains("1003") && !agents.contains("1004"), "{agents}");
+    assert_eq!(server.http("POST", "/api/reload").0, 422);
+    let page = server.http("GET", "/metrics").1;
+    assert!(page.contains("busyhour_config_reloads_total{result=\"rejected\"} 2"), "{page}");
+}
