@@ -29,7 +29,14 @@ const WORKLOADS: [Workload; 4] = [
     Workload { name: "1.5k light", agents: 1_500, groups: 60, skills: 30, priorities: 1, waiting: 0 },
     Workload { name: "1.5k saturated", agents: 1_500, groups: 60, skills: 30, priorities: 1, waiting: 1_000 },
     Workload { name: "10k saturated", agents: 10_000, groups: 300, skills: 100, priorities: 10, waiting: 100_000 },
-    Workload { name: "10k all different", agents: 10_000, groups: 10_000, skills: 1_000, priorities: 1, waiting: 100_000 },
+    Workload {
+        name: "10k all different",
+        agents: 10_000,
+        groups: 10_000,
+        skills: 1_000,
+        priorities: 1,
+        waiting: 100_000,
+    },
 ];
 
 /// SplitMix64.
@@ -53,6 +60,8 @@ struct Scene {
     calls: u64,
     /// Queue and priority by call.
     classes: Vec<(QueueId, i32)>,
+    /// By call: in line, neither offered nor gone.
+    waits: Vec<bool>,
     talking: Vec<AgentId>,
     out: Vec<Decision>,
 }
@@ -65,6 +74,7 @@ impl Scene {
             now: Time::from_secs(1_000),
             calls: 0,
             classes: Vec::new(),
+            waits: Vec::new(),
             talking: Vec::new(),
             out: Vec::new(),
         };
@@ -97,6 +107,7 @@ impl Scene {
                 let call = CallId(self.calls);
                 self.calls += 1;
                 self.classes.push((QueueId(0), 0));
+                self.waits.push(false);
                 self.apply(Command::Occupy { agent, call });
                 self.talking.push(agent);
             }
@@ -112,6 +123,7 @@ impl Scene {
         for left in 0..load.waiting {
             let pick = left + self.dice.roll((order.len() - left) as u64) as usize;
             order.swap(left, pick);
+            self.waits[order[left] as usize] = false;
             self.apply(Command::Leave { call: CallId(order[left]) });
         }
     }
@@ -120,6 +132,7 @@ impl Scene {
         let call = CallId(self.calls);
         self.calls += 1;
         self.classes.push((queue, priority));
+        self.waits.push(true);
         self.now += Duration::from_micros(1 + self.dice.roll(2_000));
         Command::Enqueue(Enqueue { call, queue, required: Vec::new(), priority, since: self.now, agent: None })
     }
@@ -132,10 +145,11 @@ impl Scene {
     fn play(&mut self, trace: &mut Vec<(Time, Command)>, command: Command) -> Option<(CallId, AgentId)> {
         trace.push((self.now, command.clone()));
         self.apply(command);
-        self.out.iter().find_map(|decision| match decision {
+        let offered = self.out.iter().find_map(|decision| match decision {
             Decision::Offer { call, agent, .. } => Some((*call, *agent)),
             _ => None,
-        })
+        });
+        offered.inspect(|(call, _)| self.waits[call.0 as usize] = false)
     }
 
     /// Released, accepted, replaced; every tenth time a caller gives up too.
@@ -170,8 +184,11 @@ impl Scene {
 
     /// Some waiting call is given up; one like it comes.
     fn replace_one(&mut self, trace: &mut Vec<(Time, Command)>) {
-        let tried = (0..64).map(|_| CallId(self.dice.roll(self.calls))).collect::<Vec<_>>();
-        let Some(&call) = tried.iter().find(|&&call| self.acd.place(self.now, call).is_some()) else { return };
+        let Some(call) = (0..64).map(|_| self.dice.roll(self.calls)).find(|&call| self.waits[call as usize]) else {
+            return;
+        };
+        self.waits[call as usize] = false;
+        let call = CallId(call);
         self.play(trace, Command::Leave { call });
         let arrival = self.arrival(self.classes[call.0 as usize]);
         self.play(trace, arrival);
@@ -291,7 +308,9 @@ fn report(load: &Workload) {
 
 fn main() {
     println!("per command: CPU ns min, median, max of {RUNS} runs | wall ns p50, p99, p99.9 | checksum of offers");
-    println!("mix: released, accepted, enqueued in equal parts; one in ten rounds also a caller gives up and is replaced");
+    println!(
+        "mix: released, accepted, enqueued in equal parts; one in ten rounds also a caller gives up and is replaced"
+    );
     for load in &WORKLOADS {
         report(load);
     }

@@ -95,11 +95,12 @@ impl Line {
     /// Puts a call in its place: new ones belong at the end and calls that come back near the head, so both are short.
     pub(crate) fn insert(&mut self, calls: &mut Slab<Call>, slot: Slot) {
         let order = calls[slot].order();
-        let back = self.head == NONE || calls[self.head].order() < order;
-        let (mut prev, mut next) = if back { (self.tail, NONE) } else { (NONE, self.head) };
-        while prev != NONE && calls[prev].order() > order {
-            next = prev;
-            prev = calls[prev].prev;
+        let (mut prev, mut next) = (self.tail, NONE);
+        if prev != NONE && calls[prev].order() > order {
+            (prev, next) = (NONE, self.head);
+            while calls[next].order() < order {
+                (prev, next) = (next, calls[next].next);
+            }
         }
         calls[slot].prev = prev;
         calls[slot].next = next;

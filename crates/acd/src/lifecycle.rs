@@ -34,7 +34,8 @@ impl Acd {
             State::Ringing(work) => {
                 let call = work.call;
                 out.push(Decision::Withdraw { call, agent });
-                let slot = self.take_back(call);
+                let slot = self.calls.find(call).expect("offered calls are kept");
+                self.take_back(slot);
                 self.depart(agent, Some(slot), out);
             }
             _ => self.depart(agent, None, out),
@@ -66,7 +67,7 @@ impl Acd {
 
     pub(crate) fn accepted(&mut self, call: CallId, agent: AgentId, out: &mut Vec<Decision>) -> Result<(), Denied> {
         let (slot, work) = self.offered(call, agent)?;
-        self.take_back(call);
+        self.take_back(slot);
         self.forget(slot);
         self.enter(agent, State::Talking(work), out);
         Ok(())
@@ -79,7 +80,7 @@ impl Acd {
         outcome: OfferOutcome,
         out: &mut Vec<Decision>,
     ) -> Result<(), Denied> {
-        self.offered(call, agent)?;
+        let (slot, _) = self.offered(call, agent)?;
         let reason = match outcome {
             OfferOutcome::NoAnswer => "no_answer",
             OfferOutcome::Refused => "refused",
@@ -87,7 +88,7 @@ impl Acd {
             OfferOutcome::Abandoned => return self.leave(call, out),
             OfferOutcome::Answered => return self.wrong_state(agent),
         };
-        let slot = self.take_back(call);
+        self.take_back(slot);
         self.enter(agent, State::NotReady(reason.into()), out);
         self.admit(slot, false, out);
         Ok(())
@@ -101,7 +102,7 @@ impl Acd {
             return Ok(());
         };
         let (_, work) = self.offered(call, agent)?;
-        self.take_back(call);
+        self.take_back(slot);
         self.forget(slot);
         match work.after {
             // It was no contact: the agent keeps the turn.
@@ -198,12 +199,11 @@ impl Acd {
     }
 
     /// The offer is over; the call is in no line yet.
-    fn take_back(&mut self, call: CallId) -> Slot {
-        let slot = self.calls.find(call).expect("offered calls are kept");
-        self.calls.slab[slot].ringing = None;
-        let queue = self.classes[self.calls.slab[slot].class].queue;
+    fn take_back(&mut self, slot: Slot) {
+        let call = &mut self.calls.slab[slot];
+        call.ringing = None;
+        let queue = self.classes[call.class].queue;
         self.queue_mut(queue).ringing -= 1;
-        slot
     }
 
     fn wrong_state<T>(&self, agent: AgentId) -> Result<T, Denied> {
