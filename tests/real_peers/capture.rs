@@ -37,7 +37,7 @@ impl Capture {
         let odd = self.rows(&format!("(sip || sdp || rtp || rtcp) && {named}"), "frame.number -e _ws.expert.message");
         assert!(odd.is_empty(), "not as the protocol says:\n{}", odd.join("\n"));
         // Wireshark takes nearly anything for SIP, so what each message of ours must have is asked for.
-        let ours = format!("(udp.srcport == {0} || tcp.srcport == {0})", self.sip);
+        let ours = format!("sip && (udp.srcport == {0} || tcp.srcport == {0})", self.sip);
         for incomplete in [
             "!(sip.Via && sip.from.addr && sip.to.addr && sip.Call-ID && sip.CSeq.method && sip.Content-Length)",
             "sip.Status-Code >= 200 && !sip.to.tag",

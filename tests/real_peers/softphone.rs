@@ -79,9 +79,10 @@ fn config(line: &Line<'_>, keys: SocketAddr, recordings: &Path) -> String {
     let folder = ["/usr/lib/baresip/modules", "/usr/local/lib/baresip/modules", "/usr/lib64/baresip/modules"];
     let modules =
         folder.into_iter().find(|folder| Path::new(folder).is_dir()).expect("baresip's modules are installed");
+    // Its RTP sockets have no address of their own, so on the loopback 127.0.0.1 is what it must announce.
     // aubridge pulls what was decoded at the pace of a sound card; sndfile writes it down on the way.
     format!(
-        "sip_listen {address}:{port}\nnet_interface {address}\nrtp_ports {}-{}\n\
+        "sip_listen {address}:{port}\nnet_interface 127.0.0.1\nrtp_ports {}-{}\n\
          audio_source aufile,{voice}\naudio_player aubridge,ear\n\
          ausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\n\
          module_path {modules}\nmodule g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\n\
