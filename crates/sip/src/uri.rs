@@ -75,11 +75,11 @@ impl Uri {
 
     /// Same resource by RFC 3261 section 19.1.4 (and RFC 3966 section 4 for `tel`).
     pub fn equivalent(&self, other: &Uri) -> bool {
-        if self.scheme != other.scheme {
-            return false;
+        if self == other || self.scheme != other.scheme {
+            return self == other;
         }
         match self.scheme {
-            Scheme::Other(_) => self == other,
+            Scheme::Other(_) => false,
             Scheme::Tel => digits(&self.user) == digits(&other.user) && same_params(&self.params, &other.params, true),
             Scheme::Sip | Scheme::Sips => {
                 same_text(&self.user, &other.user)
@@ -472,6 +472,7 @@ mod tests {
             ),
             ("tel:+86-21-123", "tel:+86(21)123"),
             ("sip:a@[2001:db8::1]", "sip:a@[2001:DB8:0::1]"),
+            ("sip:a@h;x=1;x=2", "sip:a@h;x=1;x=2"),
         ];
         let different = [
             ("SIP:ALICE@AtLanTa.CoM;Transport=udp", "sip:alice@AtLanTa.CoM;Transport=UDP"),

@@ -1,0 +1,6 @@
+//! What must hold for any bytes from outside; each function is one fuzz target.
+
+pub mod media;
+pub mod plan;
+pub mod sip;
+pub mod stack;
