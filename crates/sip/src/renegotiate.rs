@@ -41,7 +41,7 @@ impl Stack {
         let trunk = self.legs.get(&leg).and_then(|leg| leg.trunk);
         if let Some(Phase::Up(mut session)) = self.remove(leg) {
             if let Some(unconfirmed) = &session.unconfirmed {
-                self.net.confirm(unconfirmed.server);
+                self.net.stop_resending(unconfirmed.server);
             }
             self.send_bye(now, &mut session.dialog, trunk);
         }

@@ -64,7 +64,13 @@ impl Transactions {
         };
         let Some(server) = self.servers.get(&id) else { return false };
         self.counters.retransmission(Way::In, server.verb);
-        if matches!(server.state, State::Open | State::Completed) {
+        // A 2xx comes again by its own timer, unless its dialog is over.
+        let answers = match server.state {
+            State::Open | State::Completed => true,
+            State::Accepted => server.resend.is_none(),
+            State::Confirmed => false,
+        };
+        if answers {
             self.send_last(id);
         }
         true
@@ -212,7 +218,8 @@ impl Transactions {
         }
     }
 
-    fn stop_resending(&mut self, id: u64) {
+    /// Stops a response's timer; repeated requests are still answered.
+    pub(crate) fn stop_resending(&mut self, id: u64) {
         if let Some(mut timer) = self.servers.get_mut(&id).map(|server| server.resend.take()) {
             self.stop(&mut timer);
         }

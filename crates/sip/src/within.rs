@@ -62,7 +62,7 @@ impl Stack {
         }
         let unconfirmed = self.session(place).and_then(|session| session.unconfirmed.take());
         if let Some(unconfirmed) = unconfirmed {
-            self.net.confirm(unconfirmed.server);
+            self.net.stop_resending(unconfirmed.server);
         }
         self.end(place.leg, true);
     }

@@ -4,7 +4,7 @@
 mod ladder;
 
 use busyhour_model::{Direction, LegId, TrunkId};
-use busyhour_sip::{Event, Invite, Stack, Target};
+use busyhour_sip::{Event, Invite, Stack, Target, Transport};
 use ladder::{Dice, Weather, World, leg_of, millis, rtp, secs};
 
 /// Seeds of an ordinary run; `BUSYHOUR_SEEDS=10000 cargo test storm` runs more.
@@ -78,11 +78,23 @@ fn act(world: &mut World, parties: &mut [Party; 2], end: usize, dice: &mut Dice)
     }
 }
 
+fn read_back(world: &mut World, end: usize) {
+    let bytes = postcard::to_stdvec(world.stack(end)).unwrap();
+    *world.stack(end) = postcard::from_bytes::<Stack>(&bytes).unwrap();
+}
+
 /// One storm; returns legs that only one end still knew when it was over.
 fn storm(seed: u64) -> usize {
     let mut dice = Dice(seed.wrapping_mul(77));
     let mut world = World::pair(seed);
     world.weather = Weather { loss: dice.roll(150), double: dice.roll(200), delay: 5, jitter: 1 + dice.roll(900) };
+    if dice.roll(4) == 0 {
+        for end in 0..2 {
+            let mut config = ladder::config(world.ends[end].at, vec![ladder::trunk(1, world.ends[1 - end].at)], &[]);
+            config.trunks[0].peer = config.trunks[0].peer.map(|(_, peer)| (Transport::Tcp, peer));
+            world.ask(end, |stack, now| stack.reconfigure(now, config));
+        }
+    }
     let mut parties = [Party { legs: Vec::new() }, Party { legs: Vec::new() }];
     for _ in 0..40 {
         let end = dice.roll(2) as usize;
@@ -94,6 +106,9 @@ fn storm(seed: u64) -> usize {
         }
         world.run(millis(dice.roll(3000)));
         learn(&mut world, &mut parties);
+        if dice.roll(20) == 0 {
+            read_back(&mut world, end);
+        }
     }
     world.run(secs(60));
     learn(&mut world, &mut parties);
@@ -129,10 +144,8 @@ fn a_stack_written_out_in_mid_call_goes_on_with_the_same_bytes() {
             for step in 0..60u64 {
                 world.run(millis(15));
                 if swap && step * 15 == pause {
-                    for end in 0..2 {
-                        let bytes = postcard::to_stdvec(world.stack(end)).unwrap();
-                        *world.stack(end) = postcard::from_bytes::<Stack>(&bytes).unwrap();
-                    }
+                    read_back(&mut world, 0);
+                    read_back(&mut world, 1);
                 }
                 for event in world.events(1) {
                     if let Event::Incoming(incoming) = event {
