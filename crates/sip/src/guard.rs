@@ -148,3 +148,30 @@ impl Stack {
         self.net.respond_stateless(flow, request, &response);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guessers_from_everywhere_do_not_fill_the_memory() {
+        let mut guard = Guard::new(1);
+        let source = |n: u32| IpAddr::from(n.to_be_bytes());
+        for n in 0..SOURCES_MAX as u32 + 50 {
+            guard.count_failure(Time::from_secs(1000) + Duration::from_millis(u64::from(n)), source(n));
+        }
+        assert_eq!(guard.failures.len(), SOURCES_MAX);
+        assert!(!guard.failures.contains_key(&source(49)) && guard.failures.contains_key(&source(50)));
+    }
+
+    #[test]
+    fn failures_far_apart_ban_nobody() {
+        let mut guard = Guard::new(1);
+        let source = IpAddr::from([10, 0, 0, 1]);
+        for n in 0..50 {
+            let now = Time::from_secs(1000 + 60 * n);
+            guard.count_failure(now, source);
+            assert!(!guard.is_banned(now, source));
+        }
+    }
+}

@@ -489,3 +489,18 @@ fn a_removed_account_loses_its_contacts_at_reload() {
     assert_eq!(world.events(0), [Event::Registered { account: "8001".into(), contacts: 0 }]);
     assert_eq!(ring_account(&mut world), Err(Error::NoContact));
 }
+
+#[test]
+fn a_proxy_that_forks_without_end_costs_bounded_memory() {
+    let mut world = world();
+    Phone::new(PHONE, "8001").sign_in(&mut world);
+    let leg = ring_account(&mut world).unwrap();
+    let (at, invite) = invites(&mut world).remove(0);
+    for n in 0..40 {
+        answer(&mut world, at, &reply(&invite, 180, &format!("tag{n}")));
+    }
+    assert_eq!(world.stack(0).dialogs(), 16);
+    world.events(0);
+    answer(&mut world, at, &reply(&invite, 200, "tag39"));
+    assert!(matches!(world.event(0), Event::Answered { leg: answered, .. } if answered == leg));
+}
