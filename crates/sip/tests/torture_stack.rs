@@ -1,5 +1,6 @@
 //! RFC 4475 at a whole stack: every message sent by a trunk gets the answer its section wants, or silence.
 #![allow(clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, reason = "the corpus is files")]
 
 use busyhour_model::{Time, TrunkId};
 use busyhour_sip::{Config, Event, Flow, Limits, Stack, Transport, TrunkPeer};

@@ -1,5 +1,6 @@
 //! Parser and writer against generated messages, against rsip, and against damaged ones.
 #![allow(clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, reason = "the corpus is files")]
 
 #[path = "../../../tests/fuzz/src/sip.rs"]
 #[allow(unreachable_pub)]
