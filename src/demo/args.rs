@@ -35,7 +35,7 @@ The JSON summary:
   calls, answered, abandoned     calls dialled; answered by an agent; given up while waiting
   two_way_audio                  calls in which caller and agent each heard the other's tone at the level it was sent
   setup_ms {p50,p99}             caller's INVITE to its 200
-  match_latency_us {p50,p99}     call waiting and agent ready to the decision, by the facts
+  match_latency_us {p50,p99}     call waiting and agent free to the decision, by the facts
   offer_ms {p50,p99}             the decision to the INVITE at the agent's phone
   voice_through_ms {p50,p99}     agent's answer to the agent's voice at the caller
   cpu_ms_per_call                CPU time of the switch (control and media threads; not the simulated peers) per call

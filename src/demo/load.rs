@@ -67,8 +67,6 @@ pub(super) enum Stage {
 /// What the load tells the demo.
 #[derive(Debug)]
 pub(super) enum Report {
-    /// A phone's binding is now there, or gone.
-    Registered(String, bool),
     /// A caller dialled.
     Dialled,
     /// A caller's call is over.
@@ -184,7 +182,7 @@ async fn phone(world: World, index: usize, sip: UdpSocket, media: UdpSocket) -> 
     };
     let mut phone = Phone::new(world.clock.now(), setup, load.seed ^ (index as u64 + 1).wrapping_mul(0x9E37_79B9));
     let mut stage = world.stage.clone();
-    let (mut registered, mut leaving) = (false, None);
+    let mut leaving = None;
     let (mut text, mut sound) = ([0u8; 4096], [0u8; 2048]);
     loop {
         while let Some(out) = phone.poll_transmit() {
@@ -193,11 +191,7 @@ async fn phone(world: World, index: usize, sip: UdpSocket, media: UdpSocket) -> 
         while let Some(outcome) = phone.poll_outcome() {
             world.tell(Report::Agent(number.clone(), Box::new(outcome))).await;
         }
-        if phone.is_registered() != registered {
-            registered = !registered;
-            world.tell(Report::Registered(number.clone(), registered)).await;
-        }
-        if leaving.is_some_and(|until| !registered || world.clock.now() >= until) {
+        if leaving.is_some_and(|until| !phone.is_registered() || world.clock.now() >= until) {
             return Ok(());
         }
         let deadline = phone.poll_timeout().into_iter().chain(leaving).min();
@@ -338,7 +332,7 @@ fn caller_setup(load: &Load, index: u64, sip: &UdpSocket, media: &UdpSocket) -> 
         Action::Press('1'),
         Action::AwaitTone(PATIENCE),
     ];
-    if index % 2 == 0 {
+    if index.is_multiple_of(2) {
         let spread = (load.talk.1.saturating_sub(load.talk.0)).mul_f64((mix(load.seed, index) % 1000) as f64 / 1000.0);
         script.extend([Action::Wait(load.talk.0 + spread), Action::HangUp]);
     }

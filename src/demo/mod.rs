@@ -117,10 +117,10 @@ impl Show {
         self.table.draw(&self.tally, elapsed, cpu)?;
         if args.calls.is_none() {
             // Stopped by Ctrl-C in mid-call: what is unfinished is nobody's failure.
-            let failures = (self.tally.failed, self.tally.failures.clone());
+            let until_now = std::mem::take(&mut self.tally);
             self.load.stage.send_replace(Stage::Draining);
             self.settle();
-            (self.tally.failed, self.tally.failures) = failures;
+            self.tally = until_now;
         } else {
             self.tally.close();
             self.settle();
@@ -170,7 +170,7 @@ impl Show {
     fn calls(&mut self, args: &Args) -> anyhow::Result<()> {
         let watchdog = args.calls.map(|_| Instant::now() + args.watchdog());
         let mut draw = Instant::now();
-        while !self.interrupted && !(self.all_dialled && self.tally.judged >= self.tally.dialled) {
+        while !self.interrupted && (!self.all_dialled || self.tally.judged < self.tally.dialled) {
             self.turn();
             if Instant::now() >= draw {
                 let (elapsed, cpu) = self.spent();
@@ -215,7 +215,6 @@ impl Show {
                 Report::Agent(number, outcome) => self.tally.agent(&number, *outcome),
                 Report::Trouble(what) => self.tally.fail(what),
                 Report::Interrupted => self.interrupted = true,
-                Report::Registered(..) => {}
             }
         }
     }

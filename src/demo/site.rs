@@ -16,6 +16,8 @@ pub(super) const CARRIER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 pub(super) const HOTLINE: &str = "95118";
 /// The account kept free for a visitor's own softphone.
 pub(super) const GUEST: &str = "guest";
+/// After-call work of everybody.
+pub(super) const WRAP_UP: Duration = Duration::from_secs(1);
 /// First simulated agent.
 const FIRST_AGENT: u32 = 1001;
 /// Ports a visitor finds easily; others when they are taken.
@@ -54,7 +56,7 @@ pub(super) fn build(agents: u32, easy_ports: bool) -> anyhow::Result<(Site, Vec<
     }
     for queue in &mut site.setup.queues {
         (queue.wait_max, queue.waiting_max, queue.overflow_no_agents) = (None, None, false);
-        queue.wrap_up = queue.wrap_up.min(Duration::from_secs(1));
+        queue.wrap_up = WRAP_UP;
     }
     let sip = SocketAddr::new(SWITCH, if easy_ports && sip_is_free() { SIP_PORT } else { 0 });
     let http = SocketAddr::new(SWITCH, if easy_ports && is_free(HTTP_PORT) { HTTP_PORT } else { 0 });

@@ -1,5 +1,6 @@
 //! What the demo knows of every call — the caller's ears, the agent's ears, the facts, the record — and whether it all fits together.
 
+use super::site::WRAP_UP;
 use busyhour_ledger::{CallRecord, LegRecord, QueueVisit, VisitEnd};
 use busyhour_model::{AgentState, CallId, Fact, Name, OfferOutcome, Party, Time, What};
 use busyhour_sim::peer::Outcome;
@@ -63,7 +64,7 @@ pub(super) struct Tally {
     pub(super) failures: Vec<String>,
     /// The caller's INVITE to its 200.
     pub(super) setup: Samples,
-    /// Call waiting and agent ready to the decision, by the switch's clock.
+    /// Call waiting and agent free to the decision, by the switch's clock.
     pub(super) matching: Samples,
     /// The decision to the INVITE at the agent's phone.
     pub(super) offer: Samples,
@@ -76,7 +77,7 @@ pub(super) struct Tally {
     open: HashMap<String, Case>,
     heard: HashMap<Name, VecDeque<Outcome>>,
     waiting_since: HashMap<CallId, Time>,
-    ready_since: HashMap<Name, Time>,
+    free_since: HashMap<Name, Time>,
 }
 
 impl Tally {
@@ -91,7 +92,7 @@ impl Tally {
                 self.waiting_since.insert(*call, fact.at);
             }
             What::Offered { call, agent, .. } => {
-                let since = self.waiting_since.get(call).max(self.ready_since.get(agent));
+                let since = self.waiting_since.get(call).max(self.free_since.get(agent));
                 if let Some(since) = since {
                     self.matching.add(fact.at.since(*since));
                 }
@@ -111,9 +112,12 @@ impl Tally {
             }
             What::AgentEntered { agent, state, .. } => {
                 self.agents.insert(agent.clone(), *state);
-                if *state == AgentState::Ready {
-                    self.ready_since.insert(agent.clone(), fact.at);
-                }
+                // Who goes from one call straight into the next is never `Ready`; it is free when its after-call work is due to end.
+                match state {
+                    AgentState::Ready => self.free_since.insert(agent.clone(), fact.at),
+                    AgentState::WrapUp => self.free_since.insert(agent.clone(), fact.at + WRAP_UP),
+                    _ => None,
+                };
             }
             What::Fault { detail, .. } => self.fail(format!("the switch reports a fault: {detail}")),
             _ => {}
