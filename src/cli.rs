@@ -3,7 +3,7 @@
 mod show;
 
 use crate::client::Server;
-use crate::config::{self, Loaded, LogFormat};
+use crate::config::{self, Loaded};
 use crate::{demo, log, serve};
 use busyhour_model::{Diagnostic, Severity};
 use clap::{Args, Parser, Subcommand};
@@ -247,9 +247,4 @@ fn reload(ask: &AskArgs) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Logging for commands that are not a server.
-pub fn quiet_log() {
-    log::start(LogFormat::Text, "error");
 }

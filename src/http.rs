@@ -1,6 +1,6 @@
 //! The HTTP side: health, metrics and the API of `busyhour calls | agents | queues | ctl | reload`.
 
-use crate::serve::Desk;
+use crate::desk::Desk;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod demo;
+pub mod desk;
 pub mod http;
 pub mod journal;
 pub mod log;

@@ -1,36 +1,32 @@
 //! A running busyhour: threads, sockets and files around one switch. `busyhour serve`, the demo and the tests start it here.
 
 use crate::clock::{Clock, CpuTime};
-use crate::config::{self, Loaded, Site};
+use crate::config::Site;
 use crate::control::{Ask, Control, State};
+use crate::desk::Desk;
 use crate::http;
 use crate::journal::Journal;
 use crate::media::Plane;
-use crate::metrics::{Metrics, Picture};
+use crate::metrics::Metrics;
 use crate::net::Bound;
 use crate::prompts::Catalogue;
 use crate::recorder::{Recorder, Told};
 use crate::store::Store;
 use busyhour_media::Config as MediaConfig;
-use busyhour_model::{Diagnostic, Fact, Name, What};
+use busyhour_model::Name;
 use busyhour_sip::Transport;
-use busyhour_switch::{CallRow, Denied, Entry, QueueSetup, Reply, Request, Setup, Switch, Vitals};
+use busyhour_switch::{Denied, Reply, Request, Setup, Switch, Vitals};
 use std::hash::{BuildHasher, RandomState};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Questions waiting for the control loop.
 const ASKS_MAX: usize = 1_024;
-/// How long a stop waits for the last BYEs to be answered.
-const FAREWELL: Duration = Duration::from_secs(2);
-/// How often a stop looks whether the calls are gone.
-const LOOK: Duration = Duration::from_millis(20);
 
 /// What is wanted of a start.
 #[derive(Clone, Debug, Default)]
@@ -46,22 +42,6 @@ pub struct Options {
 #[error("{0}")]
 pub struct StartError(pub String);
 
-/// The handle others hold: asks the running switch, hears it, reloads it. Clones lead to the same one.
-#[derive(Clone)]
-pub struct Desk {
-    asks: mpsc::Sender<Ask>,
-    recorder: Recorder,
-    store: Store,
-    metrics: Arc<Metrics>,
-    plane: Arc<Plane>,
-    cpu: Arc<CpuTime>,
-    clock: Clock,
-    /// What holds now; the addresses in it are the bound ones.
-    site: Arc<Mutex<Site>>,
-    config: Option<PathBuf>,
-    draining: Arc<AtomicBool>,
-}
-
 /// A running busyhour. Dropping it without [`Running::stop`] stops it at once.
 pub struct Running {
     desk: Desk,
@@ -73,15 +53,6 @@ pub struct Running {
     recorder_thread: Option<JoinHandle<()>>,
     store_thread: Option<JoinHandle<()>>,
     drain: Duration,
-}
-
-/// The outcome of a reload.
-#[derive(Clone, Debug)]
-pub struct Reloaded {
-    /// Taken; otherwise the running configuration is untouched.
-    pub ok: bool,
-    /// All that was noticed.
-    pub diagnostics: Vec<Diagnostic>,
 }
 
 /// Binds, opens and starts everything; nothing is left behind when it fails.
@@ -230,138 +201,6 @@ impl Wiring {
             Ok(Ok(cpu)) => Ok((thread, Arc::new(cpu))),
             Ok(Err(e)) => Err(StartError(format!("the control loop cannot start: {e}"))),
             Err(_) => Err(StartError("the control loop ended at once".into())),
-        }
-    }
-}
-
-impl Desk {
-    /// Asks the switch; `None` when it has stopped.
-    pub async fn request(&self, request: Request) -> Option<Result<Reply, Denied>> {
-        let (reply, answer) = oneshot::channel();
-        self.asks.send(Ask::Request(request, reply)).await.ok()?;
-        answer.await.ok()
-    }
-
-    /// How the switch is; `None` when it has stopped.
-    pub async fn state(&self) -> Option<State> {
-        let (reply, answer) = oneshot::channel();
-        self.asks.send(Ask::State(reply)).await.ok()?;
-        answer.await.ok()
-    }
-
-    /// Whether new calls are taken.
-    pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
-    }
-
-    /// Call records.
-    pub fn store(&self) -> &Store {
-        &self.store
-    }
-
-    /// Everything that happens from now on.
-    pub fn listen(&self) -> Receiver<Told> {
-        self.recorder.listen()
-    }
-
-    /// The recorder's ledger.
-    pub fn recorder(&self) -> &Recorder {
-        &self.recorder
-    }
-
-    /// CPU time of control and of media so far.
-    pub fn cpu(&self) -> (Duration, Duration) {
-        (self.cpu.spent(), self.plane.cpu())
-    }
-
-    /// The `/metrics` page; `None` when the switch has stopped.
-    pub async fn metrics_page(&self) -> Option<String> {
-        let state = self.state().await?;
-        let mut picture = Picture {
-            now: state.now,
-            counters: state.counters,
-            specs: self.queue_specs(),
-            cpu: self.cpu(),
-            ..Picture::default()
-        };
-        for request in [Request::Agents, Request::Queues, Request::Calls, Request::Trunks] {
-            match self.request(request).await?.ok()? {
-                Reply::Agents(rows) => picture.agents = rows,
-                Reply::Queues(rows) => picture.queues = rows,
-                Reply::Calls(rows) => picture.calls = rows,
-                Reply::Trunks(rows) => picture.trunks = rows,
-                Reply::Done => {}
-            }
-        }
-        Some(self.metrics.page(&picture, &self.recorder.ledger()))
-    }
-
-    fn queue_specs(&self) -> Vec<QueueSetup> {
-        self.site.lock().unwrap_or_else(PoisonError::into_inner).setup.queues.clone()
-    }
-
-    /// Reads the configuration again and applies it whole, or not at all.
-    pub async fn reload(&self) -> Reloaded {
-        let Loaded { site, mut diagnostics } = config::load(self.config.as_deref());
-        let Some(mut site) = site else {
-            tracing::warn!("the configuration is refused; the running one stays: {} mistakes", diagnostics.len());
-            self.tell(What::Reloaded { ok: false });
-            return Reloaded { ok: false, diagnostics };
-        };
-        let shell = {
-            let running = self.site.lock().unwrap_or_else(PoisonError::into_inner);
-            site.setup.locals.clone_from(&running.setup.locals);
-            running.shell.clone()
-        };
-        if site.shell != shell {
-            let file = self.config.as_ref().map_or(config::SAMPLE_NAME.into(), |p| p.display().to_string());
-            let message = "addresses, folders, threads and log format change only at a restart";
-            diagnostics.push(Diagnostic::whole(&file, message).warning());
-        }
-        let taken = self.request(Request::Reload(Box::new(site.setup.clone()))).await;
-        let ok = matches!(taken, Some(Ok(_)));
-        if ok {
-            self.site.lock().unwrap_or_else(PoisonError::into_inner).setup = site.setup;
-            tracing::info!("the configuration is reloaded");
-        } else {
-            self.tell(What::Reloaded { ok: false });
-        }
-        Reloaded { ok, diagnostics }
-    }
-
-    /// A fact only the shell knows.
-    fn tell(&self, what: What) {
-        self.recorder.take(Entry::Fact(Fact { at: self.clock.now(), what }));
-    }
-
-    /// From now on every new call gets 503.
-    async fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
-        let mut setup = self.site.lock().unwrap_or_else(PoisonError::into_inner).setup.clone();
-        setup.calls_max = 0;
-        self.request(Request::Reload(Box::new(setup))).await;
-    }
-
-    /// Takes no more calls, lets those going on end for `patience`, then ends them.
-    pub async fn wind_down(&self, patience: Duration) {
-        if !patience.is_zero() {
-            self.drain().await;
-            self.until_idle(patience).await;
-        }
-        let Some(Ok(Reply::Calls(calls))) = self.request(Request::Calls).await else { return };
-        for CallRow { call, .. } in calls {
-            self.request(Request::HangUp { call }).await;
-        }
-        self.until_idle(FAREWELL).await;
-    }
-
-    async fn until_idle(&self, patience: Duration) {
-        let began = Instant::now();
-        while began.elapsed() < patience {
-            match self.state().await {
-                Some(state) if state.vitals.calls + state.vitals.dialogs > 0 => tokio::time::sleep(LOOK).await,
-                _ => return,
-            }
         }
     }
 }

@@ -15,7 +15,7 @@ drain = "0s"
 udp = ["127.0.0.1:0"]
 tcp = ["127.0.0.1:0"]
 [media]
-ports = "40000-49999"
+ports = "30000-49999"
 [http]
 listen = "127.0.0.1:0"
 [[trunk]]
@@ -138,7 +138,7 @@ fn check_takes_a_right_file_and_locates_mistakes_in_a_wrong_one() {
     std::fs::write(&good, CONFIG.replace("[http]", "[htp]").replace("complaint = 1, ", "complait = 1, ")).unwrap();
     let output = busyhour(&["check", "--config", good.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(err(&output).contains("centre.toml:11:1"), "{}", err(&output));
+    assert!(err(&output).contains("centre.toml:11:2"), "{}", err(&output));
     assert!(err(&output).contains("did you mean `http`?") && err(&output).contains("did you mean `complaint`?"));
 
     let json: serde_json::Value =

@@ -73,120 +73,117 @@ fn the_sample_is_right_and_warns_of_its_password() {
     assert!(site.setup.locals.iter().all(|(_, a)| a.ip().is_loopback()), "nobody else is let in by default");
 }
 
+/// What is replaced in GOOD, by what, and what is said.
+const MISTAKES: &[(&str, &str, &str)] = &[
+    ("domain =", "domian =", "error centre.toml:4:1 unknown key `domian` in [server] (did you mean `domain`?)"),
+    ("[media]", "[meda]", "error centre.toml:9:2 unknown key `meda` in the file (did you mean `media`?)"),
+    ("\"127.0.0.1:5060\"", "\"localhost\"", "error centre.toml:7:8 `localhost`: invalid socket address syntax"),
+    (
+        "127.0.0.1:5060",
+        "0.0.0.0:5060",
+        "error centre.toml:7:8 0.0.0.0 is no address peers can reach (name the address of one interface, or say in `sip.advertise` what peers are told)",
+    ),
+    ("\"20000-31999\"", "\"20001-31999\"", "error centre.toml:10:9 RTP ports are even; start at 20000 or 20002"),
+    ("\"20000-31999\"", "\"31999-20000\"", "error centre.toml:10:9 RTP ports are even; start at 31998 or 32000"),
+    (
+        "\"20000-31999\"",
+        "\"20000-99999\"",
+        "error centre.toml:10:9 `20000-99999` is no port range; write \"20000-31999\"",
+    ),
+    ("\"20000-31999\"", "\"80-90\"", "error centre.toml:10:9 port 80 is reserved; media ports start at 1024 or above"),
+    ("\"20000-31999\"", "20000", "error centre.toml:10:9 expected a string, found integer"),
+    (
+        "\"20000-31999\"",
+        "\"20000-20099\"",
+        "warning centre.toml:10:9 50 media port pairs carry 25 two-leg calls, not 3000 (widen `media.ports` or lower `server.calls_max`)",
+    ),
+    (
+        "203.0.113.0/24",
+        "203.0.113.0/33",
+        "error centre.toml:14:12 `203.0.113.0/33` is no address or network; write \"203.0.113.0/24\"",
+    ),
+    (
+        "sources = [\"203.0.113.0/24\", \"198.51.100.7\"]",
+        "channels = 4",
+        "warning centre.toml:12:1 no call can come in by trunk `ct` (list the carrier's addresses in `sources`, or set `register`)",
+    ),
+    (
+        "\"198.51.100.7\"]",
+        "\"203.0.113.0/24\"]",
+        "error centre.toml:14:30 203.0.113.0/24 is already a source of trunk `ct`",
+    ),
+    (
+        "name = \"ct\"",
+        "name = \"ct\"\nfull_status = 404",
+        "error centre.toml:14:15 404 is not the answer of a full trunk: 486 or 503",
+    ),
+    (
+        "name = \"ct\"",
+        "name = \"ct\"\nregister = \"10m\"",
+        "error centre.toml:14:12 to register, trunk `ct` needs `peer`, `user` and `password`",
+    ),
+    (
+        "name = \"ct\"",
+        "name = \"ct\"\npeer = \"sip.example.com\"",
+        "error centre.toml:14:8 `sip.example.com` is no peer; write \"udp:203.0.113.5:5060\" or \"tcp:…\"",
+    ),
+    ("trunk = \"ct\"", "trunk = \"cz\"", "error centre.toml:18:9 no trunk is named `cz` (did you mean `ct`?)"),
+    (
+        "\"95118\"",
+        "\"951-18\"",
+        "error centre.toml:17:10 `951-18` is no dialled number; write digits, a prefix like \"400*\", or \"*\"",
+    ),
+    (
+        "dialplan = \"hotline\"",
+        "dialplan = \"hotlin\"",
+        "error centre.toml:19:12 no dialplan is named `hotlin` (did you mean `hotline`?)",
+    ),
+    (
+        "skills = { enquiry = 1 }\nrelax",
+        "skills = { enqiry = 1 }\nrelax",
+        "error centre.toml:23:12 no skill is named `enqiry` (did you mean `enquiry`?)",
+    ),
+    (
+        "skills = { enquiry = 1 }\nrelax",
+        "skills = { enquiry = 0 }\nrelax",
+        "error centre.toml:23:22 0 is no skill level: 1 (lowest) to 100",
+    ),
+    (
+        "\"30s\"",
+        "\"30 s\"",
+        "error centre.toml:24:20 `30 s` is no duration; write \"300ms\", \"20s\", \"1m30s\" or \"4h\"",
+    ),
+    ("\"30s\"", "30", "error centre.toml:24:20 expected a duration like \"20s\" or \"1m30s\", found integer"),
+    (
+        "name = \"general\"\nskills = {}",
+        "name = \"general\"\nskills = { english = 3 }",
+        "warning centre.toml:30:1 no agent has the skills of queue `general` (its calls would wait until they overflow; give somebody the skills)",
+    ),
+    ("password = \"secret\"\n", "", "error centre.toml:34:1 [[agent]] needs `password`"),
+    ("password = \"secret\"", "password = \"\"", "error centre.toml:36:12 this may not be empty"),
+    (
+        "number = \"1001\"",
+        "number = \"10 01\"",
+        "error centre.toml:35:10 `10 01` is no agent number; use letters, digits, `-`, `_`, `.`",
+    ),
+    ("number = \"1001\"", "numbers = \"1010-1001\"", "error centre.toml:35:11 the range 1010-1001 runs backwards"),
+    (
+        "domain = \"example.com\"",
+        "domain = \"example.com\"\nring_timeout = \"10m\"",
+        "error centre.toml:5:16 a phone rings between 1s and 180s (3m)",
+    ),
+    (
+        "domain = \"example.com\"",
+        "domain = \"example.com",
+        "error centre.toml:4:22 invalid basic string, expected `\"`",
+    ),
+];
+
 #[test]
 fn every_mistake_is_located_and_most_come_with_advice() {
-    // What is replaced in GOOD, by what, and what is said.
-    let table = [
-        ("domain =", "domian =", "error centre.toml:4:1 unknown key `domian` in [server] (did you mean `domain`?)"),
-        ("[media]", "[meda]", "error centre.toml:9:2 unknown key `meda` in the file (did you mean `media`?)"),
-        ("\"127.0.0.1:5060\"", "\"localhost\"", "error centre.toml:7:8 `localhost`: invalid socket address syntax"),
-        (
-            "127.0.0.1:5060",
-            "0.0.0.0:5060",
-            "error centre.toml:7:8 0.0.0.0 is no address peers can reach (name the address of one interface, or say in `sip.advertise` what peers are told)",
-        ),
-        ("\"20000-31999\"", "\"20001-31999\"", "error centre.toml:10:9 RTP ports are even; start at 20000 or 20002"),
-        ("\"20000-31999\"", "\"31999-20000\"", "error centre.toml:10:9 RTP ports are even; start at 31998 or 32000"),
-        (
-            "\"20000-31999\"",
-            "\"20000-99999\"",
-            "error centre.toml:10:9 `20000-99999` is no port range; write \"20000-31999\"",
-        ),
-        (
-            "\"20000-31999\"",
-            "\"80-90\"",
-            "error centre.toml:10:9 port 80 is reserved; media ports start at 1024 or above",
-        ),
-        ("\"20000-31999\"", "20000", "error centre.toml:10:9 expected a string, found integer"),
-        (
-            "\"20000-31999\"",
-            "\"20000-20099\"",
-            "warning centre.toml:10:9 50 media port pairs carry 25 two-leg calls, not 3000 (widen `media.ports` or lower `server.calls_max`)",
-        ),
-        (
-            "203.0.113.0/24",
-            "203.0.113.0/33",
-            "error centre.toml:14:12 `203.0.113.0/33` is no address or network; write \"203.0.113.0/24\"",
-        ),
-        (
-            "sources = [\"203.0.113.0/24\", \"198.51.100.7\"]",
-            "channels = 4",
-            "warning centre.toml:12:1 no call can come in by trunk `ct` (list the carrier's addresses in `sources`, or set `register`)",
-        ),
-        (
-            "\"198.51.100.7\"]",
-            "\"203.0.113.0/24\"]",
-            "error centre.toml:14:30 203.0.113.0/24 is already a source of trunk `ct`",
-        ),
-        (
-            "name = \"ct\"",
-            "name = \"ct\"\nfull_status = 404",
-            "error centre.toml:14:15 404 is not the answer of a full trunk: 486 or 503",
-        ),
-        (
-            "name = \"ct\"",
-            "name = \"ct\"\nregister = \"10m\"",
-            "error centre.toml:14:12 to register, trunk `ct` needs `peer`, `user` and `password`",
-        ),
-        (
-            "name = \"ct\"",
-            "name = \"ct\"\npeer = \"sip.example.com\"",
-            "error centre.toml:14:8 `sip.example.com` is no peer; write \"udp:203.0.113.5:5060\" or \"tcp:…\"",
-        ),
-        ("trunk = \"ct\"", "trunk = \"cz\"", "error centre.toml:18:9 no trunk is named `cz` (did you mean `ct`?)"),
-        (
-            "\"95118\"",
-            "\"951-18\"",
-            "error centre.toml:17:10 `951-18` is no dialled number; write digits, a prefix like \"400*\", or \"*\"",
-        ),
-        (
-            "dialplan = \"hotline\"",
-            "dialplan = \"hotlin\"",
-            "error centre.toml:19:12 no dialplan is named `hotlin` (did you mean `hotline`?)",
-        ),
-        (
-            "skills = { enquiry = 1 }\nrelax",
-            "skills = { enqiry = 1 }\nrelax",
-            "error centre.toml:23:12 no skill is named `enqiry` (did you mean `enquiry`?)",
-        ),
-        (
-            "skills = { enquiry = 1 }\nrelax",
-            "skills = { enquiry = 0 }\nrelax",
-            "error centre.toml:23:22 0 is no skill level: 1 (lowest) to 100",
-        ),
-        (
-            "\"30s\"",
-            "\"30 s\"",
-            "error centre.toml:24:20 `30 s` is no duration; write \"300ms\", \"20s\", \"1m30s\" or \"4h\"",
-        ),
-        ("\"30s\"", "30", "error centre.toml:24:20 expected a duration like \"20s\" or \"1m30s\", found integer"),
-        (
-            "name = \"general\"\nskills = {}",
-            "name = \"general\"\nskills = { english = 3 }",
-            "warning centre.toml:30:1 no agent has the skills of queue `general` (its calls would wait until they overflow; give somebody the skills)",
-        ),
-        ("password = \"secret\"\n", "", "error centre.toml:34:1 [[agent]] needs `password`"),
-        ("password = \"secret\"", "password = \"\"", "error centre.toml:36:12 this may not be empty"),
-        (
-            "number = \"1001\"",
-            "number = \"10 01\"",
-            "error centre.toml:35:10 `10 01` is no agent number; use letters, digits, `-`, `_`, `.`",
-        ),
-        ("number = \"1001\"", "numbers = \"1010-1001\"", "error centre.toml:35:11 the range 1010-1001 runs backwards"),
-        (
-            "domain = \"example.com\"",
-            "domain = \"example.com\"\nring_timeout = \"10m\"",
-            "error centre.toml:5:16 a phone rings between 1s and 180s (3m)",
-        ),
-        (
-            "domain = \"example.com\"",
-            "domain = \"example.com",
-            "error centre.toml:4:22 invalid basic string, expected `\"`",
-        ),
-    ];
     let mut wrong = String::new();
-    for (from, to, expected) in table {
-        assert!(GOOD.contains(from), "{from}");
+    for (from, to, expected) in MISTAKES {
+        assert!(GOOD.contains(*from), "{from}");
         let found = told(&GOOD.replacen(from, to, 1));
         if !found.iter().any(|f| f == expected) {
             wrong += &format!("`{to}` should say\n  {expected}\nbut said\n  {}\n", found.join("\n  "));
