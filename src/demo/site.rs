@@ -60,9 +60,20 @@ pub(super) fn build(agents: u32, easy_ports: bool) -> anyhow::Result<(Site, Vec<
     }
     let sip = SocketAddr::new(SWITCH, if easy_ports && sip_is_free() { SIP_PORT } else { 0 });
     let http = SocketAddr::new(SWITCH, if easy_ports && is_free(HTTP_PORT) { HTTP_PORT } else { 0 });
+    site.setup.media_address = media_address(easy_ports, site.setup.media_ports.0);
     (site.shell.udp, site.shell.tcp, site.shell.http) = (vec![sip], vec![sip], Some(http));
     (site.shell.data, site.shell.drain) = (None, Duration::ZERO);
     Ok((site, accounts))
+}
+
+/// A loopback address of this process's own, so that runs side by side never want the same RTP port; the plain one for
+/// visitors when nobody else uses its ports.
+fn media_address(easy: bool, first_port: u16) -> IpAddr {
+    if easy && UdpSocket::bind((SWITCH, first_port)).is_ok() {
+        return SWITCH;
+    }
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    IpAddr::V4(Ipv4Addr::new(127, 64 | (high & 63), middle, low))
 }
 
 fn sip_is_free() -> bool {
