@@ -1,5 +1,7 @@
 //! One behaviour each, as a caller, an agent or a carrier's engineer would notice it.
 
+#![allow(clippy::unwrap_used)]
+
 use busyhour_model::{AgentState, Cause, Codec, DequeueReason, OfferOutcome, What};
 use busyhour_sim::peer::{Action, Answering, Ending};
 use busyhour_sim::{Deed, Scenario, World, to_an_agent};
@@ -221,6 +223,38 @@ fn an_agent_dials_a_colleague_and_both_are_kept_from_the_queue() {
     world.check_ended();
     let Ok(Reply::Agents(rows)) = world.switch.handle_request(world.now(), Request::Agents) else { panic!("agents") };
     assert!(rows.iter().all(|row| row.state == AgentState::Ready), "{rows:?}");
+}
+
+#[test]
+fn an_agent_dials_out_by_the_trunk_which_sees_a_number_of_ours() {
+    let mut scenario = Scenario::calm(17, 1);
+    let mut carrier = scenario.phone(0);
+    (carrier.number, carrier.registrar) = ("carrier".into(), None);
+    (carrier.sip, carrier.media) = ("10.9.0.1:5060".parse().unwrap(), "10.9.0.1:4000".parse().unwrap());
+    carrier.ending = Ending::HangUp(4 * SECOND, 5 * SECOND);
+    scenario.phones.push(carrier);
+    scenario.deeds.push((5 * SECOND, Deed::Dial { number: "1001".into(), code: "02187654321".into() }));
+    let mut world = World::new(scenario);
+    world.run(8 * SECOND);
+    let Ok(Reply::Trunks(trunks)) = world.switch.handle_request(world.now(), Request::Trunks) else { panic!("trunks") };
+    assert_eq!((trunks[0].channels_in, trunks[0].channels_out), (0, 1));
+    world.run(20 * SECOND);
+    world.settle(100 * SECOND);
+    world.check_ended();
+    let out = &world.records[0].legs[1];
+    assert!(out.stats.packets_in > 100 && out.stats.packets_out > 100, "sound both ways: {out:?}");
+    assert_eq!(cause(&world), Cause::PartnerHungUp);
+}
+
+#[test]
+fn a_number_that_cannot_be_dialled_out_is_480() {
+    let mut scenario = Scenario::calm(18, 1);
+    scenario.setup.trunks[0].peer = None;
+    scenario.deeds.push((5 * SECOND, Deed::Dial { number: "1001".into(), code: "02187654321".into() }));
+    let mut world = World::new(scenario);
+    world.run(20 * SECOND);
+    world.check_ended();
+    assert_eq!(cause(&world), Cause::Refused(480));
 }
 
 #[test]

@@ -64,11 +64,14 @@ impl Plant {
 
     /// Tells the ACD, in the journal and in fact. Its verdicts reach their calls after the present handler.
     pub(crate) fn acd(&mut self, command: Command) -> Result<(), Denied> {
+        // What is due happens first, by a command of its own: a denied one changes nothing.
+        if command != Command::Tick && self.acd.poll_timeout().is_some_and(|at| at <= self.now) {
+            self.acd(Command::Tick)?;
+        }
         let mut decisions = Vec::new();
-        self.acd.apply(self.now, command.clone(), &mut decisions)?;
-        self.entries.push_back(Entry::Command(self.now, command));
+        let told = self.acd.apply(self.now, command.clone(), &mut decisions);
         self.decisions.extend(decisions);
-        Ok(())
+        told.map(|()| self.entries.push_back(Entry::Command(self.now, command)))
     }
 
     /// Registers the caller's leg and opens its media; false when no port is free.

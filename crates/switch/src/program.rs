@@ -23,26 +23,31 @@ struct Wanted {
 impl Call {
     /// Tells the session and does what it then asks for, until it waits for something.
     pub(crate) fn run_program(&mut self, plant: &mut Plant, phase: Phase, input: Input) -> Phase {
-        let partner_left = input == Input::PartnerLeft;
         self.session.handle(plant.now, plant.plans.plan(self.plan), input);
-        let at_once = match self.session.poll_step() {
-            Some(Step::HangUp { status }) if partner_left => {
-                return self.leave_program(plant, &phase, Cause::PartnerHungUp, status);
-            }
-            Some(step) => step,
-            None => return phase,
-        };
-        let phase = self.take_step(plant, phase, at_once);
-        self.run_steps(plant, phase)
+        // A dialplan that has nothing more to say when the partner has hung up did not end the call: the partner did.
+        let cause = if input == Input::PartnerLeft { Cause::PartnerHungUp } else { Cause::IvrHungUp };
+        self.run(plant, phase, cause)
     }
 
     /// Does what the session asks for, as long as the call is the session's.
-    pub(crate) fn run_steps(&mut self, plant: &mut Plant, mut phase: Phase) -> Phase {
+    pub(crate) fn run_steps(&mut self, plant: &mut Plant, phase: Phase) -> Phase {
+        self.run(plant, phase, Cause::IvrHungUp)
+    }
+
+    fn run(&mut self, plant: &mut Plant, mut phase: Phase, mut cause: Cause) -> Phase {
         while phase.runs_program() {
             let Some(step) = self.session.poll_step() else { break };
-            phase = self.take_step(plant, phase, step);
+            if !matches!(step, Step::Entered(_) | Step::HangUp { .. }) {
+                cause = Cause::IvrHungUp;
+            }
+            phase = self.take_step(plant, phase, step, cause);
         }
         phase
+    }
+
+    fn entered(&mut self, plant: &mut Plant, node: Name) {
+        let plan = plant.plans.name(self.plan).clone();
+        plant.fact(What::NodeEntered { call: self.id, plan, node });
     }
 
     fn leave_program(&mut self, plant: &mut Plant, phase: &Phase, cause: Cause, status: u16) -> Phase {
@@ -55,12 +60,8 @@ impl Call {
         self.end(plant, cause, status)
     }
 
-    fn take_step(&mut self, plant: &mut Plant, phase: Phase, step: Step) -> Phase {
+    fn take_step(&mut self, plant: &mut Plant, phase: Phase, step: Step, cause: Cause) -> Phase {
         match step {
-            Step::Entered(node) => {
-                let plan = plant.plans.name(self.plan).clone();
-                plant.fact(What::NodeEntered { call: self.id, plan, node });
-            }
             Step::Ring if !plant.is_answered(self.caller) => {
                 let _ = plant.sip.ring(plant.now, self.caller, None);
             }
@@ -80,7 +81,8 @@ impl Call {
                 return Phase::in_ivr();
             }
             Step::Dial { to, timeout } => return self.dial(plant, to, timeout),
-            Step::HangUp { status } => return self.leave_program(plant, &phase, Cause::IvrHungUp, status),
+            Step::Entered(node) => self.entered(plant, node),
+            Step::HangUp { status } => return self.leave_program(plant, &phase, cause, status),
         }
         phase
     }
