@@ -273,3 +273,6 @@ fn take_covering(calls: &mut VecDeque<Outcome>, at: Time) -> Option<Outcome> {
     let index = calls.iter().position(covers)?;
     calls.remove(index)
 }
+
+#[cfg(test)]
+mod tests;

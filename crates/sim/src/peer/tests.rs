@@ -156,3 +156,59 @@ fn the_same_seed_gives_the_same_call() {
     let once = || format!("{:?}", run(phone(PROMPTLY, Ending::Wait), caller(&script), 7, 10));
     assert_eq!(once(), once());
 }
+
+/// Answers a REGISTER as a registrar would that wants digest and renews its nonce after `uses` of it.
+struct Registrar {
+    nonce: u32,
+    uses: u32,
+    counts: Vec<String>,
+}
+
+impl Registrar {
+    fn handle(&mut self, bytes: &[u8], uses_max: u32) -> Vec<u8> {
+        let text = String::from_utf8(bytes.to_vec()).expect("text");
+        let line = |name: &str| text.lines().find(|l| l.starts_with(name)).unwrap_or_default().to_owned();
+        let head = ["Via", "From", "Call-ID", "CSeq"].map(|name| line(name) + "\r\n").concat();
+        let auth = line("Authorization");
+        let nonce = format!("nonce=\"n{}\"", self.nonce);
+        if auth.contains(&nonce) && self.uses < uses_max {
+            self.uses += 1;
+            self.counts.extend(auth.split(", ").find_map(|p| p.strip_prefix("nc=")).map(str::to_owned));
+            let to = line("To") + ";tag=r";
+            return format!("SIP/2.0 200 OK\r\n{head}{to}\r\n{}\r\nContent-Length: 0\r\n\r\n", line("Contact"))
+                .into_bytes();
+        }
+        (self.nonce, self.uses) = (self.nonce + 1, 0);
+        let to = line("To") + ";tag=r";
+        let challenge =
+            format!("WWW-Authenticate: Digest realm=\"r\", nonce=\"n{}\", algorithm=SHA-256, qop=\"auth\"", self.nonce);
+        format!("SIP/2.0 401 Unauthorized\r\n{head}{to}\r\n{challenge}\r\nContent-Length: 0\r\n\r\n").into_bytes()
+    }
+}
+
+#[test]
+fn a_phone_stays_registered_counting_its_nonces_and_leaves_when_told() {
+    let mut setup = phone(PROMPTLY, Ending::Wait);
+    setup.registrar = Some(at("127.0.0.1:5060"));
+    let mut registrar = Registrar { nonce: 0, uses: 0, counts: Vec::new() };
+    let mut now = START;
+    let mut phone = Phone::new(now, setup, 1);
+    let mut settle = |phone: &mut Phone, now| {
+        while let Some(Out::Sip { to, bytes }) = phone.poll_transmit() {
+            phone.handle_datagram(now, to, &registrar.handle(&bytes, 20));
+        }
+        registrar.counts.clone()
+    };
+    let mut counts = Vec::new();
+    for _ in 0..25 {
+        counts = settle(&mut phone, now);
+        assert!(phone.is_registered(), "after {counts:?}");
+        now = phone.poll_timeout().expect("a refresh");
+        phone.handle_timeout(now);
+    }
+    assert_eq!((counts[9].as_str(), counts[19].as_str(), counts[20].as_str()), ("0000000a", "00000014", "00000001"));
+    assert!(now > START + SECOND * 60 * 10, "refreshed at half of 60 s, 25 times");
+    phone.register(now, false);
+    settle(&mut phone, now);
+    assert!(!phone.is_registered() && phone.poll_timeout().is_none());
+}
