@@ -163,7 +163,7 @@ impl Header {
     pub fn parse(line: Bytes) -> Option<Header> {
         let colon = memchr::memchr(b':', &line)?;
         let name_end = line[..colon].trim_ascii_end().len();
-        crate::value::token(&line[..name_end])?;
+        crate::value::is_token(&line[..name_end]).then_some(())?;
         let value_start = line.len() - line[colon + 1..].trim_ascii_start().len();
         let value_end = line.trim_ascii_end().len().max(value_start);
         let name = HeaderName::parse(&line[..name_end]);
@@ -253,7 +253,7 @@ impl Headers {
 
     /// Adds a field with a name of its own at the end. A name that is no token is left out.
     pub fn push_named(&mut self, name: &str, value: impl AsRef<[u8]>) {
-        if crate::value::token(name.as_bytes()).is_some() {
+        if crate::value::is_token(name.as_bytes()) {
             self.0.push(Header::new(name, value.as_ref()));
         }
     }

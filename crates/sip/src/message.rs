@@ -137,11 +137,7 @@ impl Request {
     /// A response to this request: Via, From, To, Call-ID and CSeq as they came (RFC 3261 section 8.2.6.2), for 100 also Timestamp,
     /// for 101-299 Record-Route (section 12.1.1).
     pub fn reply(&self, status: u16) -> Response {
-        let mut reply = Response::with_status(status);
-        reply.headers = Headers::with_capacity(12);
-        for name in Response::COPIED {
-            reply.headers.copy(name, &self.headers);
-        }
+        let mut reply = Response::to(&self.headers, status);
         match status {
             100 => reply.headers.copy(HeaderName::Timestamp, &self.headers),
             101..300 => reply.headers.copy(HeaderName::RecordRoute, &self.headers),
@@ -167,9 +163,11 @@ impl Response {
     const COPIED: [HeaderName; 5] =
         [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq];
 
-    fn with_status(status: u16) -> Response {
-        let reason = Bytes::from_static(reason(status).as_bytes());
-        Response { status, reason, headers: Headers::new(), body: Bytes::new() }
+    /// With what it repeats of the request's header fields.
+    fn to(request: &Headers, status: u16) -> Response {
+        let mut headers = Headers::with_capacity(12);
+        Response::COPIED.into_iter().for_each(|name| headers.copy(name, request));
+        Response { status, reason: Bytes::from_static(reason(status).as_bytes()), headers, body: Bytes::new() }
     }
 
     /// The session description in the body.
@@ -337,7 +335,7 @@ impl Reader<'_> {
         }
     }
 
-    fn finish(mut self, start: Start, body: Bytes) -> Result<Message, ParseError> {
+    fn finish(self, start: Start, body: Bytes) -> Result<Message, ParseError> {
         match start {
             Start::Response { status, reason } => match self.fault {
                 None => Ok(Message::Response(Response { status, reason, headers: self.headers, body })),
@@ -350,18 +348,13 @@ impl Reader<'_> {
                 (fault, method, uri) => {
                     let fault = fault.or(uri.err()).unwrap_or(Fault::StartLine);
                     let answerable = method != Some(Method::Ack) && self.headers.has(HeaderName::Via);
-                    Err(ParseError { fault, reply: answerable.then(|| Box::new(self.reply(fault))) })
+                    Err(ParseError {
+                        fault,
+                        reply: answerable.then(|| Box::new(Response::to(&self.headers, fault.status()))),
+                    })
                 }
             },
         }
-    }
-
-    fn reply(&mut self, fault: Fault) -> Response {
-        let mut reply = Response::with_status(fault.status());
-        for name in Response::COPIED {
-            reply.headers.copy(name, &self.headers);
-        }
-        reply
     }
 }
 

@@ -272,10 +272,14 @@ const TOKEN: [bool; 256] = {
     table
 };
 
+/// Whether `text` is a token (RFC 3261 section 25.1).
+pub(crate) fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|byte| TOKEN[*byte as usize])
+}
+
 /// `text` when it is a token (RFC 3261 section 25.1).
 pub fn token(text: &[u8]) -> Option<&str> {
-    let is_token = !text.is_empty() && text.iter().all(|byte| TOKEN[*byte as usize]);
-    is_token.then(|| std::str::from_utf8(text).ok()).flatten()
+    is_token(text).then(|| std::str::from_utf8(text).ok()).flatten()
 }
 
 /// The elements of a list, split at commas outside quotes and angle brackets, white space around them removed; empty ones left out.
@@ -329,7 +333,7 @@ impl<'a> ViaParts<'a> {
         let rest = after_slash(rest, b"2.0")?;
         let space = rest.iter().position(u8::is_ascii_whitespace)?;
         let (transport, rest) = (&rest[..space], rest[space..].trim_ascii_start());
-        token(transport)?;
+        is_token(transport).then_some(())?;
         let end = memchr::memchr(b';', rest).unwrap_or(rest.len());
         let (host, port) = host_port(rest[..end].trim_ascii_end())?;
         let params = &rest[end..];
@@ -404,7 +408,7 @@ fn split_params(text: &[u8]) -> impl Iterator<Item = Option<(&[u8], Option<&[u8]
             Some(at) => (param[..at].trim_ascii(), Some(param[at + 1..].trim_ascii())),
             None => (param.trim_ascii(), None),
         };
-        let sound = token(name).is_some() && value.is_none_or(is_value);
+        let sound = is_token(name) && value.is_none_or(is_value);
         sound.then_some((name, value))
     })
 }
