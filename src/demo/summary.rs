@@ -61,7 +61,7 @@ pub(super) struct Run {
 
 impl Summary {
     pub(super) fn new(tally: Tally, vitals: Vitals, run: Run) -> Summary {
-        let per_call = 1000.0 * run.cpu.as_secs_f64() / tally.judged.max(1) as f64;
+        let per_call = 1000.0 * run.cpu.as_secs_f64() / tally.dialled.max(1) as f64;
         Summary {
             calls: tally.dialled,
             answered: tally.answered,
