@@ -4,9 +4,8 @@ use crate::incoming::{Arrival, Incoming};
 use crate::outbox::Outbox;
 use crate::outgoing::{Origin, Outgoing};
 use crate::play::Playing;
-use crate::random::Random;
 use crate::{Event, Latch, Library, dtmf, g711, rtcp, rtp};
-use busyhour_model::{Audio, Codec, LegId, Side, StreamStats, Time};
+use busyhour_model::{Audio, Codec, LegId, Seed, Side, StreamStats, Time};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -72,7 +71,7 @@ pub(crate) enum Kind {
 }
 
 impl Leg {
-    pub(crate) fn new(id: LegId, local: SocketAddr, side: Side, random: &mut Random) -> Leg {
+    pub(crate) fn new(id: LegId, local: SocketAddr, side: Side, random: &mut Seed) -> Leg {
         Leg {
             id,
             side,
@@ -87,12 +86,12 @@ impl Leg {
             digits_stream: 0,
             playing: None,
             frame_at: Time::ZERO,
-            cname: random.next(),
+            cname: random.draw(),
             stats: StreamStats::default(),
         }
     }
 
-    pub(crate) fn connect(&mut self, now: Time, audio: Audio, random: &mut Random) {
+    pub(crate) fn connect(&mut self, now: Time, audio: Audio, random: &mut Seed) {
         self.silent = false;
         match &mut self.line {
             Some(line) => {
@@ -106,7 +105,7 @@ impl Leg {
             None => {
                 let latch = Latch::new(audio.remote);
                 // Legs connected together must not report together.
-                let spread = Duration::from_millis(random.next() % 2500);
+                let spread = Duration::from_millis(random.draw() % 2500);
                 let report_at = now + REPORT_EVERY - spread;
                 self.line = Some(Line { audio, latch, source: None, rtcp_source: None, heard_at: now, report_at });
             }

@@ -10,7 +10,6 @@ mod outbox;
 mod outgoing;
 mod play;
 mod prompt;
-mod random;
 pub mod rtcp;
 pub mod rtp;
 pub mod tone;

@@ -1,9 +1,8 @@
 //! The one stream a leg sends, unbroken whether it is fed by a prompt or by one relayed stream after another.
 
-use crate::random::Random;
 use crate::rtp::Header;
 use crate::samples;
-use busyhour_model::{LegId, Time};
+use busyhour_model::{LegId, Seed, Time};
 use serde::{Deserialize, Serialize};
 
 /// A relayed timestamp that leaps further is a sender's new clock: one minute.
@@ -53,8 +52,8 @@ pub(crate) struct Origin {
 }
 
 impl Outgoing {
-    pub(crate) fn new(random: &mut Random) -> Outgoing {
-        let (high, low) = (random.next(), random.next());
+    pub(crate) fn new(random: &mut Seed) -> Outgoing {
+        let (high, low) = (random.draw(), random.draw());
         Outgoing {
             ssrc: high as u32,
             sequence: (high >> 32) as u16,

@@ -3,9 +3,8 @@
 use crate::leg::Leg;
 use crate::outbox::Outbox;
 use crate::play::{Playing, SOUNDS_MAX};
-use crate::random::Random;
 use crate::{Command, Event, Library, Transmit};
-use busyhour_model::{Audio, LegId, PlayId, Side, Sound, StreamStats, Time};
+use busyhour_model::{Audio, LegId, PlayId, Seed, Side, Sound, StreamStats, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -43,7 +42,7 @@ pub struct Snapshot {
     deadlines: BTreeSet<(Time, LegId)>,
     outbox: Outbox,
     events: VecDeque<Event>,
-    random: Random,
+    random: Seed,
     counters: Counters,
 }
 
@@ -61,7 +60,7 @@ pub struct Moved(Leg);
 impl Worker {
     /// A worker without legs.
     pub fn new(library: Arc<Library>, config: Config) -> Worker {
-        let random = Random::new(config.seed);
+        let random = Seed(config.seed);
         let state = Snapshot {
             config,
             legs: BTreeMap::new(),

@@ -78,6 +78,7 @@ impl Scenario {
         let mut random = Seed(seed);
         let mut scenario = Scenario::calm(seed, 1 + random.below(5) as usize);
         scenario.faults = faults(&mut random);
+        scenario.setup.ring_timeout = random.between(5 * SECOND, 45 * SECOND);
         for phone in &mut scenario.phones {
             phone.answering = answering(&mut random);
             phone.ending = ending(&mut random);
@@ -90,8 +91,10 @@ impl Scenario {
         for index in 0..2 + random.below(7) {
             let at = random.between(SECOND, STORM - 20 * SECOND);
             let mut caller = scenario.caller(index as usize, script(&mut random));
-            if random.per_mille(50) {
-                caller.dialled = "12345678".into();
+            match random.below(20) {
+                0 => caller.dialled = "12345678".into(),
+                1..4 => caller.dialled = town::DIRECT.into(),
+                _ => {}
             }
             scenario.deeds.push((at, Deed::Call(Box::new(caller))));
         }

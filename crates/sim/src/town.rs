@@ -13,8 +13,22 @@ use std::time::Duration;
 
 /// The hotline's number.
 pub const NUMBER: &str = "95118";
+/// A number that rings agent 1001 and answers only when the agent does.
+pub(crate) const DIRECT: &str = "95119";
 const QUEUES: [&str; 3] = ["enquiry", "complaint", "general"];
 const PLAN: &str = include_str!("../../../dialplans/hotline.toml");
+const DIRECT_PLAN: &str = r#"
+name = "direct"
+start = "ring"
+
+[node.ring]
+dial = { agent = "1001" }
+timeout = "20s"
+else = "end"
+
+[node.end]
+hangup = 480
+"#;
 const PHRASES: &str = include_str!("../../../prompts/phrases.tsv");
 /// Every prompt here is that long: scenarios are about order, not about listening.
 const PROMPT_MS: usize = 300;
@@ -28,8 +42,8 @@ pub(crate) fn setup(agents: usize) -> Setup {
         media_address: host,
         media_ports: (20_000, 20_198),
         trunks: vec![trunk()],
-        numbers: vec![NumberRoute { number: NUMBER.into(), trunk: None, dialplan: "hotline".into() }],
-        dialplans: vec![("hotline".into(), plan())],
+        numbers: [(NUMBER, "hotline"), (DIRECT, "direct")].map(route).into(),
+        dialplans: plans(),
         queues: QUEUES.map(queue).into(),
         agents: (0..agents).map(agent).collect(),
         codes: StarCodes::default(),
@@ -44,7 +58,6 @@ pub(crate) fn setup(agents: usize) -> Setup {
 /// The same hotline after an operator's edit: other wrap-up, one agent more or less, fewer channels.
 pub(crate) fn changed(setup: &Setup, random: &mut Seed) -> Setup {
     let mut setup = setup.clone();
-    setup.dialplans = vec![("hotline".into(), plan())];
     setup.trunks[0].channels = 2 + random.below(20) as u32;
     for queue in &mut setup.queues {
         queue.wrap_up = Duration::from_secs(random.below(5));
@@ -70,12 +83,17 @@ pub(crate) fn library() -> Arc<Library> {
     Arc::new(library)
 }
 
-fn plan() -> Dialplan {
+fn plans() -> Vec<(Name, Dialplan)> {
     let names = Names { queues: QUEUES.map(Name::from).into(), ..Names::default() };
-    match Dialplan::parse("hotline.toml", PLAN, &names) {
-        Ok(parsed) => parsed.plan,
-        Err(mistakes) => panic!("the shipped dialplan is right: {mistakes:?}"),
-    }
+    let parse = |(name, text): (&str, &str)| match Dialplan::parse(name, text, &names) {
+        Ok(parsed) => (name.into(), parsed.plan),
+        Err(mistakes) => panic!("the town's dialplans are right: {mistakes:?}"),
+    };
+    [("hotline", PLAN), ("direct", DIRECT_PLAN)].map(parse).into()
+}
+
+fn route((number, dialplan): (&str, &str)) -> NumberRoute {
+    NumberRoute { number: number.into(), trunk: None, dialplan: dialplan.into() }
 }
 
 fn trunk() -> TrunkSetup {

@@ -33,7 +33,7 @@ impl Stack {
         let (ways, trunk, domain) = self.ways(&invite.target)?;
         let leg = LegId(self.next_leg);
         self.next_leg += 1;
-        let mut media = Media::new(invite.local, self.net.random.next() >> 2);
+        let mut media = Media::new(invite.local, self.net.random.draw() >> 2);
         let offer = media.offer(Direction::SendRecv);
         let mut forks = Vec::with_capacity(ways.len());
         for way in ways {
@@ -102,12 +102,12 @@ impl Stack {
             None,
         ));
         from.display.clone_from(&invite.display);
-        from.set_param("tag", Some(&tag(leg, self.net.random.next())));
+        from.set_param("tag", Some(&tag(leg, self.net.random.draw())));
         let to = match &invite.target {
             Target::Account(account) => Uri::sip(Some(account), domain.clone(), None),
             Target::Trunk { number, .. } => Uri::sip(Some(number), domain.clone(), None),
         };
-        let call_id = format!("{:016x}{:016x}@{}", self.net.random.next(), self.net.random.next(), self.config.domain);
+        let call_id = format!("{:016x}{:016x}@{}", self.net.random.draw(), self.net.random.draw(), self.config.domain);
         let registered = trunk.and_then(|trunk| self.credentials(trunk)).map(|account| account.user.to_string());
         let headers = &mut request.headers;
         headers.push(HeaderName::MaxForwards, "70");

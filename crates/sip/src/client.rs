@@ -140,7 +140,7 @@ impl Transactions {
         trunk: Option<TrunkId>,
     ) -> u64 {
         let id = self.next_id();
-        let token = self.random.next();
+        let token = self.random.draw();
         request.headers.push_front(HeaderName::Via, our_via(flow, &format!("z9hG4bK{id:x}.{token:016x}")).to_string());
         let verb = Verb::from(&request.method);
         self.start(now, id, Client::new(verb, flow, request.to_bytes(), owner, trunk, token));

@@ -32,7 +32,7 @@ impl Stack {
         let leg = LegId(self.next_leg);
         let trunk = if let Origin::Trunk(trunk) = origin { Some(trunk) } else { None };
         let contact = contact(request.uri.user.as_deref(), flow);
-        let local_tag = tag(leg, self.net.random.next());
+        let local_tag = tag(leg, self.net.random.draw());
         let Some(dialog) = Dialog::answering(request, flow, &local_tag, contact, trunk.is_none()) else {
             return self.respond(now, server, request, 400);
         };
@@ -41,7 +41,7 @@ impl Stack {
         if let Some(server) = self.net.servers.get_mut(&server) {
             server.leg = Some(leg);
         }
-        let media = Media::new(flow.local, self.net.random.next() >> 2);
+        let media = Media::new(flow.local, self.net.random.draw() >> 2);
         let incoming = Incoming {
             server,
             request: request.to_bytes(),

@@ -16,7 +16,6 @@ mod leg;
 mod media;
 mod message;
 mod method;
-mod random;
 mod receive;
 mod registrar;
 mod renegotiate;

@@ -137,22 +137,22 @@ mod tests {
     fn fires_exactly_as_an_ordered_map_would() {
         let mut timers = Timers::default();
         let mut model: BTreeMap<(Time, u64), Timer> = BTreeMap::new();
-        let mut random = crate::random::Random::new(7);
+        let mut random = busyhour_model::Seed(7);
         let (mut now, mut serial) = (Time::ZERO, 0);
         for _ in 0..20_000 {
-            match random.next() % 4 {
+            match random.draw() % 4 {
                 0 | 1 => {
                     serial += 1;
-                    let at = Time::from_micros(now.as_micros() + random.next() % 500);
+                    let at = Time::from_micros(now.as_micros() + random.draw() % 500);
                     model.insert((at, serial), timers.set(at, serial));
                 }
                 2 if !model.is_empty() => {
-                    let victim = (random.next() % model.len() as u64) as usize;
+                    let victim = (random.draw() % model.len() as u64) as usize;
                     let key = *model.keys().nth(victim).expect("the index is below the length");
                     timers.cancel(model.remove(&key).expect("the key was just read"));
                 }
                 _ => {
-                    now = Time::from_micros(now.as_micros() + random.next() % 200);
+                    now = Time::from_micros(now.as_micros() + random.draw() % 200);
                     while let Some(fired) = timers.pop(now) {
                         let ((at, expected), gone) = model.pop_first().expect("the model has as many");
                         assert!(at <= now);

@@ -4,11 +4,10 @@ use crate::client::Client;
 use crate::connection::Connection;
 use crate::counters::{Counters, Way};
 use crate::event::{Flow, Limits, Transmit, Transport};
-use crate::random::Random;
 use crate::server::Server;
 use crate::timer::{Timer, Timers};
 use crate::{Host, Method, Request, Response, Verb, Via};
-use busyhour_model::{LegId, Name, TrunkId};
+use busyhour_model::{LegId, Name, Seed, TrunkId};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
@@ -57,7 +56,7 @@ pub(crate) enum Alarm {
 pub(crate) struct Transactions {
     pub(crate) limits: Limits,
     pub(crate) user_agent: String,
-    pub(crate) random: Random,
+    pub(crate) random: Seed,
     pub(crate) timers: Timers<Alarm>,
     pub(crate) counters: Counters,
     pub(crate) connections: Map<u64, Connection>,
@@ -76,7 +75,7 @@ impl Transactions {
         Transactions {
             limits,
             user_agent,
-            random: Random::new(seed),
+            random: Seed(seed),
             timers: Timers::default(),
             counters: Counters::default(),
             connections: Map::default(),
@@ -122,7 +121,7 @@ impl Transactions {
 
     /// Sends an ACK to a 2xx: its own branch, no transaction (section 13.2.2.4).
     pub(crate) fn send_ack(&mut self, flow: Flow, mut ack: Request) -> Bytes {
-        let branch = format!("z9hG4bK{:x}.{:016x}", self.next_id(), self.random.next());
+        let branch = format!("z9hG4bK{:x}.{:016x}", self.next_id(), self.random.draw());
         ack.headers.push_front(crate::HeaderName::Via, our_via(flow, &branch).to_string());
         let bytes = ack.to_bytes();
         self.transmit_request(flow, Verb::Ack, bytes.clone());

@@ -58,7 +58,7 @@ impl Stack {
 
     fn configure_line(&mut self, now: Time, trunk: &TrunkPeer) {
         let id = trunk.trunk;
-        let (high, low) = (self.net.random.next(), self.net.random.next());
+        let (high, low) = (self.net.random.draw(), self.net.random.draw());
         let fresh = || Line { call_id: format!("{high:016x}{low:016x}"), ..Line::default() };
         let line = self.lines.entry(id).or_insert_with(fresh);
         let wants_register = trunk.register.filter(|_| trunk.peer.is_some() && trunk.credentials.is_some());
@@ -99,7 +99,7 @@ impl Stack {
     pub(crate) fn register_line(&mut self, now: Time, trunk: TrunkId) {
         let Some((Some(flow), domain)) = self.trunk_flow(trunk) else { return };
         let Some(user) = self.credentials(trunk).map(|account| account.user.clone()) else { return };
-        let tag = format!("{:016x}", self.net.random.next());
+        let tag = format!("{:016x}", self.net.random.draw());
         let Some(line) = self.lines.get_mut(&trunk) else { return };
         line.cseq += 1;
         line.register = None;
@@ -159,7 +159,7 @@ impl Stack {
             return;
         };
         let own = self.own_host();
-        let (tag, call_id) = (self.net.random.next(), self.net.random.next());
+        let (tag, call_id) = (self.net.random.draw(), self.net.random.draw());
         let mut from = NameAddr::new(Uri::sip(Some("ping"), own, None));
         from.set_param("tag", Some(&format!("{tag:016x}")));
         let uri = Uri::sip(None, domain, None);
@@ -267,7 +267,7 @@ impl Stack {
     }
 
     fn put_credentials(&mut self, trunk: TrunkId, request: &mut Request, name: HeaderName) -> bool {
-        let cnonce = format!("{:016x}", self.net.random.next());
+        let cnonce = format!("{:016x}", self.net.random.draw());
         let Some(account) = self.credentials(trunk).cloned() else { return false };
         let Some((challenge, uses)) = self.lines.get_mut(&trunk).and_then(|line| line.challenge.as_mut()) else {
             return false;

@@ -1,10 +1,10 @@
 //! A caller at the far end of a trunk: dials, listens, presses keys, talks in a tone and hangs up, by a script.
 
 use super::outcome::Outcome;
-use super::seed::Seed;
 use super::session::{Identity, Phase, Session};
 use super::stream::Stream;
 use super::wire::{Message, Out};
+use busyhour_model::Seed;
 use busyhour_model::{Codec, Time};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -72,7 +72,7 @@ impl Caller {
         let mut seed = Seed(seed);
         let CallerSetup { number, dialled, domain, sip, media, target, codecs, tone_hz, listen_hz, script } = setup;
         let me = Identity { sip, user: number, domain: sip.ip().to_string(), password: None };
-        let stream = Stream::new(media, codecs, tone_hz, listen_hz, seed.next());
+        let stream = Stream::new(media, codecs, tone_hz, listen_hz, seed.draw());
         let session = Session::call(now, me, &format!("sip:{dialled}@{domain}"), target, stream, seed);
         Caller { session, script, step: 0, since: now, sound_before: 0, pressed: false }
     }

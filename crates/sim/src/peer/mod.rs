@@ -8,7 +8,6 @@ mod exchange;
 mod outcome;
 mod phone;
 mod registration;
-mod seed;
 mod session;
 mod stream;
 mod tone;

@@ -2,10 +2,10 @@
 
 use super::outcome::Outcome;
 use super::registration::Registration;
-use super::seed::Seed;
 use super::session::{Identity, Phase, Session};
 use super::stream::Stream;
 use super::wire::{Message, Out, Start, response};
+use busyhour_model::Seed;
 use busyhour_model::{Codec, Time};
 use rsip::Method;
 use std::collections::VecDeque;
@@ -110,13 +110,13 @@ impl Phone {
             outcomes: VecDeque::new(),
             complaints: Vec::new(),
             out: VecDeque::new(),
-            seed: Seed(seed.next()),
+            seed: Seed(seed.draw()),
             setup,
         };
         phone.registration = phone
             .setup
             .registrar
-            .map(|registrar| Registration::new(phone.identity(), registrar, phone.setup.expires, Seed(seed.next())));
+            .map(|registrar| Registration::new(phone.identity(), registrar, phone.setup.expires, Seed(seed.draw())));
         phone.register(now, true);
         phone
     }
@@ -128,7 +128,7 @@ impl Phone {
 
     fn stream(&mut self) -> Stream {
         let PhoneSetup { media, codecs, tone_hz, listen_hz, .. } = &self.setup;
-        Stream::new(*media, codecs.clone(), *tone_hz, *listen_hz, self.seed.next())
+        Stream::new(*media, codecs.clone(), *tone_hz, *listen_hz, self.seed.draw())
     }
 
     /// Its agent number.
@@ -167,7 +167,7 @@ impl Phone {
     pub fn dial(&mut self, now: Time, user: &str) {
         let Some(registrar) = self.setup.registrar else { return };
         let uri = format!("sip:{user}@{}", self.setup.domain);
-        let (stream, seed) = (self.stream(), Seed(self.seed.next()));
+        let (stream, seed) = (self.stream(), Seed(self.seed.draw()));
         let session = Session::call(now, self.identity(), &uri, registrar, stream, seed);
         self.add(Line::new(session));
         self.settle(now);
@@ -225,7 +225,7 @@ impl Phone {
 
     fn handle_invite(&mut self, now: Time, from: SocketAddr, invite: Message) {
         let busy = self.in_call();
-        let (stream, seed) = (self.stream(), Seed(self.seed.next()));
+        let (stream, seed) = (self.stream(), Seed(self.seed.draw()));
         let session = Session::take(now, self.identity(), from, invite, stream, seed);
         let mut line = Line::new(session);
         match self.setup.answering {
@@ -238,7 +238,7 @@ impl Phone {
             Answering::Never => line.session.ring(now),
             Answering::After(least, most) => {
                 line.session.ring(now);
-                line.answer_at = Some(now + self.seed.span((least, most)));
+                line.answer_at = Some(now + self.seed.between(least, most));
             }
         }
         self.add(line);
@@ -333,7 +333,7 @@ impl Line {
         self.resume_at = setup.hold.map(|(after, span)| now + after + span);
         self.end_at = match setup.ending {
             Ending::Wait => None,
-            Ending::HangUp(least, most) => Some(now + seed.span((least, most))),
+            Ending::HangUp(least, most) => Some(now + seed.between(least, most)),
             Ending::Vanish(after) => {
                 self.vanish_at = Some(now + after);
                 None

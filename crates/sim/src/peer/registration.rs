@@ -2,9 +2,9 @@
 
 use super::digest::Challenge;
 use super::exchange::Pending;
-use super::seed::Seed;
 use super::session::Identity;
 use super::wire::{Message, Out, Start, request};
+use busyhour_model::Seed;
 use busyhour_model::Time;
 use rsip::{Header, Method};
 use std::collections::VecDeque;

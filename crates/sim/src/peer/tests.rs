@@ -1,9 +1,9 @@
 //! A caller dials a phone directly over a lossy virtual network: tones both ways, hang-up from either side.
 
-use super::seed::Seed;
 use super::{
     AGENT_HZ, Action, Answering, CALLER_HZ, Caller, CallerSetup, EndedBy, Ending, Out, Outcome, Phone, PhoneSetup,
 };
+use busyhour_model::Seed;
 use busyhour_model::{Codec, Time};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -53,16 +53,16 @@ fn run(phone: PhoneSetup, caller: CallerSetup, seed: u64, loss: u64) -> (Outcome
     let (phone_sip, caller_sip) = (phone.sip, caller.sip);
     let mut dice = Seed(seed);
     let mut now = START;
-    let mut phone = Phone::new(now, phone, dice.next());
-    let mut caller = Caller::new(now, caller, dice.next());
+    let mut phone = Phone::new(now, phone, dice.draw());
+    let mut caller = Caller::new(now, caller, dice.draw());
     let mut wire: Vec<(Time, Out, bool)> = Vec::new();
     let end = START + SECOND * 300;
     while now < end {
         let sent = std::iter::from_fn(|| caller.poll_transmit()).map(|out| (out, true));
         let back: Vec<Out> = std::iter::from_fn(|| phone.poll_transmit()).collect();
         for (out, to_phone) in sent.chain(back.into_iter().map(|out| (out, false))) {
-            if dice.next() % 100 >= loss {
-                wire.push((now + Duration::from_micros(1000 + dice.next() % 3000), out, to_phone));
+            if dice.draw() % 100 >= loss {
+                wire.push((now + Duration::from_micros(1000 + dice.draw() % 3000), out, to_phone));
             }
         }
         let arrival = wire.iter().map(|(at, ..)| *at).min();

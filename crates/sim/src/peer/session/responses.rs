@@ -100,7 +100,7 @@ impl Session {
             // Section 14.1: between 2.1 and 4 s later, for the owner of the Call-ID; up to 2 s for the other.
             491 => {
                 let range = if self.invite.is_none() { (2100, 4000) } else { (10, 2000) };
-                let span = self.seed.span((Duration::from_millis(range.0), Duration::from_millis(range.1)));
+                let span = self.seed.between(Duration::from_millis(range.0), Duration::from_millis(range.1));
                 self.again = Some((now + span, self.stream.direction()));
             }
             _ if self.phase == Phase::Confirmed => {
