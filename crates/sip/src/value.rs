@@ -444,15 +444,16 @@ pub fn unquote(text: &[u8]) -> String {
     lossy(&plain)
 }
 
-/// `text` as a quoted string; control characters, which may not stand in one, become spaces.
+/// `text` as a quoted string. Control characters are escaped, but line breaks, which cannot be, become spaces (RFC 3261 section 25.1, quoted-pair).
 pub fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for letter in text.chars() {
-        if matches!(letter, '"' | '\\') {
-            quoted.push('\\');
+        match letter {
+            '\r' | '\n' => quoted.push(' '),
+            '"' | '\\' | '\0'..' ' | '\x7f' => quoted.extend(['\\', letter]),
+            plain => quoted.push(plain),
         }
-        quoted.push(if letter.is_control() { ' ' } else { letter });
     }
     quoted.push('"');
     quoted
@@ -486,5 +487,88 @@ impl fmt::Display for NameAddr {
         self.display.iter().try_for_each(|display| write!(f, "{} ", quote(display)))?;
         write!(f, "<{}>", self.uri)?;
         write_params(f, &self.params)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quoted_string_comes_back_as_it_was() {
+        for text in ["", "Alice", "a \"b\" \\c", "tab\tnul\0del\x7f", "张三", "\u{85}"] {
+            assert_eq!(unquote(quote(text).as_bytes()), text);
+        }
+        assert_eq!(quote("no\r\nVia: forged"), "\"no  Via: forged\"");
+    }
+
+    #[test]
+    fn a_list_is_cut_only_where_nothing_holds_it_together() {
+        let text = br#""Last, First \" , <" <sip:a@h;x=1,2>;p="q,r" , ,<sip:b@h>"#;
+        let elements: Vec<_> = commas(text).collect();
+        assert_eq!(elements, [&br#""Last, First \" , <" <sip:a@h;x=1,2>;p="q,r""#[..], b"<sip:b@h>"]);
+    }
+
+    #[test]
+    fn addresses_are_read_in_every_form() {
+        let cases = [
+            ("sip:a@h;tag=1", None, "sip:a@h", Some("1")),
+            ("<sip:a@h;lr>;TAG=1", None, "sip:a@h;lr", Some("1")),
+            ("\"A \\\"B\\\"\" <sip:a@h>", Some("A \"B\""), "sip:a@h", None),
+            ("\"\" <sip:a@h>", None, "sip:a@h", None),
+            ("张三 (销售) <tel:+8610>;tag=x.y", Some("张三 (销售)"), "tel:+8610", Some("x.y")),
+        ];
+        for (text, display, uri, tag) in cases {
+            let address = NameAddr::parse(text.as_bytes()).unwrap();
+            assert_eq!(
+                (address.display.as_deref(), &*address.uri.to_string(), address.tag()),
+                (display, uri, tag),
+                "{text}"
+            );
+            assert_eq!(NameAddr::parse(address.to_string().as_bytes()), Ok(address));
+        }
+        for text in [
+            "",
+            "<>",
+            "<sip:a@h",
+            "\"A <sip:a@h>",
+            "A, B <sip:a@h>",
+            "sip:a@h?x=y",
+            "<sip:a@h>;",
+            "<sip:a@h> x",
+            "<sip:a@h>;t=\"x",
+        ] {
+            assert!(NameAddr::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn hops_are_read_with_and_without_brackets() {
+        let via = Via::parse(b"SIP/2.0/TCP [2001:db8::1]:5070;branch=z9hG4bKx;received=2001:db8::2;rport=9").unwrap();
+        assert_eq!(
+            (via.port, via.received(), via.rport()),
+            (Some(5070), Some("2001:db8::2".parse().unwrap()), Some(Some(9)))
+        );
+        let mut ours = Via::new("UDP", via.host, None, "z9hG4bKy");
+        assert_eq!((ours.rport(), ours.branch(), ours.received()), (Some(None), Some("z9hG4bKy"), None));
+        ours.set_param("rport", Some("7"));
+        assert_eq!(ours.to_string(), "SIP/2.0/UDP [2001:db8::1];branch=z9hG4bKy;rport=7");
+        for text in ["SIP/2.0/UDP", "SIP/3.0/UDP h", "SIP/2.0 h", "SIP/2.0/UDP h;;branch=x", "SIP/2.0/UDP h:x", ""] {
+            assert!(Via::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_no_numbers() {
+        assert_eq!(parse_cseq(b"2147483647  BYE"), Some((2_147_483_647, Method::Bye)));
+        for text in ["2147483648 BYE", "-1 BYE", "1", "1 ", "x BYE", "1 B E"] {
+            assert_eq!(parse_cseq(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(
+            (number(b"4294967295"), number(b"4294967296"), number(b""), number(b"+1")),
+            (Some(u32::MAX), None, None, None)
+        );
+        assert_eq!((digits(b"99999999999;x"), digits(b"30 (busy)"), digits(b"x")), (Some(u32::MAX), Some(30), None));
     }
 }

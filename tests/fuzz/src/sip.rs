@@ -100,8 +100,11 @@ fn frames(chunks: &[&[u8]], limits: &Limits) -> (Vec<Bytes>, bool) {
     (messages, false)
 }
 
-/// Challenges and credentials that are taken are written so that they are taken again, the same.
+/// Challenges and credentials that are taken are written so that they are taken again, the same. A field has no line breaks.
 pub fn digest(data: &[u8]) {
+    if data.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
+        return;
+    }
     if let Ok(challenge) = Challenge::parse(data) {
         assert_eq!(Challenge::parse(challenge.to_string().as_bytes()).expect("what we wrote"), challenge);
     }
