@@ -136,7 +136,7 @@ impl Credentials {
             None => None,
             Some(qop) => {
                 let nc = param(&params, "nc")?;
-                let sound = qop.eq_ignore_ascii_case("auth") && nc.len() <= 8 && u32::from_str_radix(nc, 16).is_ok();
+                let sound = qop.eq_ignore_ascii_case("auth") && nc.len() <= 8 && is_hex(nc);
                 sound.then_some(())?;
                 Some((param(&params, "cnonce")?.to_owned(), nc.to_owned()))
             }
@@ -146,7 +146,7 @@ impl Credentials {
             realm: param(&params, "realm")?.to_owned(),
             nonce: param(&params, "nonce")?.to_owned(),
             uri: param(&params, "uri")?.to_owned(),
-            response: param(&params, "response")?.to_owned(),
+            response: param(&params, "response").filter(|response| is_hex(response))?.to_owned(),
             algorithm: Algorithm::parse(param(&params, "algorithm").unwrap_or("MD5"))?,
             opaque: param(&params, "opaque").map(str::to_owned),
             auth,
@@ -220,6 +220,10 @@ fn param<'a>(params: &'a [(String, String)], name: &str) -> Option<&'a str> {
 fn hex(bytes: &[u8]) -> String {
     let digit = |value: u8| char::from_digit(u32::from(value), 16).expect("a nibble is below 16");
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+fn is_hex(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Equal? In a time that depends on the lengths alone.
@@ -376,6 +380,30 @@ mod tests {
     }
 
     #[test]
+    fn credentials_that_are_none_are_refused() {
+        let sound = "Digest username=u, realm=r, nonce=n, uri=\"sip:h\", response=0f, qop=auth, nc=0000000A, cnonce=c";
+        assert_eq!(Credentials::parse(sound.as_bytes()).map(|credentials| credentials.count()), Ok(Some(10)));
+        let changes = [
+            ("=0f", "=\"0f\\\"\""),
+            ("=0f", "=xy"),
+            ("=0000000A", "=+1"),
+            ("=0000000A", "=100000000"),
+            ("qop=auth", "qop=auth-int"),
+            ("Digest ", "Basic "),
+            ("Digest ", "Digest"),
+            ("username=u, ", ""),
+            ("cnonce=c", "c"),
+            ("nonce=n, ", "algorithm=SHA-512, nonce=n, "),
+        ];
+        for (old, new) in changes {
+            assert!(Credentials::parse(sound.replacen(old, new, 1).as_bytes()).is_err(), "{new}");
+        }
+        for value in ["", "Digest", "NoOneKnowsThisScheme opaque-data=here"] {
+            assert!(Credentials::parse(value.as_bytes()).is_err(), "{value}");
+        }
+    }
+
+    #[test]
     fn the_strongest_challenge_we_understand_is_taken() {
         let values = [
             &b"Digest realm=r, nonce=n1, algorithm=MD5, qop=\"auth,auth-int\""[..],
@@ -437,7 +465,7 @@ mod tests {
         let mut nonces = Nonces::new(1);
         let now = Time::from_secs(5_000);
         let mut credentials = Credentials::parse(
-            b"Digest username=u, realm=r, nonce=n, uri=\"sip:h\", response=x, qop=auth, cnonce=c, nc=1",
+            b"Digest username=u, realm=r, nonce=n, uri=\"sip:h\", response=0, qop=auth, cnonce=c, nc=1",
         )
         .unwrap();
         let first = nonces.mint(now);
