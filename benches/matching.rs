@@ -2,17 +2,33 @@
 //!
 //! The trace is made beforehand by playing it once; a released agent takes the next call, and a call of the same queue
 //! and priority takes its place, so the number waiting stays constant. Each run plays the same trace on a copy of the
-//! same state; the cost of walking the trace is subtracted and the decisions of all runs must be the same.
+//! same state, whose slots are used in no order; the cost of walking the trace and making the commands is subtracted,
+//! and the decisions of all runs must be the same, at first also those of the naive twin of `crates/acd/tests/twin`.
+//! Instructions: `valgrind --tool=callgrind <bench> --quick "1.5k saturated"`.
 #![allow(clippy::unwrap_used, reason = "a bench may stop at the first surprise")]
 
 use busyhour_acd::{Acd, AgentChoice, AgentSpec, Command, Decision, Enqueue, QueueSpec, Skill};
 use busyhour_model::{AgentId, CallId, QueueId, SkillId, Time};
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::BTreeSet;
 use std::hint::black_box;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+#[allow(dead_code, reason = "the tests use all of it")]
+#[path = "../crates/acd/tests/twin/naive.rs"]
+mod naive;
 
 const RUNS: usize = 21;
 const COMMANDS: usize = 200_000;
+/// Passes whose median is the latency of one command: other processes disturb a different one each time.
+const PASSES: usize = 5;
+/// Commands measured with everything swept out of the caches before each.
+const SWEPT: usize = 300;
+/// More than the caches hold.
+const SWEEP_BYTES: usize = 48 << 20;
+/// Commands of the trace the naive twin has to decide alike.
+const TWIN: usize = 1_500;
 
 /// A call centre of a certain size under a certain load.
 struct Workload {
@@ -23,21 +39,80 @@ struct Workload {
     /// One queue per skill and this many priority levels each: so many classes per skill.
     priorities: u64,
     waiting: usize,
+    /// Queues relax and overflow after a time, so that every head has its alarm.
+    timed: bool,
 }
 
-const WORKLOADS: [Workload; 4] = [
-    Workload { name: "1.5k light", agents: 1_500, groups: 60, skills: 30, priorities: 1, waiting: 0 },
-    Workload { name: "1.5k saturated", agents: 1_500, groups: 60, skills: 30, priorities: 1, waiting: 1_000 },
-    Workload { name: "10k saturated", agents: 10_000, groups: 300, skills: 100, priorities: 10, waiting: 100_000 },
-    Workload {
-        name: "10k all different",
-        agents: 10_000,
-        groups: 10_000,
-        skills: 1_000,
-        priorities: 1,
-        waiting: 100_000,
-    },
+const fn load(
+    name: &'static str,
+    agents: u32,
+    groups: usize,
+    skills: u64,
+    priorities: u64,
+    waiting: usize,
+) -> Workload {
+    Workload { name, agents, groups, skills, priorities, waiting, timed: false }
+}
+
+const WORKLOADS: [Workload; 10] = [
+    load("1.5k light", 1_500, 60, 30, 1, 0),
+    load("1.5k 200 waiting", 1_500, 60, 30, 1, 200),
+    load("1.5k saturated", 1_500, 60, 30, 1, 1_000),
+    Workload { timed: true, ..load("1.5k with timers", 1_500, 60, 30, 1, 1_000) },
+    load("1.5k flooded", 1_500, 60, 30, 1, 100_000),
+    load("1.5k all different", 1_500, 1_500, 1_000, 1, 1_000),
+    load("10k light", 10_000, 300, 100, 10, 0),
+    load("10k saturated", 10_000, 300, 100, 10, 100_000),
+    load("10k light, different", 10_000, 10_000, 1_000, 1, 0),
+    load("10k all different", 10_000, 10_000, 1_000, 1, 100_000),
 ];
+
+/// Counts the bytes in use.
+struct Counting;
+
+static IN_USE: AtomicUsize = AtomicUsize::new(0);
+
+#[allow(unsafe_code, reason = "an allocator is unsafe by nature")]
+// SAFETY: everything is handed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        IN_USE.fetch_add(layout.size(), Ordering::Relaxed);
+        // SAFETY: as promised to us.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        IN_USE.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: as promised to us.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// One step of the trace, small, so that the trace does not push the matcher out of the caches.
+#[derive(Clone, Copy)]
+enum Step {
+    Released(AgentId),
+    Accepted(CallId, AgentId),
+    Enqueue(CallId, QueueId, i16),
+    Leave(CallId),
+}
+
+impl Step {
+    fn command(self, now: Time) -> Command {
+        match self {
+            Step::Released(agent) => Command::Released { agent },
+            Step::Accepted(call, agent) => Command::Accepted { call, agent },
+            Step::Enqueue(call, queue, priority) => {
+                let priority = i32::from(priority);
+                Command::Enqueue(Enqueue { call, queue, required: Vec::new(), priority, since: now, agent: None })
+            }
+            Step::Leave(call) => Command::Leave { call },
+        }
+    }
+}
 
 /// SplitMix64.
 struct Dice(u64);
@@ -63,6 +138,10 @@ struct Scene {
     /// By call: in line, neither offered nor gone.
     waits: Vec<bool>,
     talking: Vec<AgentId>,
+    /// What led to the state before the trace.
+    before: Vec<(Time, Command)>,
+    /// Bytes per agent and per waiting call.
+    bytes: (usize, usize),
     out: Vec<Decision>,
 }
 
@@ -76,10 +155,12 @@ impl Scene {
             classes: Vec::new(),
             waits: Vec::new(),
             talking: Vec::new(),
+            before: Vec::new(),
+            bytes: (0, 0),
             out: Vec::new(),
         };
         for id in 0..load.skills as u32 {
-            scene.apply(Command::SetQueue(queue(id)));
+            scene.set(Command::SetQueue(queue(id, load.timed)));
         }
         let mut sets = BTreeSet::new();
         while sets.len() < load.groups {
@@ -89,12 +170,16 @@ impl Scene {
             sets.insert(set);
         }
         let sets: Vec<Vec<Skill>> = sets.into_iter().map(|set| set.into_iter().collect()).collect();
+        let before = scene.size();
         for id in 0..load.agents {
             let skills = sets[id as usize % sets.len()].clone();
-            scene.apply(Command::SetAgent(AgentSpec { id: AgentId(id), skills }));
-            scene.apply(Command::SignIn { agent: AgentId(id), not_ready: None });
+            scene.set(Command::SetAgent(AgentSpec { id: AgentId(id), skills }));
+            scene.set(Command::SignIn { agent: AgentId(id), not_ready: None });
         }
+        let staffed = scene.size();
         scene.fill(load);
+        let full = scene.size();
+        scene.bytes = ((staffed - before) / load.agents as usize, (full - staffed) / load.waiting.max(1));
         scene
     }
 
@@ -108,7 +193,7 @@ impl Scene {
                 self.calls += 1;
                 self.classes.push((QueueId(0), 0));
                 self.waits.push(false);
-                self.apply(Command::Occupy { agent, call });
+                self.set(Command::Occupy { agent, call });
                 self.talking.push(agent);
             }
         }
@@ -117,24 +202,38 @@ impl Scene {
         for _ in 0..2 * load.waiting {
             let class = (QueueId(self.dice.roll(load.skills) as u32), 5 * self.dice.roll(load.priorities) as i32);
             order.push(self.calls);
-            let command = self.arrival(class);
-            self.apply(command);
+            let command = self.arrival(class).command(self.now);
+            self.set(command);
         }
         for left in 0..load.waiting {
             let pick = left + self.dice.roll((order.len() - left) as u64) as usize;
             order.swap(left, pick);
             self.waits[order[left] as usize] = false;
-            self.apply(Command::Leave { call: CallId(order[left]) });
+            self.set(Command::Leave { call: CallId(order[left]) });
         }
     }
 
-    fn arrival(&mut self, (queue, priority): (QueueId, i32)) -> Command {
+    fn arrival(&mut self, (queue, priority): (QueueId, i32)) -> Step {
         let call = CallId(self.calls);
         self.calls += 1;
         self.classes.push((queue, priority));
         self.waits.push(true);
         self.now += Duration::from_micros(1 + self.dice.roll(2_000));
-        Command::Enqueue(Enqueue { call, queue, required: Vec::new(), priority, since: self.now, agent: None })
+        Step::Enqueue(call, queue, priority as i16)
+    }
+
+    /// Bytes the matcher holds: a copy has no room to spare, so this is the least.
+    fn size(&self) -> usize {
+        let before = IN_USE.load(Ordering::Relaxed);
+        let copy = self.acd.clone();
+        let bytes = IN_USE.load(Ordering::Relaxed) - before;
+        drop(copy);
+        bytes
+    }
+
+    fn set(&mut self, command: Command) {
+        self.before.push((self.now, command.clone()));
+        self.apply(command);
     }
 
     fn apply(&mut self, command: Command) {
@@ -142,9 +241,9 @@ impl Scene {
         self.acd.apply(self.now, command, &mut self.out).unwrap();
     }
 
-    fn play(&mut self, trace: &mut Vec<(Time, Command)>, command: Command) -> Option<(CallId, AgentId)> {
-        trace.push((self.now, command.clone()));
-        self.apply(command);
+    fn play(&mut self, trace: &mut Vec<(Time, Step)>, step: Step) -> Option<(CallId, AgentId)> {
+        trace.push((self.now, step));
+        self.apply(step.command(self.now));
         let offered = self.out.iter().find_map(|decision| match decision {
             Decision::Offer { call, agent, .. } => Some((*call, *agent)),
             _ => None,
@@ -153,13 +252,13 @@ impl Scene {
     }
 
     /// Released, accepted, replaced; every tenth time a caller gives up too.
-    fn trace(&mut self, load: &Workload) -> Vec<(Time, Command)> {
+    fn trace(&mut self, load: &Workload, commands: usize) -> Vec<(Time, Step)> {
         let mut trace = Vec::new();
-        while trace.len() < COMMANDS {
+        while trace.len() < commands {
             self.now += Duration::from_micros(1 + self.dice.roll(2_000));
             let at = self.dice.roll(self.talking.len() as u64) as usize;
             let agent = self.talking.swap_remove(at);
-            let mut offered = self.play(&mut trace, Command::Released { agent });
+            let mut offered = self.play(&mut trace, Step::Released(agent));
             let class = match offered {
                 Some((call, _)) => self.classes[call.0 as usize],
                 None => (QueueId(self.dice.roll(load.skills) as u32), 0),
@@ -175,35 +274,36 @@ impl Scene {
         trace
     }
 
-    fn accept(&mut self, trace: &mut Vec<(Time, Command)>, offered: Option<(CallId, AgentId)>) {
+    fn accept(&mut self, trace: &mut Vec<(Time, Step)>, offered: Option<(CallId, AgentId)>) {
         if let Some((call, agent)) = offered {
-            self.play(trace, Command::Accepted { call, agent });
+            self.play(trace, Step::Accepted(call, agent));
             self.talking.push(agent);
         }
     }
 
     /// Some waiting call is given up; one like it comes.
-    fn replace_one(&mut self, trace: &mut Vec<(Time, Command)>) {
+    fn replace_one(&mut self, trace: &mut Vec<(Time, Step)>) {
         let Some(call) = (0..64).map(|_| self.dice.roll(self.calls)).find(|&call| self.waits[call as usize]) else {
             return;
         };
         self.waits[call as usize] = false;
         let call = CallId(call);
-        self.play(trace, Command::Leave { call });
+        self.play(trace, Step::Leave(call));
         let arrival = self.arrival(self.classes[call.0 as usize]);
         self.play(trace, arrival);
     }
 }
 
-fn queue(id: u32) -> QueueSpec {
+fn queue(id: u32, timed: bool) -> QueueSpec {
+    let step = |secs, level| (Duration::from_secs(secs), vec![(SkillId(id + level), 1)]);
     QueueSpec {
         id: QueueId(id),
         required: vec![(SkillId(id), 1)],
-        relax: Vec::new(),
+        relax: if timed { vec![step(20, 1), step(60, 2)] } else { Vec::new() },
         priority: 10 * (id as i32 % 3),
         goal: Duration::from_secs([10, 20, 30][id as usize % 3]),
         choice: AgentChoice::LeastSkilled,
-        wait_max: None,
+        wait_max: timed.then_some(Duration::from_secs(3_600)),
         waiting_max: None,
         overflow_no_agents: false,
         wrap_up: Duration::ZERO,
@@ -231,12 +331,12 @@ fn checksum(mut sum: u64, out: &[Decision]) -> u64 {
 }
 
 /// CPU time of one run over the trace, and its checksum.
-fn run(start: &Acd, trace: &[(Time, Command)]) -> (Duration, u64) {
-    let (mut acd, trace) = (start.clone(), trace.to_vec());
+fn run(start: &Acd, trace: &[(Time, Step)]) -> (Duration, u64) {
+    let mut acd = start.clone();
     let (mut out, mut sum) = (Vec::with_capacity(16), 0);
     let begin = cpu();
-    for (now, command) in trace {
-        let done = acd.apply(now, command, &mut out);
+    for &(now, step) in trace {
+        let done = acd.apply(now, step.command(now), &mut out);
         debug_assert!(done.is_ok());
         sum = checksum(sum, &out);
         out.clear();
@@ -247,69 +347,136 @@ fn run(start: &Acd, trace: &[(Time, Command)]) -> (Duration, u64) {
 }
 
 /// CPU time of walking the trace and doing nothing.
-fn null(trace: &[(Time, Command)]) -> Duration {
-    let trace = trace.to_vec();
+fn null(trace: &[(Time, Step)]) -> Duration {
     let begin = cpu();
-    for (now, command) in trace {
-        black_box((now, command));
+    for &(now, step) in trace {
+        black_box((now, step.command(now)));
     }
     cpu() - begin
 }
 
-/// Wall time of each command by itself, sorted, less the cheapest reading of the clock.
-fn latencies(start: &Acd, trace: &[(Time, Command)]) -> Vec<Duration> {
-    let (mut acd, trace) = (start.clone(), trace.to_vec());
-    let clock = (0..1_000).map(|_| Instant::now().elapsed()).min().unwrap();
-    let mut out = Vec::with_capacity(16);
-    let mut spans: Vec<Duration> = trace
-        .into_iter()
-        .map(|(now, command)| {
-            let begin = Instant::now();
-            let _ = black_box(acd.apply(now, command, &mut out));
-            let span = begin.elapsed();
-            out.clear();
-            span.saturating_sub(clock)
+/// Wall time of one command, less the cheapest reading of the clock.
+fn clocked(acd: &mut Acd, (now, step): (Time, Step), out: &mut Vec<Decision>, clock: u64) -> u64 {
+    let begin = Instant::now();
+    let _ = black_box(acd.apply(now, step.command(now), out));
+    let span = begin.elapsed().as_nanos() as u64;
+    out.clear();
+    span.saturating_sub(clock)
+}
+
+fn clock() -> u64 {
+    (0..10_000).map(|_| Instant::now().elapsed().as_nanos() as u64).min().unwrap()
+}
+
+/// Nanoseconds of each command, the median of its passes, sorted.
+fn warm(start: &Acd, trace: &[(Time, Step)]) -> Vec<u64> {
+    let (clock, mut out) = (clock(), Vec::with_capacity(16));
+    let passes: Vec<Vec<u64>> = (0..PASSES)
+        .map(|_| {
+            let mut acd = start.clone();
+            trace.iter().map(|&step| clocked(&mut acd, step, &mut out, clock)).collect()
+        })
+        .collect();
+    let median = |at: usize| {
+        let mut spans: Vec<u64> = passes.iter().map(|pass| pass[at]).collect();
+        spans.sort_unstable();
+        spans[PASSES / 2]
+    };
+    let mut spans: Vec<u64> = (0..trace.len()).map(median).collect();
+    spans.sort_unstable();
+    spans
+}
+
+/// Nanoseconds of commands each of which finds the caches full of something else, sorted.
+fn swept(start: &Acd, trace: &[(Time, Step)]) -> Vec<u64> {
+    let (clock, mut out) = (clock(), Vec::with_capacity(16));
+    let (mut acd, mut sweep) = (start.clone(), vec![1u64; SWEEP_BYTES / 8]);
+    let mut spans: Vec<u64> = trace[..SWEPT.min(trace.len())]
+        .iter()
+        .map(|&step| {
+            sweep.iter_mut().step_by(8).for_each(|word| *word += 1);
+            black_box(&mut sweep);
+            clocked(&mut acd, step, &mut out, clock)
         })
         .collect();
     spans.sort_unstable();
     spans
 }
 
+/// The naive twin decides the beginning of the trace as the matcher does.
+fn agrees_with_twin(scene: &Scene, start: &Acd, trace: &[(Time, Step)]) {
+    let (mut acd, mut twin, mut out) = (start.clone(), naive::Naive::new(naive::Twist::None), Vec::new());
+    for (now, command) in &scene.before {
+        let _ = twin.apply(*now, command.clone());
+    }
+    let (mut sum, mut expected) = (0, 0);
+    for &(now, step) in &trace[..TWIN.min(trace.len())] {
+        acd.apply(now, step.command(now), &mut out).unwrap();
+        sum = checksum(sum, &out);
+        out.clear();
+        expected = checksum(expected, &twin.apply(now, step.command(now)).0);
+    }
+    assert_eq!(sum, expected, "the twin decides otherwise");
+}
+
 fn report(load: &Workload) {
     let mut scene = Scene::new(load);
     let start = scene.acd.clone();
     let counts = start.counts();
-    let trace = scene.trace(load);
+    let trace = scene.trace(load, COMMANDS);
+    if load.agents * load.waiting.max(1) as u32 <= 1_500_000 {
+        agrees_with_twin(&scene, &start, &trace);
+    }
     let idle = (0..RUNS).map(|_| null(&trace)).min().unwrap();
     let runs: Vec<(Duration, u64)> = (0..RUNS).map(|_| run(&start, &trace)).collect();
     assert!(runs.iter().all(|(_, sum)| *sum == runs[0].1), "the same trace, the same decisions");
     let per = |spent: Duration| spent.saturating_sub(idle).as_nanos() as f64 / trace.len() as f64;
     let mut spent: Vec<f64> = runs.iter().map(|r| per(r.0)).collect();
     spent.sort_by(f64::total_cmp);
-    let spans = latencies(&start, &trace);
-    let share = |permille: usize| spans[(spans.len() - 1) * permille / 1000].as_nanos();
+    let (warm, swept) = (warm(&start, &trace), swept(&start, &trace));
+    let share = |spans: &[u64], permille: usize| spans[(spans.len() - 1) * permille / 1000];
     println!(
-        "{:<18} {:>6} agents {:>6} groups {:>5} classes {:>7} waiting {:>7} commands | {:>6.1} {:>6.1} {:>6.1} | {:>6} {:>6} {:>6} | {:016x}",
+        "{:<20} {:>6} {:>6} {:>5} {:>7} | {:>6.1} {:>6.1} {:>6.1} | {:>5} {:>5} {:>5} | {:>5} {:>6} | {:>5} {:>5} | {:016x}",
         load.name,
         counts.agents,
         counts.groups,
         counts.classes,
         counts.waiting,
-        trace.len(),
         spent[0],
         spent[RUNS / 2],
         spent[RUNS - 1],
-        share(500),
-        share(990),
-        share(999),
+        share(&warm, 500),
+        share(&warm, 990),
+        share(&warm, 999),
+        share(&swept, 500),
+        share(&swept, 990),
+        scene.bytes.0,
+        scene.bytes.1,
         runs[0].1,
     );
 }
 
+/// The commands once, for an instruction counter: `--quick NAME`.
+fn quick(name: &str) {
+    let load = WORKLOADS.iter().find(|load| load.name == name).unwrap();
+    let mut scene = Scene::new(load);
+    let start = scene.acd.clone();
+    let trace = scene.trace(load, COMMANDS / 10);
+    println!("{name}: {} commands, {:016x}", trace.len(), run(&start, &trace).1);
+}
+
 fn main() {
-    println!("per command: CPU ns min, median, max of {RUNS} runs | wall ns p50, p99, p99.9 | checksum of offers");
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|argument| argument == "--quick") {
+        return quick(arguments.get(at + 1).map_or("1.5k saturated", String::as_str));
+    }
+    println!("mix: released, accepted, enqueued in equal parts; in one round of ten a caller gives up and is replaced");
     println!(
-        "mix: released, accepted, enqueued in equal parts; one in ten rounds also a caller gives up and is replaced"
+        "per command: CPU ns min, median, max of {RUNS} runs | wall ns p50, p99, p99.9, caches warm | p50, p99 swept"
+    );
+    println!(
+        "{:<20} {:>6} {:>6} {:>5} {:>7} | CPU | warm | swept | bytes per agent, waiting call | checksum of offers",
+        "workload", "agents", "groups", "class", "waiting"
     );
     for load in &WORKLOADS {
         report(load);

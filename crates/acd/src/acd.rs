@@ -3,7 +3,7 @@
 use crate::agent::Agent;
 use crate::alarm::Alarms;
 use crate::call::Calls;
-use crate::class::{Class, Front};
+use crate::class::{Class, Front, Lane};
 use crate::command::{Command, Decision, Denied, Skill};
 use crate::group::{Group, Idle};
 use crate::queue::Queue;
@@ -27,6 +27,9 @@ pub const SKILLS_MAX: usize = 64;
 /// Relaxation steps of a queue.
 pub const STEPS_MAX: usize = 16;
 
+/// Later than everything.
+const NEVER: Time = Time::from_micros(u64::MAX);
+
 /// Which call gets which agent. Plain data: clone it to look ahead, write it out and read it back in mid-call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Acd {
@@ -44,6 +47,8 @@ pub struct Acd {
     pub(crate) classes: Slab<Class>,
     /// By class.
     pub(crate) fronts: Vec<Front>,
+    /// By class.
+    pub(crate) lanes: Vec<Lane>,
     pub(crate) calls: Calls,
     /// Ends of after-call work, by agent.
     pub(crate) wrap_ups: Alarms,
@@ -51,6 +56,8 @@ pub struct Acd {
     pub(crate) heads: Alarms,
     /// Overflow of calls on personal lists, by call.
     pub(crate) personal: Alarms,
+    /// Nothing is due before this.
+    pub(crate) wake: Time,
     pub(crate) call_seq: u64,
     pub(crate) idle_seq: u64,
     pub(crate) rules: Rules,
@@ -79,10 +86,12 @@ impl Acd {
             idle: Vec::new(),
             classes: Slab::new(),
             fronts: Vec::new(),
+            lanes: Vec::new(),
             calls: Calls::new(),
             wrap_ups: Alarms::default(),
             heads: Alarms::default(),
             personal: Alarms::default(),
+            wake: NEVER,
             call_seq: 0,
             idle_seq: 0,
             rules: Rules {
@@ -134,11 +143,18 @@ impl Acd {
     /// Lets everything happen that is due up to `now`, each at its own time.
     fn advance(&mut self, now: Time, out: &mut Vec<Decision>) {
         let now = now.max(self.now);
+        if self.wake <= now {
+            self.catch_up(now, out);
+        }
+        self.now = now;
+    }
+
+    fn catch_up(&mut self, now: Time, out: &mut Vec<Decision>) {
         while let Some(due) = self.poll_timeout().filter(|&due| due <= now) {
             self.now = self.now.max(due);
             self.fire(out);
         }
-        self.now = now;
+        self.wake = self.poll_timeout().unwrap_or(NEVER);
     }
 
     /// At one moment: after-call work ends, then requirements are relaxed, then calls overflow.
@@ -166,10 +182,10 @@ impl Acd {
 
     /// Calls of the class that have waited as long as they may.
     fn overdue(&self, class: Slot) -> Vec<Slot> {
-        let class = &self.classes[class];
-        let Some(wait_max) = self.queue_ref(class.queue).spec.wait_max else { return Vec::new() };
+        let lane = &self.lanes[class as usize];
+        let Some(wait_max) = self.queue_ref(lane.queue).spec.wait_max else { return Vec::new() };
         let due = |call: &crate::call::Call| call.since + wait_max <= self.now;
-        class.line.iter(&self.calls.slab).take_while(|(_, call)| due(call)).map(|(slot, _)| slot).collect()
+        lane.line.iter(&self.calls.slab).take_while(|(_, call)| due(call)).map(|(slot, _)| slot).collect()
     }
 
     /// Forgets these calls, first come first.

@@ -38,6 +38,8 @@ pub(crate) enum State {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Work {
     pub(crate) call: CallId,
+    /// Its slot while it is being offered: nobody has to look it up.
+    pub(crate) slot: Slot,
     /// Where it waited; `None` for calls the ACD did not give.
     pub(crate) queue: Option<QueueId>,
     /// When it was offered.

@@ -9,15 +9,26 @@ use serde::{Deserialize, Serialize};
 /// Calls of one queue with the same extra skills and extra priority.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Class {
-    pub(crate) queue: QueueId,
     pub(crate) priority: i32,
     /// In order.
     pub(crate) extra: Vec<Skill>,
     /// Best rank first.
     pub(crate) edges: Vec<ToGroup>,
+}
+
+/// What of a class changes with every call: kept together, by class.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Lane {
+    pub(crate) queue: QueueId,
     pub(crate) line: Line,
     /// Calls in the line, on personal lists and being offered.
     pub(crate) calls: u32,
+    /// Groups of the edges with somebody idle.
+    pub(crate) idle_groups: u32,
+    /// Groups of the edges with somebody signed in.
+    pub(crate) staffed_groups: u32,
+    /// Its calls are relaxed or overflow after a time.
+    pub(crate) timed: bool,
     /// When it was last asked for, in arrivals: the oldest unused class makes room for a new one.
     pub(crate) used: u64,
 }
@@ -32,12 +43,11 @@ pub(crate) struct ToGroup {
     pub(crate) min_age: u64,
 }
 
-/// The head of a class as the search for a call sees it: kept together, by class.
+/// The head of a class as the search for a call sees it: kept together, by class, two to a cache line.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Front {
     /// Microseconds; `u64::MAX` when nobody waits.
     pub(crate) since: u64,
-    pub(crate) seq: u64,
     /// Head start in points.
     pub(crate) base: f64,
     /// Points per microsecond waited.
@@ -45,23 +55,10 @@ pub(crate) struct Front {
     /// The call.
     pub(crate) head: Slot,
     pub(crate) waiting: u32,
-    /// Groups of the edges with somebody idle.
-    pub(crate) idle_groups: u32,
-    /// Groups of the edges with somebody signed in.
-    pub(crate) staffed_groups: u32,
 }
 
 impl Front {
-    pub(crate) const EMPTY: Front = Front {
-        since: u64::MAX,
-        seq: 0,
-        base: 0.0,
-        rate: 0.0,
-        head: NONE,
-        waiting: 0,
-        idle_groups: 0,
-        staffed_groups: 0,
-    };
+    pub(crate) const EMPTY: Front = Front { since: u64::MAX, base: 0.0, rate: 0.0, head: NONE, waiting: 0 };
 
     /// Points of a call that waits since `since`.
     pub(crate) fn score(&self, now: u64, since: u64) -> f64 {

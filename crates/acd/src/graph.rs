@@ -3,9 +3,9 @@
 use crate::acd::{Acd, CLASSES_MAX, QUEUES_MAX, SKILLS_MAX, STEPS_MAX};
 use crate::agent::{Agent, State};
 use crate::call::Line;
-use crate::class::{self, Class, Front, ToGroup};
+use crate::class::{self, Class, Front, Lane, ToGroup};
 use crate::command::{AgentSpec, Decision, Denied, QueueSpec, Skill};
-use crate::group::{Group, Idle, ToClass};
+use crate::group::{Group, Idle};
 use crate::queue::{Handling, Queue, normalised};
 use crate::slab::{NONE, Slot};
 use busyhour_model::{AgentId, DequeueReason, QueueId};
@@ -55,7 +55,7 @@ impl Acd {
 
     pub(crate) fn remove_queue(&mut self, id: QueueId) -> Result<(), Denied> {
         let queue = self.known_queue(id)?;
-        if queue.classes.iter().any(|&class| self.classes[class].calls > 0) {
+        if queue.classes.iter().any(|&class| self.lanes[class as usize].calls > 0) {
             return Err(Denied::NotEmpty(id));
         }
         for class in queue.classes.clone() {
@@ -94,8 +94,9 @@ impl Acd {
         if self.classes.len() < CLASSES_MAX {
             return Ok(());
         }
-        let unused = self.classes.iter().filter(|&(slot, c)| c.calls == 0 && self.queue_ref(c.queue).plain != slot);
-        let oldest = unused.map(|(slot, class)| (class.used, slot)).min();
+        let unused = self.classes.iter().map(|(slot, _)| (slot, &self.lanes[slot as usize]));
+        let unused = unused.filter(|&(slot, lane)| lane.calls == 0 && self.queue_ref(lane.queue).plain != slot);
+        let oldest = unused.map(|(slot, lane)| (lane.used, slot)).min();
         let (_, slot) = oldest.ok_or(Denied::Limit { what: "call classes", max: CLASSES_MAX })?;
         self.remove_class(slot);
         Ok(())
@@ -103,12 +104,14 @@ impl Acd {
 
     fn add_class(&mut self, queue: QueueId, priority: i32, extra: Vec<Skill>, at: usize) -> Slot {
         let used = self.call_seq;
-        let class = Class { queue, priority, extra, edges: Vec::new(), line: Line::EMPTY, calls: 0, used };
-        let slot = self.classes.insert(class);
+        let slot = self.classes.insert(Class { priority, extra, edges: Vec::new() });
+        let lane = Lane { queue, line: Line::EMPTY, calls: 0, idle_groups: 0, staffed_groups: 0, timed: false, used };
         if self.fronts.len() <= slot as usize {
             self.fronts.push(Front::EMPTY);
+            self.lanes.push(lane);
         }
         self.fronts[slot as usize] = Front::EMPTY;
+        self.lanes[slot as usize] = lane;
         self.queue_mut(queue).classes.insert(at, slot);
         self.connect_class(slot);
         slot
@@ -117,14 +120,15 @@ impl Acd {
     fn remove_class(&mut self, slot: Slot) {
         self.disconnect_class(slot);
         self.heads.clear(slot);
-        let class = self.classes.remove(slot);
-        self.queue_mut(class.queue).classes.retain(|&c| c != slot);
+        self.classes.remove(slot);
+        self.queue_mut(self.lanes[slot as usize].queue).classes.retain(|&c| c != slot);
     }
 
     /// Compiles the edges of one class.
     fn connect_class(&mut self, slot: Slot) {
         let class = &self.classes[slot];
-        let spec = &self.queue_ref(class.queue).spec;
+        let spec = &self.queue_ref(self.lanes[slot as usize].queue).spec;
+        let timed = spec.wait_max.is_some() || !spec.relax.is_empty();
         let mut edges: Vec<ToGroup> = Vec::new();
         for (group, members) in self.groups.iter() {
             if let Some((rank, min_age)) = class::fit(spec, &class.extra, &members.skills) {
@@ -135,19 +139,20 @@ impl Acd {
         let ageing = class::ageing(spec, class.priority);
         let front = &mut self.fronts[slot as usize];
         (front.base, front.rate) = ageing;
-        (front.idle_groups, front.staffed_groups) = (0, 0);
+        let lane = &mut self.lanes[slot as usize];
+        (lane.idle_groups, lane.staffed_groups, lane.timed) = (0, 0, timed);
         for edge in &edges {
             let group = &mut self.groups[edge.group];
-            group.edges.push(ToClass { class: slot, min_age: edge.min_age });
-            front.idle_groups += u32::from(self.idle[edge.group as usize].count > 0);
-            front.staffed_groups += u32::from(group.signed_in > 0);
+            group.connect(slot, edge.min_age);
+            lane.idle_groups += u32::from(self.idle[edge.group as usize].count > 0);
+            lane.staffed_groups += u32::from(group.signed_in > 0);
         }
         self.classes[slot].edges = edges;
     }
 
     fn disconnect_class(&mut self, slot: Slot) {
         for edge in std::mem::take(&mut self.classes[slot].edges) {
-            self.groups[edge.group].edges.retain(|e| e.class != slot);
+            self.groups[edge.group].disconnect(slot);
         }
     }
 
@@ -175,7 +180,7 @@ impl Acd {
         if ready {
             self.seek_call(id, out);
         }
-        let classes: Vec<Slot> = self.groups[old].edges.iter().map(|e| e.class).collect();
+        let classes: Vec<Slot> = self.groups[old].classes().collect();
         self.drop_group_if_empty(old);
         self.overflow(self.stranded(&classes), DequeueReason::NoAgents, out);
         Ok(())
@@ -200,9 +205,7 @@ impl Acd {
         if let Some(&slot) = self.group_of.get(&skills) {
             return slot;
         }
-        let group =
-            Group { skills: skills.clone(), edges: Vec::new(), members: 0, signed_in: 0, not_ready: 0, tail: NONE };
-        let slot = self.groups.insert(group);
+        let slot = self.groups.insert(Group::new(skills.clone()));
         if self.idle.len() <= slot as usize {
             self.idle.push(Idle::NOBODY);
         }
@@ -217,7 +220,9 @@ impl Acd {
         let skills = &self.groups[slot].skills;
         let mut edges: Vec<(Slot, ToGroup)> = Vec::new();
         for (class, calls) in self.classes.iter() {
-            if let Some((rank, min_age)) = class::fit(&self.queue_ref(calls.queue).spec, &calls.extra, skills) {
+            if let Some((rank, min_age)) =
+                class::fit(&self.queue_ref(self.lanes[class as usize].queue).spec, &calls.extra, skills)
+            {
                 edges.push((class, ToGroup { group: slot, rank, min_age }));
             }
         }
@@ -225,9 +230,8 @@ impl Acd {
             let ranked = &mut self.classes[class].edges;
             let at = ranked.partition_point(|e| (e.rank, e.group) < (edge.rank, slot));
             ranked.insert(at, edge);
+            self.groups[slot].connect(class, edge.min_age);
         }
-        self.groups[slot].edges =
-            edges.into_iter().map(|(class, edge)| ToClass { class, min_age: edge.min_age }).collect();
     }
 
     fn drop_group_if_empty(&mut self, slot: Slot) {
@@ -236,18 +240,18 @@ impl Acd {
         }
         let group = self.groups.remove(slot);
         self.group_of.remove(&group.skills);
-        for edge in group.edges {
-            self.classes[edge.class].edges.retain(|e| e.group != slot);
+        for class in group.classes() {
+            self.classes[class].edges.retain(|e| e.group != slot);
         }
     }
 
     /// Calls of these classes that nobody signed in may ever take, where that is a reason to overflow.
     pub(crate) fn stranded(&self, classes: &[Slot]) -> Vec<Slot> {
         let stranded = classes.iter().filter(|&&slot| {
-            self.fronts[slot as usize].staffed_groups == 0
-                && self.queue_ref(self.classes[slot].queue).spec.overflow_no_agents
+            self.lanes[slot as usize].staffed_groups == 0
+                && self.queue_ref(self.lanes[slot as usize].queue).spec.overflow_no_agents
         });
-        let calls = stranded.flat_map(|&slot| self.classes[slot].line.iter(&self.calls.slab));
+        let calls = stranded.flat_map(|&slot| self.lanes[slot as usize].line.iter(&self.calls.slab));
         calls.map(|(slot, _)| slot).collect()
     }
 
@@ -258,7 +262,7 @@ impl Acd {
         }
         let absent = self.agents.iter().flatten().filter(|agent| agent.state == State::SignedOut);
         let calls = absent.flat_map(|agent| agent.personal.iter(&self.calls.slab));
-        calls.filter(|(_, call)| self.classes[call.class].queue == queue).map(|(slot, _)| slot).collect()
+        calls.filter(|(_, call)| self.lanes[call.class as usize].queue == queue).map(|(slot, _)| slot).collect()
     }
 }
 

@@ -9,12 +9,39 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Group {
     /// In order.
     pub(crate) skills: Vec<Skill>,
-    pub(crate) edges: Vec<ToClass>,
+    /// Classes whose calls it may take at once.
+    pub(crate) at_once: Vec<Slot>,
+    /// Classes whose calls it may take when they have waited.
+    pub(crate) later: Vec<ToClass>,
     pub(crate) members: u32,
     pub(crate) signed_in: u32,
     pub(crate) not_ready: u32,
     /// End of the idle list; its head is in [`Idle`].
     pub(crate) tail: Slot,
+}
+
+impl Group {
+    pub(crate) fn new(skills: Vec<Skill>) -> Group {
+        let (at_once, later) = (Vec::new(), Vec::new());
+        Group { skills, at_once, later, members: 0, signed_in: 0, not_ready: 0, tail: NONE }
+    }
+
+    /// All classes it may serve.
+    pub(crate) fn classes(&self) -> impl Iterator<Item = Slot> {
+        self.at_once.iter().copied().chain(self.later.iter().map(|edge| edge.class))
+    }
+
+    pub(crate) fn connect(&mut self, class: Slot, min_age: u64) {
+        match min_age {
+            0 => self.at_once.push(class),
+            _ => self.later.push(ToClass { class, min_age }),
+        }
+    }
+
+    pub(crate) fn disconnect(&mut self, class: Slot) {
+        self.at_once.retain(|&c| c != class);
+        self.later.retain(|edge| edge.class != class);
+    }
 }
 
 /// A class this group may serve.

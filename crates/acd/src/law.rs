@@ -47,7 +47,7 @@ impl Acd {
     fn every_offer_has_two_ends(&self) -> Result<(), String> {
         for (slot, call) in self.calls.slab.iter() {
             law(self.calls.find(call.id) == Some(slot), || format!("{} cannot be found", call.id))?;
-            if let Some(agent) = call.ringing {
+            if let Some(agent) = call.ringing() {
                 let rung =
                     self.known_agent(agent).is_ok_and(|a| matches!(&a.state, State::Ringing(w) if w.call == call.id));
                 law(rung, || format!("{} is offered to {agent}, who does not ring", call.id))?;
@@ -55,7 +55,7 @@ impl Acd {
         }
         for agent in self.agents.iter().flatten() {
             let State::Ringing(work) = &agent.state else { continue };
-            let ringing = self.calls.find(work.call).and_then(|slot| self.calls.slab[slot].ringing);
+            let ringing = self.calls.find(work.call).and_then(|slot| self.calls.slab[slot].ringing());
             law(ringing == Some(agent.id), || format!("{} rings for nothing", agent.id))?;
         }
         Ok(())
@@ -63,12 +63,13 @@ impl Acd {
 
     fn lines_hold_each_waiting_call_once(&self) -> Result<(), String> {
         let mut in_line = 0;
-        for (slot, class) in self.classes.iter() {
+        for (slot, _) in self.classes.iter() {
+            let class = &self.lanes[slot as usize];
             in_line += self.walk(&class.line, |call| call.class == slot && call.direct.is_none())?;
             let front = &self.fronts[slot as usize];
-            let head = class.line.iter(&self.calls.slab).next().map(|(_, call)| (call.since.as_micros(), call.seq));
+            let head = class.line.iter(&self.calls.slab).next().map(|(_, call)| call.since.as_micros());
             let right = match head {
-                Some(head) => (front.since, front.seq) == head,
+                Some(head) => front.since == head,
                 None => front.since == u64::MAX,
             };
             law(right && front.head == class.line.head && front.waiting == class.line.len, || format!("front {slot}"))?;
@@ -79,21 +80,21 @@ impl Acd {
             in_line += self.walk(&agent.personal, |call| call.direct == Some(agent.id))?;
         }
         let of = |queue, ringing: bool| {
-            let calls = self.calls.slab.iter().filter(move |(_, c)| c.ringing.is_some() == ringing);
-            calls.filter(|(_, c)| self.classes[c.class].queue == queue).count() as u32
+            let calls = self.calls.slab.iter().filter(move |(_, c)| c.ringing().is_some() == ringing);
+            calls.filter(|(_, c)| self.lanes[c.class as usize].queue == queue).count() as u32
         };
         for queue in self.queues.iter().flatten() {
             let right = (of(queue.spec.id, false), of(queue.spec.id, true)) == (queue.waiting, queue.ringing);
             law(right, || format!("{} counts its calls wrong", queue.spec.id))?;
         }
-        let waiting = self.calls.slab.iter().filter(|(_, call)| call.ringing.is_none()).count();
+        let waiting = self.calls.slab.iter().filter(|(_, call)| call.ringing().is_none()).count();
         law(in_line == waiting, || format!("{in_line} calls in lines, {waiting} waiting"))
     }
 
     fn walk(&self, line: &Line, belongs: impl Fn(&Call) -> bool) -> Result<usize, String> {
         let (mut count, mut prev, mut order) = (0, NONE, None);
         for (slot, call) in line.iter(&self.calls.slab) {
-            let right = belongs(call) && call.ringing.is_none() && call.prev == prev && order < Some(call.order());
+            let right = belongs(call) && call.ringing().is_none() && call.prev == prev && order < Some(call.order());
             law(right, || format!("{} stands wrong in its line", call.id))?;
             (count, prev, order) = (count + 1, slot, Some(call.order()));
         }
@@ -137,21 +138,23 @@ impl Acd {
 
     fn edges_are_as_compiled_anew(&self) -> Result<(), String> {
         for (slot, class) in self.classes.iter() {
-            let spec = &self.queue_ref(class.queue).spec;
+            let spec = &self.queue_ref(self.lanes[slot as usize].queue).spec;
             let front = &self.fronts[slot as usize];
             law((front.base, front.rate) == class::ageing(spec, class.priority), || format!("ageing of class {slot}"))?;
             let (mut edges, mut idle, mut staffed) = (0, 0, 0);
             for (group, members) in self.groups.iter() {
                 let fit = class::fit(spec, &class.extra, &members.skills);
                 let own = class.edges.iter().find(|e| e.group == group).map(|e| (e.rank, e.min_age));
-                let theirs = members.edges.iter().find(|e| e.class == slot).map(|e| e.min_age);
+                let later = members.later.iter().map(|e| (e.class, e.min_age));
+                let theirs = members.at_once.iter().map(|&c| (c, 0)).chain(later).find(|e| e.0 == slot).map(|e| e.1);
                 law(own == fit && theirs == fit.map(|f| f.1), || format!("edge of class {slot} and group {group}"))?;
                 edges += usize::from(fit.is_some());
                 idle += u32::from(fit.is_some() && self.idle[group as usize].count > 0);
                 staffed += u32::from(fit.is_some() && members.signed_in > 0);
             }
             law(edges == class.edges.len() && class.edges.is_sorted_by_key(|e| e.rank), || format!("edges of {slot}"))?;
-            law((idle, staffed) == (front.idle_groups, front.staffed_groups), || format!("counts of class {slot}"))?;
+            let lane = &self.lanes[slot as usize];
+            law((idle, staffed) == (lane.idle_groups, lane.staffed_groups), || format!("counts of class {slot}"))?;
         }
         Ok(())
     }
@@ -161,16 +164,17 @@ impl Acd {
             let wraps = matches!(agent.state, State::WrapUp(_));
             law(self.wrap_ups.at(agent.id.0).is_some() == wraps, || format!("{} has no end of wrap-up", agent.id))?;
         }
-        for (slot, call) in self.calls.slab.iter().filter(|(_, call)| call.ringing.is_none()) {
-            let spec = &self.queue_ref(self.classes[call.class].queue).spec;
+        for (slot, call) in self.calls.slab.iter().filter(|(_, call)| call.ringing().is_none()) {
+            let spec = &self.queue_ref(self.lanes[call.class as usize].queue).spec;
             let overflow = spec.wait_max.map(|wait_max| call.since + wait_max);
             let alarm = if call.direct.is_some() { self.personal.at(slot) } else { self.heads.at(call.class) };
             law(overflow.is_none_or(|due| alarm.is_some_and(|at| at <= due)), || format!("{} may wait on", call.id))?;
             let step = spec.relax.iter().map(|step| call.since + step.0).find(|&at| at > self.now);
-            let timed =
-                slot != self.classes[call.class].line.head || step.is_none_or(|due| alarm.is_some_and(|at| at <= due));
+            let timed = slot != self.lanes[call.class as usize].line.head
+                || step.is_none_or(|due| alarm.is_some_and(|at| at <= due));
             law(timed, || format!("{} would be relaxed late", call.id))?;
         }
+        law(self.poll_timeout().is_none_or(|due| self.wake <= due), || "nobody would wake up".into())?;
         let due = self.poll_timeout().is_some_and(|due| due <= self.now);
         law(!due, || "something is overdue".into())
     }

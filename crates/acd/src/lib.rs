@@ -14,6 +14,7 @@ mod class;
 mod command;
 mod graph;
 mod group;
+mod index;
 mod law;
 mod lifecycle;
 mod matching;

@@ -66,10 +66,10 @@ impl Acd {
     }
 
     pub(crate) fn accepted(&mut self, call: CallId, agent: AgentId, out: &mut Vec<Decision>) -> Result<(), Denied> {
-        let (slot, work) = self.offered(call, agent)?;
+        let slot = self.offered(call, agent)?;
         self.take_back(slot);
         self.forget(slot);
-        self.enter(agent, State::Talking(work), out);
+        self.go_on(agent, State::Talking, out);
         Ok(())
     }
 
@@ -80,7 +80,7 @@ impl Acd {
         outcome: OfferOutcome,
         out: &mut Vec<Decision>,
     ) -> Result<(), Denied> {
-        let (slot, _) = self.offered(call, agent)?;
+        let slot = self.offered(call, agent)?;
         let reason = match outcome {
             OfferOutcome::NoAnswer => "no_answer",
             OfferOutcome::Refused => "refused",
@@ -96,15 +96,16 @@ impl Acd {
 
     pub(crate) fn leave(&mut self, call: CallId, out: &mut Vec<Decision>) -> Result<(), Denied> {
         let slot = self.calls.find(call).ok_or(Denied::UnknownCall(call))?;
-        let Some(agent) = self.calls.slab[slot].ringing else {
+        let Some(agent) = self.calls.slab[slot].ringing() else {
             self.unlink(slot);
             self.forget(slot);
             return Ok(());
         };
-        let (_, work) = self.offered(call, agent)?;
+        let State::Ringing(work) = &self.agent_ref(agent).state else { return self.wrong_state(agent) };
+        let after = work.after.clone();
         self.take_back(slot);
         self.forget(slot);
-        match work.after {
+        match after {
             // It was no contact: the agent keeps the turn.
             After::Ready => self.seek_or_idle(agent, out),
             After::NotReady(reason) => self.enter(agent, State::NotReady(reason), out),
@@ -115,13 +116,14 @@ impl Acd {
 
     pub(crate) fn released(&mut self, agent: AgentId, out: &mut Vec<Decision>) -> Result<(), Denied> {
         let State::Talking(work) = &self.known_agent(agent)?.state else { return self.wrong_state(agent) };
-        let work = work.clone();
         if work.wrap_up == Duration::ZERO || work.after == After::SignedOut {
-            self.resume(agent, work.after, out);
+            let after = work.after.clone();
+            self.resume(agent, after, out);
         } else {
             let until = self.now + work.wrap_up;
-            self.enter(agent, State::WrapUp(work), out);
+            self.go_on(agent, State::WrapUp, out);
             self.wrap_ups.set(agent.0, until);
+            self.wake = self.wake.min(until);
         }
         Ok(())
     }
@@ -134,7 +136,7 @@ impl Acd {
             State::WrapUp(work) => (work.wrap_up, work.after.clone()),
             _ => return self.wrong_state(agent),
         };
-        let work = Work { call, queue: None, began: self.now, wrap_up, after };
+        let work = Work { call, slot: NONE, queue: None, began: self.now, wrap_up, after };
         self.enter(agent, State::Talking(work), out);
         Ok(())
     }
@@ -174,7 +176,7 @@ impl Acd {
         }
         let group = &self.groups[self.agent_ref(agent).group];
         let classes: Vec<Slot> = match group.signed_in {
-            0 => group.edges.iter().map(|e| e.class).collect(),
+            0 => group.classes().collect(),
             _ => Vec::new(),
         };
         let mut calls = self.stranded(&classes);
@@ -185,24 +187,28 @@ impl Acd {
     /// Calls that wait for this agent in queues that do not let them wait for somebody absent.
     fn personal_of(&self, agent: AgentId) -> Vec<Slot> {
         let line = self.agent_ref(agent).personal.iter(&self.calls.slab);
-        let impatient = line.filter(|(_, call)| self.queue_ref(self.classes[call.class].queue).spec.overflow_no_agents);
+        let impatient =
+            line.filter(|(_, call)| self.queue_ref(self.lanes[call.class as usize].queue).spec.overflow_no_agents);
         impatient.map(|(slot, _)| slot).collect()
     }
 
     /// The call is being offered to this agent.
-    fn offered(&self, call: CallId, agent: AgentId) -> Result<(Slot, Work), Denied> {
-        let slot = self.calls.find(call).ok_or(Denied::UnknownCall(call))?;
-        match &self.known_agent(agent)?.state {
-            State::Ringing(work) if work.call == call => Ok((slot, work.clone())),
-            state => Err(Denied::WrongState { agent, state: state.kind() }),
+    fn offered(&self, call: CallId, agent: AgentId) -> Result<Slot, Denied> {
+        if let Ok(Agent { state: State::Ringing(work), .. }) = self.known_agent(agent)
+            && work.call == call
+        {
+            return Ok(work.slot);
         }
+        self.calls.find(call).ok_or(Denied::UnknownCall(call))?;
+        let state = self.known_agent(agent)?.state.kind();
+        Err(Denied::WrongState { agent, state })
     }
 
     /// The offer is over; the call is in no line yet.
     fn take_back(&mut self, slot: Slot) {
         let call = &mut self.calls.slab[slot];
-        call.ringing = None;
-        let queue = self.classes[call.class].queue;
+        call.ring(None);
+        let queue = self.lanes[call.class as usize].queue;
         self.queue_mut(queue).ringing -= 1;
     }
 
@@ -210,7 +216,19 @@ impl Acd {
         Err(Denied::WrongState { agent, state: self.agent_ref(agent).state.kind() })
     }
 
-    /// The one place where an agent's state changes.
+    /// The same call in the next state: no list and no count changes.
+    fn go_on(&mut self, agent: AgentId, next: fn(Work) -> State, out: &mut Vec<Decision>) {
+        let now = self.now;
+        let entered = self.agent_mut(agent);
+        entered.since = now;
+        entered.state = match std::mem::replace(&mut entered.state, State::SignedOut) {
+            State::Ringing(work) | State::Talking(work) => next(work),
+            other => other,
+        };
+        out.push(Decision::Agent { agent, state: entered.state.kind(), reason: None });
+    }
+
+    /// The one place where an agent's state changes, but for `go_on`.
     pub(crate) fn enter(&mut self, agent: AgentId, state: State, out: &mut Vec<Decision>) {
         let now = self.now;
         let entered = self.agent_mut(agent);
@@ -272,10 +290,13 @@ impl Acd {
             _ => return,
         }
         let (staffed, absent) = (to != AgentState::SignedOut && group.signed_in == 1, group.signed_in == 0);
-        for edge in &group.edges {
-            let front = &mut self.fronts[edge.class as usize];
-            front.staffed_groups += u32::from(staffed);
-            front.staffed_groups -= u32::from(absent);
+        if !staffed && !absent {
+            return;
+        }
+        for class in group.classes() {
+            let lane = &mut self.lanes[class as usize];
+            lane.staffed_groups += u32::from(staffed);
+            lane.staffed_groups -= u32::from(absent);
         }
     }
 
@@ -301,8 +322,8 @@ impl Acd {
         }
         self.idle[group as usize].count += 1;
         if idle.count == 0 {
-            for edge in &self.groups[group].edges {
-                self.fronts[edge.class as usize].idle_groups += 1;
+            for class in self.groups[group].classes() {
+                self.lanes[class as usize].idle_groups += 1;
             }
         }
     }
@@ -322,8 +343,8 @@ impl Acd {
         }
         self.idle[group as usize].count -= 1;
         if self.idle[group as usize].count == 0 {
-            for edge in &self.groups[group].edges {
-                self.fronts[edge.class as usize].idle_groups -= 1;
+            for class in self.groups[group].classes() {
+                self.lanes[class as usize].idle_groups -= 1;
             }
         }
     }

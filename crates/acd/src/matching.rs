@@ -6,7 +6,7 @@ use crate::call::Call;
 use crate::class::Front;
 use crate::command::{AgentChoice, Decision, Denied, Enqueue};
 use crate::queue::normalised;
-use crate::slab::{NONE, Slot};
+use crate::slab::{NONE, Slab, Slot};
 use busyhour_model::{AgentId, Candidate, DequeueReason, Name, QueueId, Why};
 use std::cmp::Ordering;
 
@@ -15,27 +15,32 @@ use std::cmp::Ordering;
 struct Bid {
     score: f64,
     since: u64,
-    seq: u64,
     call: Slot,
     class: Slot,
     min_age: u64,
 }
 
 impl Bid {
-    /// Higher score first; at the same score who waits longer, then who came first.
-    fn order(&self, other: &Bid) -> Ordering {
-        other.score.total_cmp(&self.score).then((self.since, self.seq).cmp(&(other.since, other.seq)))
-    }
+    /// Loses against everybody.
+    const NONE: Bid = Bid { score: f64::NEG_INFINITY, since: u64::MAX, call: NONE, class: NONE, min_age: 0 };
 
-    fn beats(&self, other: Option<Bid>) -> bool {
-        other.is_none_or(|other| self.order(&other) == Ordering::Less)
+    /// Higher score first; at the same score who waits longer, then who came first.
+    #[inline]
+    fn beats(&self, other: &Bid, calls: &Slab<Call>) -> bool {
+        if self.score != other.score {
+            return self.score > other.score;
+        }
+        match self.since == other.since {
+            false => self.since < other.since,
+            true => other.call == NONE || calls[self.call].seq < calls[other.call].seq,
+        }
     }
 }
 
 /// What an agent could take.
 struct Bids {
-    best: Option<Bid>,
-    second: Option<Bid>,
+    best: Bid,
+    second: Bid,
     waiting: u32,
 }
 
@@ -64,10 +69,11 @@ impl Acd {
         let class = self.class_for(queue, wish.priority, normalised(wish.required))?;
         self.call_seq += 1;
         let seq = self.call_seq;
-        self.classes[class].calls += 1;
-        self.classes[class].used = seq;
+        let lane = &mut self.lanes[class as usize];
+        lane.calls += 1;
+        lane.used = seq;
         let since = wish.since.min(self.now);
-        let call = Call { id: wish.call, since, seq, class, prev: NONE, next: NONE, direct: wish.agent, ringing: None };
+        let call = Call::new(wish.call, since, seq, class, wish.agent);
         let slot = self.calls.insert(call);
         self.admit(slot, true, out);
         Ok(())
@@ -79,13 +85,13 @@ impl Acd {
             return self.offer(slot, agent, why, out);
         }
         let call = &self.calls.slab[slot];
-        let queue = self.queue_ref(self.classes[call.class].queue);
+        let queue = self.queue_ref(self.lanes[call.class as usize].queue);
         let (absent, crowded) = match call.direct {
             Some(agent) => {
                 let agent = self.agent_ref(agent);
                 (agent.state == State::SignedOut, agent.personal.len >= PERSONAL_MAX)
             }
-            None => (self.fronts[call.class as usize].staffed_groups == 0, false),
+            None => (self.lanes[call.class as usize].staffed_groups == 0, false),
         };
         let full = crowded || queue.spec.waiting_max.is_some_and(|max| queue.waiting >= max);
         let reason = match (absent && queue.spec.overflow_no_agents, full && new) {
@@ -108,10 +114,8 @@ impl Acd {
                 (&self.rules.direct_agent, free.then_some(Found { agent, idle: 1, runner_up: None })?)
             }
             // Whoever fits this call would fit the head of its class, which waits: so nobody idle does.
-            None if front.idle_groups == 0 || (front.since, front.seq) < (call.since.as_micros(), call.seq) => {
-                return None;
-            }
-            None => (self.choice_rule(self.classes[call.class].queue), self.best_agent(call)?),
+            None if self.lanes[call.class as usize].idle_groups == 0 || self.has_before(call) => return None,
+            None => (self.choice_rule(self.lanes[call.class as usize].queue), self.best_agent(call)?),
         };
         let why = Why {
             rule: rule.clone(),
@@ -122,6 +126,15 @@ impl Acd {
             runner_up: found.runner_up.map(Candidate::Agent),
         };
         Some((found.agent, why))
+    }
+
+    /// Somebody of its class waits who comes before this call.
+    fn has_before(&self, call: &Call) -> bool {
+        let front = &self.fronts[call.class as usize];
+        match front.since.cmp(&call.since.as_micros()) {
+            Ordering::Equal => self.calls.slab[front.head].seq < call.seq,
+            order => order == Ordering::Less,
+        }
     }
 
     fn choice_rule(&self, queue: QueueId) -> &Name {
@@ -167,14 +180,9 @@ impl Acd {
         let seeker = self.agent_ref(agent);
         let personal = seeker.personal;
         let bids = self.bids(seeker.group);
-        let (slot, rule, runner_up) = match (personal.head, bids.best) {
-            (NONE, None) => return false,
-            (NONE, Some(best)) => {
-                let next = self.next_bid(&best).filter(|next| next.beats(bids.second));
-                let second = next.or(bids.second);
-                let runner_up = second.map(|bid| Candidate::Call(self.calls.slab[bid.call].id, bid.score));
-                (best.call, &self.rules.highest_score, runner_up)
-            }
+        let (slot, rule, runner_up) = match (personal.head, bids.best.call) {
+            (NONE, NONE) => return false,
+            (NONE, best) => (best, &self.rules.highest_score, self.next_best(&bids)),
             (head, _) => (head, &self.rules.direct_agent, None),
         };
         let call = &self.calls.slab[slot];
@@ -194,35 +202,38 @@ impl Acd {
     /// The heads this group may serve now.
     fn bids(&self, group: Slot) -> Bids {
         let now = self.now.as_micros();
-        let mut bids = Bids { best: None, second: None, waiting: 0 };
-        for edge in &self.groups[group].edges {
-            let front = &self.fronts[edge.class as usize];
+        let mut bids = Bids { best: Bid::NONE, second: Bid::NONE, waiting: 0 };
+        let group = &self.groups[group];
+        for &class in &group.at_once {
             // An empty class has `since` at the end of time.
-            if front.since.saturating_add(edge.min_age) > now {
-                continue;
+            let front = &self.fronts[class as usize];
+            if front.since <= now {
+                bids.add(front.bid(class, 0, now), front.waiting, &self.calls.slab);
             }
-            bids.waiting += front.waiting;
-            let bid = front.bid(edge.class, edge.min_age, now);
-            if bid.beats(bids.best) {
-                (bids.best, bids.second) = (Some(bid), bids.best);
-            } else if bid.beats(bids.second) {
-                bids.second = Some(bid);
+        }
+        for edge in &group.later {
+            let front = &self.fronts[edge.class as usize];
+            if front.since.saturating_add(edge.min_age) <= now {
+                bids.add(front.bid(edge.class, edge.min_age, now), front.waiting, &self.calls.slab);
             }
         }
         bids
     }
 
-    /// The call behind this head, if the same agent may take it.
-    fn next_bid(&self, head: &Bid) -> Option<Bid> {
-        let slot = self.calls.slab[head.call].next;
-        if slot == NONE {
-            return None;
+    /// The call that would have been chosen otherwise: the best head of another class or the one behind the best.
+    fn next_best(&self, bids: &Bids) -> Option<Candidate> {
+        let mut second = bids.second;
+        let slot = self.calls.slab[bids.best.call].next;
+        if slot != NONE {
+            let now = self.now.as_micros();
+            let since = self.calls.slab[slot].since.as_micros();
+            let score = self.fronts[bids.best.class as usize].score(now, since);
+            let next = Bid { score, since, call: slot, ..bids.best };
+            if since.saturating_add(next.min_age) <= now && next.beats(&second, &self.calls.slab) {
+                second = next;
+            }
         }
-        let now = self.now.as_micros();
-        let call = &self.calls.slab[slot];
-        let since = call.since.as_micros();
-        let score = self.fronts[head.class as usize].score(now, since);
-        (since.saturating_add(head.min_age) <= now).then_some(Bid { score, since, seq: call.seq, call: slot, ..*head })
+        (second.call != NONE).then(|| Candidate::Call(self.calls.slab[second.call].id, second.score))
     }
 
     /// Matches heads of these classes to idle agents until none is left that fits, highest score first.
@@ -232,11 +243,11 @@ impl Acd {
             let mut best: Option<(Bid, AgentId)> = None;
             for &class in classes {
                 let front = &self.fronts[class as usize];
-                if front.head == NONE || front.idle_groups == 0 {
+                if front.head == NONE || self.lanes[class as usize].idle_groups == 0 {
                     continue;
                 }
                 let bid = front.bid(class, 0, now);
-                if bid.beats(best.map(|b| b.0))
+                if best.is_none_or(|(best, _)| bid.beats(&best, &self.calls.slab))
                     && let Some(found) = self.best_agent(&self.calls.slab[front.head])
                 {
                     best = Some((bid, found.agent));
@@ -253,14 +264,14 @@ impl Acd {
     /// Rings the agent. The call is in no line.
     fn offer(&mut self, slot: Slot, agent: AgentId, why: Why, out: &mut Vec<Decision>) {
         let call = &mut self.calls.slab[slot];
-        call.ringing = Some(agent);
+        call.ring(Some(agent));
         let id = call.id;
-        let queue = self.classes[call.class].queue;
+        let queue = self.lanes[call.class as usize].queue;
         let began = self.now;
         let entry = self.queue_mut(queue);
         entry.ringing += 1;
         let wrap_up = entry.spec.wrap_up;
-        let work = Work { call: id, queue: Some(queue), began, wrap_up, after: After::Ready };
+        let work = Work { call: id, slot, queue: Some(queue), began, wrap_up, after: After::Ready };
         self.enter(agent, State::Ringing(work), out);
         out.push(Decision::Offer { call: id, queue, agent, why });
     }
@@ -269,7 +280,7 @@ impl Acd {
     fn link(&mut self, slot: Slot) {
         let call = &self.calls.slab[slot];
         let (class, since) = (call.class, call.since);
-        let queue = self.classes[class].queue;
+        let queue = self.lanes[class as usize].queue;
         let entry = self.queue_mut(queue);
         entry.waiting += 1;
         let wait_max = entry.spec.wait_max;
@@ -279,10 +290,11 @@ impl Acd {
                 agent.personal.insert(&mut self.calls.slab, slot);
                 if let Some(wait_max) = wait_max {
                     self.personal.set(slot, since + wait_max);
+                    self.wake = self.wake.min(since + wait_max);
                 }
             }
             None => {
-                self.classes[class].line.insert(&mut self.calls.slab, slot);
+                self.lanes[class as usize].line.insert(&mut self.calls.slab, slot);
                 self.refresh(class);
             }
         }
@@ -291,7 +303,7 @@ impl Acd {
     /// Takes a waiting call out of its line.
     pub(crate) fn unlink(&mut self, slot: Slot) {
         let class = self.calls.slab[slot].class;
-        let queue = self.classes[class].queue;
+        let queue = self.lanes[class as usize].queue;
         self.queue_mut(queue).waiting -= 1;
         match self.calls.slab[slot].direct {
             Some(agent) => {
@@ -300,7 +312,7 @@ impl Acd {
                 self.personal.clear(slot);
             }
             None => {
-                self.classes[class].line.remove(&mut self.calls.slab, slot);
+                self.lanes[class as usize].line.remove(&mut self.calls.slab, slot);
                 self.refresh(class);
             }
         }
@@ -309,13 +321,13 @@ impl Acd {
     /// Forgets a call that is in no line.
     pub(crate) fn forget(&mut self, slot: Slot) -> Call {
         let call = self.calls.remove(slot);
-        self.classes[call.class].calls -= 1;
+        self.lanes[call.class as usize].calls -= 1;
         call
     }
 
     /// The line of the class changed.
     fn refresh(&mut self, class: Slot) {
-        let line = &self.classes[class].line;
+        let line = &self.lanes[class as usize].line;
         let front = &mut self.fronts[class as usize];
         front.waiting = line.len;
         if front.head == line.head {
@@ -327,39 +339,58 @@ impl Acd {
             return;
         }
         let head = &self.calls.slab[line.head];
-        (front.since, front.seq) = (head.since.as_micros(), head.seq);
-        self.arm(class);
+        front.since = head.since.as_micros();
+        if self.lanes[class as usize].timed {
+            self.arm(class);
+        }
     }
 
     /// Sets the alarm of a class to the next relaxation or overflow of its head, unless it rings before that anyway.
     pub(crate) fn arm(&mut self, class: Slot) {
-        let Some(head) = self.classes[class].line.iter(&self.calls.slab).next() else { return };
+        let Some(head) = self.lanes[class as usize].line.iter(&self.calls.slab).next() else { return };
         let since = head.1.since;
-        let spec = &self.queue_ref(self.classes[class].queue).spec;
+        let spec = &self.queue_ref(self.lanes[class as usize].queue).spec;
         let step = spec.relax.iter().map(|step| since + step.0).find(|&at| at > self.now);
         let overflow = spec.wait_max.map(|wait_max| since + wait_max);
         let Some(due) = step.into_iter().chain(overflow).min() else { return };
         if self.heads.at(class).is_none_or(|at| at > due) {
             self.heads.set(class, due);
+            self.wake = self.wake.min(due);
         }
     }
 
     /// Sets the alarms of the calls of this queue on personal lists.
     pub(crate) fn time_personal_calls(&mut self, queue: QueueId) {
         let wait_max = self.queue_ref(queue).spec.wait_max;
-        let waiting = self.calls.slab.iter().filter(|(_, call)| call.direct.is_some() && call.ringing.is_none());
-        for (slot, call) in waiting.filter(|(_, call)| self.classes[call.class].queue == queue) {
+        let waiting = self.calls.slab.iter().filter(|(_, call)| call.direct.is_some() && call.ringing().is_none());
+        for (slot, call) in waiting.filter(|(_, call)| self.lanes[call.class as usize].queue == queue) {
             match wait_max {
-                Some(wait_max) => self.personal.set(slot, call.since + wait_max),
+                Some(wait_max) => {
+                    self.personal.set(slot, call.since + wait_max);
+                    self.wake = self.wake.min(call.since + wait_max);
+                }
                 None => self.personal.clear(slot),
             }
         }
     }
 }
 
+impl Bids {
+    #[inline]
+    fn add(&mut self, bid: Bid, waiting: u32, calls: &Slab<Call>) {
+        self.waiting += waiting;
+        if bid.beats(&self.best, calls) {
+            (self.best, self.second) = (bid, self.best);
+        } else if bid.beats(&self.second, calls) {
+            self.second = bid;
+        }
+    }
+}
+
 impl Front {
+    #[inline]
     fn bid(&self, class: Slot, min_age: u64, now: u64) -> Bid {
         let score = self.score(now, self.since);
-        Bid { score, since: self.since, seq: self.seq, call: self.head, class, min_age }
+        Bid { score, since: self.since, call: self.head, class, min_age }
     }
 }

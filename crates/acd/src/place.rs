@@ -3,6 +3,7 @@
 use crate::acd::Acd;
 use crate::call::Call;
 use crate::command::Place;
+use crate::group::Group;
 use crate::slab::Slot;
 use busyhour_model::{CallId, Time};
 use std::collections::BTreeSet;
@@ -17,7 +18,7 @@ impl Acd {
     pub fn place(&self, now: Time, call: CallId) -> Option<Place> {
         let now = now.max(self.now);
         let call = &self.calls.slab[self.calls.find(call)?];
-        if call.ringing.is_some() {
+        if call.ringing().is_some() {
             return None;
         }
         if let Some(agent) = call.direct {
@@ -32,8 +33,8 @@ impl Acd {
     /// Classes that share somebody signed in with the class of this call, and that class itself.
     fn rivals(&self, call: &Call) -> BTreeSet<Slot> {
         let groups = self.classes[call.class].edges.iter().map(|edge| &self.groups[edge.group]);
-        let shared = groups.filter(|group| group.signed_in > 0).flat_map(|group| &group.edges);
-        shared.map(|edge| edge.class).chain([call.class]).collect()
+        let shared = groups.filter(|group| group.signed_in > 0).flat_map(Group::classes);
+        shared.chain([call.class]).collect()
     }
 
     /// Calls of that class which beat this call now.
@@ -43,12 +44,12 @@ impl Acd {
             (-score, call.since, call.seq)
         };
         let own = key(call);
-        self.classes[class].line.iter(&self.calls.slab).take_while(|(_, other)| key(other) < own).count() as u32
+        self.lanes[class as usize].line.iter(&self.calls.slab).take_while(|(_, other)| key(other) < own).count() as u32
     }
 
     fn wait(&self, call: &Call, ahead: u32, now: Time) -> Option<Duration> {
         let class = &self.classes[call.class];
-        let seconds = self.queue_ref(class.queue).handling.seconds()?;
+        let seconds = self.queue_ref(self.lanes[call.class as usize].queue).handling.seconds()?;
         let age = now.since(call.since).as_micros() as u64;
         let fitting = class.edges.iter().filter(|edge| edge.min_age <= age).map(|edge| &self.groups[edge.group]);
         let at_work: u32 = fitting.map(|group| group.signed_in - group.not_ready).sum();

@@ -47,7 +47,7 @@ impl Acd {
 
     /// All calls that wait or are offered, with their queue and the agent they are offered to. In no useful order.
     pub fn waiting(&self) -> impl Iterator<Item = (CallId, QueueId, Option<AgentId>)> {
-        self.calls.slab.iter().map(|(_, call)| (call.id, self.classes[call.class].queue, call.ringing))
+        self.calls.slab.iter().map(|(_, call)| (call.id, self.lanes[call.class as usize].queue, call.ringing()))
     }
 
     /// How much there is of everything.
@@ -69,7 +69,7 @@ impl Acd {
         let heads = queue.classes.iter().map(|&class| &self.fronts[class as usize]);
         let in_line = heads.filter(|front| front.waiting > 0).map(|front| Time::from_micros(front.since));
         let personal = self.agents.iter().flatten().flat_map(|agent| agent.personal.iter(&self.calls.slab));
-        let direct = personal.filter(|(_, call)| self.classes[call.class].queue == queue.spec.id);
+        let direct = personal.filter(|(_, call)| self.lanes[call.class as usize].queue == queue.spec.id);
         QueueView {
             queue: queue.spec.id,
             waiting: queue.waiting,
