@@ -53,7 +53,7 @@ pub fn worker(data: &[u8]) {
     worker.handle_command(now, Command::Bridge { a: LegId(1), b: LegId(2) });
     for packet in data.split(|byte| *byte == 0xaa) {
         let which = packet.len() % 2;
-        now = now + std::time::Duration::from_millis(packet.len() as u64);
+        now += std::time::Duration::from_millis(packet.len() as u64);
         match packet.first() {
             Some(byte) if byte % 4 == 3 => worker.handle_rtcp(now, LegId(which as u64 + 1), peers[which], packet),
             _ => worker.handle_rtp(now, LegId(which as u64 + 1), peers[which], packet),

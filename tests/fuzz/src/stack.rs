@@ -16,7 +16,7 @@ pub fn stack(data: &[u8]) {
     let mut now = Time::from_secs(1);
     for datagram in data.split(|byte| *byte == 0) {
         stack.handle_datagram(now, flow, datagram);
-        now = now + Duration::from_millis(100);
+        now += Duration::from_millis(100);
         drain(&mut stack);
     }
     for _ in 0..10_000 {
