@@ -22,6 +22,8 @@ fn every_call_is_answered_heard_both_ways_recorded_and_put_away() {
     }
     assert_eq!((&summary["failed"], &summary["abandoned"], &summary["seed"]), (&0.into(), &0.into(), &7.into()));
     assert!(summary["setup_ms"]["p99"].as_f64().unwrap() > 0.0, "{summary:#}");
+    let cpu = |field: &str| summary[field].as_f64().unwrap();
+    assert!(cpu("control_cpu_ms_per_call") <= cpu("cpu_ms_per_call"), "{summary:#}");
     assert!(said.contains("callers dial 95118"), "{said}");
 }
 

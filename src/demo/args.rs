@@ -39,6 +39,7 @@ The JSON summary:
   offer_ms {p50,p99}             the decision to the INVITE at the agent's phone
   voice_through_ms {p50,p99}     agent's answer to the agent's voice at the caller
   cpu_ms_per_call                CPU time of the switch (control and media threads; not the simulated peers) per call
+  control_cpu_ms_per_call        of that, the control thread: signalling, menu, routing, facts
   leaks {calls,legs,dialogs,ports}  what the switch still holds after the last call
   records                        call records written; missing and incomplete ones are among the failures
   failed, failures[]             how many things went wrong; the first twenty in words

@@ -101,7 +101,7 @@ struct Show {
     table: Table,
     tally: Tally,
     /// When calling began, and the CPU time spent before.
-    started: Option<(Instant, Duration)>,
+    started: Option<(Instant, (Duration, Duration))>,
     interrupted: bool,
     all_dialled: bool,
 }
@@ -109,7 +109,7 @@ struct Show {
 impl Show {
     fn play(mut self, args: &Args, seed: u64) -> anyhow::Result<ExitCode> {
         if self.assemble(args.agents) {
-            self.started = Some((Instant::now(), self.switch.cpu()));
+            self.started = Some((Instant::now(), self.switch.desk().cpu()));
             self.load.stage.send_replace(Stage::Calling);
             self.calls(args)?;
         }
@@ -144,8 +144,10 @@ impl Show {
     }
 
     /// Time and CPU since calling began.
-    fn spent(&self) -> (Duration, Duration) {
-        self.started.map_or_else(Default::default, |(at, cpu)| (at.elapsed(), self.switch.cpu().saturating_sub(cpu)))
+    fn spent(&self) -> (Duration, (Duration, Duration)) {
+        let Some((at, before)) = self.started else { return Default::default() };
+        let (control, media) = self.switch.desk().cpu();
+        (at.elapsed(), (control.saturating_sub(before.0), media.saturating_sub(before.1)))
     }
 
     /// Waits until every phone is registered and every agent ready.

@@ -41,6 +41,7 @@ pub(super) struct Summary {
     offer_ms: Percentiles,
     voice_through_ms: Percentiles,
     cpu_ms_per_call: f64,
+    control_cpu_ms_per_call: f64,
     leaks: Leaks,
     records: u64,
     failed: u64,
@@ -56,12 +57,13 @@ pub(super) struct Run {
     pub(super) agents: u32,
     pub(super) seed: u64,
     pub(super) elapsed: Duration,
-    pub(super) cpu: Duration,
+    /// CPU time of the control thread and of the media threads.
+    pub(super) cpu: (Duration, Duration),
 }
 
 impl Summary {
     pub(super) fn new(tally: Tally, vitals: Vitals, run: Run) -> Summary {
-        let per_call = 1000.0 * run.cpu.as_secs_f64() / tally.dialled.max(1) as f64;
+        let per_call = |cpu: Duration| (cpu.as_secs_f64() * 1e6 / tally.dialled.max(1) as f64).round() / 1000.0;
         Summary {
             calls: tally.dialled,
             answered: tally.answered,
@@ -71,7 +73,8 @@ impl Summary {
             match_latency_us: Percentiles::of(&tally.matching, 1.0),
             offer_ms: Percentiles::of(&tally.offer, 1000.0),
             voice_through_ms: Percentiles::of(&tally.through, 1000.0),
-            cpu_ms_per_call: (per_call * 1000.0).round() / 1000.0,
+            cpu_ms_per_call: per_call(run.cpu.0 + run.cpu.1),
+            control_cpu_ms_per_call: per_call(run.cpu.0),
             leaks: Leaks {
                 calls: vitals.calls,
                 legs: vitals.legs,
@@ -106,14 +109,15 @@ impl Summary {
         let mut text = format!(
             "\n{} calls in {} s: {} answered, {} heard both ways, {} records, {} failures\n\
              left behind: {calls} calls, {legs} legs, {dialogs} dialogs, {ports} ports\n\
-             the switch spent {} ms of CPU per call, sound included",
+             the switch spent {} ms of CPU per call, {} ms of it on signalling and routing",
             self.calls,
             self.seconds,
             self.answered,
             self.two_way_audio,
             self.records,
             self.failed,
-            self.cpu_ms_per_call
+            self.cpu_ms_per_call,
+            self.control_cpu_ms_per_call
         );
         text.extend(self.failures.iter().map(|f| format!("\n  failed: {f}")));
         text

@@ -32,7 +32,7 @@ impl Table {
     }
 
     /// Draws the present state; `elapsed` since the first call, `cpu` spent by the switch since then.
-    pub(super) fn draw(&mut self, tally: &Tally, elapsed: Duration, cpu: Duration) -> io::Result<()> {
+    pub(super) fn draw(&mut self, tally: &Tally, elapsed: Duration, cpu: (Duration, Duration)) -> io::Result<()> {
         let lines = lines(tally, elapsed, cpu);
         if !self.in_place {
             if elapsed >= self.plain_at {
@@ -53,7 +53,7 @@ impl Table {
 }
 
 /// Every line fits into 80 columns; a longer one would break and spoil the drawing in place.
-fn lines(tally: &Tally, elapsed: Duration, cpu: Duration) -> Vec<(&'static str, String)> {
+fn lines(tally: &Tally, elapsed: Duration, cpu: (Duration, Duration)) -> Vec<(&'static str, String)> {
     let secs = elapsed.as_secs();
     let states = |state| tally.agents.values().filter(|s| **s == state).count();
     let calls = format!(
@@ -77,7 +77,7 @@ fn lines(tally: &Tally, elapsed: Duration, cpu: Duration) -> Vec<(&'static str, 
         let value = |share| samples.percentile(share) as f64 / 1000.0;
         format!("{:.1} ms, 99 % within {:.1} ms: {what}", value(0.5), value(0.99))
     };
-    let share = 100.0 * cpu.as_secs_f64() / elapsed.as_secs_f64().max(0.001);
+    let share = 100.0 * (cpu.0 + cpu.1).as_secs_f64() / elapsed.as_secs_f64().max(0.001);
     vec![
         ("calls", calls),
         ("agents", agents),
