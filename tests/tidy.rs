@@ -134,7 +134,7 @@ fn code(line: &str) -> &str {
 }
 
 #[track_caller]
-fn none(violations: Vec<String>) {
+fn none(violations: &[String]) {
     assert!(violations.is_empty(), "\n{} violation(s):\n{}\n", violations.len(), violations.join("\n"));
 }
 
@@ -190,7 +190,7 @@ fn a_crate_uses_only_the_arrows_it_was_given() {
             }
         }
     }
-    none(violations);
+    none(&violations);
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn every_crate_is_in_the_architecture_table_with_its_arrows() {
             violations.push(format!("tests/tidy.rs:10: crate `{folder}` has no line in ARROWS"));
         }
     }
-    none(violations);
+    none(&violations);
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn versions_of_dependencies_stand_in_the_root_manifest_only() {
             violations.push(format!("{}: the workspace's lints do not apply", spot(&manifest, 1)));
         }
     }
-    none(violations);
+    none(&violations);
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn the_world_does_not_stand_in_crates() {
             violations.extend(found.map(|word| format!("{}: {word}", spot(&path, line))));
         }
     }
-    none(violations);
+    none(&violations);
 }
 
 #[test]
@@ -269,7 +269,7 @@ fn a_hashed_collection_in_crates_names_its_fixed_seed() {
         let lines = before_tests(&text).filter(|(_, line)| hashed(line) && !seeded);
         violations.extend(lines.map(|(line, _)| format!("{}: hashed with a random seed", spot(&path, line))));
     }
-    none(violations);
+    none(&violations);
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn a_file_opens_with_one_sentence_about_itself() {
             violations.push(format!("{}: no `//!` sentence", spot(&path, 1)));
         }
     }
-    none(violations);
+    none(&violations);
 }
 
 #[test]
@@ -299,7 +299,7 @@ fn a_file_is_one_noun_and_short() {
             violations.push(format!("{}: the name says nothing", spot(&path, 1)));
         }
     }
-    none(violations);
+    none(&violations);
 }
 
 #[test]
@@ -321,7 +321,7 @@ fn names_are_the_fields_words() {
             }
         }
     }
-    none(violations);
+    none(&violations);
 }
 
 #[test]
@@ -337,7 +337,7 @@ fn nothing_unfinished_stands_in_the_tree() {
             violations.extend(found.map(|word| format!("{}: {word}", spot(&path, line + 1))));
         }
     }
-    none(violations);
+    none(&violations);
 }
 
 #[test]
@@ -348,7 +348,7 @@ fn unwrap_does_not_stand_outside_tests() {
         let lines = before_tests(&text).filter(|(_, line)| code(line).contains(".unwrap()"));
         violations.extend(lines.map(|(line, _)| format!("{}: unwrap()", spot(&path, line))));
     }
-    none(violations);
+    none(&violations);
 }
 
 #[test]
@@ -366,5 +366,5 @@ fn nothing_names_one_machine_or_another_registry() {
             }
         }
     }
-    none(violations);
+    none(&violations);
 }
