@@ -54,6 +54,7 @@ fn cpu() -> Duration {
     Duration::new(at.tv_sec as u64, at.tv_nsec as u32)
 }
 
+#[allow(clippy::large_enum_variant, reason = "a bench holds a few thousand of them in place")]
 enum Peer {
     Phone(Phone),
     Caller(Caller),

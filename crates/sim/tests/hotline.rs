@@ -48,11 +48,11 @@ fn count(world: &World, fits: impl Fn(&What) -> bool) -> usize {
 }
 
 fn cause(world: &World) -> Cause {
-    let ends = world.facts.iter().filter_map(|fact| match fact.what {
+    let mut ends = world.facts.iter().filter_map(|fact| match fact.what {
         What::Ended { cause, .. } => Some(cause),
         _ => None,
     });
-    ends.last().expect("a call ended")
+    ends.next_back().expect("a call ended")
 }
 
 #[test]

@@ -1,4 +1,9 @@
 //! Many seeds of bad wires, absent agents and impatient callers: the laws hold after every input, and nothing is left.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "seeds are shared out to threads around pure worlds"
+)]
 
 use busyhour_model::{Fact, What};
 use busyhour_sim::{STORM, Scenario, World};
