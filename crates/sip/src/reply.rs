@@ -4,7 +4,7 @@ use crate::counters::Way;
 use crate::event::{Flow, Transport};
 use crate::stack::Stack;
 use crate::transaction::way_back;
-use crate::{HeaderName, Method, Request, Response, Scheme, Verb};
+use crate::{HeaderName, Headers, Method, Request, Response, Scheme, Verb};
 use busyhour_model::Time;
 use std::hash::BuildHasher;
 use std::net::SocketAddr;
@@ -31,15 +31,18 @@ impl Stack {
 
     /// The answer to what is not a valid request, straight back.
     pub(crate) fn answer_malformed(&mut self, flow: Flow, mut reply: Response) {
-        let Ok(via) = reply.headers.top_via() else { return };
         reply.set_to_tag("malformed");
         let verb = reply.headers.cseq().map_or(Verb::Other, |cseq| Verb::from(&cseq.1));
         self.net.counters.response(Way::Out, verb, reply.status);
-        let mut flow = way_back(flow, &via);
-        if flow.transport == Transport::Udp && via.port == Some(0) {
-            flow.remote = SocketAddr::new(flow.remote.ip(), 5060);
+        // Where no Via can be read, the way back is the way it came.
+        let mut back = flow;
+        if let Ok(via) = reply.headers.top_via() {
+            back = way_back(flow, &via);
+            if flow.transport == Transport::Udp && via.port == Some(0) {
+                back.remote = SocketAddr::new(flow.remote.ip(), 5060);
+            }
         }
-        self.net.transmit(flow, reply.to_bytes());
+        self.net.transmit(back, reply.to_bytes());
     }
 
     /// Answers within a transaction.
@@ -101,7 +104,17 @@ impl Stack {
             Method::Invite if headers.max_forwards() == Some(0) => Some(483),
             _ if headers.require().next().is_some() => Some(420),
             _ if encoded && !request.body.is_empty() => Some(415),
+            Method::Invite if !accepts_sdp(headers) => Some(406),
             _ => None,
         }
     }
+}
+
+/// Whether the sender can read an SDP answer (section 20.1: no Accept means it can).
+fn accepts_sdp(headers: &Headers) -> bool {
+    let range = |token: &str| token.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    !headers.has(HeaderName::Accept)
+        || headers
+            .tokens(HeaderName::Accept)
+            .any(|token| matches!(&*range(token), "application/sdp" | "application/*" | "*/*"))
 }
