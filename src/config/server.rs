@@ -22,6 +22,7 @@ pub(super) struct Server {
     pub(super) domain: String,
     pub(super) udp: Vec<Read<SocketAddr>>,
     pub(super) tcp: Vec<Read<SocketAddr>>,
+    pub(super) sha256: bool,
     pub(super) http: Read<SocketAddr>,
     pub(super) media_address: Read<IpAddr>,
     pub(super) media_ports: Read<(u16, u16)>,
@@ -53,6 +54,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
     let udp = section.list(sheet, "udp", parsed).unwrap_or_else(|| vec![Read { value: local, at }]);
     let tcp = section.list(sheet, "tcp", parsed).unwrap_or_else(|| vec![Read { value: local, at }]);
     let advertise = section.read(sheet, "advertise", parsed::<IpAddr>).map(|r| r.value);
+    let sha256 = section.or(sheet, "sha256", flag, false);
     section.finish(sheet);
 
     let (media_address, media_ports, media_threads, silence_timeout) = media(root, sheet);
@@ -82,6 +84,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         domain,
         udp,
         tcp,
+        sha256,
         http,
         media_address,
         media_ports,
@@ -140,7 +143,7 @@ impl Server {
             silence_timeout: self.silence_timeout,
             call_max: self.call_max,
             calls_max: self.calls_max.value,
-            limits: Limits { legs, ..Limits::default() },
+            limits: Limits { legs, sha256: self.sha256, ..Limits::default() },
         }
     }
 }
