@@ -71,6 +71,9 @@ pub(crate) struct Rules {
     pub(crate) longest_idle: Name,
     pub(crate) highest_score: Name,
     pub(crate) direct_agent: Name,
+    pub(crate) no_answer: Name,
+    pub(crate) refused: Name,
+    pub(crate) unreachable: Name,
 }
 
 impl Acd {
@@ -100,6 +103,9 @@ impl Acd {
                 longest_idle: "longest_idle".into(),
                 highest_score: "highest_score".into(),
                 direct_agent: "direct_agent".into(),
+                no_answer: "no_answer".into(),
+                refused: "refused".into(),
+                unreachable: "unreachable".into(),
             },
         }
     }
@@ -141,6 +147,7 @@ impl Acd {
     }
 
     /// Lets everything happen that is due up to `now`, each at its own time.
+    #[inline]
     fn advance(&mut self, now: Time, out: &mut Vec<Decision>) {
         let now = now.max(self.now);
         if self.wake <= now {
@@ -149,6 +156,7 @@ impl Acd {
         self.now = now;
     }
 
+    #[cold]
     fn catch_up(&mut self, now: Time, out: &mut Vec<Decision>) {
         while let Some(due) = self.poll_timeout().filter(|&due| due <= now) {
             self.now = self.now.max(due);

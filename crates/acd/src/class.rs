@@ -3,7 +3,7 @@
 use crate::call::Line;
 use crate::command::{AgentChoice, QueueSpec, Skill};
 use crate::slab::{NONE, Slot};
-use busyhour_model::QueueId;
+use busyhour_model::{CallId, QueueId};
 use serde::{Deserialize, Serialize};
 
 /// Calls of one queue with the same extra skills and extra priority.
@@ -21,6 +21,8 @@ pub(crate) struct Class {
 pub(crate) struct Lane {
     pub(crate) queue: QueueId,
     pub(crate) line: Line,
+    /// Its head, when there is one.
+    pub(crate) head: CallId,
     /// Calls in the line, on personal lists and being offered.
     pub(crate) calls: u32,
     /// Groups of the edges with somebody idle.

@@ -1,14 +1,14 @@
 //! The class graph: who may serve whom, kept compiled while queues, classes and agents come and go.
 
 use crate::acd::{Acd, CLASSES_MAX, QUEUES_MAX, SKILLS_MAX, STEPS_MAX};
-use crate::agent::{Agent, State};
+use crate::agent::Agent;
 use crate::call::Line;
 use crate::class::{self, Class, Front, Lane, ToGroup};
 use crate::command::{AgentSpec, Decision, Denied, QueueSpec, Skill};
 use crate::group::{Group, Idle};
 use crate::queue::{Handling, Queue, normalised};
 use crate::slab::{NONE, Slot};
-use busyhour_model::{AgentId, DequeueReason, QueueId};
+use busyhour_model::{AgentId, AgentState, CallId, DequeueReason, QueueId};
 
 impl Acd {
     pub(crate) fn set_queue(&mut self, spec: QueueSpec, out: &mut Vec<Decision>) -> Result<(), Denied> {
@@ -105,7 +105,9 @@ impl Acd {
     fn add_class(&mut self, queue: QueueId, priority: i32, extra: Vec<Skill>, at: usize) -> Slot {
         let used = self.call_seq;
         let slot = self.classes.insert(Class { priority, extra, edges: Vec::new() });
-        let lane = Lane { queue, line: Line::EMPTY, calls: 0, idle_groups: 0, staffed_groups: 0, timed: false, used };
+        let head = CallId(0);
+        let lane =
+            Lane { queue, line: Line::EMPTY, head, calls: 0, idle_groups: 0, staffed_groups: 0, timed: false, used };
         if self.fronts.len() <= slot as usize {
             self.fronts.push(Front::EMPTY);
             self.lanes.push(lane);
@@ -173,7 +175,7 @@ impl Acd {
         if old == group {
             return Ok(());
         }
-        let ready = agent.state == State::Ready;
+        let ready = agent.state == AgentState::Ready;
         self.leave_group(id);
         self.agent_mut(id).group = group;
         self.join_group(id);
@@ -188,8 +190,8 @@ impl Acd {
 
     pub(crate) fn remove_agent(&mut self, id: AgentId, out: &mut Vec<Decision>) -> Result<(), Denied> {
         let agent = self.known_agent(id)?;
-        if agent.state != State::SignedOut {
-            return Err(Denied::WrongState { agent: id, state: agent.state.kind() });
+        if agent.state != AgentState::SignedOut {
+            return Err(Denied::WrongState { agent: id, state: agent.state });
         }
         let group = agent.group;
         let calls = agent.personal.iter(&self.calls.slab).map(|(slot, _)| slot).collect();
@@ -260,7 +262,7 @@ impl Acd {
         if !self.queue_ref(queue).spec.overflow_no_agents {
             return Vec::new();
         }
-        let absent = self.agents.iter().flatten().filter(|agent| agent.state == State::SignedOut);
+        let absent = self.agents.iter().flatten().filter(|agent| agent.state == AgentState::SignedOut);
         let calls = absent.flat_map(|agent| agent.personal.iter(&self.calls.slab));
         calls.filter(|(_, call)| self.lanes[call.class as usize].queue == queue).map(|(slot, _)| slot).collect()
     }

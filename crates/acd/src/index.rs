@@ -10,6 +10,8 @@ use busyhour_model::CallId;
 pub(crate) struct Index {
     /// A power of two of them.
     entries: Vec<Entry>,
+    /// 32 less the bits that number the blocks.
+    shift: u32,
     len: usize,
 }
 
@@ -29,7 +31,11 @@ const SCATTER: u32 = 0x9e37_79b1;
 
 impl Index {
     pub(crate) fn new() -> Index {
-        Index { entries: vec![VACANT; ENTRIES_MIN], len: 0 }
+        Index {
+            entries: vec![VACANT; ENTRIES_MIN],
+            shift: u32::BITS + BLOCK_BITS - ENTRIES_MIN.trailing_zeros(),
+            len: 0,
+        }
     }
 
     /// The slot under this id; `is` looks whether a slot of the same low half is really meant.
@@ -37,11 +43,11 @@ impl Index {
         let (low, mask) = (id.0 as u32, self.entries.len() - 1);
         let mut at = self.home(low);
         loop {
-            let entry = self.entries[at & mask];
+            let entry = self.entries[at];
             match entry.slot {
                 NONE => return None,
                 slot if entry.low == low && is(slot) => return Some(slot),
-                _ => at += 1,
+                _ => at = (at + 1) & mask,
             }
         }
     }
@@ -49,6 +55,7 @@ impl Index {
     /// Adds an id that is not there yet.
     pub(crate) fn insert(&mut self, id: CallId, slot: Slot) {
         if 2 * (self.len + 1) > self.entries.len() {
+            self.shift -= 1;
             let doubled = vec![VACANT; 2 * self.entries.len()];
             for entry in std::mem::replace(&mut self.entries, doubled) {
                 if entry.slot != NONE {
@@ -60,42 +67,44 @@ impl Index {
         self.len += 1;
     }
 
-    fn place(&mut self, entry: Entry) {
+    /// Who is farther from home stays (Robin Hood hashing): so what lies behind a gap and is at home closes it.
+    fn place(&mut self, mut entry: Entry) {
         let mask = self.entries.len() - 1;
-        let mut at = self.home(entry.low);
-        while self.entries[at & mask].slot != NONE {
-            at += 1;
+        let (mut at, mut probes) = (self.home(entry.low), 0);
+        while self.entries[at].slot != NONE {
+            let other = self.probes(at);
+            if other < probes {
+                std::mem::swap(&mut entry, &mut self.entries[at]);
+                probes = other;
+            }
+            (at, probes) = ((at + 1) & mask, probes + 1);
         }
-        self.entries[at & mask] = entry;
+        self.entries[at] = entry;
     }
 
-    /// Removes an id that is there; those behind it move up, so no gap hides them.
+    /// Removes an id that is there; those behind it that are not at home move up, so no gap hides them.
     pub(crate) fn remove(&mut self, id: CallId, slot: Slot) {
         let mask = self.entries.len() - 1;
-        let mut gap = self.home(id.0 as u32) & mask;
+        let mut gap = self.home(id.0 as u32);
         while self.entries[gap].slot != slot {
             gap = (gap + 1) & mask;
         }
-        let mut at = gap;
-        loop {
-            at = (at + 1) & mask;
-            let entry = self.entries[at];
-            if entry.slot == NONE {
-                break;
-            }
-            let probes = at.wrapping_sub(self.home(entry.low)) & mask;
-            if probes >= at.wrapping_sub(gap) & mask {
-                self.entries[gap] = entry;
-                gap = at;
-            }
+        let mut next = (gap + 1) & mask;
+        while self.entries[next].slot != NONE && self.probes(next) > 0 {
+            self.entries[gap] = self.entries[next];
+            (gap, next) = (next, (next + 1) & mask);
         }
         self.entries[gap] = VACANT;
         self.len -= 1;
     }
 
+    /// How far the entry at this place is from home.
+    fn probes(&self, at: usize) -> usize {
+        at.wrapping_sub(self.home(self.entries[at].low)) & (self.entries.len() - 1)
+    }
+
     fn home(&self, low: u32) -> usize {
-        let blocks = self.entries.len().trailing_zeros() - BLOCK_BITS;
-        let block = (low >> BLOCK_BITS).wrapping_mul(SCATTER) >> (u32::BITS - blocks);
+        let block = (low >> BLOCK_BITS).wrapping_mul(SCATTER) >> self.shift;
         ((block << BLOCK_BITS) | (low & ((1 << BLOCK_BITS) - 1))) as usize
     }
 }

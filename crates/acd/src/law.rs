@@ -1,10 +1,11 @@
 //! The laws: what is true after every command, in tests, in the simulator and in debug builds.
 
 use crate::acd::Acd;
-use crate::agent::{Agent, State};
+use crate::agent::Agent;
 use crate::call::{Call, Line};
 use crate::class;
 use crate::slab::{NONE, Slot};
+use busyhour_model::AgentState as State;
 
 impl Acd {
     /// All laws, by a walk over everything.
@@ -48,14 +49,17 @@ impl Acd {
         for (slot, call) in self.calls.slab.iter() {
             law(self.calls.find(call.id) == Some(slot), || format!("{} cannot be found", call.id))?;
             if let Some(agent) = call.ringing() {
-                let rung =
-                    self.known_agent(agent).is_ok_and(|a| matches!(&a.state, State::Ringing(w) if w.call == call.id));
+                let rung = self
+                    .known_agent(agent)
+                    .is_ok_and(|a| a.state == State::Ringing && a.work.call == call.id && a.work.slot == slot);
                 law(rung, || format!("{} is offered to {agent}, who does not ring", call.id))?;
             }
         }
         for agent in self.agents.iter().flatten() {
-            let State::Ringing(work) = &agent.state else { continue };
-            let ringing = self.calls.find(work.call).and_then(|slot| self.calls.slab[slot].ringing());
+            if agent.state != State::Ringing {
+                continue;
+            }
+            let ringing = self.calls.find(agent.work.call).and_then(|slot| self.calls.slab[slot].ringing());
             law(ringing == Some(agent.id), || format!("{} rings for nothing", agent.id))?;
         }
         Ok(())
@@ -72,7 +76,10 @@ impl Acd {
                 Some(head) => front.since == head,
                 None => front.since == u64::MAX,
             };
-            law(right && front.head == class.line.head && front.waiting == class.line.len, || format!("front {slot}"))?;
+            let named = front.head == NONE || self.calls.slab[front.head].id == class.head;
+            law(right && named && front.head == class.line.head && front.waiting == class.line.len, || {
+                format!("front {slot}")
+            })?;
             let calls = self.calls.slab.iter().filter(|(_, call)| call.class == slot).count();
             law(calls == class.calls as usize, || format!("class {slot} counts {} calls of {calls}", class.calls))?;
         }
@@ -111,7 +118,7 @@ impl Acd {
             let right = group.members == of(slot, |_| true)
                 && group.members > 0
                 && group.signed_in == of(slot, |state| *state != State::SignedOut)
-                && group.not_ready == of(slot, |state| matches!(state, State::NotReady(_)))
+                && group.not_ready == of(slot, |state| *state == State::NotReady)
                 && self.idle[slot as usize].count == of(slot, |state| *state == State::Ready)
                 && self.group_of.get(&group.skills) == Some(&slot);
             law(right, || format!("group {slot} counts its members wrong"))?;
@@ -161,7 +168,7 @@ impl Acd {
 
     fn alarms_ring_in_time(&self) -> Result<(), String> {
         for agent in self.agents.iter().flatten() {
-            let wraps = matches!(agent.state, State::WrapUp(_));
+            let wraps = agent.state == State::WrapUp;
             law(self.wrap_ups.at(agent.id.0).is_some() == wraps, || format!("{} has no end of wrap-up", agent.id))?;
         }
         for (slot, call) in self.calls.slab.iter().filter(|(_, call)| call.ringing().is_none()) {

@@ -1,7 +1,7 @@
 //! The life of an agent: every change of state passes through `enter`, which keeps lists and counts right.
 
 use crate::acd::Acd;
-use crate::agent::{After, Agent, State, Work};
+use crate::agent::{After, Agent, NO_QUEUE, Work};
 use crate::command::{Decision, Denied};
 use crate::group::Idle;
 use crate::slab::{NONE, Slot};
@@ -15,27 +15,22 @@ impl Acd {
         not_ready: Option<Name>,
         out: &mut Vec<Decision>,
     ) -> Result<(), Denied> {
-        match self.known_agent(agent)?.state {
-            State::SignedOut => {}
-            _ => return self.wrong_state(agent),
+        if self.known_agent(agent)?.state != AgentState::SignedOut {
+            return self.wrong_state(agent);
         }
         match not_ready {
-            Some(reason) => self.enter(agent, State::NotReady(reason), out),
+            Some(reason) => self.be_not_ready(agent, reason, out),
             None => self.become_ready(agent, out),
         }
         Ok(())
     }
 
     pub(crate) fn sign_out(&mut self, agent: AgentId, out: &mut Vec<Decision>) -> Result<(), Denied> {
-        self.known_agent(agent)?;
-        match &mut self.agent_mut(agent).state {
-            State::SignedOut => return self.wrong_state(agent),
-            State::Talking(work) => work.after = After::SignedOut,
-            State::Ringing(work) => {
-                let call = work.call;
-                out.push(Decision::Withdraw { call, agent });
-                let slot = self.calls.find(call).expect("offered calls are kept");
-                self.take_back(slot);
+        match self.known_agent(agent)?.state {
+            AgentState::SignedOut => return self.wrong_state(agent),
+            AgentState::Talking => self.plan(agent, After::SignedOut, None),
+            AgentState::Ringing => {
+                let slot = self.withdraw(agent, out);
                 self.depart(agent, Some(slot), out);
             }
             _ => self.depart(agent, None, out),
@@ -43,33 +38,50 @@ impl Acd {
         Ok(())
     }
 
+    /// Stops an offer; its call is in no line.
+    fn withdraw(&mut self, agent: AgentId, out: &mut Vec<Decision>) -> Slot {
+        let Work { call, slot, .. } = self.agent_ref(agent).work;
+        out.push(Decision::Withdraw { call, agent });
+        self.take_back(slot);
+        slot
+    }
+
     pub(crate) fn ready(&mut self, agent: AgentId, out: &mut Vec<Decision>) -> Result<(), Denied> {
-        self.known_agent(agent)?;
-        match &mut self.agent_mut(agent).state {
-            State::SignedOut => return self.wrong_state(agent),
-            State::Ready => {}
-            State::Talking(work) | State::Ringing(work) => work.after = After::Ready,
-            State::NotReady(_) | State::WrapUp(_) => self.become_ready(agent, out),
+        match self.known_agent(agent)?.state {
+            AgentState::SignedOut => return self.wrong_state(agent),
+            AgentState::Ready => {}
+            AgentState::Talking | AgentState::Ringing => self.plan(agent, After::Ready, None),
+            AgentState::NotReady | AgentState::WrapUp => self.become_ready(agent, out),
         }
         Ok(())
     }
 
     pub(crate) fn not_ready(&mut self, agent: AgentId, reason: Name, out: &mut Vec<Decision>) -> Result<(), Denied> {
-        self.known_agent(agent)?;
-        match &mut self.agent_mut(agent).state {
-            State::SignedOut => return self.wrong_state(agent),
-            State::Talking(work) | State::Ringing(work) => work.after = After::NotReady(reason),
-            State::NotReady(same) if *same == reason => {}
-            _ => self.enter(agent, State::NotReady(reason), out),
+        let known = self.known_agent(agent)?;
+        match known.state {
+            AgentState::SignedOut => return self.wrong_state(agent),
+            AgentState::Talking | AgentState::Ringing => self.plan(agent, After::NotReady, Some(reason)),
+            AgentState::NotReady if known.reason.as_ref() == Some(&reason) => {}
+            _ => self.be_not_ready(agent, reason, out),
         }
         Ok(())
+    }
+
+    fn plan(&mut self, agent: AgentId, after: After, reason: Option<Name>) {
+        let planning = self.agent_mut(agent);
+        (planning.after, planning.reason) = (after, reason);
+    }
+
+    fn be_not_ready(&mut self, agent: AgentId, reason: Name, out: &mut Vec<Decision>) {
+        self.agent_mut(agent).reason = Some(reason);
+        self.enter(agent, AgentState::NotReady, out);
     }
 
     pub(crate) fn accepted(&mut self, call: CallId, agent: AgentId, out: &mut Vec<Decision>) -> Result<(), Denied> {
         let slot = self.offered(call, agent)?;
         self.take_back(slot);
         self.forget(slot);
-        self.go_on(agent, State::Talking, out);
+        self.go_on(agent, AgentState::Talking, out);
         Ok(())
     }
 
@@ -82,14 +94,15 @@ impl Acd {
     ) -> Result<(), Denied> {
         let slot = self.offered(call, agent)?;
         let reason = match outcome {
-            OfferOutcome::NoAnswer => "no_answer",
-            OfferOutcome::Refused => "refused",
-            OfferOutcome::Unreachable => "unreachable",
+            OfferOutcome::NoAnswer => &self.rules.no_answer,
+            OfferOutcome::Refused => &self.rules.refused,
+            OfferOutcome::Unreachable => &self.rules.unreachable,
             OfferOutcome::Abandoned => return self.leave(call, out),
             OfferOutcome::Answered => return self.wrong_state(agent),
         };
+        let reason = reason.clone();
         self.take_back(slot);
-        self.enter(agent, State::NotReady(reason.into()), out);
+        self.be_not_ready(agent, reason, out);
         self.admit(slot, false, out);
         Ok(())
     }
@@ -101,27 +114,26 @@ impl Acd {
             self.forget(slot);
             return Ok(());
         };
-        let State::Ringing(work) = &self.agent_ref(agent).state else { return self.wrong_state(agent) };
-        let after = work.after.clone();
         self.take_back(slot);
         self.forget(slot);
-        match after {
+        match self.agent_ref(agent).after {
             // It was no contact: the agent keeps the turn.
             After::Ready => self.seek_or_idle(agent, out),
-            After::NotReady(reason) => self.enter(agent, State::NotReady(reason), out),
-            After::SignedOut => self.depart(agent, None, out),
+            _ => self.resume(agent, out),
         }
         Ok(())
     }
 
     pub(crate) fn released(&mut self, agent: AgentId, out: &mut Vec<Decision>) -> Result<(), Denied> {
-        let State::Talking(work) = &self.known_agent(agent)?.state else { return self.wrong_state(agent) };
-        if work.wrap_up == Duration::ZERO || work.after == After::SignedOut {
-            let after = work.after.clone();
-            self.resume(agent, after, out);
+        let known = self.known_agent(agent)?;
+        if known.state != AgentState::Talking {
+            return self.wrong_state(agent);
+        }
+        if known.work.wrap_up == 0 || known.after == After::SignedOut {
+            self.resume(agent, out);
         } else {
-            let until = self.now + work.wrap_up;
-            self.go_on(agent, State::WrapUp, out);
+            let until = self.now + Duration::from_micros(known.work.wrap_up);
+            self.go_on(agent, AgentState::WrapUp, out);
             self.wrap_ups.set(agent.0, until);
             self.wake = self.wake.min(until);
         }
@@ -130,27 +142,31 @@ impl Acd {
 
     pub(crate) fn occupy(&mut self, agent: AgentId, call: CallId, out: &mut Vec<Decision>) -> Result<(), Denied> {
         // From after-call work it goes back to after-call work; otherwise to where it was.
-        let (wrap_up, after) = match &self.known_agent(agent)?.state {
-            State::Ready => (Duration::ZERO, After::Ready),
-            State::NotReady(reason) => (Duration::ZERO, After::NotReady(reason.clone())),
-            State::WrapUp(work) => (work.wrap_up, work.after.clone()),
+        let known = self.known_agent(agent)?;
+        let (wrap_up, after) = match known.state {
+            AgentState::Ready => (0, After::Ready),
+            AgentState::NotReady => (0, After::NotReady),
+            AgentState::WrapUp => (known.work.wrap_up, known.after),
             _ => return self.wrong_state(agent),
         };
-        let work = Work { call, slot: NONE, queue: None, began: self.now, wrap_up, after };
-        self.enter(agent, State::Talking(work), out);
+        self.enter(agent, AgentState::Talking, out);
+        let began = self.now;
+        let entered = self.agent_mut(agent);
+        entered.work = Work { call, slot: NONE, queue: NO_QUEUE, began, wrap_up };
+        entered.after = after;
         Ok(())
     }
 
     pub(crate) fn end_wrap_up(&mut self, agent: AgentId, out: &mut Vec<Decision>) {
-        let State::WrapUp(work) = &self.agent_ref(agent).state else { return };
-        let after = work.after.clone();
-        self.resume(agent, after, out);
+        if self.agent_ref(agent).state == AgentState::WrapUp {
+            self.resume(agent, out);
+        }
     }
 
-    fn resume(&mut self, agent: AgentId, after: After, out: &mut Vec<Decision>) {
-        match after {
+    fn resume(&mut self, agent: AgentId, out: &mut Vec<Decision>) {
+        match self.agent_ref(agent).after {
             After::Ready => self.become_ready(agent, out),
-            After::NotReady(reason) => self.enter(agent, State::NotReady(reason), out),
+            After::NotReady => self.enter(agent, AgentState::NotReady, out),
             After::SignedOut => self.depart(agent, None, out),
         }
     }
@@ -164,13 +180,13 @@ impl Acd {
 
     fn seek_or_idle(&mut self, agent: AgentId, out: &mut Vec<Decision>) {
         if !self.seek_call(agent, out) {
-            self.enter(agent, State::Ready, out);
+            self.enter(agent, AgentState::Ready, out);
         }
     }
 
     /// Signs out; the call that was being offered looks for somebody else, and calls nobody is left for overflow.
     fn depart(&mut self, agent: AgentId, offered: Option<Slot>, out: &mut Vec<Decision>) {
-        self.enter(agent, State::SignedOut, out);
+        self.enter(agent, AgentState::SignedOut, out);
         if let Some(slot) = offered {
             self.admit(slot, false, out);
         }
@@ -192,16 +208,16 @@ impl Acd {
         impatient.map(|(slot, _)| slot).collect()
     }
 
-    /// The call is being offered to this agent.
+    /// The slot of the call that is being offered to this agent.
     fn offered(&self, call: CallId, agent: AgentId) -> Result<Slot, Denied> {
-        if let Ok(Agent { state: State::Ringing(work), .. }) = self.known_agent(agent)
+        let known = self.known_agent(agent);
+        if let Ok(Agent { state: AgentState::Ringing, work, .. }) = known
             && work.call == call
         {
             return Ok(work.slot);
         }
         self.calls.find(call).ok_or(Denied::UnknownCall(call))?;
-        let state = self.known_agent(agent)?.state.kind();
-        Err(Denied::WrongState { agent, state })
+        Err(Denied::WrongState { agent, state: known?.state })
     }
 
     /// The offer is over; the call is in no line yet.
@@ -213,36 +229,29 @@ impl Acd {
     }
 
     fn wrong_state<T>(&self, agent: AgentId) -> Result<T, Denied> {
-        Err(Denied::WrongState { agent, state: self.agent_ref(agent).state.kind() })
+        Err(Denied::WrongState { agent, state: self.agent_ref(agent).state })
     }
 
     /// The same call in the next state: no list and no count changes.
-    fn go_on(&mut self, agent: AgentId, next: fn(Work) -> State, out: &mut Vec<Decision>) {
+    fn go_on(&mut self, agent: AgentId, state: AgentState, out: &mut Vec<Decision>) {
         let now = self.now;
         let entered = self.agent_mut(agent);
-        entered.since = now;
-        entered.state = match std::mem::replace(&mut entered.state, State::SignedOut) {
-            State::Ringing(work) | State::Talking(work) => next(work),
-            other => other,
-        };
-        out.push(Decision::Agent { agent, state: entered.state.kind(), reason: None });
+        (entered.state, entered.since) = (state, now);
+        out.push(Decision::Agent { agent, state, reason: None });
     }
 
     /// The one place where an agent's state changes, but for `go_on`.
-    pub(crate) fn enter(&mut self, agent: AgentId, state: State, out: &mut Vec<Decision>) {
+    pub(crate) fn enter(&mut self, agent: AgentId, to: AgentState, out: &mut Vec<Decision>) {
         let now = self.now;
         let entered = self.agent_mut(agent);
-        let left = std::mem::replace(&mut entered.state, state);
+        let from = std::mem::replace(&mut entered.state, to);
         entered.since = now;
-        let to = entered.state.kind();
-        out.push(Decision::Agent { agent, state: to, reason: entered.state.reason().cloned() });
-        let from = left.kind();
-        if from == AgentState::WrapUp {
-            self.wrap_ups.clear(agent.0);
-        }
-        if let State::Talking(work) | State::WrapUp(work) = left
-            && to != AgentState::WrapUp
-        {
+        out.push(Decision::Agent { agent, state: to, reason: entered.not_ready().cloned() });
+        if matches!(from, AgentState::Talking | AgentState::WrapUp) {
+            let work = entered.work;
+            if from == AgentState::WrapUp {
+                self.wrap_ups.clear(agent.0);
+            }
             self.learn_handling(&work);
         }
         self.shift(agent, from, to);
@@ -251,15 +260,14 @@ impl Acd {
     /// The call is over and its after-call work too: counts how long that took, when the ACD gave it.
     fn learn_handling(&mut self, work: &Work) {
         let span = self.now.since(work.began);
-        let queue = work.queue.and_then(|id| self.queues.get_mut(id.0 as usize)?.as_mut());
-        if let Some(queue) = queue {
+        if let Some(Some(queue)) = self.queues.get_mut(work.queue.0 as usize) {
             queue.handling.learn(span);
         }
     }
 
     /// Takes the agent out of the lists and counts of the group.
     pub(crate) fn leave_group(&mut self, agent: AgentId) {
-        let kind = self.agent_ref(agent).state.kind();
+        let kind = self.agent_ref(agent).state;
         self.shift(agent, kind, AgentState::SignedOut);
         let group = self.agent_ref(agent).group;
         self.groups[group].members -= 1;
@@ -267,7 +275,7 @@ impl Acd {
 
     /// Puts the agent into the lists and counts of the group.
     pub(crate) fn join_group(&mut self, agent: AgentId) {
-        let (kind, group) = (self.agent_ref(agent).state.kind(), self.agent_ref(agent).group);
+        let (kind, group) = (self.agent_ref(agent).state, self.agent_ref(agent).group);
         self.groups[group].members += 1;
         self.shift(agent, AgentState::SignedOut, kind);
     }
@@ -279,6 +287,10 @@ impl Acd {
         }
         if to == AgentState::Ready {
             self.idle_insert(agent);
+        }
+        let counted = |state| matches!(state, AgentState::SignedOut | AgentState::NotReady);
+        if !counted(from) && !counted(to) {
+            return;
         }
         let slot = self.agent_ref(agent).group;
         let group = &mut self.groups[slot];

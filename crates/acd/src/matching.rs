@@ -1,13 +1,13 @@
 //! The match itself: a call looks for an agent, an agent looks for a call.
 
 use crate::acd::{Acd, CALLS_MAX, PERSONAL_MAX, SKILLS_MAX};
-use crate::agent::{After, State, Work};
+use crate::agent::{After, Work};
 use crate::call::Call;
 use crate::class::Front;
 use crate::command::{AgentChoice, Decision, Denied, Enqueue};
 use crate::queue::normalised;
 use crate::slab::{NONE, Slab, Slot};
-use busyhour_model::{AgentId, Candidate, DequeueReason, Name, QueueId, Why};
+use busyhour_model::{AgentId, AgentState, Candidate, DequeueReason, Name, QueueId, Why};
 use std::cmp::Ordering;
 
 /// The head of a class, as a candidate for an agent.
@@ -89,7 +89,7 @@ impl Acd {
         let (absent, crowded) = match call.direct {
             Some(agent) => {
                 let agent = self.agent_ref(agent);
-                (agent.state == State::SignedOut, agent.personal.len >= PERSONAL_MAX)
+                (agent.state == AgentState::SignedOut, agent.personal.len >= PERSONAL_MAX)
             }
             None => (self.lanes[call.class as usize].staffed_groups == 0, false),
         };
@@ -110,7 +110,7 @@ impl Acd {
         let front = &self.fronts[call.class as usize];
         let (rule, found) = match call.direct {
             Some(agent) => {
-                let free = self.agent_ref(agent).state == State::Ready;
+                let free = self.agent_ref(agent).state == AgentState::Ready;
                 (&self.rules.direct_agent, free.then_some(Found { agent, idle: 1, runner_up: None })?)
             }
             // Whoever fits this call would fit the head of its class, which waits: so nobody idle does.
@@ -148,31 +148,36 @@ impl Acd {
     /// Best rank, then longest idle, among the groups that fit at the call's age.
     fn best_agent(&self, call: &Call) -> Option<Found> {
         let age = self.now.since(call.since).as_micros() as u64;
-        let mut best: Option<((u32, u64), AgentId)> = None;
-        let mut second = None;
-        let mut count = 0;
+        let nobody = (u128::MAX, NONE);
+        let (mut best, mut second, mut count) = (nobody, nobody, 0);
         for edge in &self.classes[call.class].edges {
-            let idle = &self.idle[edge.group as usize];
-            if idle.count == 0 || age < edge.min_age {
+            if age < edge.min_age {
                 continue;
             }
+            let idle = &self.idle[edge.group as usize];
             count += idle.count;
-            let candidate = Some(((edge.rank, idle.seq), AgentId(idle.head)));
-            if best.is_none() || candidate < best {
-                (best, second) = (candidate, best);
-            } else if second.is_none() || candidate < second {
-                second = candidate;
+            // A group without anybody idle has `seq` at the end of time. No branch of its own: it would be a guess.
+            let vacant = u32::from(idle.count == 0).wrapping_neg();
+            let candidate = (turn(edge.rank | vacant, idle.seq), idle.head);
+            if candidate.0 < second.0 {
+                if candidate.0 < best.0 {
+                    (best, second) = (candidate, best);
+                } else {
+                    second = candidate;
+                }
             }
         }
-        let ((rank, _), agent) = best?;
-        let next = self.agent_ref(agent).next;
+        let (key, agent) = best;
+        if agent == NONE {
+            return None;
+        }
+        let next = self.agent_ref(AgentId(agent)).next;
         if next != NONE {
-            let candidate = Some(((rank, self.agent_ref(AgentId(next)).idle_seq), AgentId(next)));
-            if second.is_none() || candidate < second {
-                second = candidate;
-            }
+            let rank = (key >> u64::BITS) as u32;
+            second = second.min((turn(rank, self.agent_ref(AgentId(next)).idle_seq), next));
         }
-        Some(Found { agent, idle: count, runner_up: second.map(|(_, agent)| agent) })
+        let runner_up = (second.1 != NONE).then_some(AgentId(second.1));
+        Some(Found { agent: AgentId(agent), idle: count, runner_up })
     }
 
     /// Offers the agent, who has no call in hand, the best call there is.
@@ -223,17 +228,19 @@ impl Acd {
     /// The call that would have been chosen otherwise: the best head of another class or the one behind the best.
     fn next_best(&self, bids: &Bids) -> Option<Candidate> {
         let mut second = bids.second;
+        let mut id = self.lanes.get(second.class as usize).map(|lane| lane.head);
         let slot = self.calls.slab[bids.best.call].next;
         if slot != NONE {
             let now = self.now.as_micros();
-            let since = self.calls.slab[slot].since.as_micros();
+            let call = &self.calls.slab[slot];
+            let since = call.since.as_micros();
             let score = self.fronts[bids.best.class as usize].score(now, since);
             let next = Bid { score, since, call: slot, ..bids.best };
             if since.saturating_add(next.min_age) <= now && next.beats(&second, &self.calls.slab) {
-                second = next;
+                (second, id) = (next, Some(call.id));
             }
         }
-        (second.call != NONE).then(|| Candidate::Call(self.calls.slab[second.call].id, second.score))
+        id.map(|id| Candidate::Call(id, second.score))
     }
 
     /// Matches heads of these classes to idle agents until none is left that fits, highest score first.
@@ -270,9 +277,11 @@ impl Acd {
         let began = self.now;
         let entry = self.queue_mut(queue);
         entry.ringing += 1;
-        let wrap_up = entry.spec.wrap_up;
-        let work = Work { call: id, slot, queue: Some(queue), began, wrap_up, after: After::Ready };
-        self.enter(agent, State::Ringing(work), out);
+        let wrap_up = entry.spec.wrap_up.as_micros() as u64;
+        self.enter(agent, AgentState::Ringing, out);
+        let rung = self.agent_mut(agent);
+        rung.work = Work { call: id, slot, queue, began, wrap_up };
+        (rung.after, rung.reason) = (After::Ready, None);
         out.push(Decision::Offer { call: id, queue, agent, why });
     }
 
@@ -327,18 +336,19 @@ impl Acd {
 
     /// The line of the class changed.
     fn refresh(&mut self, class: Slot) {
-        let line = &self.lanes[class as usize].line;
+        let lane = &mut self.lanes[class as usize];
         let front = &mut self.fronts[class as usize];
-        front.waiting = line.len;
-        if front.head == line.head {
+        front.waiting = lane.line.len;
+        if front.head == lane.line.head {
             return;
         }
-        front.head = line.head;
-        if line.head == NONE {
+        front.head = lane.line.head;
+        if front.head == NONE {
             front.since = Front::EMPTY.since;
             return;
         }
-        let head = &self.calls.slab[line.head];
+        let head = &self.calls.slab[front.head];
+        lane.head = head.id;
         front.since = head.since.as_micros();
         if self.lanes[class as usize].timed {
             self.arm(class);
@@ -373,6 +383,11 @@ impl Acd {
             }
         }
     }
+}
+
+/// Whose turn it is: the lower the sooner.
+fn turn(rank: u32, idle_seq: u64) -> u128 {
+    u128::from(rank) << u64::BITS | u128::from(idle_seq)
 }
 
 impl Bids {

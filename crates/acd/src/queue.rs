@@ -40,6 +40,9 @@ impl Handling {
 
 /// Skills sorted, each once with its highest level, those of level 0 dropped.
 pub(crate) fn normalised(mut skills: Vec<Skill>) -> Vec<Skill> {
+    if skills.is_empty() {
+        return skills;
+    }
     let sorted = skills.windows(2).all(|w| w[0].0 < w[1].0) && skills.iter().all(|s| s.1 > 0);
     if !sorted {
         skills.retain(|s| s.1 > 0);

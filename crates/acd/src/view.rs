@@ -84,9 +84,9 @@ impl Acd {
 fn view(agent: &Agent) -> AgentView {
     AgentView {
         agent: agent.id,
-        state: agent.state.kind(),
+        state: agent.state,
         since: agent.since,
-        reason: agent.state.reason().cloned(),
-        call: agent.state.call(),
+        reason: agent.not_ready().cloned(),
+        call: agent.call(),
     }
 }
