@@ -7,7 +7,7 @@
 //! Instructions: `valgrind --tool=callgrind <bench> --quick "1.5k saturated"`.
 #![allow(clippy::unwrap_used, reason = "a bench may stop at the first surprise")]
 
-use busyhour_acd::{Acd, AgentChoice, AgentSpec, Command, Decision, Enqueue, QueueSpec, Skill};
+use busyhour_acd::{Acd, AgentChoice, AgentSpec, Command, Decision, Enqueue, Policy, QueueSpec, Skill};
 use busyhour_model::{AgentId, CallId, QueueId, SkillId, Time};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::BTreeSet;
@@ -307,6 +307,7 @@ fn queue(id: u32, timed: bool) -> QueueSpec {
         waiting_max: None,
         overflow_no_agents: false,
         wrap_up: Duration::ZERO,
+        policy: Policy::default(),
     }
 }
 
@@ -405,7 +406,7 @@ fn swept(start: &Acd, trace: &[(Time, Step)]) -> Vec<u64> {
 
 /// The naive twin decides the beginning of the trace as the matcher does.
 fn agrees_with_twin(scene: &Scene, start: &Acd, trace: &[(Time, Step)]) {
-    let (mut acd, mut twin, mut out) = (start.clone(), naive::Naive::new(naive::Twist::None), Vec::new());
+    let (mut acd, mut twin, mut out) = (start.clone(), naive::Naive::new(1, naive::Twist::None), Vec::new());
     for (now, command) in &scene.before {
         let _ = twin.apply(*now, command.clone());
     }

@@ -6,6 +6,8 @@ use crate::call::Calls;
 use crate::class::{Class, Front, Lane};
 use crate::command::{Command, Decision, Denied, Skill};
 use crate::group::{Group, Idle};
+use crate::merit::{Merit, Own};
+use crate::policy::{Order, Site};
 use crate::queue::Queue;
 use crate::slab::{Slab, Slot};
 use busyhour_model::{AgentId, DequeueReason, Name, QueueId, Time};
@@ -33,15 +35,19 @@ const NEVER: Time = Time::from_micros(u64::MAX);
 /// Which call gets which agent. Plain data: clone it to look ahead, write it out and read it back in mid-call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Acd {
-    /// For choices by lot; none of today's draws.
-    seed: u64,
+    /// For choices by lot.
+    pub(crate) seed: u64,
     pub(crate) now: Time,
     /// By id.
     pub(crate) queues: Vec<Option<Queue>>,
     /// By id.
     pub(crate) agents: Vec<Option<Agent>>,
+    /// By agent.
+    pub(crate) merits: Vec<Merit>,
+    /// Handling times by agent and queue, of queues that want the fastest.
+    pub(crate) owns: BTreeMap<(AgentId, QueueId), Own>,
     pub(crate) groups: Slab<Group>,
-    pub(crate) group_of: BTreeMap<Vec<Skill>, Slot>,
+    pub(crate) group_of: BTreeMap<(Vec<Skill>, Site), Slot>,
     /// By group.
     pub(crate) idle: Vec<Idle>,
     pub(crate) classes: Slab<Class>,
@@ -70,11 +76,25 @@ pub(crate) struct Rules {
     pub(crate) most_skilled: Name,
     pub(crate) longest_idle: Name,
     pub(crate) highest_score: Name,
+    /// By order.
+    pub(crate) orders: BTreeMap<u8, Name>,
     pub(crate) direct_agent: Name,
     pub(crate) no_answer: Name,
     pub(crate) refused: Name,
     pub(crate) unreachable: Name,
 }
+
+const ORDERS: [(Order, &str); 9] = [
+    (Order::LongestSinceContact, "longest_since_contact"),
+    (Order::LongestSinceCall, "longest_since_call"),
+    (Order::LeastOccupied, "least_occupied"),
+    (Order::FewestCalls, "fewest_calls"),
+    (Order::LeastTalk, "least_talk"),
+    (Order::RoundRobin, "round_robin"),
+    (Order::Linear, "linear"),
+    (Order::Random, "random"),
+    (Order::Fastest, "fastest"),
+];
 
 impl Acd {
     /// An empty one. The seed is for choices by lot; same seed and same commands, same decisions.
@@ -84,6 +104,8 @@ impl Acd {
             now: Time::ZERO,
             queues: Vec::new(),
             agents: Vec::new(),
+            merits: Vec::new(),
+            owns: BTreeMap::new(),
             groups: Slab::new(),
             group_of: BTreeMap::new(),
             idle: Vec::new(),
@@ -102,6 +124,7 @@ impl Acd {
                 most_skilled: "most_skilled".into(),
                 longest_idle: "longest_idle".into(),
                 highest_score: "highest_score".into(),
+                orders: ORDERS.map(|(order, name)| (order as u8, name.into())).into(),
                 direct_agent: "direct_agent".into(),
                 no_answer: "no_answer".into(),
                 refused: "refused".into(),
@@ -143,6 +166,8 @@ impl Acd {
             Command::Released { agent } => self.released(agent, out),
             Command::Occupy { agent, call } => self.occupy(agent, call, out),
             Command::Tick => Ok(()),
+            Command::ForceNotReady { agent, reason } => self.force_not_ready(agent, reason, out),
+            Command::ExtendWrapUp { agent, by } => self.extend_wrap_up(agent, by),
         }
     }
 

@@ -2,9 +2,11 @@
 
 use crate::call::Line;
 use crate::command::{AgentChoice, QueueSpec, Skill};
+use crate::policy::Site;
 use crate::slab::{NONE, Slot};
 use busyhour_model::{CallId, QueueId};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Calls of one queue with the same extra skills and extra priority.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,9 +42,11 @@ pub(crate) struct Lane {
 pub(crate) struct ToGroup {
     pub(crate) group: Slot,
     /// Lower is preferred.
-    pub(crate) rank: u32,
+    pub(crate) rank: u64,
     /// Once a call has waited so many microseconds.
     pub(crate) min_age: u64,
+    /// While more than these are idle.
+    pub(crate) keep: u32,
 }
 
 /// The head of a class as the search for a call sees it: kept together, by class, two to a cache line.
@@ -74,22 +78,31 @@ const GOAL_US_MIN: u64 = 1_000;
 /// Head start and ageing of calls with this extra priority.
 pub(crate) fn ageing(spec: &QueueSpec, priority: i32) -> (f64, f64) {
     let goal = (spec.goal.as_micros() as u64).max(GOAL_US_MIN);
-    (f64::from(spec.priority) + f64::from(priority), 100.0 / goal as f64)
+    (f64::from(spec.priority) + f64::from(priority), f64::from(spec.policy.weight) / goal as f64)
 }
 
-/// The rank and least age at which agents with these skills may serve calls of this queue that ask for `extra` too.
+/// How agents with the same skills at the same site suit calls of a class.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Fit {
+    pub(crate) rank: u64,
+    pub(crate) min_age: u64,
+    pub(crate) keep: u32,
+}
+
+/// Whether and from which age on such agents may serve calls of this queue that ask for `extra` too.
 ///
 /// Relaxation only ever adds agents: who fits a step fits from then on.
-pub(crate) fn fit(spec: &QueueSpec, extra: &[Skill], skills: &[Skill]) -> Option<(u32, u64)> {
-    if !holds(skills, extra) {
+pub(crate) fn fit(spec: &QueueSpec, extra: &[Skill], skills: &[Skill], site: Site) -> Option<Fit> {
+    let policy = &spec.policy;
+    if !holds(skills, extra) || policy.need.as_ref().is_some_and(|need| !need.holds(skills)) {
         return None;
     }
-    let min_age = if holds(skills, &spec.required) {
-        0
-    } else {
-        spec.relax.iter().find(|(_, required)| holds(skills, required))?.0.as_micros() as u64
+    let (place, from) = policy.site(site)?;
+    let relaxed = match holds(skills, &spec.required) {
+        true => Duration::ZERO,
+        false => spec.relax.iter().find(|(_, required)| holds(skills, required))?.0,
     };
-    let rank = match spec.choice {
+    let level = match spec.choice {
         AgentChoice::LongestIdle => 0,
         AgentChoice::LeastSkilled => skills.len() as u32,
         AgentChoice::MostSkilled => {
@@ -97,7 +110,15 @@ pub(crate) fn fit(spec: &QueueSpec, extra: &[Skill], skills: &[Skill]) -> Option
             u32::MAX - skills.iter().filter(|s| wanted(s.0)).map(|s| u32::from(s.1)).sum::<u32>()
         }
     };
-    Some((rank, min_age))
+    let wished = policy.preferred.as_ref().is_none_or(|preferred| preferred.holds(skills));
+    let rank = u64::from(!wished) << 48 | (place as u64) << 32 | u64::from(level);
+    let min_age = relaxed.max(from).as_micros() as u64;
+    Some(Fit { rank, min_age, keep: policy.keep(skills) })
+}
+
+/// Ages at which more agents may serve calls of this queue.
+pub(crate) fn steps(spec: &QueueSpec) -> impl Iterator<Item = Duration> {
+    spec.relax.iter().map(|step| step.0).chain(spec.policy.sites.iter().map(|site| site.1))
 }
 
 fn holds(skills: &[Skill], required: &[Skill]) -> bool {

@@ -1,5 +1,6 @@
 //! What the layer above tells the ACD, and its verdicts.
 
+use crate::policy::{Policy, Site};
 use busyhour_model::{AgentId, AgentState, CallId, DequeueReason, Name, OfferOutcome, QueueId, SkillId, Time, Why};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -43,6 +44,9 @@ pub struct QueueSpec {
     pub overflow_no_agents: bool,
     /// After-call work of its calls; zero for none.
     pub wrap_up: Duration,
+    /// What else it asks for.
+    #[serde(default)]
+    pub policy: Policy,
 }
 
 /// An agent as the matcher sees one.
@@ -52,6 +56,19 @@ pub struct AgentSpec {
     pub id: AgentId,
     /// Skills and levels, each skill once.
     pub skills: Vec<Skill>,
+    /// Where; queues may prefer sites.
+    #[serde(default)]
+    pub site: Site,
+    /// Chances in a lot (`Order::Random`); 0 counts as 1.
+    #[serde(default)]
+    pub weight: u32,
+}
+
+impl AgentSpec {
+    /// An agent with these skills, at no site in particular.
+    pub fn new(id: AgentId, skills: Vec<Skill>) -> AgentSpec {
+        AgentSpec { id, skills, site: 0, weight: 1 }
+    }
 }
 
 /// A call that wants an agent.
@@ -150,6 +167,20 @@ pub enum Command {
     },
     /// Time passed: wrap-up ends, relaxation, overflow. Due when `poll_timeout` says.
     Tick,
+    /// As `NotReady`, but an offer is withdrawn at once: a supervisor stops somebody who does not answer.
+    ForceNotReady {
+        /// Who.
+        agent: AgentId,
+        /// Why.
+        reason: Name,
+    },
+    /// After-call work ends so much later.
+    ExtendWrapUp {
+        /// Who.
+        agent: AgentId,
+        /// By how much.
+        by: Duration,
+    },
 }
 
 /// The ACD's verdict.

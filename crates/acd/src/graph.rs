@@ -3,9 +3,11 @@
 use crate::acd::{Acd, CLASSES_MAX, QUEUES_MAX, SKILLS_MAX, STEPS_MAX};
 use crate::agent::Agent;
 use crate::call::Line;
-use crate::class::{self, Class, Front, Lane, ToGroup};
+use crate::class::{self, Class, Fit, Front, Lane, ToGroup};
 use crate::command::{AgentSpec, Decision, Denied, QueueSpec, Skill};
 use crate::group::{Group, Idle};
+use crate::merit::Merit;
+use crate::policy::Site;
 use crate::queue::{Handling, Queue, normalised};
 use crate::slab::{NONE, Slot};
 use busyhour_model::{AgentId, AgentState, CallId, DequeueReason, QueueId};
@@ -15,6 +17,7 @@ impl Acd {
         limit("queue id", spec.id.0 as usize, QUEUES_MAX - 1)?;
         limit("relaxation steps", spec.relax.len(), STEPS_MAX)?;
         limit("skills", spec.required.len(), SKILLS_MAX)?;
+        limit("parts of a policy", spec.policy.size(), SKILLS_MAX)?;
         for (_, required) in &spec.relax {
             limit("skills", required.len(), SKILLS_MAX)?;
         }
@@ -46,8 +49,9 @@ impl Acd {
         if self.queues.len() <= index {
             self.queues.resize(index + 1, None);
         }
-        let handling = Handling::default();
-        self.queues[index] = Some(Queue { spec, plain: NONE, classes: Vec::new(), waiting: 0, ringing: 0, handling });
+        let (handling, last) = (Handling::default(), u32::MAX);
+        self.queues[index] =
+            Some(Queue { spec, plain: NONE, classes: Vec::new(), waiting: 0, ringing: 0, handling, last });
         let plain = self.add_class(id, 0, Vec::new(), 0);
         self.queue_mut(id).plain = plain;
         Ok(())
@@ -62,6 +66,7 @@ impl Acd {
             self.remove_class(class);
         }
         self.queues[id.0 as usize] = None;
+        self.owns.retain(|&(_, queue), _| queue != id);
         Ok(())
     }
 
@@ -130,11 +135,11 @@ impl Acd {
     fn connect_class(&mut self, slot: Slot) {
         let class = &self.classes[slot];
         let spec = &self.queue_ref(self.lanes[slot as usize].queue).spec;
-        let timed = spec.wait_max.is_some() || !spec.relax.is_empty();
+        let timed = spec.wait_max.is_some() || class::steps(spec).next().is_some();
         let mut edges: Vec<ToGroup> = Vec::new();
         for (group, members) in self.groups.iter() {
-            if let Some((rank, min_age)) = class::fit(spec, &class.extra, &members.skills) {
-                edges.push(ToGroup { group, rank, min_age });
+            if let Some(Fit { rank, min_age, keep }) = class::fit(spec, &class.extra, &members.skills, members.site) {
+                edges.push(ToGroup { group, rank, min_age, keep });
             }
         }
         edges.sort_unstable_by_key(|e| (e.rank, e.group));
@@ -145,7 +150,7 @@ impl Acd {
         (lane.idle_groups, lane.staffed_groups, lane.timed) = (0, 0, timed);
         for edge in &edges {
             let group = &mut self.groups[edge.group];
-            group.connect(slot, edge.min_age);
+            group.connect(slot, edge.min_age, edge.keep);
             lane.idle_groups += u32::from(self.idle[edge.group as usize].count > 0);
             lane.staffed_groups += u32::from(group.signed_in > 0);
         }
@@ -162,7 +167,11 @@ impl Acd {
         limit("agent id", spec.id.0 as usize, crate::AGENTS_MAX - 1)?;
         limit("skills", spec.skills.len(), SKILLS_MAX)?;
         let (id, index) = (spec.id, spec.id.0 as usize);
-        let group = self.group_for(normalised(spec.skills));
+        let group = self.group_for(normalised(spec.skills), spec.site);
+        if self.merits.len() <= index {
+            self.merits.resize(index + 1, Merit::default());
+        }
+        self.merits[index].weight = spec.weight;
         let Ok(agent) = self.known_agent(id) else {
             if self.agents.len() <= index {
                 self.agents.resize(index + 1, None);
@@ -198,41 +207,43 @@ impl Acd {
         self.overflow(calls, DequeueReason::NoAgents, out);
         self.groups[group].members -= 1;
         self.agents[id.0 as usize] = None;
+        self.forget_merits(id);
         self.drop_group_if_empty(group);
         Ok(())
     }
 
     /// The group of agents with these skills, made when it is new.
-    fn group_for(&mut self, skills: Vec<Skill>) -> Slot {
-        if let Some(&slot) = self.group_of.get(&skills) {
+    fn group_for(&mut self, skills: Vec<Skill>, site: Site) -> Slot {
+        let key = (skills, site);
+        if let Some(&slot) = self.group_of.get(&key) {
             return slot;
         }
-        let slot = self.groups.insert(Group::new(skills.clone()));
+        let slot = self.groups.insert(Group::new(key.0.clone(), site));
         if self.idle.len() <= slot as usize {
             self.idle.push(Idle::NOBODY);
         }
         self.idle[slot as usize] = Idle::NOBODY;
         self.connect_group(slot);
-        self.group_of.insert(skills, slot);
+        self.group_of.insert(key, slot);
         slot
     }
 
     /// Compiles the edges of one group, which has nobody signed in yet.
     fn connect_group(&mut self, slot: Slot) {
-        let skills = &self.groups[slot].skills;
+        let Group { skills, site, .. } = &self.groups[slot];
+        let site = *site;
         let mut edges: Vec<(Slot, ToGroup)> = Vec::new();
         for (class, calls) in self.classes.iter() {
-            if let Some((rank, min_age)) =
-                class::fit(&self.queue_ref(self.lanes[class as usize].queue).spec, &calls.extra, skills)
-            {
-                edges.push((class, ToGroup { group: slot, rank, min_age }));
+            let spec = &self.queue_ref(self.lanes[class as usize].queue).spec;
+            if let Some(Fit { rank, min_age, keep }) = class::fit(spec, &calls.extra, skills, site) {
+                edges.push((class, ToGroup { group: slot, rank, min_age, keep }));
             }
         }
         for &(class, edge) in &edges {
             let ranked = &mut self.classes[class].edges;
             let at = ranked.partition_point(|e| (e.rank, e.group) < (edge.rank, slot));
             ranked.insert(at, edge);
-            self.groups[slot].connect(class, edge.min_age);
+            self.groups[slot].connect(class, edge.min_age, edge.keep);
         }
     }
 
@@ -241,7 +252,7 @@ impl Acd {
             return;
         }
         let group = self.groups.remove(slot);
-        self.group_of.remove(&group.skills);
+        self.group_of.remove(&(group.skills.clone(), group.site));
         for class in group.classes() {
             self.classes[class].edges.retain(|e| e.group != slot);
         }

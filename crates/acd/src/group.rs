@@ -1,6 +1,7 @@
 //! Agents with the same skills: their idle list and the classes they may serve.
 
 use crate::command::Skill;
+use crate::policy::Site;
 use crate::slab::{NONE, Slot};
 use serde::{Deserialize, Serialize};
 
@@ -9,9 +10,10 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Group {
     /// In order.
     pub(crate) skills: Vec<Skill>,
-    /// Classes whose calls it may take at once.
+    pub(crate) site: Site,
+    /// Classes whose calls it may take at once, all its idle agents.
     pub(crate) at_once: Vec<Slot>,
-    /// Classes whose calls it may take when they have waited.
+    /// Classes whose calls it may take when they have waited or when enough of its agents are idle.
     pub(crate) later: Vec<ToClass>,
     pub(crate) members: u32,
     pub(crate) signed_in: u32,
@@ -21,9 +23,9 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    pub(crate) fn new(skills: Vec<Skill>) -> Group {
+    pub(crate) fn new(skills: Vec<Skill>, site: Site) -> Group {
         let (at_once, later) = (Vec::new(), Vec::new());
-        Group { skills, at_once, later, members: 0, signed_in: 0, not_ready: 0, tail: NONE }
+        Group { skills, site, at_once, later, members: 0, signed_in: 0, not_ready: 0, tail: NONE }
     }
 
     /// All classes it may serve.
@@ -31,10 +33,10 @@ impl Group {
         self.at_once.iter().copied().chain(self.later.iter().map(|edge| edge.class))
     }
 
-    pub(crate) fn connect(&mut self, class: Slot, min_age: u64) {
-        match min_age {
-            0 => self.at_once.push(class),
-            _ => self.later.push(ToClass { class, min_age }),
+    pub(crate) fn connect(&mut self, class: Slot, min_age: u64, keep: u32) {
+        match (min_age, keep) {
+            (0, 0) => self.at_once.push(class),
+            _ => self.later.push(ToClass { class, keep, min_age }),
         }
     }
 
@@ -48,6 +50,8 @@ impl Group {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ToClass {
     pub(crate) class: Slot,
+    /// While more than these are idle.
+    pub(crate) keep: u32,
     /// Once a call has waited so many microseconds.
     pub(crate) min_age: u64,
 }

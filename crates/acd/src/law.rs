@@ -33,7 +33,7 @@ impl Acd {
             let front = &self.fronts[slot as usize];
             for edge in &self.classes[slot].edges {
                 let fits = front.since.saturating_add(edge.min_age) <= now;
-                law(!fits || self.idle[edge.group as usize].count == 0, || {
+                law(!fits || self.idle[edge.group as usize].count <= edge.keep, || {
                     format!("class {slot} waits beside idle agents of group {}", edge.group)
                 })?;
             }
@@ -120,7 +120,7 @@ impl Acd {
                 && group.signed_in == of(slot, |state| *state != State::SignedOut)
                 && group.not_ready == of(slot, |state| *state == State::NotReady)
                 && self.idle[slot as usize].count == of(slot, |state| *state == State::Ready)
-                && self.group_of.get(&group.skills) == Some(&slot);
+                && self.group_of.get(&(group.skills.clone(), group.site)) == Some(&slot);
             law(right, || format!("group {slot} counts its members wrong"))?;
             self.walk_idle(slot)?;
         }
@@ -150,11 +150,15 @@ impl Acd {
             law((front.base, front.rate) == class::ageing(spec, class.priority), || format!("ageing of class {slot}"))?;
             let (mut edges, mut idle, mut staffed) = (0, 0, 0);
             for (group, members) in self.groups.iter() {
-                let fit = class::fit(spec, &class.extra, &members.skills);
-                let own = class.edges.iter().find(|e| e.group == group).map(|e| (e.rank, e.min_age));
-                let later = members.later.iter().map(|e| (e.class, e.min_age));
-                let theirs = members.at_once.iter().map(|&c| (c, 0)).chain(later).find(|e| e.0 == slot).map(|e| e.1);
-                law(own == fit && theirs == fit.map(|f| f.1), || format!("edge of class {slot} and group {group}"))?;
+                let fit = class::fit(spec, &class.extra, &members.skills, members.site);
+                let own = class.edges.iter().find(|e| e.group == group).map(|e| (e.rank, e.min_age, e.keep));
+                let later = members.later.iter().map(|e| (e.class, (e.min_age, e.keep)));
+                let theirs =
+                    members.at_once.iter().map(|&c| (c, (0, 0))).chain(later).find(|e| e.0 == slot).map(|e| e.1);
+                let wanted = fit.map(|f| (f.rank, f.min_age, f.keep));
+                law(own == wanted && theirs == fit.map(|f| (f.min_age, f.keep)), || {
+                    format!("edge of class {slot} and group {group}")
+                })?;
                 edges += usize::from(fit.is_some());
                 idle += u32::from(fit.is_some() && self.idle[group as usize].count > 0);
                 staffed += u32::from(fit.is_some() && members.signed_in > 0);
@@ -176,7 +180,7 @@ impl Acd {
             let overflow = spec.wait_max.map(|wait_max| call.since + wait_max);
             let alarm = if call.direct.is_some() { self.personal.at(slot) } else { self.heads.at(call.class) };
             law(overflow.is_none_or(|due| alarm.is_some_and(|at| at <= due)), || format!("{} may wait on", call.id))?;
-            let step = spec.relax.iter().map(|step| call.since + step.0).find(|&at| at > self.now);
+            let step = class::steps(spec).map(|step| call.since + step).filter(|&at| at > self.now).min();
             let timed = slot != self.lanes[call.class as usize].line.head
                 || step.is_none_or(|due| alarm.is_some_and(|at| at <= due));
             law(timed, || format!("{} would be relaxed late", call.id))?;

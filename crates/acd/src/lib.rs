@@ -18,7 +18,9 @@ mod index;
 mod law;
 mod lifecycle;
 mod matching;
+mod merit;
 mod place;
+mod policy;
 mod queue;
 mod slab;
 mod view;
@@ -27,4 +29,5 @@ pub use acd::{AGENTS_MAX, Acd, CALLS_MAX, CLASSES_MAX, PERSONAL_MAX, QUEUES_MAX,
 pub use command::{
     AgentChoice, AgentSpec, AgentView, Command, Decision, Denied, Enqueue, Place, QueueSpec, QueueView, Skill,
 };
+pub use policy::{Need, Order, Policy, Reserve, Site};
 pub use view::Counts;

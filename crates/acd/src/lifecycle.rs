@@ -4,6 +4,7 @@ use crate::acd::Acd;
 use crate::agent::{After, Agent, NO_QUEUE, Work};
 use crate::command::{Decision, Denied};
 use crate::group::Idle;
+use crate::policy::Order;
 use crate::slab::{NONE, Slot};
 use busyhour_model::{AgentId, AgentState, CallId, DequeueReason, Name, OfferOutcome};
 use std::time::Duration;
@@ -64,6 +65,30 @@ impl Acd {
             AgentState::NotReady if known.reason.as_ref() == Some(&reason) => {}
             _ => self.be_not_ready(agent, reason, out),
         }
+        Ok(())
+    }
+
+    pub(crate) fn force_not_ready(
+        &mut self,
+        agent: AgentId,
+        reason: Name,
+        out: &mut Vec<Decision>,
+    ) -> Result<(), Denied> {
+        if self.known_agent(agent)?.state != AgentState::Ringing {
+            return self.not_ready(agent, reason, out);
+        }
+        let slot = self.withdraw(agent, out);
+        self.be_not_ready(agent, reason, out);
+        self.admit(slot, false, out);
+        Ok(())
+    }
+
+    pub(crate) fn extend_wrap_up(&mut self, agent: AgentId, by: Duration) -> Result<(), Denied> {
+        if self.known_agent(agent)?.state != AgentState::WrapUp {
+            return self.wrong_state(agent);
+        }
+        let until = self.wrap_ups.at(agent.0).expect("after-call work has its end");
+        self.wrap_ups.set(agent.0, until + by);
         Ok(())
     }
 
@@ -236,7 +261,9 @@ impl Acd {
     fn go_on(&mut self, agent: AgentId, state: AgentState, out: &mut Vec<Decision>) {
         let now = self.now;
         let entered = self.agent_mut(agent);
+        let was = (entered.state, entered.since, entered.work.queue);
         (entered.state, entered.since) = (state, now);
+        self.merits[agent.0 as usize].learn(now, was, state);
         out.push(Decision::Agent { agent, state, reason: None });
     }
 
@@ -245,6 +272,7 @@ impl Acd {
         let now = self.now;
         let entered = self.agent_mut(agent);
         let from = std::mem::replace(&mut entered.state, to);
+        let was = (from, entered.since, entered.work.queue);
         entered.since = now;
         out.push(Decision::Agent { agent, state: to, reason: entered.not_ready().cloned() });
         if matches!(from, AgentState::Talking | AgentState::WrapUp) {
@@ -252,16 +280,20 @@ impl Acd {
             if from == AgentState::WrapUp {
                 self.wrap_ups.clear(agent.0);
             }
-            self.learn_handling(&work);
+            self.learn_handling(agent, &work);
         }
+        self.merits[agent.0 as usize].learn(now, was, to);
         self.shift(agent, from, to);
     }
 
     /// The call is over and its after-call work too: counts how long that took, when the ACD gave it.
-    fn learn_handling(&mut self, work: &Work) {
-        let span = self.now.since(work.began);
+    fn learn_handling(&mut self, agent: AgentId, work: &Work) {
+        let seconds = self.now.since(work.began).as_secs_f64();
         if let Some(Some(queue)) = self.queues.get_mut(work.queue.0 as usize) {
-            queue.handling.learn(span);
+            queue.handling.learn(seconds);
+            if queue.spec.policy.order == Order::Fastest {
+                self.learn_own(agent, work.queue, seconds);
+            }
         }
     }
 

@@ -3,8 +3,9 @@
 use crate::acd::{Acd, CALLS_MAX, PERSONAL_MAX, SKILLS_MAX};
 use crate::agent::{After, Work};
 use crate::call::Call;
-use crate::class::Front;
+use crate::class::{self, Front};
 use crate::command::{AgentChoice, Decision, Denied, Enqueue};
+use crate::policy::Order;
 use crate::queue::normalised;
 use crate::slab::{NONE, Slab, Slot};
 use busyhour_model::{AgentId, AgentState, Candidate, DequeueReason, Name, QueueId, Why};
@@ -94,6 +95,7 @@ impl Acd {
             None => (self.lanes[call.class as usize].staffed_groups == 0, false),
         };
         let full = crowded || queue.spec.waiting_max.is_some_and(|max| queue.waiting >= max);
+        let full = full || (new && self.would_wait_too_long(call));
         let reason = match (absent && queue.spec.overflow_no_agents, full && new) {
             (true, _) => DequeueReason::NoAgents,
             (_, true) => DequeueReason::Full,
@@ -138,15 +140,54 @@ impl Acd {
     }
 
     fn choice_rule(&self, queue: QueueId) -> &Name {
-        match self.queue_ref(queue).spec.choice {
+        let spec = &self.queue_ref(queue).spec;
+        if spec.policy.order != Order::LongestIdle {
+            return &self.rules.orders[&(spec.policy.order as u8)];
+        }
+        match spec.choice {
             AgentChoice::LeastSkilled => &self.rules.least_skilled,
             AgentChoice::MostSkilled => &self.rules.most_skilled,
             AgentChoice::LongestIdle => &self.rules.longest_idle,
         }
     }
 
-    /// Best rank, then longest idle, among the groups that fit at the call's age.
+    /// Best rank, then whose turn it is, among the groups that fit at the call's age.
     fn best_agent(&self, call: &Call) -> Option<Found> {
+        match self.queue_ref(self.lanes[call.class as usize].queue).spec.policy.order {
+            Order::LongestIdle => self.longest_idle(call),
+            order => self.best_by(order, call),
+        }
+    }
+
+    /// All idle agents who fit, by their turn.
+    fn best_by(&self, order: Order, call: &Call) -> Option<Found> {
+        let age = self.now.since(call.since).as_micros() as u64;
+        let nobody = ((u64::MAX, u64::MAX, u64::MAX), NONE);
+        let (mut best, mut second, mut count) = (nobody, nobody, 0);
+        for edge in &self.classes[call.class].edges {
+            let idle = &self.idle[edge.group as usize];
+            if age < edge.min_age || idle.count <= edge.keep {
+                continue;
+            }
+            count += idle.count;
+            let mut at = idle.head;
+            while at != NONE {
+                let agent = self.agent_ref(AgentId(at));
+                let candidate = ((edge.rank, self.turn_by(order, agent.id, call), agent.idle_seq), at);
+                if candidate < best {
+                    (best, second) = (candidate, best);
+                } else if candidate < second {
+                    second = candidate;
+                }
+                at = agent.next;
+            }
+        }
+        let runner_up = (second.1 != NONE).then_some(AgentId(second.1));
+        (best.1 != NONE).then_some(Found { agent: AgentId(best.1), idle: count, runner_up })
+    }
+
+    /// The heads of the idle lists say it.
+    fn longest_idle(&self, call: &Call) -> Option<Found> {
         let age = self.now.since(call.since).as_micros() as u64;
         let nobody = (u128::MAX, NONE);
         let (mut best, mut second, mut count) = (nobody, nobody, 0);
@@ -155,10 +196,10 @@ impl Acd {
                 continue;
             }
             let idle = &self.idle[edge.group as usize];
-            count += idle.count;
-            // A group without anybody idle has `seq` at the end of time. No branch of its own: it would be a guess.
-            let vacant = u32::from(idle.count == 0).wrapping_neg();
-            let candidate = (turn(edge.rank | vacant, idle.seq), idle.head);
+            // A group with too few idle comes last. No branch of its own: it would be a guess.
+            let vacant = u64::from(idle.count <= edge.keep).wrapping_neg();
+            let candidate = (turn(edge.rank | vacant, idle.seq | vacant), idle.head | vacant as u32);
+            count += idle.count & !(vacant as u32);
             if candidate.0 < second.0 {
                 if candidate.0 < best.0 {
                     (best, second) = (candidate, best);
@@ -173,7 +214,7 @@ impl Acd {
         }
         let next = self.agent_ref(AgentId(agent)).next;
         if next != NONE {
-            let rank = (key >> u64::BITS) as u32;
+            let rank = (key >> u64::BITS) as u64;
             second = second.min((turn(rank, self.agent_ref(AgentId(next)).idle_seq), next));
         }
         let runner_up = (second.1 != NONE).then_some(AgentId(second.1));
@@ -184,7 +225,8 @@ impl Acd {
     pub(crate) fn seek_call(&mut self, agent: AgentId, out: &mut Vec<Decision>) -> bool {
         let seeker = self.agent_ref(agent);
         let personal = seeker.personal;
-        let bids = self.bids(seeker.group);
+        let others = self.idle[seeker.group as usize].count - u32::from(seeker.state == AgentState::Ready);
+        let bids = self.bids(seeker.group, others);
         let (slot, rule, runner_up) = match (personal.head, bids.best.call) {
             (NONE, NONE) => return false,
             (NONE, best) => (best, &self.rules.highest_score, self.next_best(&bids)),
@@ -204,8 +246,8 @@ impl Acd {
         true
     }
 
-    /// The heads this group may serve now.
-    fn bids(&self, group: Slot) -> Bids {
+    /// The heads an agent of this group may serve now, beside whom so many are idle.
+    fn bids(&self, group: Slot, others: u32) -> Bids {
         let now = self.now.as_micros();
         let mut bids = Bids { best: Bid::NONE, second: Bid::NONE, waiting: 0 };
         let group = &self.groups[group];
@@ -218,7 +260,7 @@ impl Acd {
         }
         for edge in &group.later {
             let front = &self.fronts[edge.class as usize];
-            if front.since.saturating_add(edge.min_age) <= now {
+            if front.since.saturating_add(edge.min_age) <= now && others >= edge.keep {
                 bids.add(front.bid(edge.class, edge.min_age, now), front.waiting, &self.calls.slab);
             }
         }
@@ -261,7 +303,8 @@ impl Acd {
                 }
             }
             let Some((bid, agent)) = best else { return };
-            let waiting = self.bids(self.agent_ref(agent).group).waiting;
+            let group = self.agent_ref(agent).group;
+            let waiting = self.bids(group, self.idle[group as usize].count - 1).waiting;
             let (agent, why) = self.seek_agent(bid.call, waiting).expect("the search just found somebody");
             self.unlink(bid.call);
             self.offer(bid.call, agent, why, out);
@@ -277,6 +320,7 @@ impl Acd {
         let began = self.now;
         let entry = self.queue_mut(queue);
         entry.ringing += 1;
+        entry.last = agent.0;
         let wrap_up = entry.spec.wrap_up.as_micros() as u64;
         self.enter(agent, AgentState::Ringing, out);
         let rung = self.agent_mut(agent);
@@ -360,7 +404,7 @@ impl Acd {
         let Some(head) = self.lanes[class as usize].line.iter(&self.calls.slab).next() else { return };
         let since = head.1.since;
         let spec = &self.queue_ref(self.lanes[class as usize].queue).spec;
-        let step = spec.relax.iter().map(|step| since + step.0).find(|&at| at > self.now);
+        let step = class::steps(spec).map(|step| since + step).filter(|&at| at > self.now).min();
         let overflow = spec.wait_max.map(|wait_max| since + wait_max);
         let Some(due) = step.into_iter().chain(overflow).min() else { return };
         if self.heads.at(class).is_none_or(|at| at > due) {
@@ -386,7 +430,7 @@ impl Acd {
 }
 
 /// Whose turn it is: the lower the sooner.
-fn turn(rank: u32, idle_seq: u64) -> u128 {
+fn turn(rank: u64, idle_seq: u64) -> u128 {
     u128::from(rank) << u64::BITS | u128::from(idle_seq)
 }
 

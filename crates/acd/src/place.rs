@@ -47,6 +47,14 @@ impl Acd {
         self.lanes[class as usize].line.iter(&self.calls.slab).take_while(|(_, other)| key(other) < own).count() as u32
     }
 
+    /// The prediction says that this call, not yet in line, would wait longer than its queue wants.
+    pub(crate) fn would_wait_too_long(&self, call: &Call) -> bool {
+        let policy = &self.queue_ref(self.lanes[call.class as usize].queue).spec.policy;
+        let Some(most) = policy.wait_predicted_max.filter(|_| call.direct.is_none()) else { return false };
+        let ahead = self.rivals(call).into_iter().map(|class| self.ahead_in(class, call, self.now)).sum();
+        self.wait(call, ahead, self.now).is_some_and(|wait| wait > most)
+    }
+
     fn wait(&self, call: &Call, ahead: u32, now: Time) -> Option<Duration> {
         let class = &self.classes[call.class];
         let seconds = self.queue_ref(self.lanes[call.class as usize].queue).handling.seconds()?;
@@ -63,7 +71,7 @@ const WAIT_MAX_S: f64 = 86_400.0;
 
 #[cfg(test)]
 mod tests {
-    use crate::{Acd, AgentChoice, AgentSpec, Command, Enqueue, Place, QueueSpec};
+    use crate::{Acd, AgentChoice, AgentSpec, Command, Enqueue, Place, Policy, QueueSpec};
     use busyhour_model::{AgentId, CallId, QueueId, SkillId, Time};
     use std::time::Duration;
 
@@ -79,6 +87,7 @@ mod tests {
             waiting_max: None,
             overflow_no_agents: false,
             wrap_up: Duration::from_secs(10),
+            policy: Policy::default(),
         })
     }
 
@@ -97,7 +106,7 @@ mod tests {
         apply(&mut acd, 0, queue(2, 1000));
         for id in 0..2 {
             let agent = AgentId(id);
-            apply(&mut acd, 0, Command::SetAgent(AgentSpec { id: agent, skills: vec![(SkillId(1), 1)] }));
+            apply(&mut acd, 0, Command::SetAgent(AgentSpec::new(agent, vec![(SkillId(1), 1)])));
             apply(&mut acd, 0, Command::SignIn { agent, not_ready: None });
             apply(&mut acd, 0, enqueue(u64::from(id), 1, 0));
             apply(&mut acd, 0, Command::Accepted { call: CallId(u64::from(id)), agent });

@@ -3,7 +3,6 @@
 use crate::command::{QueueSpec, Skill};
 use crate::slab::Slot;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
 /// A queue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,6 +15,8 @@ pub(crate) struct Queue {
     pub(crate) waiting: u32,
     pub(crate) ringing: u32,
     pub(crate) handling: Handling,
+    /// The agent it rang last.
+    pub(crate) last: u32,
 }
 
 /// From offer to the end of after-call work, exponentially smoothed.
@@ -28,8 +29,7 @@ pub(crate) struct Handling {
 const NEWEST: f64 = 1.0 / 16.0;
 
 impl Handling {
-    pub(crate) fn learn(&mut self, span: Duration) {
-        let newest = span.as_secs_f64();
+    pub(crate) fn learn(&mut self, newest: f64) {
         self.seconds = Some(self.seconds.map_or(newest, |mean| mean + NEWEST * (newest - mean)));
     }
 

@@ -1,7 +1,7 @@
 //! The matcher alone, under random traffic, waits as the theory of queues says.
 #![allow(clippy::unwrap_used)]
 
-use busyhour_acd::{Acd, AgentChoice, AgentSpec, Command, Decision, Enqueue, QueueSpec};
+use busyhour_acd::{Acd, AgentChoice, AgentSpec, Command, Decision, Enqueue, Policy, QueueSpec};
 use busyhour_model::{AgentId, CallId, QueueId, SkillId, Time};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -86,11 +86,12 @@ impl Pool {
                 waiting_max: None,
                 overflow_no_agents: false,
                 wrap_up: Duration::ZERO,
+                policy: Policy::default(),
             };
             acd.apply(Time::ZERO, Command::SetQueue(spec), &mut out).unwrap();
         }
         for id in 0..self.agents {
-            let spec = AgentSpec { id: AgentId(id), skills: vec![(SkillId(0), 1)] };
+            let spec = AgentSpec::new(AgentId(id), vec![(SkillId(0), 1)]);
             acd.apply(Time::ZERO, Command::SetAgent(spec), &mut out).unwrap();
             acd.apply(Time::ZERO, Command::SignIn { agent: AgentId(id), not_ready: None }, &mut out).unwrap();
         }

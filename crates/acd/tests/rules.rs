@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use busyhour_acd::{
-    Acd, AgentChoice, AgentSpec, CLASSES_MAX, Command, Decision, Denied, Enqueue, PERSONAL_MAX, QueueSpec, SKILLS_MAX,
-    STEPS_MAX, Skill,
+    Acd, AgentChoice, AgentSpec, CLASSES_MAX, Command, Decision, Denied, Enqueue, PERSONAL_MAX, Policy, QueueSpec,
+    SKILLS_MAX, STEPS_MAX, Skill,
 };
 use busyhour_model::{AgentId, AgentState, CallId, DequeueReason, OfferOutcome, QueueId, SkillId, Time};
 use std::time::Duration;
@@ -27,6 +27,7 @@ fn queue() -> QueueSpec {
         waiting_max: None,
         overflow_no_agents: false,
         wrap_up: Duration::ZERO,
+        policy: Policy::default(),
     }
 }
 
@@ -48,7 +49,7 @@ impl Scene {
         scene.at(0, Command::SetQueue(queue));
         for (id, skills) in agents.iter().enumerate() {
             let agent = AgentId(id as u32);
-            scene.at(0, Command::SetAgent(AgentSpec { id: agent, skills: skills.to_vec() }));
+            scene.at(0, Command::SetAgent(AgentSpec::new(agent, skills.to_vec())));
             scene.at(0, Command::SignIn { agent, not_ready: None });
         }
         scene
@@ -221,7 +222,7 @@ fn a_skill_taught_in_the_middle_of_the_day_counts_at_once() {
     let spec = QueueSpec { required: vec![(ENGLISH, 2)], ..queue() };
     let mut scene = Scene::new(spec, &[&[(ENGLISH, 1)]]);
     scene.enqueue(5, 1);
-    let spec = AgentSpec { id: AgentId(0), skills: vec![(ENGLISH, 2)] };
+    let spec = AgentSpec::new(AgentId(0), vec![(ENGLISH, 2)]);
     assert_eq!(scene.at(6, Command::SetAgent(spec)), ["a0 Ringing", "c1->a0"]);
 }
 
@@ -231,7 +232,7 @@ fn a_late_tick_changes_nothing_but_the_time_of_telling() {
     let mut scene = Scene::new(spec, &[]);
     scene.enqueue(5, 1);
     let agent = AgentId(0);
-    scene.at(40, Command::SetAgent(AgentSpec { id: agent, skills: Vec::new() }));
+    scene.at(40, Command::SetAgent(AgentSpec::new(agent, Vec::new())));
     assert_eq!(scene.at(41, Command::SignIn { agent, not_ready: None }), ["a0 Ready"], "the call overflowed at 35");
 }
 
@@ -276,7 +277,7 @@ fn what_cannot_be_done_says_why_and_changes_nothing() {
         (Command::SignIn { agent, not_ready: None }, Denied::WrongState { agent, state }),
         (Command::Accepted { call: CallId(2), agent }, Denied::WrongState { agent, state }),
         (Command::Enqueue(Enqueue { required: many.clone(), ..call(3) }), limit("skills", SKILLS_MAX)),
-        (Command::SetAgent(AgentSpec { id: agent, skills: many.clone() }), limit("skills", SKILLS_MAX)),
+        (Command::SetAgent(AgentSpec::new(agent, many.clone())), limit("skills", SKILLS_MAX)),
         (Command::SetQueue(QueueSpec { required: many, ..queue() }), limit("skills", SKILLS_MAX)),
         (
             Command::SetQueue(QueueSpec { relax: vec![(Duration::ZERO, Vec::new()); STEPS_MAX + 1], ..queue() }),
@@ -287,7 +288,7 @@ fn what_cannot_be_done_says_why_and_changes_nothing() {
             limit("queue id", busyhour_acd::QUEUES_MAX - 1),
         ),
         (
-            Command::SetAgent(AgentSpec { id: AgentId(u32::MAX), skills: Vec::new() }),
+            Command::SetAgent(AgentSpec::new(AgentId(u32::MAX), Vec::new())),
             limit("agent id", busyhour_acd::AGENTS_MAX - 1),
         ),
     ] {

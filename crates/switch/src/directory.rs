@@ -1,7 +1,7 @@
 //! Who and what has which id: agents, queues and skills, interned by name for as long as the switch lives.
 
 use crate::setup::{AgentSetup, QueueSetup, Setup};
-use busyhour_acd::{AgentSpec, QueueSpec, Skill};
+use busyhour_acd::{AgentSpec, Policy, QueueSpec, Skill};
 use busyhour_model::{AgentId, Name, QueueId, SkillId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -82,7 +82,7 @@ impl Directory {
     /// Every agent as the ACD wants it.
     pub(crate) fn agent_specs(&mut self) -> Vec<AgentSpec> {
         let agents: Vec<_> = self.agents().map(|(id, a)| (id, a.skills.clone())).collect();
-        agents.into_iter().map(|(id, skills)| AgentSpec { id, skills: self.skills(&skills) }).collect()
+        agents.into_iter().map(|(id, skills)| AgentSpec::new(id, self.skills(&skills))).collect()
     }
 
     /// Every queue as the ACD wants it.
@@ -103,6 +103,7 @@ impl Directory {
             waiting_max: queue.waiting_max,
             overflow_no_agents: queue.overflow_no_agents,
             wrap_up: queue.wrap_up,
+            policy: Policy::default(),
         }
     }
 }

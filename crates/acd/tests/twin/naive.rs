@@ -1,11 +1,15 @@
 //! The obvious matcher: every call and every agent looked at, every time. Same decisions, no idea in common.
 
-use busyhour_acd::{AgentChoice, Command, Decision, Denied, Enqueue, QueueSpec, Skill};
+use busyhour_acd::{AgentChoice, Command, Decision, Denied, Enqueue, Order, QueueSpec, Site, Skill};
 use busyhour_model::{
-    AgentId, AgentState, CallId, Candidate, DequeueReason, Name, OfferOutcome, QueueId, SkillId, Time, Why,
+    AgentId, AgentState, CallId, Candidate, DequeueReason, Name, OfferOutcome, QueueId, Seed, SkillId, Time, Why,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+fn held(agent: &Agent) -> Vec<Skill> {
+    agent.skills.iter().map(|(&skill, &level)| (skill, level)).collect()
+}
 
 /// A rule got wrong on purpose: the comparison has to find it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +29,15 @@ pub(crate) enum Twist {
     CountsRingingAsWaiting,
     SignOutKeepsStranded,
     TickAtOnce,
+    IgnoresNeed,
+    IgnoresPreferred,
+    IgnoresSites,
+    IgnoresReserve,
+    IgnoresOrder,
+    IgnoresWeight,
+    IgnoresPrediction,
+    ForcesNobody,
+    NeverExtends,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +53,8 @@ pub(crate) enum State {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Work {
     pub(crate) call: CallId,
+    queue: Option<QueueId>,
+    began: Time,
     wrap_up: Duration,
     after: Box<State>,
 }
@@ -49,6 +64,15 @@ pub(crate) struct Agent {
     skills: BTreeMap<SkillId, u8>,
     pub(crate) state: State,
     turn: u64,
+    site: Site,
+    weight: u32,
+    since: Time,
+    calls: u64,
+    talk: Duration,
+    contact: Time,
+    inbound: Time,
+    /// When occupied began or ended.
+    busy: Vec<(Time, bool)>,
 }
 
 #[derive(Clone)]
@@ -65,7 +89,11 @@ pub(crate) struct Call {
 
 #[derive(Clone)]
 pub(crate) struct Naive {
+    seed: u64,
     twist: Twist,
+    /// Queue, agent, seconds, and whether the queue then wanted to know who.
+    handled: Vec<(QueueId, AgentId, f64, bool)>,
+    rung: BTreeMap<QueueId, AgentId>,
     now: Time,
     pub(crate) queues: BTreeMap<QueueId, QueueSpec>,
     pub(crate) agents: BTreeMap<AgentId, Agent>,
@@ -96,9 +124,11 @@ fn kind(state: &State) -> AgentState {
 }
 
 impl Naive {
-    pub(crate) fn new(twist: Twist) -> Naive {
+    pub(crate) fn new(seed: u64, twist: Twist) -> Naive {
         let (queues, agents) = (BTreeMap::new(), BTreeMap::new());
-        Naive { twist, now: Time::ZERO, queues, agents, calls: Vec::new(), seq: 0, turn: 0, out: Vec::new() }
+        let (handled, rung) = (Vec::new(), BTreeMap::new());
+        let (now, calls, out) = (Time::ZERO, Vec::new(), Vec::new());
+        Naive { seed, twist, handled, rung, now, queues, agents, calls, seq: 0, turn: 0, out }
     }
 
     pub(crate) fn apply(&mut self, now: Time, command: Command) -> (Vec<Decision>, Result<(), Denied>) {
@@ -116,9 +146,11 @@ impl Naive {
         });
         let waiting = || self.calls.iter().filter(|c| c.ringing.is_none());
         let late = waiting().filter_map(|c| self.queues[&c.queue].wait_max.map(|w| c.since + w));
-        let steps = waiting()
-            .filter(|c| c.direct.is_none())
-            .flat_map(|c| self.queues[&c.queue].relax.iter().map(|s| c.since + s.0).filter(|&at| at > self.now));
+        let steps = waiting().filter(|c| c.direct.is_none()).flat_map(|c| {
+            let spec = &self.queues[&c.queue];
+            let ages = spec.relax.iter().map(|s| s.0).chain(spec.policy.sites.iter().map(|s| s.1));
+            ages.map(|age| c.since + age).filter(|&at| at > self.now).collect::<Vec<_>>()
+        });
         wraps.chain(late).chain(steps).min()
     }
 
@@ -182,25 +214,115 @@ impl Naive {
             })
         };
         let spec = &self.queues[&call.queue];
-        if !holds(&call.extra) {
+        let needed = spec.policy.need.as_ref().is_none_or(|need| need.holds(&held(agent)));
+        if !holds(&call.extra) || !(needed || self.twist == Twist::IgnoresNeed) {
             return None;
         }
+        let sites = &spec.policy.sites;
+        let here = sites.iter().find(|s| s.0 == agent.site).map(|s| s.1);
+        let local = match here {
+            _ if sites.is_empty() || self.twist == Twist::IgnoresSites => Duration::ZERO,
+            from => from?,
+        };
         if holds(&levels(&spec.required)) {
-            return Some(Duration::ZERO);
+            return Some(local);
         }
         if self.twist == Twist::NoRelaxation {
             return None;
         }
         let fitting = spec.relax.iter().filter(|(_, required)| holds(&levels(required))).map(|s| s.0).min();
         let late = if self.twist == Twist::RelaxesLate { Duration::from_micros(1) } else { Duration::ZERO };
-        fitting.map(|age| age + late)
+        fitting.map(|age| local.max(age + late))
     }
 
-    fn fits(&self, call: &Call, agent: &Agent) -> bool {
-        self.least_age(call, agent).is_some_and(|age| self.now.since(call.since) >= age)
+    fn fits(&self, call: &Call, id: AgentId) -> bool {
+        let agent = &self.agents[&id];
+        let reserve = &self.queues[&call.queue].policy.reserve;
+        let keep = reserve.iter().filter(|r| r.of.holds(&held(agent))).map(|r| r.keep).max().unwrap_or(0);
+        let like = |a: &Agent| a.state == State::Ready && a.skills == agent.skills && a.site == agent.site;
+        let others = self.agents.iter().filter(|(other, a)| **other != id && like(a)).count();
+        (others >= keep as usize || self.twist == Twist::IgnoresReserve)
+            && self.least_age(call, agent).is_some_and(|age| self.now.since(call.since) >= age)
     }
 
-    fn rank(&self, call: &Call, agent: &Agent) -> i64 {
+    /// Preferred skills, site, level.
+    fn rank(&self, call: &Call, agent: &Agent) -> (bool, usize, i64) {
+        let policy = &self.queues[&call.queue].policy;
+        let missed = policy.preferred.as_ref().is_some_and(|preferred| !preferred.holds(&held(agent)));
+        let site = policy.sites.iter().position(|s| s.0 == agent.site).unwrap_or(0);
+        (missed && self.twist != Twist::IgnoresPreferred, site, self.level(call, agent))
+    }
+
+    /// Whose turn it is, unless they are idle in that order.
+    fn turn(&self, call: &Call, id: AgentId) -> f64 {
+        let agent = &self.agents[&id];
+        let micros = |time: Time| time.as_micros() as f64;
+        match self.queues[&call.queue].policy.order {
+            _ if self.twist == Twist::IgnoresOrder => 0.0,
+            Order::LongestIdle => 0.0,
+            Order::LongestSinceContact => micros(agent.contact),
+            Order::LongestSinceCall => micros(agent.inbound),
+            Order::LeastOccupied => self.occupancy(agent),
+            Order::FewestCalls => agent.calls as f64,
+            Order::LeastTalk => agent.talk.as_micros() as f64,
+            Order::Linear => f64::from(id.0),
+            Order::RoundRobin => match self.rung.get(&call.queue) {
+                Some(last) if id <= *last => f64::from(id.0) + 1e9,
+                _ => f64::from(id.0),
+            },
+            Order::Random => {
+                let draw = Seed(self.seed ^ call.seq << 20 ^ u64::from(id.0)).draw();
+                -(((draw >> 11) + 1) as f64 / (1u64 << 53) as f64).ln() / f64::from(agent.weight.max(1))
+            }
+            Order::Fastest => {
+                let own = self.handled.iter().filter(|h| h.0 == call.queue && h.1 == id && h.3);
+                let (calls, seconds) = own.fold((0.0, 0.0), |(n, s), h| (n + 1.0, s + h.2));
+                (seconds + 8.0 * self.handling(call.queue).unwrap_or(0.0)) / (calls + 8.0)
+            }
+        }
+    }
+
+    /// Share of time occupied until now, by half an hour's exponential window.
+    fn occupancy(&self, agent: &Agent) -> f64 {
+        let (mut share, mut at, mut busy) = (0.0, Time::ZERO, false);
+        for &(time, next) in agent.busy.iter().chain([&(self.now, false)]) {
+            let decay = (-(time.since(at).as_micros() as f64) / 1_800e6).exp();
+            let target = f64::from(u8::from(busy));
+            share = target + (share - target) * decay;
+            (at, busy) = (time, next);
+        }
+        share
+    }
+
+    fn handling(&self, queue: QueueId) -> Option<f64> {
+        let spans = self.handled.iter().filter(|h| h.0 == queue).map(|h| h.2);
+        spans.fold(None, |mean, new| Some(mean.map_or(new, |mean| mean + (new - mean) / 16.0)))
+    }
+
+    /// How long it would wait, by those who come first and those at work.
+    fn predicted(&self, call: &Call) -> Option<Duration> {
+        let class = |c: &Call| (c.queue, c.priority, c.extra.clone());
+        let there: Vec<&Agent> = self.agents.values().filter(|a| a.state != State::Out).collect();
+        let rival = |c: &Call| {
+            let shared = |a: &&Agent| self.least_age(c, a).is_some() && self.least_age(call, a).is_some();
+            class(c) == class(call) || there.iter().any(shared)
+        };
+        let key = |c: &Call| (c.since, c.seq);
+        let before = |c: &Call| match self.score(c).total_cmp(&self.score(call)) {
+            std::cmp::Ordering::Equal => key(c) < key(call),
+            order => order.is_gt(),
+        };
+        let open = self.calls.iter().filter(|c| c.ringing.is_none() && c.direct.is_none());
+        let ahead = open.filter(|c| rival(c) && before(c)).count();
+        let age = self.now.since(call.since);
+        let at_work = there.iter().filter(|a| !matches!(a.state, State::NotReady(_)));
+        let at_work = at_work.filter(|a| self.least_age(call, a).is_some_and(|least| least <= age)).count();
+        let turns = (ahead + 1) as f64 / at_work as f64;
+        let seconds = self.handling(call.queue)?;
+        (at_work > 0).then(|| Duration::from_secs_f64((seconds * turns).min(86_400.0)))
+    }
+
+    fn level(&self, call: &Call, agent: &Agent) -> i64 {
         let spec = &self.queues[&call.queue];
         match spec.choice {
             AgentChoice::LongestIdle => 0,
@@ -221,7 +343,8 @@ impl Naive {
         if self.twist == Twist::NoAgeing {
             return base;
         }
-        base + 100.0 / goal as f64 * self.now.since(call.since).as_micros() as f64
+        let weight = if self.twist == Twist::IgnoresWeight { 100 } else { spec.policy.weight };
+        base + f64::from(weight) / goal as f64 * self.now.since(call.since).as_micros() as f64
     }
 
     /// Best first.
@@ -240,24 +363,24 @@ impl Naive {
     /// Ready agents who fit, best first.
     fn candidates(&self, call: &Call) -> Vec<AgentId> {
         let ready = self.agents.iter().filter(|(_, a)| a.state == State::Ready);
-        let mut fitting: Vec<(i64, u64, AgentId)> = ready
-            .filter(|(_, a)| self.fits(call, a))
+        let mut fitting: Vec<_> = ready
+            .filter(|(id, _)| self.fits(call, **id))
             .map(|(&id, a)| {
-                (self.rank(call, a), if self.twist == Twist::ShortestIdle { u64::MAX - a.turn } else { a.turn }, id)
+                let idle = if self.twist == Twist::ShortestIdle { u64::MAX - a.turn } else { a.turn };
+                (self.rank(call, a), self.turn(call, id), idle, id)
             })
             .collect();
-        fitting.sort();
-        fitting.into_iter().map(|(_, _, id)| id).collect()
+        fitting.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
+        fitting.into_iter().map(|(_, _, _, id)| id).collect()
     }
 
     /// Calls in classes whose oldest call the agent could take, and personal calls.
     fn calls_waiting(&self, id: AgentId) -> u32 {
-        let agent = &self.agents[&id];
         let waiting = || self.calls.iter().filter(|c| c.ringing.is_none());
         let mut classes = BTreeMap::new();
         for call in waiting().filter(|c| c.direct.is_none()) {
             let (fits, calls) = classes.entry((call.queue, call.priority, &call.extra)).or_insert((false, 0));
-            *fits |= self.fits(call, agent);
+            *fits |= self.fits(call, id);
             *calls += 1;
         }
         let personal = waiting().filter(|c| c.direct == Some(id)).count() as u32;
@@ -281,7 +404,20 @@ impl Naive {
     }
 
     fn offer_to_best(&mut self, call: &Call, agents: &[AgentId], waiting: u32) {
-        let rule = match self.queues[&call.queue].choice {
+        let spec = &self.queues[&call.queue];
+        let rule = match spec.choice {
+            _ if spec.policy.order != Order::LongestIdle => match spec.policy.order {
+                Order::LongestIdle => unreachable!(),
+                Order::LongestSinceContact => "longest_since_contact",
+                Order::LongestSinceCall => "longest_since_call",
+                Order::LeastOccupied => "least_occupied",
+                Order::FewestCalls => "fewest_calls",
+                Order::LeastTalk => "least_talk",
+                Order::RoundRobin => "round_robin",
+                Order::Linear => "linear",
+                Order::Random => "random",
+                Order::Fastest => "fastest",
+            },
             AgentChoice::LeastSkilled => "least_skilled",
             AgentChoice::MostSkilled => "most_skilled",
             AgentChoice::LongestIdle => "longest_idle",
@@ -302,7 +438,9 @@ impl Naive {
         let (waited, score) = (self.now.since(call.since), self.score(call));
         self.calls.iter_mut().find(|c| c.id == call.id).unwrap().ringing = Some(agent);
         let wrap_up = self.queues[&call.queue].wrap_up;
-        self.enter(agent, State::Ringing(Work { call: call.id, wrap_up, after: State::Ready.into() }));
+        let (queue, began) = (Some(call.queue), self.now);
+        self.rung.insert(call.queue, agent);
+        self.enter(agent, State::Ringing(Work { call: call.id, queue, began, wrap_up, after: State::Ready.into() }));
         let why = Why { rule: rule.into(), waited, score, agents_idle, calls_waiting, runner_up };
         self.out.push(Decision::Offer { call: call.id, queue: call.queue, agent, why });
     }
@@ -310,7 +448,35 @@ impl Naive {
     fn enter(&mut self, id: AgentId, state: State) {
         let reason = if let State::NotReady(reason) = &state { Some(reason.clone()) } else { None };
         self.out.push(Decision::Agent { agent: id, state: kind(&state), reason });
-        self.agents.get_mut(&id).unwrap().state = state;
+        let now = self.now;
+        let agent = self.agents.get_mut(&id).unwrap();
+        let left = std::mem::replace(&mut agent.state, state);
+        let busy = |state: &State| matches!(state, State::Ringing(_) | State::Talking(_) | State::WrapUp(..));
+        if busy(&left) != busy(&agent.state) {
+            agent.busy.push((now, busy(&agent.state)));
+        }
+        match (&left, &agent.state) {
+            (State::Out, _) => (agent.calls, agent.talk) = (0, Duration::ZERO),
+            (State::Ringing(_), State::Talking(_)) => agent.calls += 1,
+            (State::Talking(work), _) => {
+                agent.talk += now.since(agent.since);
+                agent.contact = now;
+                if work.queue.is_some() {
+                    agent.inbound = now;
+                }
+            }
+            _ => {}
+        }
+        let over = !matches!(agent.state, State::WrapUp(..));
+        agent.since = now;
+        if let State::Talking(work) | State::WrapUp(_, work) = left
+            && let Some(queue) = work.queue
+            && over
+            && let Some(spec) = self.queues.get(&queue)
+        {
+            let known = spec.policy.order == Order::Fastest;
+            self.handled.push((queue, id, now.since(work.began).as_secs_f64(), known));
+        }
     }
 
     fn go_on(&mut self, id: AgentId, after: State) {
@@ -331,12 +497,10 @@ impl Naive {
 
     /// The best call for an agent with no call in hand.
     fn seek(&mut self, id: AgentId) -> bool {
-        let agent = &self.agents[&id];
         let waiting: Vec<&Call> = self.calls.iter().filter(|c| c.ringing.is_none()).collect();
         let total = self.calls_waiting(id);
         let direct = waiting.iter().filter(|c| c.direct == Some(id)).min_by_key(|c| (c.since, c.seq));
-        let mut open: Vec<&Call> =
-            waiting.iter().filter(|c| c.direct.is_none() && self.fits(c, agent)).copied().collect();
+        let mut open: Vec<&Call> = waiting.iter().filter(|c| c.direct.is_none() && self.fits(c, id)).copied().collect();
         self.by_score(&mut open);
         let direct = if self.twist == Twist::PersonalLast && !open.is_empty() { None } else { direct };
         if let Some(call) = direct {
@@ -360,6 +524,9 @@ impl Naive {
             ahead = self.calls.iter().filter(|c| c.queue == call.queue).count();
         }
         let full = self.queues[&call.queue].waiting_max.is_some_and(|max| ahead >= max as usize);
+        let most = self.queues[&call.queue].policy.wait_predicted_max.filter(|_| call.direct.is_none());
+        let hopeless = most.is_some_and(|most| self.predicted(call).is_some_and(|wait| wait > most));
+        let full = full || (hopeless && self.twist != Twist::IgnoresPrediction);
         self.calls.push(Call { ringing: None, ..call.clone() });
         if direct_ready {
             self.offer(call, call.direct.unwrap(), "direct_agent", 1, 1, None);
@@ -405,16 +572,33 @@ impl Naive {
                     return Err(Denied::NotEmpty(queue));
                 }
                 self.queues.remove(&queue);
+                self.rung.remove(&queue);
+                self.handled.retain(|h| h.0 != queue);
                 Ok(())
             }
             Command::SetAgent(spec) => {
                 let skills = levels(&spec.skills);
                 let Some(agent) = self.agents.get_mut(&spec.id) else {
-                    self.agents.insert(spec.id, Agent { skills, state: State::Out, turn: 0 });
+                    let (now, never) = (self.now, Time::ZERO);
+                    let agent = Agent {
+                        skills,
+                        state: State::Out,
+                        turn: 0,
+                        site: spec.site,
+                        weight: spec.weight,
+                        since: now,
+                        calls: 0,
+                        talk: Duration::ZERO,
+                        contact: never,
+                        inbound: never,
+                        busy: Vec::new(),
+                    };
+                    self.agents.insert(spec.id, agent);
                     return Ok(());
                 };
-                agent.skills = skills;
-                if agent.state == State::Ready {
+                let moved = agent.skills != skills || agent.site != spec.site;
+                (agent.skills, agent.site, agent.weight) = (skills, spec.site, spec.weight);
+                if agent.state == State::Ready && moved {
                     self.seek(spec.id);
                 }
                 self.overflow_stranded();
@@ -436,6 +620,8 @@ impl Naive {
             | Command::Ready { agent }
             | Command::NotReady { agent, .. }
             | Command::Released { agent }
+            | Command::ForceNotReady { agent, .. }
+            | Command::ExtendWrapUp { agent, .. }
             | Command::Occupy { agent, .. } => {
                 let state = self.agents.get(&agent).ok_or(Denied::UnknownAgent(agent))?.state.clone();
                 self.personal(agent, state, command)
@@ -514,11 +700,25 @@ impl Naive {
             (Command::RemoveAgent { .. }, State::Out) => {
                 self.overflow_where(DequeueReason::NoAgents, |_, c| c.direct == Some(agent));
                 self.agents.remove(&agent);
+                self.handled.iter_mut().filter(|h| h.1 == agent).for_each(|h| h.3 = false);
             }
             (Command::SignIn { not_ready: None, .. }, State::Out) => self.become_ready(agent),
             (Command::SignIn { not_ready: Some(reason), .. }, State::Out) => self.enter(agent, State::NotReady(reason)),
             (Command::SignOut { .. } | Command::Ready { .. } | Command::NotReady { .. }, State::Out) => {
                 return self.wrong(agent);
+            }
+            (Command::ForceNotReady { reason, .. }, State::Ringing(work)) if self.twist != Twist::ForcesNobody => {
+                self.out.push(Decision::Withdraw { call: work.call, agent });
+                let call = self.take(work.call);
+                self.enter(agent, State::NotReady(reason));
+                self.admit(&call, false);
+            }
+            (Command::ForceNotReady { reason, .. }, state) => {
+                return self.personal(agent, state, Command::NotReady { agent, reason });
+            }
+            (Command::ExtendWrapUp { by, .. }, State::WrapUp(until, work)) => {
+                let by = if self.twist == Twist::NeverExtends { Duration::ZERO } else { by };
+                self.agents.get_mut(&agent).unwrap().state = State::WrapUp(until + by, work);
             }
             (Command::SignOut { .. }, State::Talking(work)) => {
                 self.agents.get_mut(&agent).unwrap().state = State::Talking(Work { after: State::Out.into(), ..work });
@@ -548,10 +748,11 @@ impl Naive {
                 }
             }
             (Command::Occupy { call, .. }, free @ (State::Ready | State::NotReady(_))) => {
-                self.enter(agent, State::Talking(Work { call, wrap_up: Duration::ZERO, after: free.into() }));
+                let (queue, began, wrap_up) = (None, self.now, Duration::ZERO);
+                self.enter(agent, State::Talking(Work { call, queue, began, wrap_up, after: free.into() }));
             }
             (Command::Occupy { call, .. }, State::WrapUp(_, work)) => {
-                self.enter(agent, State::Talking(Work { call, ..work }));
+                self.enter(agent, State::Talking(Work { call, queue: None, began: self.now, ..work }));
             }
             _ => return self.wrong(agent),
         }

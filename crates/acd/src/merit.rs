@@ -1,0 +1,131 @@
+//! What agents did so far, and whose turn it is by that.
+
+use crate::acd::Acd;
+use crate::agent::NO_QUEUE;
+use crate::call::Call;
+use crate::policy::Order;
+use busyhour_model::{AgentId, AgentState, QueueId, Seed, Time};
+use serde::{Deserialize, Serialize};
+
+/// Time constant of occupancy.
+const WINDOW_US: f64 = 1_800e6;
+/// An agent's own mean counts as much as the queue's after so many calls.
+const OWN_CALLS: f64 = 8.0;
+/// Kept for so many pairs of agent and queue; more are not told apart.
+const PAIRS_MAX: usize = 1 << 18;
+
+/// What an agent did so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Merit {
+    /// Chances in a lot.
+    pub(crate) weight: u32,
+    /// Calls taken since signing in.
+    calls: u32,
+    /// Microseconds talked since signing in.
+    talk: u64,
+    /// End of the last conversation, and of the last the ACD gave.
+    contact: Time,
+    call: Time,
+    /// Share of time occupied, as of `at`.
+    occupancy: f64,
+    at: Time,
+}
+
+/// Handling of one queue's calls by one agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Own {
+    calls: f64,
+    seconds: f64,
+}
+
+fn occupied(state: AgentState) -> bool {
+    matches!(state, AgentState::Ringing | AgentState::Talking | AgentState::WrapUp)
+}
+
+impl Merit {
+    /// The agent goes from one state, in since `since`, to another.
+    #[inline]
+    pub(crate) fn learn(&mut self, now: Time, (from, since, queue): (AgentState, Time, QueueId), to: AgentState) {
+        match (from, to) {
+            (AgentState::Ringing, AgentState::Talking) => self.calls += 1,
+            (AgentState::Talking, _) => {
+                self.talk += now.since(since).as_micros() as u64;
+                self.contact = now;
+                if queue != NO_QUEUE {
+                    self.call = now;
+                }
+            }
+            (AgentState::SignedOut, _) => (self.calls, self.talk) = (0, 0),
+            _ => {}
+        }
+        if occupied(from) != occupied(to) {
+            self.age(now, occupied(from));
+        }
+    }
+
+    /// Occupancy moves towards 1 or 0.
+    fn age(&mut self, now: Time, occupied: bool) {
+        let span = now.as_micros().saturating_sub(self.at.as_micros()) as f64;
+        let target = f64::from(u8::from(occupied));
+        self.occupancy = target + (self.occupancy - target) * (-span / WINDOW_US).exp();
+        self.at = now;
+    }
+
+    /// Decays alike for all who are idle, so this orders them at any time: no need to look at the clock.
+    fn occupancy_key(&self) -> u64 {
+        ascending(self.occupancy.ln() + self.at.as_micros() as f64 / WINDOW_US)
+    }
+}
+
+/// Orders as the number does.
+fn ascending(number: f64) -> u64 {
+    let bits = number.to_bits();
+    if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
+}
+
+impl Acd {
+    /// The lower the sooner. `LongestIdle` is decided by the idle lists.
+    pub(crate) fn turn_by(&self, order: Order, agent: AgentId, call: &Call) -> u64 {
+        let merit = &self.merits[agent.0 as usize];
+        match order {
+            Order::LongestIdle => 0,
+            Order::LongestSinceContact => merit.contact.as_micros(),
+            Order::LongestSinceCall => merit.call.as_micros(),
+            Order::LeastOccupied => merit.occupancy_key(),
+            Order::FewestCalls => u64::from(merit.calls),
+            Order::LeastTalk => merit.talk,
+            Order::Linear => u64::from(agent.0),
+            Order::RoundRobin => {
+                let last = self.queue_ref(self.lanes[call.class as usize].queue).last;
+                u64::from(agent.0.wrapping_sub(last.wrapping_add(1)))
+            }
+            Order::Random => lot(self.seed, call.seq, agent, merit.weight),
+            Order::Fastest => self.own_handling(agent, self.lanes[call.class as usize].queue),
+        }
+    }
+
+    fn own_handling(&self, agent: AgentId, queue: QueueId) -> u64 {
+        let mean = self.queue_ref(queue).handling.seconds().unwrap_or(0.0);
+        let own = self.owns.get(&(agent, queue)).copied().unwrap_or_default();
+        ascending((own.seconds + OWN_CALLS * mean) / (own.calls + OWN_CALLS))
+    }
+
+    pub(crate) fn learn_own(&mut self, agent: AgentId, queue: QueueId, seconds: f64) {
+        if self.owns.len() < PAIRS_MAX || self.owns.contains_key(&(agent, queue)) {
+            let own = self.owns.entry((agent, queue)).or_default();
+            (own.calls, own.seconds) = (own.calls + 1.0, own.seconds + seconds);
+        }
+    }
+
+    pub(crate) fn forget_merits(&mut self, agent: AgentId) {
+        self.merits[agent.0 as usize] = Merit::default();
+        self.owns.retain(|&(owner, _), _| owner != agent);
+    }
+}
+
+/// A race of exponential clocks: who rings first wins, with chances as the weights (Efraimidis, Spirakis 2006).
+fn lot(seed: u64, call_seq: u64, agent: AgentId, weight: u32) -> u64 {
+    let mut seed = Seed(seed ^ call_seq << 20 ^ u64::from(agent.0));
+    let uniform = ((seed.draw() >> 11) + 1) as f64 / (1u64 << 53) as f64;
+    ascending(-uniform.ln() / f64::from(weight.max(1)))
+}
