@@ -12,6 +12,7 @@ mod alarm;
 mod call;
 mod class;
 mod command;
+pub mod erlang;
 mod graph;
 mod group;
 mod index;
