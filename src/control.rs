@@ -5,6 +5,7 @@ use crate::media::Plane;
 use crate::metrics::Metrics;
 use crate::net::{BATCH_MAX, Net, TcpEvent, Unsent};
 use crate::recorder::Recorder;
+use crate::timer::Timer;
 use busyhour_media as media;
 use busyhour_model::{Fact, Time, What};
 use busyhour_sip::Counters;
@@ -62,6 +63,8 @@ pub struct Control {
     pub metrics: Arc<Metrics>,
     /// Time.
     pub clock: Clock,
+    /// Rings when the switch wants it.
+    pub timer: Timer,
 }
 
 impl Control {
@@ -85,7 +88,7 @@ impl Control {
                 }
                 Some(event) = self.streams.recv() => self.tcp(event),
                 () = self.net.readable() => self.datagrams(&mut buffer),
-                () = until(deadline) => {}
+                () = self.timer.until(deadline) => {}
             }
             if due.is_some_and(|at| at <= self.clock.now()) {
                 self.input(Switch::handle_timeout);
@@ -178,13 +181,5 @@ impl Control {
             }
             self.recorder.take(entry);
         }
-    }
-}
-
-/// Never, when there is no deadline.
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
     }
 }

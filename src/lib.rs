@@ -18,3 +18,4 @@ pub mod recorder;
 pub mod serve;
 pub mod store;
 pub mod table;
+pub mod timer;

@@ -12,6 +12,7 @@ use crate::net::Bound;
 use crate::prompts::Catalogue;
 use crate::recorder::{Recorder, Told};
 use crate::store::Store;
+use crate::timer::Timer;
 use busyhour_media::Config as MediaConfig;
 use busyhour_model::Name;
 use busyhour_sip::Transport;
@@ -174,12 +175,13 @@ impl Wiring {
             let outcome = runtime.and_then(|runtime| {
                 let entered = runtime.enter();
                 let (net, streams) = self.bound.serve()?;
+                let timer = Timer::new()?;
                 drop(entered);
-                Ok((runtime, net, streams))
+                Ok((runtime, net, streams, timer))
             });
             match outcome {
                 Err(e) => drop(ready.send(Err(e))),
-                Ok((runtime, net, streams)) => {
+                Ok((runtime, net, streams, timer)) => {
                     drop(ready.send(Ok(CpuTime::of_this_thread())));
                     let control = Control {
                         switch: Switch::new(self.clock.now(), self.setup, self.seed),
@@ -191,6 +193,7 @@ impl Wiring {
                         recorder: self.recorder,
                         metrics: self.metrics,
                         clock: self.clock,
+                        timer,
                     };
                     runtime.block_on(control.run());
                 }
