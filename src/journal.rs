@@ -19,6 +19,8 @@ const FILE_MAX: u64 = 256 << 20;
 const FILES_MAX: usize = 16;
 /// Entries written by one system call and made durable together.
 const GROUP_MAX: usize = 4_096;
+/// Entries gather for so long before they are made durable together: at most a hundred syncs a second.
+const GATHER: Duration = Duration::from_millis(10);
 /// After a failure the disk is tried again this often.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -92,6 +94,7 @@ impl Writer {
             match queue.recv_timeout(RETRY) {
                 Ok(entry) => {
                     self.add(&entry);
+                    std::thread::sleep(GATHER);
                     queue.try_iter().take(GROUP_MAX).for_each(|entry| self.add(&entry));
                     self.flush();
                 }

@@ -9,9 +9,12 @@ use busyhour_switch::Entry;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Entries on their way from the control loop.
 const QUEUE_MAX: usize = 65_536;
+/// After a group, entries may gather for so long: the control loop need not wake this thread for each.
+const GATHER: Duration = Duration::from_millis(5);
 /// What a listener may leave unread; a slower one is let go.
 const LISTENER_MAX: usize = 65_536;
 /// Listeners at once.
@@ -93,14 +96,17 @@ impl Recorder {
 
 impl Shared {
     fn run(&self, queue: &Receiver<Order>, journal: Option<Journal>, store: &Store) {
-        for order in queue {
-            let Order::Take(entry) = order else { break };
-            if let Entry::Fact(fact) = &*entry {
-                self.fact(fact, store);
+        'open: while let Ok(first) = queue.recv() {
+            for order in std::iter::once(first).chain(queue.try_iter()) {
+                let Order::Take(entry) = order else { break 'open };
+                if let Entry::Fact(fact) = &*entry {
+                    self.fact(fact, store);
+                }
+                if let Some(journal) = &journal {
+                    journal.append(entry);
+                }
             }
-            if let Some(journal) = &journal {
-                journal.append(entry);
-            }
+            std::thread::sleep(GATHER);
         }
         if let Some(journal) = journal {
             journal.close();

@@ -19,6 +19,8 @@ const SPOOL_MAX: usize = 100_000;
 const GROUP_MAX: usize = 512;
 /// After a failure the database is tried again this often.
 const RETRY: Duration = Duration::from_secs(1);
+/// Records gather for so long before they are written in one transaction.
+const GATHER: Duration = Duration::from_millis(10);
 /// Rows of one answer.
 pub const ROWS_MAX: u32 = 10_000;
 
@@ -113,7 +115,11 @@ impl Writer {
     fn run(&mut self, queue: &Receiver<Order>) {
         loop {
             let mut going = match queue.recv_timeout(RETRY) {
-                Ok(order) => self.take(order),
+                Ok(order) => {
+                    let going = self.take(order);
+                    std::thread::sleep(GATHER);
+                    going
+                }
                 Err(RecvTimeoutError::Timeout) => true,
                 Err(RecvTimeoutError::Disconnected) => false,
             };
