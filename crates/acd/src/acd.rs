@@ -226,7 +226,7 @@ impl Acd {
         calls.sort_unstable_by_key(|&slot| self.calls.slab[slot].seq);
         for slot in calls {
             self.unlink(slot);
-            let call = self.forget(slot);
+            let call = self.forget(slot, false);
             out.push(Decision::Overflow { call: call.id, reason });
         }
     }

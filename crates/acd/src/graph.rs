@@ -6,6 +6,7 @@ use crate::call::Line;
 use crate::class::{self, Class, Fit, Front, Lane, ToGroup};
 use crate::command::{AgentSpec, Decision, Denied, QueueSpec, Skill};
 use crate::group::{Group, Idle};
+use crate::habits::Habits;
 use crate::merit::Merit;
 use crate::policy::Site;
 use crate::queue::{Handling, Queue, normalised};
@@ -49,9 +50,9 @@ impl Acd {
         if self.queues.len() <= index {
             self.queues.resize(index + 1, None);
         }
-        let (handling, last) = (Handling::default(), u32::MAX);
+        let (handling, habits, last) = (Handling::default(), Habits::new(self.now), u32::MAX);
         self.queues[index] =
-            Some(Queue { spec, plain: NONE, classes: Vec::new(), waiting: 0, ringing: 0, handling, last });
+            Some(Queue { spec, plain: NONE, classes: Vec::new(), waiting: 0, ringing: 0, handling, habits, last });
         let plain = self.add_class(id, 0, Vec::new(), 0);
         self.queue_mut(id).plain = plain;
         Ok(())

@@ -8,6 +8,7 @@
 
 mod acd;
 mod agent;
+mod ahead;
 mod alarm;
 mod call;
 mod class;
@@ -15,6 +16,7 @@ mod command;
 pub mod erlang;
 mod graph;
 mod group;
+mod habits;
 mod index;
 mod law;
 mod lifecycle;
@@ -27,6 +29,7 @@ mod slab;
 mod view;
 
 pub use acd::{AGENTS_MAX, Acd, CALLS_MAX, CLASSES_MAX, PERSONAL_MAX, QUEUES_MAX, SKILLS_MAX, STEPS_MAX};
+pub use ahead::{Forecast, LookAhead, Whom};
 pub use command::{
     AgentChoice, AgentSpec, AgentView, Command, Decision, Denied, Enqueue, Place, QueueSpec, QueueView, Skill,
 };

@@ -6,7 +6,7 @@ use crate::command::{Decision, Denied};
 use crate::group::Idle;
 use crate::policy::Order;
 use crate::slab::{NONE, Slot};
-use busyhour_model::{AgentId, AgentState, CallId, DequeueReason, Name, OfferOutcome};
+use busyhour_model::{AgentId, AgentState, CallId, DequeueReason, Name, OfferOutcome, QueueId};
 use std::time::Duration;
 
 impl Acd {
@@ -105,7 +105,7 @@ impl Acd {
     pub(crate) fn accepted(&mut self, call: CallId, agent: AgentId, out: &mut Vec<Decision>) -> Result<(), Denied> {
         let slot = self.offered(call, agent)?;
         self.take_back(slot);
-        self.forget(slot);
+        self.forget(slot, false);
         self.go_on(agent, AgentState::Talking, out);
         Ok(())
     }
@@ -136,11 +136,11 @@ impl Acd {
         let slot = self.calls.find(call).ok_or(Denied::UnknownCall(call))?;
         let Some(agent) = self.calls.slab[slot].ringing() else {
             self.unlink(slot);
-            self.forget(slot);
+            self.forget(slot, true);
             return Ok(());
         };
         self.take_back(slot);
-        self.forget(slot);
+        self.forget(slot, true);
         match self.agent_ref(agent).after {
             // It was no contact: the agent keeps the turn.
             After::Ready => self.seek_or_idle(agent, out),
@@ -263,6 +263,9 @@ impl Acd {
         let entered = self.agent_mut(agent);
         let was = (entered.state, entered.since, entered.work.queue);
         (entered.state, entered.since) = (state, now);
+        if was.0 == AgentState::Talking {
+            self.learn_talk(was.2, now.since(was.1));
+        }
         self.merits[agent.0 as usize].learn(now, was, state);
         out.push(Decision::Agent { agent, state, reason: None });
     }
@@ -277,6 +280,9 @@ impl Acd {
         out.push(Decision::Agent { agent, state: to, reason: entered.not_ready().cloned() });
         if matches!(from, AgentState::Talking | AgentState::WrapUp) {
             let work = entered.work;
+            if from == AgentState::Talking {
+                self.learn_talk(work.queue, now.since(was.1));
+            }
             if from == AgentState::WrapUp {
                 self.wrap_ups.clear(agent.0);
             }
@@ -284,6 +290,13 @@ impl Acd {
         }
         self.merits[agent.0 as usize].learn(now, was, to);
         self.shift(agent, from, to);
+    }
+
+    /// The conversation is over.
+    fn learn_talk(&mut self, queue: QueueId, span: Duration) {
+        if let Some(Some(queue)) = self.queues.get_mut(queue.0 as usize) {
+            queue.habits.talked(span.as_micros() as u64);
+        }
     }
 
     /// The call is over and its after-call work too: counts how long that took, when the ACD gave it.

@@ -75,6 +75,8 @@ impl Acd {
         lane.used = seq;
         let since = wish.since.min(self.now);
         let call = Call::new(wish.call, since, seq, class, wish.agent);
+        let now = self.now;
+        self.queue_mut(queue).habits.arrived(now);
         let slot = self.calls.insert(call);
         self.admit(slot, true, out);
         Ok(())
@@ -101,7 +103,7 @@ impl Acd {
             (_, true) => DequeueReason::Full,
             _ => return self.link(slot),
         };
-        let call = self.forget(slot).id;
+        let call = self.forget(slot, false).id;
         out.push(Decision::Overflow { call, reason });
     }
 
@@ -372,9 +374,13 @@ impl Acd {
     }
 
     /// Forgets a call that is in no line.
-    pub(crate) fn forget(&mut self, slot: Slot) -> Call {
+    pub(crate) fn forget(&mut self, slot: Slot, gave_up: bool) -> Call {
         let call = self.calls.remove(slot);
-        self.lanes[call.class as usize].calls -= 1;
+        let micros = self.now.since(call.since).as_micros() as u64;
+        let lane = &mut self.lanes[call.class as usize];
+        lane.calls -= 1;
+        let queue = lane.queue;
+        self.queue_mut(queue).habits.waited(micros, gave_up);
         call
     }
 

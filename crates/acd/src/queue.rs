@@ -1,6 +1,7 @@
 //! A queue: what was configured, its classes and what was measured.
 
 use crate::command::{QueueSpec, Skill};
+use crate::habits::Habits;
 use crate::slab::Slot;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,7 @@ pub(crate) struct Queue {
     pub(crate) waiting: u32,
     pub(crate) ringing: u32,
     pub(crate) handling: Handling,
+    pub(crate) habits: Habits,
     /// The agent it rang last.
     pub(crate) last: u32,
 }

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use busyhour_acd::{
-    Acd, AgentChoice, AgentSpec, CLASSES_MAX, Command, Decision, Denied, Enqueue, PERSONAL_MAX, Policy, QueueSpec,
-    SKILLS_MAX, STEPS_MAX, Skill,
+    Acd, AgentChoice, AgentSpec, CLASSES_MAX, Command, Decision, Denied, Enqueue, LookAhead, Need, Order, PERSONAL_MAX,
+    Policy, QueueSpec, Reserve, SKILLS_MAX, STEPS_MAX, Skill, Whom,
 };
 use busyhour_model::{AgentId, AgentState, CallId, DequeueReason, OfferOutcome, QueueId, SkillId, Time};
 use std::time::Duration;
@@ -253,6 +253,188 @@ fn boards_see_agents_and_queues() {
     assert_eq!(waiting, [offered(1, 0), offered(2, 1), (CallId(3), QueueId(0), None)]);
     let counts = scene.acd.counts();
     assert_eq!((counts.waiting, counts.ringing, counts.agents, counts.groups, counts.classes), (1, 2, 2, 1, 1));
+}
+
+/// Takes a call of this number and ends it, so that the agent is idle again.
+fn serve(scene: &mut Scene, secs: u64, id: u64) -> u32 {
+    let told = scene.enqueue(secs, id);
+    let agent = told.last().unwrap().split("->a").nth(1).unwrap().parse().unwrap();
+    scene.accept(secs, id, agent);
+    scene.at(secs + 1, Command::Released { agent: AgentId(agent) });
+    agent
+}
+
+#[test]
+fn the_order_of_agents_is_the_queues_choice() {
+    let table: [(Order, [u32; 5]); 5] = [
+        (Order::LongestIdle, [0, 1, 2, 0, 1]),
+        (Order::Linear, [0, 0, 0, 0, 0]),
+        (Order::RoundRobin, [0, 1, 2, 0, 1]),
+        (Order::FewestCalls, [0, 1, 2, 0, 1]),
+        (Order::LeastOccupied, [0, 1, 2, 0, 1]),
+    ];
+    for (order, served) in table {
+        let policy = Policy { order, ..Policy::default() };
+        let mut scene = Scene::new(QueueSpec { policy, ..queue() }, &[&[], &[], &[]]);
+        let rung: Vec<u32> = (1..6).map(|id| serve(&mut scene, 10 * id, id)).collect();
+        assert_eq!(rung, served, "{order:?}");
+    }
+}
+
+#[test]
+fn by_lot_chances_are_the_weights() {
+    let policy = Policy { order: Order::Random, ..Policy::default() };
+    let mut scene = Scene::new(QueueSpec { policy, ..queue() }, &[&[], &[]]);
+    let spec = AgentSpec { weight: 3, ..AgentSpec::new(AgentId(1), Vec::new()) };
+    scene.at(1, Command::SetAgent(spec));
+    let rung: u32 = (1..2_001).map(|id| serve(&mut scene, 10 * id, id)).sum();
+    assert!((1_420..1_580).contains(&rung), "three in four of 2000, not {rung}");
+}
+
+#[test]
+fn the_fastest_at_this_business_is_first_but_not_after_one_lucky_call() {
+    let policy = Policy { order: Order::Fastest, ..Policy::default() };
+    let mut scene = Scene::new(QueueSpec { policy, ..queue() }, &[&[], &[]]);
+    let mut now = 0;
+    let mut rung = Vec::new();
+    for id in 1..80 {
+        let told = scene.enqueue(now, id);
+        let agent: u32 = told.last().unwrap().split("->a").nth(1).unwrap().parse().unwrap();
+        rung.push(agent);
+        scene.accept(now, id, agent);
+        // Agent 0 takes two minutes, agent 1 a minute.
+        now += if agent == 0 { 120 } else { 60 };
+        scene.at(now, Command::Released { agent: AgentId(agent) });
+        now += 1;
+    }
+    assert!(rung[..8].contains(&0) && rung[..8].contains(&1), "both are tried: {rung:?}");
+    assert!(rung[20..].iter().all(|&agent| agent == 1), "{rung:?}");
+}
+
+#[test]
+fn who_is_preferred_comes_first_and_who_is_excluded_never() {
+    let skill = |id| Need::Skill(SkillId(id), 1);
+    let policy = Policy {
+        need: Some(Need::All(vec![Need::Any(vec![skill(1), skill(2)]), Need::Not(skill(9).into())])),
+        preferred: Some(skill(2)),
+        ..Policy::default()
+    };
+    let agents: [&[Skill]; 4] =
+        [&[(SkillId(1), 1)], &[(SkillId(2), 1)], &[(SkillId(2), 1), (SkillId(9), 1)], &[(SkillId(3), 1)]];
+    let mut scene = Scene::new(QueueSpec { policy, ..queue() }, &agents);
+    assert_eq!(scene.enqueue(5, 1), ["a1 Ringing", "c1->a1"]);
+    assert_eq!(scene.enqueue(5, 2), ["a0 Ringing", "c2->a0"]);
+    assert_eq!(scene.enqueue(5, 3), [""; 0]);
+}
+
+#[test]
+fn another_site_helps_after_a_while() {
+    let policy = Policy { sites: vec![(1, Duration::ZERO), (2, Duration::from_secs(30))], ..Policy::default() };
+    let mut scene = Scene::new(QueueSpec { policy, ..queue() }, &[]);
+    for (id, site) in [(0, 2), (1, 1), (2, 3)] {
+        let agent = AgentId(id);
+        scene.at(1, Command::SetAgent(AgentSpec { site, ..AgentSpec::new(agent, Vec::new()) }));
+        scene.at(1, Command::SignIn { agent, not_ready: None });
+    }
+    assert_eq!(scene.enqueue(5, 1), ["a1 Ringing", "c1->a1"]);
+    assert_eq!(scene.enqueue(6, 2), [""; 0]);
+    assert_eq!(scene.acd.poll_timeout(), Some(Time::from_secs(36)));
+    assert_eq!(scene.at(36, Command::Tick), ["a0 Ringing", "c2->a0"]);
+    assert_eq!(scene.enqueue(37, 3), [""; 0], "site 3 is not on the list");
+}
+
+#[test]
+fn reserved_agents_are_left_for_others() {
+    let reserve = vec![Reserve { of: Need::All(Vec::new()), keep: 1 }];
+    let mut scene = Scene::new(QueueSpec { policy: Policy { reserve, ..Policy::default() }, ..queue() }, &[&[], &[]]);
+    let vip = QueueSpec { id: QueueId(1), ..queue() };
+    scene.at(1, Command::SetQueue(vip));
+    assert_eq!(scene.enqueue(5, 1), ["a0 Ringing", "c1->a0"]);
+    assert_eq!(scene.enqueue(6, 2), [""; 0], "the last one is kept");
+    assert_eq!(scene.at(7, Command::Enqueue(Enqueue { queue: QueueId(1), ..call(3) })), ["a1 Ringing", "c3->a1"]);
+    scene.accept(8, 1, 0);
+    scene.accept(8, 3, 1);
+    assert_eq!(scene.at(9, Command::Released { agent: AgentId(0) }), ["a0 Ready"]);
+    assert_eq!(scene.at(10, Command::Released { agent: AgentId(1) }), ["a1 Ringing", "c2->a1"], "now two are free");
+}
+
+#[test]
+fn a_weight_makes_a_queue_age_faster() {
+    let mut scene = Scene::new(queue(), &[&[]]);
+    let heavy = Policy { weight: 300, ..Policy::default() };
+    scene.at(1, Command::SetQueue(QueueSpec { id: QueueId(1), policy: heavy, ..queue() }));
+    scene.enqueue(5, 1);
+    scene.accept(6, 1, 0);
+    scene.enqueue(10, 2);
+    scene.at(50, Command::Enqueue(Enqueue { queue: QueueId(1), ..call(3) }));
+    let spare = scene.acd.clone();
+    assert_eq!(scene.at(60, Command::Released { agent: AgentId(0) }), ["a0 Ringing", "c2->a0"], "250 points to 150");
+    scene.acd = spare;
+    assert_eq!(scene.at(80, Command::Released { agent: AgentId(0) }), ["a0 Ringing", "c3->a0"], "350 points to 450");
+}
+
+#[test]
+fn a_supervisor_stops_an_offer_and_an_agent_takes_more_time() {
+    let spec = QueueSpec { wrap_up: Duration::from_secs(10), ..queue() };
+    let mut scene = Scene::new(spec, &[&[], &[]]);
+    let (a0, a1) = (AgentId(0), AgentId(1));
+    scene.enqueue(5, 1);
+    let reason = "coaching".into();
+    let told = scene.at(6, Command::ForceNotReady { agent: a0, reason });
+    assert_eq!(told, ["c1<-a0", "a0 NotReady coaching", "a1 Ringing", "c1->a1"]);
+    scene.accept(7, 1, 1);
+    let denied = scene.try_at(8, Command::ExtendWrapUp { agent: a1, by: Duration::from_secs(20) });
+    assert_eq!(denied, Err(Denied::WrongState { agent: a1, state: AgentState::Talking }));
+    scene.at(10, Command::Released { agent: a1 });
+    scene.at(15, Command::ExtendWrapUp { agent: a1, by: Duration::from_secs(20) });
+    assert_eq!(scene.at(20, Command::Tick), [""; 0]);
+    assert_eq!(scene.at(40, Command::Tick), ["a1 Ready"]);
+}
+
+#[test]
+fn callers_who_would_wait_too_long_are_told_at_once() {
+    let policy = Policy { wait_predicted_max: Some(Duration::from_secs(150)), ..Policy::default() };
+    let mut scene = Scene::new(QueueSpec { policy, ..queue() }, &[&[]]);
+    scene.enqueue(5, 1);
+    scene.accept(5, 1, 0);
+    scene.at(105, Command::Released { agent: AgentId(0) });
+    scene.enqueue(106, 2);
+    scene.accept(106, 2, 0);
+    assert_eq!(scene.enqueue(107, 3), [""; 0], "100 s");
+    assert_eq!(scene.enqueue(108, 4), ["c4 Full"], "200 s");
+}
+
+#[test]
+fn a_wait_is_foreseen_without_touching_anything() {
+    let mut scene = Scene::new(queue(), &[&[], &[]]);
+    let how = LookAhead { replications: 400, ..LookAhead::default() };
+    let look = |scene: &Scene, secs, whom| scene.acd.look_ahead(Time::from_secs(secs), whom, &how);
+    let next = Whom::Next(QueueId(0));
+    assert_eq!(look(&scene, 1, next).unwrap().mean, Duration::ZERO, "somebody is free");
+    for id in 0..200 {
+        serve(&mut scene, 100 * id, id);
+        // Talks of 49 s on top.
+        scene.enqueue(100 * id + 2, 1_000 + id);
+        let agent = scene.acd.agents().find(|agent| agent.state == AgentState::Ringing).unwrap().agent;
+        scene.accept(100 * id + 2, 1_000 + id, agent.0);
+        scene.at(100 * id + 51, Command::Released { agent });
+    }
+    assert_eq!(look(&scene, 20_000, Whom::Call(CallId(5))), None, "gone");
+    for id in 5_000..5_006 {
+        scene.enqueue(20_000, id);
+    }
+    for (id, agent) in [(5_000, 0), (5_001, 1)] {
+        scene.accept(20_000, id, agent);
+    }
+    let before = scene.acd.clone();
+    let last = look(&scene, 20_000, Whom::Call(CallId(5_005))).unwrap();
+    assert_eq!(look(&scene, 20_000, Whom::Call(CallId(5_005))), Some(last), "same seed, same forecast");
+    assert_eq!(scene.acd, before);
+    // Talks of 25 s on average, two agents: three ahead take four ends of 12.5 s each.
+    let mean = last.mean.as_secs_f64();
+    assert!(last.ahead == 3 && (45.0..55.0).contains(&mean), "{last:?}");
+    assert_eq!(last.at(1), last.mean / 2, "half the place, half the wait");
+    assert!(last.most > last.mean);
 }
 
 #[test]

@@ -17,6 +17,8 @@ pub(crate) struct Centre {
     pub(crate) handling: f64,
     /// Mean time until a caller gives up, seconds.
     pub(crate) patience: Option<f64>,
+    /// Each call with a number divisible by this stays: its wait shows what was predicted for it.
+    pub(crate) stays: u64,
     /// Calls waiting in all queues together; a call that would be one more is blocked.
     pub(crate) places: Option<usize>,
     pub(crate) calls: u64,
@@ -51,6 +53,8 @@ pub(crate) struct Run {
     pub(crate) acd: Acd,
     pub(crate) now: Time,
     pub(crate) fates: Vec<Fate>,
+    /// Calls that stayed on purpose, with the index of their fate.
+    pub(crate) served: Vec<(CallId, usize)>,
     /// Seconds in calls, by agent.
     pub(crate) busy: Vec<f64>,
     pub(crate) events: BinaryHeap<Reverse<(Time, Next)>>,
@@ -97,6 +101,7 @@ impl Centre {
             arrivals: vec![erlangs / handling],
             handling,
             patience: None,
+            stays: u64::MAX,
             places: None,
             calls: 100_000,
             seed: 1,
@@ -119,6 +124,7 @@ impl Centre {
             acd,
             now: start,
             fates: Vec::new(),
+            served: Vec::new(),
             busy: vec![0.0; self.agents.len()],
             events: BinaryHeap::new(),
             waiting: BTreeMap::new(),
@@ -179,7 +185,8 @@ impl Run {
             self.waiting.remove(&call);
             self.tell(Command::Leave { call });
             self.fates.push(Fate { queue, wait: 0.0, end: End::Blocked });
-        } else if let Some(patience) = self.centre.patience {
+        } else if let Some(patience) = self.centre.patience.filter(|_| !self.arrived.is_multiple_of(self.centre.stays))
+        {
             let gives_up = self.now + exponential(&mut self.dice[2], patience);
             self.events.push(Reverse((gives_up, Next::GivesUp(call))));
         }
@@ -195,6 +202,9 @@ impl Run {
             let Decision::Offer { call, agent, .. } = *decision else { continue };
             let (queue, since) = self.waiting.remove(&call).unwrap();
             self.fates.push(Fate { queue, wait: seconds(now.since(since)), end: End::Served });
+            if call.0.is_multiple_of(self.centre.stays) {
+                self.served.push((call, self.fates.len() - 1));
+            }
             self.acd.apply(now, Command::Accepted { call, agent }, &mut self.out).unwrap();
             let span = exponential(&mut self.dice[1], self.centre.handling);
             self.busy[agent.0 as usize] += seconds(span);

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::disallowed_macros, reason = "figures are shown with --nocapture")]
 
+mod ahead;
 mod centre;
 mod exact;
 
@@ -59,6 +60,7 @@ fn five_servers() -> Centre {
         arrivals: [1.2, 1.5, 0.9].map(|rate| rate / 1000.0).to_vec(),
         handling: 1000.0,
         patience: None,
+        stays: u64::MAX,
         places: Some(8),
         calls: 600_000 * TIMES,
         seed: 1,
@@ -107,6 +109,7 @@ fn six_classes(skills: u32, calls: u64) -> Centre {
         arrivals: vec![84.0 / 6.0 / 600.0; 6],
         handling: 600.0,
         patience: None,
+        stays: u64::MAX,
         places: Some(30),
         calls,
         seed: 3,
@@ -131,7 +134,7 @@ fn a_second_skill_gains_nearly_all_that_pooling_can() {
     assert!(gain(|p| p.0, three) > gain(|p| p.0, two) && gain(|p| p.1, three) > gain(|p| p.1, two));
 }
 
-/// Six classes with ten specialists each, 30 generalists; generalists hold level 2 so that "most skilled" means them.
+/// Waits of those served: six classes with ten specialists each, 30 generalists; generalists hold level 2 so that "most skilled" means them.
 fn generalists(choice: AgentChoice) -> Vec<f64> {
     let specialist = |id: u32| AgentSpec::new(AgentId(id), vec![skill(id / 10)]);
     let generalist = |id: u32| AgentSpec::new(AgentId(id), (0..6).map(|s| (SkillId(s), 2)).collect());
@@ -141,11 +144,12 @@ fn generalists(choice: AgentChoice) -> Vec<f64> {
         arrivals: vec![78.0 / 6.0 / AHT_S; 6],
         handling: AHT_S,
         patience: Some(180.0),
+        stays: u64::MAX,
         places: None,
         calls: 400_000 * TIMES,
         seed: 5,
     };
-    waits(&centre.fates())
+    centre.fates().iter().filter(|fate| fate.end == End::Served).map(|fate| fate.wait).collect()
 }
 
 #[test]
@@ -196,6 +200,7 @@ fn reserved_agents_protect_their_own_class() {
             arrivals: vec![6.0 / 1000.0, 4.0 / 1000.0],
             handling: 1000.0,
             patience: Some(2000.0),
+            stays: u64::MAX,
             places: None,
             calls: 500_000 * TIMES,
             seed: 7,
