@@ -7,7 +7,9 @@
 //! Instructions: `valgrind --tool=callgrind <bench> --quick "1.5k saturated"`.
 #![allow(clippy::unwrap_used, reason = "a bench may stop at the first surprise")]
 
-use busyhour_acd::{Acd, AgentChoice, AgentSpec, Command, Decision, Enqueue, Policy, QueueSpec, Skill};
+use busyhour_acd::{
+    Acd, AgentChoice, AgentSpec, Command, Decision, Enqueue, LookAhead, Policy, QueueSpec, Skill, Whom,
+};
 use busyhour_model::{AgentId, CallId, QueueId, SkillId, Time};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::BTreeSet;
@@ -173,7 +175,7 @@ impl Scene {
         let before = scene.size();
         for id in 0..load.agents {
             let skills = sets[id as usize % sets.len()].clone();
-            scene.set(Command::SetAgent(AgentSpec { id: AgentId(id), skills }));
+            scene.set(Command::SetAgent(AgentSpec::new(AgentId(id), skills)));
             scene.set(Command::SignIn { agent: AgentId(id), not_ready: None });
         }
         let staffed = scene.size();
@@ -437,7 +439,7 @@ fn report(load: &Workload) {
     let (warm, swept) = (warm(&start, &trace), swept(&start, &trace));
     let share = |spans: &[u64], permille: usize| spans[(spans.len() - 1) * permille / 1000];
     println!(
-        "{:<20} {:>6} {:>6} {:>5} {:>7} | {:>6.1} {:>6.1} {:>6.1} | {:>5} {:>5} {:>5} | {:>5} {:>6} | {:>5} {:>5} | {:016x}",
+        "{:<20} {:>6} {:>6} {:>5} {:>7} | {:>6.1} {:>6.1} {:>6.1} | {:>5} {:>5} {:>5} | {:>5} {:>6} | {:>5} {:>5} | {:>5.1} | {:016x}",
         load.name,
         counts.agents,
         counts.groups,
@@ -453,8 +455,25 @@ fn report(load: &Workload) {
         share(&swept, 990),
         scene.bytes.0,
         scene.bytes.1,
+        foresight(&start, &trace),
         runs[0].1,
     );
+}
+
+/// Milliseconds of CPU one prediction of a caller's wait takes, after a tenth of the trace.
+fn foresight(start: &Acd, trace: &[(Time, Step)]) -> f64 {
+    const TIMES: u32 = 10;
+    let mut acd = start.clone();
+    for &(now, step) in &trace[..trace.len() / 10] {
+        let _ = acd.apply(now, step.command(now), &mut Vec::new());
+    }
+    let now = trace[trace.len() / 10].0;
+    let begin = cpu();
+    for number in 0..TIMES {
+        let how = LookAhead { seed: u64::from(number), ..LookAhead::default() };
+        black_box(acd.look_ahead(now, Whom::Next(QueueId(number)), &how).unwrap());
+    }
+    (cpu() - begin).as_secs_f64() * 1e3 / f64::from(TIMES)
 }
 
 /// The commands once, for an instruction counter: `--quick NAME`.
@@ -476,7 +495,7 @@ fn main() {
         "per command: CPU ns min, median, max of {RUNS} runs | wall ns p50, p99, p99.9, caches warm | p50, p99 swept"
     );
     println!(
-        "{:<20} {:>6} {:>6} {:>5} {:>7} | CPU | warm | swept | bytes per agent, waiting call | checksum of offers",
+        "{:<20} {:>6} {:>6} {:>5} {:>7} | CPU | warm | swept | bytes per agent, waiting call | ms per look-ahead | checksum of offers",
         "workload", "agents", "groups", "class", "waiting"
     );
     for load in &WORKLOADS {
