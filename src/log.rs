@@ -1,15 +1,23 @@
-//! Log lines on standard error, for people or as JSON. `RUST_LOG` says how much.
+//! Log lines on standard error, for people or as JSON. `RUST_LOG` says how much: `debug`, or `warn,busyhour=trace`.
 
 use crate::config::LogFormat;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::layer;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Starts logging; a second start changes nothing.
 pub fn start(format: LogFormat, default: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let wanted = std::env::var("RUST_LOG").unwrap_or_else(|_| default.into());
+    let filter = wanted.parse().unwrap_or_else(|e| {
+        eprintln!("busyhour: RUST_LOG={wanted:?} is not understood ({e}); {default:?} holds");
+        default.parse().unwrap_or_else(|_| Targets::new())
+    });
+    let registry = tracing_subscriber::registry().with(filter);
+    let lines = layer().with_writer(std::io::stderr).with_target(false).with_ansi(false);
     // Tests and the demo may have started it already.
     let _ = match format {
-        LogFormat::Text => lines.with_ansi(false).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+        LogFormat::Text => registry.with(lines).try_init(),
+        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
     };
 }
