@@ -4,7 +4,7 @@
 //! end, callers who give up, all memoryless. Skills, relaxation, priorities and reserves are the matcher's own: nothing
 //! is approximated but the traffic.
 
-use crate::acd::Acd;
+use crate::acd::{Acd, QUEUES_MAX};
 use crate::command::{Command, Decision, Enqueue};
 use crate::habits::Habits;
 use busyhour_model::{AgentId, AgentState, CallId, QueueId, Seed, Time};
@@ -55,34 +55,44 @@ impl Forecast {
     }
 }
 
-/// The call asked for when none waits: no call has this id.
-const PROBE: CallId = CallId(u64::MAX);
+/// Waits asked for at once.
+const WHOM_MAX: usize = 1 << 12;
 /// Replications of one prediction.
 const REPLICATIONS_MAX: u32 = 1_000;
-/// Events of one replication: a centre that never serves the call ends here.
-const EVENTS_MAX: usize = 200_000;
+/// Events of one replication: who is not served by then waits as long as the horizon.
+const EVENTS_MAX: u64 = 20_000;
 
 impl Acd {
-    /// How long the call waits from now on if its caller stays. `None` when there is no such waiting call or queue, it
-    /// waits for one agent in person, would overflow at once, or no conversation of any queue has ended yet.
+    /// How long each of them waits from now on if the caller stays. `None` when there is no such waiting call or queue,
+    /// it waits for one agent in person, would overflow at once, or no conversation of any queue has ended yet.
     ///
-    /// Changes nothing here. Costs about two copies of the state per replication.
-    pub fn look_ahead(&self, now: Time, whom: Whom, how: &LookAhead) -> Option<Forecast> {
+    /// Changes nothing here. All are watched in the same futures, so many cost hardly more than the one who waits
+    /// longest; beyond 4,096 the rest is `None`. Calls that wait are better asked for than `Next`, which adds one.
+    pub fn look_ahead(&self, now: Time, whom: &[Whom], how: &LookAhead) -> Vec<Option<Forecast>> {
         let mut start = self.clone();
-        start.apply(now, Command::Tick, &mut Vec::new()).ok()?;
-        let call = start.probe(whom)?;
-        let Some(place) = start.place(now, call) else {
-            let at_once = Forecast { mean: Duration::ZERO, most: Duration::ZERO, ahead: 0 };
-            return (call == PROBE).then_some(at_once);
-        };
-        let traffic = Traffic::of(&start, call)?;
-        let replications = how.replications.clamp(1, REPLICATIONS_MAX);
-        let mut waits: Vec<Duration> = (0..u64::from(replications))
-            .map(|number| traffic.clone().play(start.clone(), Seed(how.seed ^ number << 32), call, how.horizon))
+        let mut none = vec![None; whom.len()];
+        if start.apply(now, Command::Tick, &mut Vec::new()).is_err() {
+            return none;
+        }
+        let probes: Vec<Option<CallId>> = whom.iter().take(WHOM_MAX).map(|&whom| start.probe(whom)).collect();
+        let mut watched = Vec::new();
+        for (at, call) in probes.into_iter().enumerate().filter_map(|(at, call)| Some((at, call?))) {
+            match start.place(now, call) {
+                Some(place) => watched.push((call, at, place.ahead)),
+                None => none[at] = is_probe(call).then_some(AT_ONCE),
+            }
+        }
+        watched.sort_unstable();
+        watched.dedup_by_key(|w| w.0);
+        let calls: Vec<CallId> = watched.iter().map(|w| w.0).collect();
+        let Some(traffic) = Traffic::of(&start, &calls).filter(|_| !calls.is_empty()) else { return none };
+        let futures: Vec<Vec<Duration>> = (0..u64::from(how.replications.clamp(1, REPLICATIONS_MAX)))
+            .map(|number| traffic.clone().play(start.clone(), Seed(how.seed ^ number << 32), &calls, how.horizon))
             .collect();
-        waits.sort_unstable();
-        let mean = waits.iter().sum::<Duration>() / replications;
-        Some(Forecast { mean, most: waits[(waits.len() - 1) * 9 / 10], ahead: place.ahead })
+        for (index, &(_, at, ahead)) in watched.iter().enumerate() {
+            none[at] = Some(Forecast::of(futures.iter().map(|waits| waits[index]).collect(), ahead));
+        }
+        none
     }
 
     /// The call to watch; a new one is put into its line.
@@ -93,10 +103,10 @@ impl Acd {
                 self.known_queue(queue).ok()?;
                 let spec = &mut self.queue_mut(queue).spec;
                 (spec.waiting_max, spec.policy.wait_predicted_max) = (None, None);
-                let since = self.now;
-                let wish = Enqueue { call: PROBE, queue, required: Vec::new(), priority: 0, since, agent: None };
+                let (since, call) = (self.now, CallId(u64::MAX - u64::from(queue.0)));
+                let wish = Enqueue { call, queue, required: Vec::new(), priority: 0, since, agent: None };
                 self.apply(since, Command::Enqueue(wish), &mut Vec::new()).ok()?;
-                PROBE
+                call
             }
         };
         let found = &self.calls.slab[self.calls.find(call)?];
@@ -106,6 +116,21 @@ impl Acd {
     fn ringing(&self) -> Vec<AgentId> {
         let rung = self.agents.iter().flatten().filter(|agent| agent.state == AgentState::Ringing);
         rung.map(|agent| agent.id).collect()
+    }
+}
+
+const AT_ONCE: Forecast = Forecast { mean: Duration::ZERO, most: Duration::ZERO, ahead: 0 };
+
+/// Calls made here have the highest numbers, which no call has: one per queue, then those of the futures.
+fn is_probe(call: CallId) -> bool {
+    call.0 > u64::MAX - QUEUES_MAX as u64
+}
+
+impl Forecast {
+    fn of(mut waits: Vec<Duration>, ahead: u32) -> Forecast {
+        waits.sort_unstable();
+        let mean = waits.iter().sum::<Duration>() / waits.len() as u32;
+        Forecast { mean, most: waits[(waits.len() - 1) * 9 / 10], ahead }
     }
 }
 
@@ -139,7 +164,7 @@ enum Next {
 }
 
 impl Traffic {
-    fn of(acd: &Acd, probe: CallId) -> Option<Traffic> {
+    fn of(acd: &Acd, watched: &[CallId]) -> Option<Traffic> {
         let queues = acd.queues.iter().flatten();
         let rates: Vec<f64> = queues.clone().filter_map(|queue| queue.habits.release_rate()).collect();
         if rates.is_empty() {
@@ -154,7 +179,7 @@ impl Traffic {
                 None => traffic.others.push(agent.id),
             }
         }
-        for (call, queue, _) in acd.waiting().filter(|waiting| waiting.0 != probe) {
+        for (call, queue, _) in acd.waiting().filter(|waiting| watched.binary_search(&waiting.0).is_err()) {
             traffic.flow(queue)?.waiting.push(call);
         }
         Some(traffic)
@@ -165,44 +190,50 @@ impl Traffic {
         Some(&mut self.queues[at])
     }
 
-    /// How long the call waits in one future.
-    fn play(mut self, mut acd: Acd, mut seed: Seed, call: CallId, horizon: Duration) -> Duration {
-        let (start, mut now, mut fresh) = (acd.now, acd.now, 0);
+    /// How long each of the calls waits in one future.
+    fn play(mut self, mut acd: Acd, mut seed: Seed, watched: &[CallId], horizon: Duration) -> Vec<Duration> {
+        let (start, mut now) = (acd.now, acd.now);
+        let (mut waits, mut left) = (vec![horizon; watched.len()], watched.len());
         let mut out = Vec::new();
         for agent in acd.ringing() {
             let call = acd.agent_ref(agent).work.call;
             let _ = acd.apply(now, Command::Accepted { call, agent }, &mut out);
             self.took(&acd, agent);
         }
-        for _ in 0..EVENTS_MAX {
+        for number in 0..EVENTS_MAX {
             let (gap, next) = self.draw(&mut seed);
             let at = now + Duration::from_secs_f64(gap);
             // What the matcher has to do by itself comes first; traffic has no memory and is drawn anew.
             let (then, command) = match acd.poll_timeout().filter(|&due| due <= at) {
                 Some(due) => (due, Some(Command::Tick)),
-                None => (at, self.command(&acd, next, at, &mut seed, &mut fresh)),
+                None => (at, self.command(&acd, next, at, &mut seed, number)),
             };
             now = then;
-            if now.since(start) >= horizon {
+            if left == 0 || now.since(start) >= horizon {
                 break;
             }
             let Some(command) = command else { continue };
             out.clear();
             let _ = acd.apply(now, command, &mut out);
-            if self.follow(&mut acd, now, call, &mut out) {
-                return now.since(start);
-            }
+            let mut through = |call| {
+                if let Ok(index) = watched.binary_search(&call) {
+                    waits[index] = now.since(start);
+                    left -= 1;
+                }
+            };
+            self.follow(&mut acd, now, &mut through, &mut out);
         }
-        horizon
+        waits
     }
 
-    /// Takes every offer at once; true when the call watched is through.
-    fn follow(&mut self, acd: &mut Acd, now: Time, watched: CallId, out: &mut Vec<Decision>) -> bool {
+    /// Takes every offer at once, and says which calls are through.
+    fn follow(&mut self, acd: &mut Acd, now: Time, through: &mut impl FnMut(CallId), out: &mut Vec<Decision>) {
         let mut at = 0;
         while let Some(decision) = out.get(at) {
             match *decision {
-                Decision::Offer { call, .. } | Decision::Overflow { call, .. } if call == watched => return true,
+                Decision::Overflow { call, .. } => through(call),
                 Decision::Offer { call, agent, .. } => {
+                    through(call);
                     let _ = acd.apply(now, Command::Accepted { call, agent }, out);
                     self.took(acd, agent);
                 }
@@ -210,7 +241,6 @@ impl Traffic {
             }
             at += 1;
         }
-        false
     }
 
     fn took(&mut self, acd: &Acd, agent: AgentId) {
@@ -241,11 +271,10 @@ impl Traffic {
     }
 
     /// The event as a command; `None` when it turns out not to happen.
-    fn command(&mut self, acd: &Acd, next: Next, since: Time, seed: &mut Seed, fresh: &mut u64) -> Option<Command> {
+    fn command(&mut self, acd: &Acd, next: Next, since: Time, seed: &mut Seed, number: u64) -> Option<Command> {
         match next {
             Next::Arrives(at) => {
-                *fresh += 1;
-                let (call, queue) = (CallId(PROBE.0 - *fresh), self.queues[at].queue);
+                let (call, queue) = (CallId(u64::MAX - QUEUES_MAX as u64 - number), self.queues[at].queue);
                 self.queues[at].waiting.push(call);
                 Some(Command::Enqueue(Enqueue { call, queue, required: Vec::new(), priority: 0, since, agent: None }))
             }

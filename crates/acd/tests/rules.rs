@@ -408,7 +408,7 @@ fn callers_who_would_wait_too_long_are_told_at_once() {
 fn a_wait_is_foreseen_without_touching_anything() {
     let mut scene = Scene::new(queue(), &[&[], &[]]);
     let how = LookAhead { replications: 400, ..LookAhead::default() };
-    let look = |scene: &Scene, secs, whom| scene.acd.look_ahead(Time::from_secs(secs), whom, &how);
+    let look = |scene: &Scene, secs, whom| scene.acd.look_ahead(Time::from_secs(secs), &[whom], &how)[0];
     let next = Whom::Next(QueueId(0));
     assert_eq!(look(&scene, 1, next).unwrap().mean, Duration::ZERO, "somebody is free");
     for id in 0..200 {
@@ -430,6 +430,10 @@ fn a_wait_is_foreseen_without_touching_anything() {
     let last = look(&scene, 20_000, Whom::Call(CallId(5_005))).unwrap();
     assert_eq!(look(&scene, 20_000, Whom::Call(CallId(5_005))), Some(last), "same seed, same forecast");
     assert_eq!(scene.acd, before);
+    let both = [Whom::Call(CallId(5_005)), Whom::Call(CallId(9)), Whom::Call(CallId(5_002)), next];
+    let told = scene.acd.look_ahead(Time::from_secs(20_000), &both, &how);
+    let [Some(fourth), None, Some(first), Some(fifth)] = told[..] else { panic!("{told:?}") };
+    assert!(first.mean < fourth.mean && fourth.mean < fifth.mean, "{told:?}");
     // Talks of 25 s on average, two agents: three ahead take four ends of 12.5 s each.
     let mean = last.mean.as_secs_f64();
     assert!(last.ahead == 3 && (45.0..55.0).contains(&mean), "{last:?}");

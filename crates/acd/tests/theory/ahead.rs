@@ -58,7 +58,7 @@ fn predictions(centre: &Centre, count: usize) -> Vec<(f64, f64, f64)> {
 
 fn predict(run: &Run, call: CallId, recent: &mut [Vec<(f64, f64)>]) -> (f64, f64) {
     let how = LookAhead { seed: call.0, ..LookAhead::default() };
-    let forecast = run.acd.look_ahead(run.now, Whom::Call(call), &how).unwrap();
+    let forecast = run.acd.look_ahead(run.now, &[Whom::Call(call)], &how)[0].unwrap();
     let now = run.now.as_micros() as f64 / 1e6;
     let waits = &mut recent[run.waiting[&call].0];
     waits.retain(|wait| wait.0 > now - 300.0);
