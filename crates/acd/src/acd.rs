@@ -84,6 +84,12 @@ pub(crate) struct Rules {
     pub(crate) unreachable: Name,
 }
 
+/// From then to now; a `Duration` would divide and multiply.
+#[inline]
+pub(crate) fn micros(now: Time, then: Time) -> u64 {
+    now.as_micros().saturating_sub(then.as_micros())
+}
+
 const ORDERS: [(Order, &str); 9] = [
     (Order::LongestSinceContact, "longest_since_contact"),
     (Order::LongestSinceCall, "longest_since_call"),

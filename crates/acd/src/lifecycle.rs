@@ -1,6 +1,6 @@
 //! The life of an agent: every change of state passes through `enter`, which keeps lists and counts right.
 
-use crate::acd::Acd;
+use crate::acd::{Acd, micros};
 use crate::agent::{After, Agent, NO_QUEUE, Work};
 use crate::command::{Decision, Denied};
 use crate::group::Idle;
@@ -264,7 +264,7 @@ impl Acd {
         let was = (entered.state, entered.since, entered.work.queue);
         (entered.state, entered.since) = (state, now);
         if was.0 == AgentState::Talking {
-            self.learn_talk(was.2, now.since(was.1));
+            self.learn_talk(was.2, micros(now, was.1));
         }
         self.merits[agent.0 as usize].learn(now, was, state);
         out.push(Decision::Agent { agent, state, reason: None });
@@ -281,7 +281,7 @@ impl Acd {
         if matches!(from, AgentState::Talking | AgentState::WrapUp) {
             let work = entered.work;
             if from == AgentState::Talking {
-                self.learn_talk(work.queue, now.since(was.1));
+                self.learn_talk(work.queue, micros(now, was.1));
             }
             if from == AgentState::WrapUp {
                 self.wrap_ups.clear(agent.0);
@@ -293,9 +293,9 @@ impl Acd {
     }
 
     /// The conversation is over.
-    fn learn_talk(&mut self, queue: QueueId, span: Duration) {
+    fn learn_talk(&mut self, queue: QueueId, span: u64) {
         if let Some(Some(queue)) = self.queues.get_mut(queue.0 as usize) {
-            queue.habits.talked(span.as_micros() as u64);
+            queue.habits.talked(span);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The match itself: a call looks for an agent, an agent looks for a call.
 
-use crate::acd::{Acd, CALLS_MAX, PERSONAL_MAX, SKILLS_MAX};
+use crate::acd::{Acd, CALLS_MAX, PERSONAL_MAX, SKILLS_MAX, micros};
 use crate::agent::{After, Work};
 use crate::call::Call;
 use crate::class::{self, Front};
@@ -163,7 +163,7 @@ impl Acd {
 
     /// All idle agents who fit, by their turn.
     fn best_by(&self, order: Order, call: &Call) -> Option<Found> {
-        let age = self.now.since(call.since).as_micros() as u64;
+        let age = micros(self.now, call.since);
         let nobody = ((u64::MAX, u64::MAX, u64::MAX), NONE);
         let (mut best, mut second, mut count) = (nobody, nobody, 0);
         for edge in &self.classes[call.class].edges {
@@ -190,7 +190,7 @@ impl Acd {
 
     /// The heads of the idle lists say it.
     fn longest_idle(&self, call: &Call) -> Option<Found> {
-        let age = self.now.since(call.since).as_micros() as u64;
+        let age = micros(self.now, call.since);
         let nobody = (u128::MAX, NONE);
         let (mut best, mut second, mut count) = (nobody, nobody, 0);
         for edge in &self.classes[call.class].edges {
@@ -376,7 +376,7 @@ impl Acd {
     /// Forgets a call that is in no line.
     pub(crate) fn forget(&mut self, slot: Slot, gave_up: bool) -> Call {
         let call = self.calls.remove(slot);
-        let micros = self.now.since(call.since).as_micros() as u64;
+        let micros = micros(self.now, call.since);
         let lane = &mut self.lanes[call.class as usize];
         lane.calls -= 1;
         let queue = lane.queue;

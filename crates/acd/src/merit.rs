@@ -1,6 +1,6 @@
 //! What agents did so far, and whose turn it is by that.
 
-use crate::acd::Acd;
+use crate::acd::{Acd, micros};
 use crate::agent::NO_QUEUE;
 use crate::call::Call;
 use crate::policy::Order;
@@ -49,7 +49,7 @@ impl Merit {
         match (from, to) {
             (AgentState::Ringing, AgentState::Talking) => self.calls += 1,
             (AgentState::Talking, _) => {
-                self.talk += now.since(since).as_micros() as u64;
+                self.talk += micros(now, since);
                 self.contact = now;
                 if queue != NO_QUEUE {
                     self.call = now;

@@ -240,8 +240,8 @@ impl Naive {
         let reserve = &self.queues[&call.queue].policy.reserve;
         let keep = reserve.iter().filter(|r| r.of.holds(&held(agent))).map(|r| r.keep).max().unwrap_or(0);
         let like = |a: &Agent| a.state == State::Ready && a.skills == agent.skills && a.site == agent.site;
-        let others = self.agents.iter().filter(|(other, a)| **other != id && like(a)).count();
-        (others >= keep as usize || self.twist == Twist::IgnoresReserve)
+        let others = || self.agents.iter().filter(|(other, a)| **other != id && like(a)).count();
+        (keep == 0 || others() >= keep as usize || self.twist == Twist::IgnoresReserve)
             && self.least_age(call, agent).is_some_and(|age| self.now.since(call.since) >= age)
     }
 
