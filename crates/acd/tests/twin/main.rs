@@ -120,7 +120,12 @@ impl System {
         }
         match self.dice.roll(4) {
             0 => {}
-            1 => self.now = twin.due().map_or(self.now, |due| due.max(self.now).min(self.now + Duration::from_secs(5))),
+            1 => {
+                // Sometimes a microsecond too soon.
+                let early = Duration::from_micros(u64::from(self.dice.one_in(4)));
+                let due = twin.due().map_or(self.now, |due| due - early);
+                self.now = due.max(self.now).min(self.now + Duration::from_secs(5));
+            }
             _ => self.now += self.dice.span(6),
         }
         match self.dice.roll(40) {
