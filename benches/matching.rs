@@ -11,12 +11,14 @@ use busyhour_acd::{
     Acd, AgentChoice, AgentSpec, Command, Decision, Enqueue, LookAhead, Policy, QueueSpec, Skill, Whom,
 };
 use busyhour_model::{AgentId, AgentState, CallId, QueueId, SkillId, Time};
-use std::alloc::{GlobalAlloc, Layout, System};
+use meter::{IN_USE, clock, cpu};
 use std::collections::BTreeSet;
 use std::hint::black_box;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+#[path = "matching/meter.rs"]
+mod meter;
 #[allow(dead_code, reason = "the tests use all of it")]
 #[path = "../crates/acd/tests/twin/naive.rs"]
 mod naive;
@@ -68,30 +70,6 @@ const WORKLOADS: [Workload; 10] = [
     load("10k light, different", 10_000, 10_000, 1_000, 1, 0),
     load("10k all different", 10_000, 10_000, 1_000, 1, 100_000),
 ];
-
-/// Counts the bytes in use.
-struct Counting;
-
-static IN_USE: AtomicUsize = AtomicUsize::new(0);
-
-#[allow(unsafe_code, reason = "an allocator is unsafe by nature")]
-// SAFETY: everything is handed on to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        IN_USE.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: as promised to us.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        IN_USE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as promised to us.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// One step of the trace, small, so that the trace does not push the matcher out of the caches.
 #[derive(Clone, Copy)]
@@ -313,16 +291,6 @@ fn queue(id: u32, timed: bool) -> QueueSpec {
     }
 }
 
-/// CPU time of this process.
-#[allow(unsafe_code, reason = "the standard library has no CPU clock")]
-fn cpu() -> Duration {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the clock exists on every Linux and `time` is ours to write.
-    let failed = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
-    assert_eq!(failed, 0);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
-
 /// FNV-1a over who got whom.
 fn checksum(mut sum: u64, out: &[Decision]) -> u64 {
     for decision in out {
@@ -365,10 +333,6 @@ fn clocked(acd: &mut Acd, (now, step): (Time, Step), out: &mut Vec<Decision>, cl
     let span = begin.elapsed().as_nanos() as u64;
     out.clear();
     span.saturating_sub(clock)
-}
-
-fn clock() -> u64 {
-    (0..10_000).map(|_| Instant::now().elapsed().as_nanos() as u64).min().unwrap()
 }
 
 /// Nanoseconds of each command, the median of its passes, sorted.
@@ -468,7 +432,7 @@ fn foresight() {
     // Everybody works for a while, so that the queues know their traffic, until so many wait.
     while scene.acd.counts().waiting < 1_000 {
         scene.now += Duration::from_millis(120);
-        let arrivals = if scene.now.as_secs() % 2 == 0 { 2 } else { 1 };
+        let arrivals = 1 + u32::from(scene.now.as_secs().is_multiple_of(2));
         for _ in 0..arrivals {
             let queue = QueueId(scene.dice.roll(30) as u32);
             let step = scene.arrival((queue, 0));
