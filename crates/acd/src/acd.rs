@@ -7,7 +7,7 @@ use crate::class::{Class, Front, Lane};
 use crate::command::{Command, Decision, Denied, Skill};
 use crate::group::{Group, Idle};
 use crate::merit::{Merit, Own};
-use crate::policy::{Order, Site};
+use crate::policy::Site;
 use crate::queue::Queue;
 use crate::slab::{Slab, Slot};
 use busyhour_model::{AgentId, DequeueReason, Name, QueueId, Time};
@@ -66,19 +66,12 @@ pub struct Acd {
     pub(crate) wake: Time,
     pub(crate) call_seq: u64,
     pub(crate) idle_seq: u64,
-    pub(crate) rules: Rules,
+    pub(crate) reasons: Reasons,
 }
 
-/// Names of the rules, made once: an offer must not allocate.
+/// Why agents are made not ready, made once: an offer must not allocate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Rules {
-    pub(crate) least_skilled: Name,
-    pub(crate) most_skilled: Name,
-    pub(crate) longest_idle: Name,
-    pub(crate) highest_score: Name,
-    /// By order.
-    pub(crate) orders: BTreeMap<u8, Name>,
-    pub(crate) direct_agent: Name,
+pub(crate) struct Reasons {
     pub(crate) no_answer: Name,
     pub(crate) refused: Name,
     pub(crate) unreachable: Name,
@@ -89,18 +82,6 @@ pub(crate) struct Rules {
 pub(crate) fn micros(now: Time, then: Time) -> u64 {
     now.as_micros().saturating_sub(then.as_micros())
 }
-
-const ORDERS: [(Order, &str); 9] = [
-    (Order::LongestSinceContact, "longest_since_contact"),
-    (Order::LongestSinceCall, "longest_since_call"),
-    (Order::LeastOccupied, "least_occupied"),
-    (Order::FewestCalls, "fewest_calls"),
-    (Order::LeastTalk, "least_talk"),
-    (Order::RoundRobin, "round_robin"),
-    (Order::Linear, "linear"),
-    (Order::Random, "random"),
-    (Order::Fastest, "fastest"),
-];
 
 impl Acd {
     /// An empty one. The seed is for choices by lot; same seed and same commands, same decisions.
@@ -125,13 +106,7 @@ impl Acd {
             wake: NEVER,
             call_seq: 0,
             idle_seq: 0,
-            rules: Rules {
-                least_skilled: "least_skilled".into(),
-                most_skilled: "most_skilled".into(),
-                longest_idle: "longest_idle".into(),
-                highest_score: "highest_score".into(),
-                orders: ORDERS.map(|(order, name)| (order as u8, name.into())).into(),
-                direct_agent: "direct_agent".into(),
+            reasons: Reasons {
                 no_answer: "no_answer".into(),
                 refused: "refused".into(),
                 unreachable: "unreachable".into(),

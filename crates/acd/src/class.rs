@@ -4,7 +4,7 @@ use crate::call::Line;
 use crate::command::{AgentChoice, QueueSpec, Skill};
 use crate::policy::Site;
 use crate::slab::{NONE, Slot};
-use busyhour_model::{CallId, QueueId};
+use busyhour_model::{CallId, QueueId, Rank};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -111,7 +111,7 @@ pub(crate) fn fit(spec: &QueueSpec, extra: &[Skill], skills: &[Skill], site: Sit
         }
     };
     let wished = policy.preferred.as_ref().is_none_or(|preferred| preferred.holds(skills));
-    let rank = u64::from(!wished) << 48 | (place as u64) << 32 | u64::from(level);
+    let Rank(rank) = Rank::new(wished, place as u16, level);
     let min_age = relaxed.max(from).as_micros() as u64;
     Some(Fit { rank, min_age, keep: policy.keep(skills) })
 }

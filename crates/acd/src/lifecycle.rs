@@ -119,9 +119,9 @@ impl Acd {
     ) -> Result<(), Denied> {
         let slot = self.offered(call, agent)?;
         let reason = match outcome {
-            OfferOutcome::NoAnswer => &self.rules.no_answer,
-            OfferOutcome::Refused => &self.rules.refused,
-            OfferOutcome::Unreachable => &self.rules.unreachable,
+            OfferOutcome::NoAnswer => &self.reasons.no_answer,
+            OfferOutcome::Refused => &self.reasons.refused,
+            OfferOutcome::Unreachable => &self.reasons.unreachable,
             OfferOutcome::Abandoned => return self.leave(call, out),
             OfferOutcome::Answered => return self.wrong_state(agent),
         };

@@ -8,7 +8,7 @@ use crate::command::{AgentChoice, Decision, Denied, Enqueue};
 use crate::policy::Order;
 use crate::queue::normalised;
 use crate::slab::{NONE, Slab, Slot};
-use busyhour_model::{AgentId, AgentState, Candidate, DequeueReason, Name, QueueId, Why};
+use busyhour_model::{AgentId, AgentState, Candidate, DequeueReason, QueueId, Rank, Rule, Why};
 use std::cmp::Ordering;
 
 /// The head of a class, as a candidate for an agent.
@@ -48,8 +48,9 @@ struct Bids {
 /// Whom a call could get.
 struct Found {
     agent: AgentId,
+    rank: Rank,
     idle: u32,
-    runner_up: Option<AgentId>,
+    runner_up: Option<Candidate>,
 }
 
 impl Acd {
@@ -115,19 +116,21 @@ impl Acd {
         let (rule, found) = match call.direct {
             Some(agent) => {
                 let free = self.agent_ref(agent).state == AgentState::Ready;
-                (&self.rules.direct_agent, free.then_some(Found { agent, idle: 1, runner_up: None })?)
+                let rank = Rank::default();
+                (Rule::DirectAgent, free.then_some(Found { agent, rank, idle: 1, runner_up: None })?)
             }
             // Whoever fits this call would fit the head of its class, which waits: so nobody idle does.
             None if self.lanes[call.class as usize].idle_groups == 0 || self.has_before(call) => return None,
             None => (self.choice_rule(self.lanes[call.class as usize].queue), self.best_agent(call)?),
         };
         let why = Why {
-            rule: rule.clone(),
+            rule,
             waited: self.now.since(call.since),
             score: front.score(self.now.as_micros(), call.since.as_micros()),
+            rank: found.rank,
             agents_idle: found.idle,
             calls_waiting,
-            runner_up: found.runner_up.map(Candidate::Agent),
+            runner_up: found.runner_up,
         };
         Some((found.agent, why))
     }
@@ -141,16 +144,13 @@ impl Acd {
         }
     }
 
-    fn choice_rule(&self, queue: QueueId) -> &Name {
+    fn choice_rule(&self, queue: QueueId) -> Rule {
         let spec = &self.queue_ref(queue).spec;
-        if spec.policy.order != Order::LongestIdle {
-            return &self.rules.orders[&(spec.policy.order as u8)];
-        }
-        match spec.choice {
-            AgentChoice::LeastSkilled => &self.rules.least_skilled,
-            AgentChoice::MostSkilled => &self.rules.most_skilled,
-            AgentChoice::LongestIdle => &self.rules.longest_idle,
-        }
+        spec.policy.order.rule().unwrap_or(match spec.choice {
+            AgentChoice::LeastSkilled => Rule::LeastSkilled,
+            AgentChoice::MostSkilled => Rule::MostSkilled,
+            AgentChoice::LongestIdle => Rule::LongestIdle,
+        })
     }
 
     /// Best rank, then whose turn it is, among the groups that fit at the call's age.
@@ -184,8 +184,9 @@ impl Acd {
                 at = agent.next;
             }
         }
-        let runner_up = (second.1 != NONE).then_some(AgentId(second.1));
-        (best.1 != NONE).then_some(Found { agent: AgentId(best.1), idle: count, runner_up })
+        let ((rank, ..), agent) = best;
+        let runner_up = (second.1 != NONE).then_some(Candidate::Agent(AgentId(second.1), Rank(second.0.0)));
+        (agent != NONE).then_some(Found { agent: AgentId(agent), rank: Rank(rank), idle: count, runner_up })
     }
 
     /// The heads of the idle lists say it.
@@ -215,12 +216,13 @@ impl Acd {
             return None;
         }
         let next = self.agent_ref(AgentId(agent)).next;
+        let rank = (key >> u64::BITS) as u64;
         if next != NONE {
-            let rank = (key >> u64::BITS) as u64;
             second = second.min((turn(rank, self.agent_ref(AgentId(next)).idle_seq), next));
         }
-        let runner_up = (second.1 != NONE).then_some(AgentId(second.1));
-        Some(Found { agent: AgentId(agent), idle: count, runner_up })
+        let behind = Rank((second.0 >> u64::BITS) as u64);
+        let runner_up = (second.1 != NONE).then_some(Candidate::Agent(AgentId(second.1), behind));
+        Some(Found { agent: AgentId(agent), rank: Rank(rank), idle: count, runner_up })
     }
 
     /// Offers the agent, who has no call in hand, the best call there is.
@@ -231,14 +233,15 @@ impl Acd {
         let bids = self.bids(seeker.group, others);
         let (slot, rule, runner_up) = match (personal.head, bids.best.call) {
             (NONE, NONE) => return false,
-            (NONE, best) => (best, &self.rules.highest_score, self.next_best(&bids)),
-            (head, _) => (head, &self.rules.direct_agent, None),
+            (NONE, best) => (best, Rule::HighestScore, self.next_best(&bids)),
+            (head, _) => (head, Rule::DirectAgent, None),
         };
         let call = &self.calls.slab[slot];
         let why = Why {
-            rule: rule.clone(),
+            rule,
             waited: self.now.since(call.since),
             score: self.fronts[call.class as usize].score(self.now.as_micros(), call.since.as_micros()),
+            rank: Rank::default(),
             agents_idle: 1,
             calls_waiting: bids.waiting + personal.len,
             runner_up,

@@ -1,7 +1,7 @@
 //! What a queue may ask for beyond skills and levels: expressions, order of agents, sites, reserves, weight.
 
 use crate::command::Skill;
-use busyhour_model::SkillId;
+use busyhour_model::{Rule, SkillId};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -72,6 +72,24 @@ pub enum Order {
     Random,
     /// Shortest mean handling time of this queue's calls, an agent with few of them taken to be near the queue's mean.
     Fastest,
+}
+
+impl Order {
+    /// What it is called in the reasons of an offer; the longest idle is called after the choice by skills.
+    pub(crate) fn rule(self) -> Option<Rule> {
+        Some(match self {
+            Order::LongestIdle => return None,
+            Order::LongestSinceContact => Rule::LongestSinceContact,
+            Order::LongestSinceCall => Rule::LongestSinceCall,
+            Order::LeastOccupied => Rule::LeastOccupied,
+            Order::FewestCalls => Rule::FewestCalls,
+            Order::LeastTalk => Rule::LeastTalk,
+            Order::RoundRobin => Rule::RoundRobin,
+            Order::Linear => Rule::Linear,
+            Order::Random => Rule::Random,
+            Order::Fastest => Rule::Fastest,
+        })
+    }
 }
 
 /// Keeps so many idle agents of a kind for others.

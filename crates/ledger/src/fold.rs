@@ -258,7 +258,7 @@ impl Open {
                     offered: at,
                     ended: None,
                     outcome: None,
-                    why: why.clone(),
+                    why: *why,
                 };
                 self.record.dropped += push(&mut self.record.offers, offer, |o| o.outcome.is_some());
             }
@@ -422,7 +422,7 @@ fn push<T>(list: &mut Vec<T>, item: T, spare: impl Fn(&T) -> bool) -> u32 {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use busyhour_model::{DequeueReason, Number, Side, Why};
+    use busyhour_model::{DequeueReason, Number, Rule, Side, Why};
 
     const CALL: CallId = CallId(7);
 
@@ -469,7 +469,7 @@ mod tests {
     }
 
     fn offered(agent: &str) -> What {
-        let why = Why { rule: "longest_idle".into(), ..Why::default() };
+        let why = Why { rule: Rule::LongestIdle, ..Why::default() };
         What::Offered { call: CALL, queue: "credit".into(), agent: agent.into(), why }
     }
 
@@ -536,7 +536,7 @@ mod tests {
         assert_eq!((record.ring_ms, record.talk_ms, record.hold_ms), (12_000, 36_000, 4_000));
         assert_eq!(record.agent.as_deref(), Some("1002"));
         assert_eq!(record.legs.iter().map(|l| l.status).collect::<Vec<_>>(), [200, 487, 200]);
-        assert_eq!(record.offers[1].why.rule.as_ref(), "longest_idle");
+        assert_eq!(record.offers[1].why.rule, Rule::LongestIdle);
         assert_eq!(record.prediction_error_ms(), Some(7_000));
         assert_eq!(record.masked().from.national, "138****8000");
         assert!(!format!("{:?}", record.masked()).contains("13800138000"), "no way back to the number");

@@ -8,7 +8,7 @@ mod naive;
 use busyhour_acd::{
     Acd, AgentChoice, AgentSpec, Command, Decision, Enqueue, Need, Order, Policy, QueueSpec, Reserve, Site, Skill,
 };
-use busyhour_model::{AgentId, CallId, OfferOutcome, QueueId, SkillId, Time};
+use busyhour_model::{AgentId, CallId, OfferOutcome, QueueId, Rule, SkillId, Time};
 use naive::{Naive, State, Twist};
 use std::time::Duration;
 
@@ -319,8 +319,8 @@ impl Tally {
             match decision {
                 Decision::Offer { why, .. } => {
                     self.offers += 1;
-                    self.by_agent += u64::from(&*why.rule == "highest_score");
-                    self.direct += u64::from(&*why.rule == "direct_agent");
+                    self.by_agent += u64::from(why.rule == Rule::HighestScore);
+                    self.direct += u64::from(why.rule == Rule::DirectAgent);
                     self.runners_up += u64::from(why.runner_up.is_some());
                 }
                 Decision::Overflow { .. } => self.overflows += 1,

@@ -2,7 +2,8 @@
 
 use busyhour_acd::{AgentChoice, Command, Decision, Denied, Enqueue, Order, QueueSpec, Site, Skill};
 use busyhour_model::{
-    AgentId, AgentState, CallId, Candidate, DequeueReason, Name, OfferOutcome, QueueId, Seed, SkillId, Time, Why,
+    AgentId, AgentState, CallId, Candidate, DequeueReason, Name, OfferOutcome, QueueId, Rank, Rule, Seed, SkillId,
+    Time, Why,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -48,6 +49,22 @@ pub(crate) enum State {
     Ringing(Work),
     Talking(Work),
     WrapUp(Time, Work),
+}
+
+/// All of `Why` but what the call says by itself.
+struct Reason {
+    rule: Rule,
+    rank: Rank,
+    agents_idle: u32,
+    calls_waiting: u32,
+    runner_up: Option<Candidate>,
+}
+
+impl Reason {
+    /// The agent was given: only the call was chosen.
+    fn of_agent(rule: Rule, calls_waiting: u32, runner_up: Option<Candidate>) -> Reason {
+        Reason { rule, rank: Rank::default(), agents_idle: 1, calls_waiting, runner_up }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -331,7 +348,8 @@ impl Naive {
             AgentChoice::MostSkilled => {
                 let mut wanted = levels(&spec.required);
                 wanted.extend(call.extra.clone());
-                -wanted.keys().filter_map(|skill| agent.skills.get(skill)).map(|&l| i64::from(l)).sum::<i64>()
+                let sum: i64 = wanted.keys().filter_map(|skill| agent.skills.get(skill)).map(|&l| i64::from(l)).sum();
+                i64::from(u32::MAX) - sum
             }
         }
     }
@@ -408,40 +426,42 @@ impl Naive {
         let rule = match spec.choice {
             _ if spec.policy.order != Order::LongestIdle => match spec.policy.order {
                 Order::LongestIdle => unreachable!(),
-                Order::LongestSinceContact => "longest_since_contact",
-                Order::LongestSinceCall => "longest_since_call",
-                Order::LeastOccupied => "least_occupied",
-                Order::FewestCalls => "fewest_calls",
-                Order::LeastTalk => "least_talk",
-                Order::RoundRobin => "round_robin",
-                Order::Linear => "linear",
-                Order::Random => "random",
-                Order::Fastest => "fastest",
+                Order::LongestSinceContact => Rule::LongestSinceContact,
+                Order::LongestSinceCall => Rule::LongestSinceCall,
+                Order::LeastOccupied => Rule::LeastOccupied,
+                Order::FewestCalls => Rule::FewestCalls,
+                Order::LeastTalk => Rule::LeastTalk,
+                Order::RoundRobin => Rule::RoundRobin,
+                Order::Linear => Rule::Linear,
+                Order::Random => Rule::Random,
+                Order::Fastest => Rule::Fastest,
             },
-            AgentChoice::LeastSkilled => "least_skilled",
-            AgentChoice::MostSkilled => "most_skilled",
-            AgentChoice::LongestIdle => "longest_idle",
+            AgentChoice::LeastSkilled => Rule::LeastSkilled,
+            AgentChoice::MostSkilled => Rule::MostSkilled,
+            AgentChoice::LongestIdle => Rule::LongestIdle,
         };
-        let runner_up = agents.get(1).map(|&id| Candidate::Agent(id));
-        self.offer(call, agents[0], rule, agents.len() as u32, waiting, runner_up);
+        let told = |id: &AgentId| {
+            let (missing, site, level) = self.rank(call, &self.agents[id]);
+            Rank::new(!missing, site as u16, level as u32)
+        };
+        let rank = told(&agents[0]);
+        let runner_up = agents.get(1).map(|id| Candidate::Agent(*id, told(id)));
+        self.offer(
+            call,
+            agents[0],
+            Reason { rule, rank, agents_idle: agents.len() as u32, calls_waiting: waiting, runner_up },
+        );
     }
 
-    fn offer(
-        &mut self,
-        call: &Call,
-        agent: AgentId,
-        rule: &str,
-        agents_idle: u32,
-        calls_waiting: u32,
-        runner_up: Option<Candidate>,
-    ) {
+    fn offer(&mut self, call: &Call, agent: AgentId, reason: Reason) {
+        let Reason { rule, rank, agents_idle, calls_waiting, runner_up } = reason;
         let (waited, score) = (self.now.since(call.since), self.score(call));
         self.calls.iter_mut().find(|c| c.id == call.id).unwrap().ringing = Some(agent);
         let wrap_up = self.queues[&call.queue].wrap_up;
         let (queue, began) = (Some(call.queue), self.now);
         self.rung.insert(call.queue, agent);
         self.enter(agent, State::Ringing(Work { call: call.id, queue, began, wrap_up, after: State::Ready.into() }));
-        let why = Why { rule: rule.into(), waited, score, agents_idle, calls_waiting, runner_up };
+        let why = Why { rule, waited, score, rank, agents_idle, calls_waiting, runner_up };
         self.out.push(Decision::Offer { call: call.id, queue: call.queue, agent, why });
     }
 
@@ -505,13 +525,13 @@ impl Naive {
         let direct = if self.twist == Twist::PersonalLast && !open.is_empty() { None } else { direct };
         if let Some(call) = direct {
             let call = (*call).clone();
-            self.offer(&call, id, "direct_agent", 1, total, None);
+            self.offer(&call, id, Reason::of_agent(Rule::DirectAgent, total, None));
             return true;
         }
         let Some(&call) = open.first() else { return false };
         let runner_up = open.get(1).map(|c| Candidate::Call(c.id, self.score(c)));
         let call = call.clone();
-        self.offer(&call, id, "highest_score", 1, total, runner_up);
+        self.offer(&call, id, Reason::of_agent(Rule::HighestScore, total, runner_up));
         true
     }
 
@@ -529,7 +549,7 @@ impl Naive {
         let full = full || (hopeless && self.twist != Twist::IgnoresPrediction);
         self.calls.push(Call { ringing: None, ..call.clone() });
         if direct_ready {
-            self.offer(call, call.direct.unwrap(), "direct_agent", 1, 1, None);
+            self.offer(call, call.direct.unwrap(), Reason::of_agent(Rule::DirectAgent, 1, None));
         } else if !agents.is_empty() {
             self.offer_to_best(call, &agents, 1);
         } else if self.stranded(call) {
