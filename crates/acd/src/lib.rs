@@ -22,6 +22,7 @@ mod law;
 mod lifecycle;
 mod matching;
 mod merit;
+mod need;
 mod place;
 mod policy;
 mod queue;
@@ -33,5 +34,6 @@ pub use ahead::{Forecast, LookAhead, Whom};
 pub use command::{
     AgentChoice, AgentSpec, AgentView, Command, Decision, Denied, Enqueue, Place, QueueSpec, QueueView, Skill,
 };
-pub use policy::{Need, Order, Policy, Reserve, Site};
+pub use need::{Misread, Need};
+pub use policy::{Order, Policy, Reserve, Site};
 pub use view::Counts;

@@ -1,51 +1,10 @@
 //! What a queue may ask for beyond skills and levels: expressions, order of agents, sites, reserves, weight.
 
 use crate::command::Skill;
+use crate::need::Need;
 use busyhour_model::{Rule, SkillId};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-
-/// A requirement: skills joined by and, or and not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Need {
-    /// This skill at this level or above.
-    Skill(SkillId, u8),
-    /// All of these; holds when there are none.
-    All(Vec<Need>),
-    /// One of these; fails when there are none.
-    Any(Vec<Need>),
-    /// Not this.
-    Not(Box<Need>),
-}
-
-impl Need {
-    /// An agent with these skills, in order, meets it.
-    pub fn holds(&self, skills: &[Skill]) -> bool {
-        match self {
-            Need::Skill(wanted, level) => {
-                skills.binary_search_by_key(wanted, |s| s.0).is_ok_and(|at| skills[at].1 >= *level)
-            }
-            Need::All(needs) => needs.iter().all(|need| need.holds(skills)),
-            Need::Any(needs) => needs.iter().any(|need| need.holds(skills)),
-            Need::Not(need) => !need.holds(skills),
-        }
-    }
-
-    /// How many skills and joints it has.
-    pub(crate) fn size(&self) -> usize {
-        let (mut open, mut size) = (vec![self], 0);
-        while let Some(need) = open.pop() {
-            size += 1;
-            match need {
-                Need::Skill(..) => {}
-                Need::All(needs) | Need::Any(needs) => open.extend(needs),
-                Need::Not(need) => open.push(need),
-            }
-        }
-        size
-    }
-}
 
 /// Whose turn it is among agents who suit a call equally well. Equal turns: longest idle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -94,9 +53,9 @@ impl Order {
 
 /// Keeps so many idle agents of a kind for others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reserve {
+pub struct Reserve<S = SkillId> {
     /// Agents whose skills meet this; each set of skills (and site) is a pool of its own.
-    pub of: Need,
+    pub of: Need<S>,
     /// Of each pool so many idle agents are left alone.
     pub keep: u32,
 }
@@ -104,28 +63,28 @@ pub struct Reserve {
 /// Where an agent works; 0 where nobody says.
 pub type Site = u32;
 
-/// What a queue may ask for besides: `Policy::default()` asks for nothing.
+/// What a queue may ask for besides: `Policy::default()` asks for nothing. `S` names a skill, `P` a site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Policy {
+pub struct Policy<S = SkillId, P = Site> {
     /// Whose turn it is among agents who suit equally well.
     pub order: Order,
     /// Required besides the skills, from beginning to end: it is never relaxed.
-    pub need: Option<Need>,
+    pub need: Option<Need<S>>,
     /// Agents who meet this come first, then sites, then levels as `choice` says.
-    pub preferred: Option<Need>,
+    pub preferred: Option<Need<S>>,
     /// Sites in order of preference, each from so long a wait on; empty: anywhere.
-    pub sites: Vec<(Site, Duration)>,
+    pub sites: Vec<(P, Duration)>,
     /// Idle agents left for others. Where several meet an agent the highest counts.
-    pub reserve: Vec<Reserve>,
+    pub reserve: Vec<Reserve<S>>,
     /// Ageing in percent: 200 gains points twice as fast.
     pub weight: u32,
     /// A call that is predicted to wait longer overflows (`Full`) when it comes.
     pub wait_predicted_max: Option<Duration>,
 }
 
-impl Default for Policy {
-    fn default() -> Policy {
+impl<S, P> Default for Policy<S, P> {
+    fn default() -> Policy<S, P> {
         Policy {
             order: Order::default(),
             need: None,
@@ -134,6 +93,21 @@ impl Default for Policy {
             reserve: Vec::new(),
             weight: 100,
             wait_predicted_max: None,
+        }
+    }
+}
+
+impl<S, P> Policy<S, P> {
+    /// The same about skills and sites named otherwise.
+    pub fn map<T, Q>(&self, skill: &mut impl FnMut(&S) -> T, site: &mut impl FnMut(&P) -> Q) -> Policy<T, Q> {
+        Policy {
+            order: self.order,
+            need: self.need.as_ref().map(|need| need.map(skill)),
+            preferred: self.preferred.as_ref().map(|need| need.map(skill)),
+            sites: self.sites.iter().map(|(name, after)| (site(name), *after)).collect(),
+            reserve: self.reserve.iter().map(|r| Reserve { of: r.of.map(skill), keep: r.keep }).collect(),
+            weight: self.weight,
+            wait_predicted_max: self.wait_predicted_max,
         }
     }
 }
@@ -156,32 +130,5 @@ impl Policy {
     pub(crate) fn size(&self) -> usize {
         let needs = self.need.iter().chain(&self.preferred).chain(self.reserve.iter().map(|reserve| &reserve.of));
         needs.map(Need::size).chain([self.sites.len(), self.reserve.len()]).max().unwrap_or(0)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn expressions_mean_what_they_say() {
-        let has = |skill, level| Need::Skill(SkillId(skill), level);
-        let held = [(SkillId(1), 2), (SkillId(5), 1)];
-        let table = [
-            (has(1, 2), true),
-            (has(1, 3), false),
-            (has(2, 1), false),
-            (Need::All(vec![has(1, 1), has(5, 1)]), true),
-            (Need::All(vec![has(1, 1), has(2, 1)]), false),
-            (Need::All(vec![]), true),
-            (Need::Any(vec![has(2, 1), has(5, 1)]), true),
-            (Need::Any(vec![]), false),
-            (Need::Not(has(2, 1).into()), true),
-            (Need::All(vec![has(1, 1), Need::Not(has(5, 1).into())]), false),
-        ];
-        for (need, holds) in table {
-            assert_eq!(need.holds(&held), holds, "{need:?}");
-        }
-        assert_eq!(Need::All(vec![has(1, 1), Need::Not(has(5, 1).into())]).size(), 4);
     }
 }
