@@ -82,7 +82,8 @@ pub struct Enqueue {
     pub required: Vec<Skill>,
     /// Added to the queue's head start, points.
     pub priority: i32,
-    /// Since when it counts as waiting; not later than now.
+    /// Since when it counts as waiting, not later than now. Before now: it had its place before and is not refused as
+    /// one too many.
     pub since: Time,
     /// Only this agent (keyed-in agent number): waits on the agent's personal list.
     pub agent: Option<AgentId>,

@@ -77,13 +77,17 @@ impl Acd {
         let since = wish.since.min(self.now);
         let call = Call::new(wish.call, since, seq, class, wish.agent);
         let now = self.now;
-        self.queue_mut(queue).habits.arrived(now);
+        let new = since == now;
+        if new {
+            self.queue_mut(queue).habits.arrived(now);
+        }
         let slot = self.calls.insert(call);
-        self.admit(slot, true, out);
+        self.admit(slot, new, out);
         Ok(())
     }
 
-    /// A call in no line, new or given back: an agent who is free, else a place in its line, else overflow.
+    /// A call in no line, new or one that had a place before: an agent who is free, else a place in its line, else
+    /// overflow. Who had a place is never one too many.
     pub(crate) fn admit(&mut self, slot: Slot, new: bool, out: &mut Vec<Decision>) {
         if let Some((agent, why)) = self.seek_agent(slot, 1) {
             return self.offer(slot, agent, why, out);

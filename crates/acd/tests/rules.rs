@@ -177,6 +177,20 @@ fn callers_overflow_when_they_waited_too_long_when_it_is_full_and_when_nobody_is
 }
 
 #[test]
+fn who_had_a_place_gets_it_back_though_the_queue_is_full() {
+    let mut scene = Scene::new(QueueSpec { waiting_max: Some(1), ..queue() }, &[&[]]);
+    scene.enqueue(1, 1);
+    scene.accept(1, 1, 0);
+    scene.enqueue(2, 2);
+    scene.at(3, Command::Leave { call: CallId(2) });
+    scene.enqueue(4, 3);
+    let back = Enqueue { since: Time::from_secs(2), ..call(2) };
+    assert!(scene.at(5, Command::Enqueue(back)).is_empty(), "one more than the queue takes, but no new one");
+    assert_eq!(scene.enqueue(6, 4), ["c4 Full"]);
+    assert_eq!(scene.at(7, Command::Released { agent: AgentId(0) })[1], "c2->a0", "ahead of who came meanwhile");
+}
+
+#[test]
 fn a_call_that_needs_more_than_anyone_here_can_relaxes_on_time() {
     let relax = vec![(Duration::from_secs(15), vec![(ENGLISH, 1)])];
     let spec = QueueSpec { required: vec![(ENGLISH, 3)], relax, ..queue() };

@@ -668,7 +668,7 @@ impl Naive {
             direct: wish.agent,
             ringing: None,
         };
-        self.admit(&call, true);
+        self.admit(&call, call.since == self.now);
         Ok(())
     }
 
