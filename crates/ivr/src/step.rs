@@ -95,7 +95,7 @@ pub enum Step {
         /// Predicted further wait.
         wait: Option<Duration>,
     },
-    /// Give up the place in the queue.
+    /// Leave the line. Entering that queue again in the same call leads to the same place.
     LeaveQueue,
     /// Ring somebody and connect.
     Dial {

@@ -3,7 +3,9 @@
 use crate::record::{STORY_MAX, ms};
 use crate::slot::Slots;
 use crate::{AgentTimes, CallRecord, Counts, LegRecord, NodeVisit, OfferRecord, QueueVisit, Slot, VisitEnd};
-use busyhour_model::{AgentState, CallId, Cause, Fact, LegId, Name, OfferOutcome, Party, StreamStats, Time, What};
+use busyhour_model::{
+    AgentState, CallId, Cause, DequeueReason, Entrance, Fact, LegId, Name, OfferOutcome, Party, StreamStats, Time, What,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -93,7 +95,7 @@ impl Ledger {
         None
     }
 
-    /// What the last fact did to queues: at most three of these.
+    /// What the last fact did to queues: few, at most one of these for every queue the call was in.
     pub fn stays(&self) -> &[Stay] {
         &self.stays
     }
@@ -245,9 +247,13 @@ impl Open {
 
     fn queue_fact(&mut self, at: Time, what: &What, slots: &mut Slots) {
         match what {
-            What::Enqueued { queue, priority, ahead, .. } => self.enqueued(at, queue, *priority, *ahead, slots),
+            What::Enqueued { queue, priority, ahead, since, entrance, .. } => {
+                let (entrance, since, priority, ahead) = (*entrance, *since, *priority, *ahead);
+                let visit = QueueVisit { entrance, since, priority, ahead, ..QueueVisit::new(at, queue) };
+                self.enqueued(at, visit, slots);
+            }
             What::Announced { wait: Some(wait), .. } => {
-                if let Some(visit) = self.record.visits.last_mut().filter(|v| v.end.is_none()) {
+                if let Some(visit) = self.record.visit() {
                     visit.announced.get_or_insert((at, wait.as_millis() as u64));
                 }
             }
@@ -263,12 +269,16 @@ impl Open {
                 self.record.dropped += push(&mut self.record.offers, offer, |o| o.outcome.is_some());
             }
             What::OfferEnded { agent, outcome, .. } => self.offer_ended(at, agent, *outcome, slots),
+            What::Dequeued { reason: DequeueReason::Left, .. } => {
+                if let Some(visit) = self.record.visit() {
+                    visit.out = Some(at);
+                }
+            }
             What::Dequeued { queue, reason, .. } => {
                 let end = VisitEnd::from(*reason);
                 // A queue that refuses at once may say so without having taken the call first: it was offered all the same.
-                let refused_at_once = matches!(end, VisitEnd::Full | VisitEnd::NoAgents);
-                if refused_at_once && self.record.visits.last().is_none_or(|v| v.end.is_some()) {
-                    self.enqueued(at, queue, 0, 0, slots);
+                if matches!(end, VisitEnd::Full | VisitEnd::NoAgents) && self.record.visit().is_none() {
+                    self.enqueued(at, QueueVisit::new(at, queue), slots);
                 }
                 self.end_visit(at, end, slots);
             }
@@ -276,14 +286,20 @@ impl Open {
         }
     }
 
-    fn enqueued(&mut self, at: Time, queue: &Name, priority: i32, ahead: u32, slots: &mut Slots) {
+    /// Begins a stay, or goes on with the one the caller comes back to: that is one call offered, not two.
+    fn enqueued(&mut self, at: Time, visit: QueueVisit, slots: &mut Slots) {
         self.end_visit(at, VisitEnd::Left, slots);
-        self.record.queue = Some(queue.clone());
-        slots.at(&Slot::of(at, queue)).offered += 1;
-        self.stays.push(Stay::Began(queue.clone()));
-        let visit =
-            QueueVisit { queue: queue.clone(), entered: at, priority, ahead, announced: None, left: at, end: None };
-        self.record.dropped += push(&mut self.record.visits, visit, |v| v.end != Some(VisitEnd::Answered));
+        self.record.queue = Some(visit.queue.clone());
+        let mut out = self.record.visits.iter_mut().filter(|v| v.out.is_some() && v.end.is_none());
+        if visit.entrance == Entrance::Returned
+            && let Some(former) = out.find(|v| v.queue == visit.queue)
+        {
+            former.out = None;
+            return;
+        }
+        slots.at(&Slot::of(at, &visit.queue)).offered += 1;
+        self.stays.push(Stay::Began(visit.queue.clone()));
+        self.record.dropped += push(&mut self.record.visits, visit, |v| v.end.is_some_and(|e| e != VisitEnd::Answered));
     }
 
     fn offer_ended(&mut self, at: Time, agent: &Name, outcome: OfferOutcome, slots: &mut Slots) {
@@ -300,14 +316,11 @@ impl Open {
     }
 
     fn end_visit(&mut self, at: Time, end: VisitEnd, slots: &mut Slots) {
-        let record = &mut self.record;
-        let Some(visit) = record.visits.last_mut().filter(|v| v.end.is_none()) else { return };
-        (visit.left, visit.end) = (at, Some(end));
+        let Some(visit) = self.record.visit() else { return };
         let wait_ms = ms(visit.entered, at);
-        let counts = slots.at(&Slot::of(visit.entered, &visit.queue));
-        counts.end(end, wait_ms);
-        self.stays.push(Stay::Ended(visit.clone()));
+        let counts = end_stay(visit, at, end, slots, &mut self.stays);
         if end == VisitEnd::Answered {
+            let record = &mut self.record;
             record.customer_wait_ms.get_or_insert(ms(record.arrived, at));
             record.queue_wait_ms.get_or_insert(wait_ms);
             let ringing = record.offers.last().map_or(0, |o| ms(o.offered, at));
@@ -374,6 +387,10 @@ impl Open {
         };
         self.end_visit(at, end, slots);
         let record = &mut self.record;
+        for visit in record.visits.iter_mut().filter(|visit| visit.end.is_none()) {
+            let left = visit.out.unwrap_or(at);
+            end_stay(visit, left, VisitEnd::Left, slots, &mut self.stays);
+        }
         for offer in record.offers.iter_mut().filter(|o| o.outcome.is_none()) {
             (offer.ended, offer.outcome) = (Some(at), Some(OfferOutcome::Abandoned));
             record.ring_ms += ms(offer.offered, at);
@@ -392,6 +409,21 @@ impl Spell {
         *(if self.holding.is_empty() { &mut self.talk } else { &mut self.hold }) += span;
         self.marked = self.marked.max(at);
     }
+}
+
+/// Ends a stay and counts it.
+fn end_stay<'s>(
+    visit: &mut QueueVisit,
+    at: Time,
+    end: VisitEnd,
+    slots: &'s mut Slots,
+    stays: &mut Vec<Stay>,
+) -> &'s mut Counts {
+    (visit.left, visit.end) = (at, Some(end));
+    let counts = slots.at(&Slot::of(visit.entered, &visit.queue));
+    counts.end(end, visit.wait_ms());
+    stays.push(Stay::Ended(visit.clone()));
+    counts
 }
 
 fn leg_record(at: Time, leg: LegId, party: &Party) -> LegRecord {
@@ -422,7 +454,7 @@ fn push<T>(list: &mut Vec<T>, item: T, spare: impl Fn(&T) -> bool) -> u32 {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use busyhour_model::{DequeueReason, Number, Rule, Side, Why};
+    use busyhour_model::{Number, Rule, Side, Why};
 
     const CALL: CallId = CallId(7);
 
@@ -465,7 +497,12 @@ mod tests {
     }
 
     fn enqueued() -> What {
-        What::Enqueued { call: CALL, queue_id: Default::default(), queue: "credit".into(), priority: 5, ahead: 2 }
+        entered("credit", 9 * 3600, Entrance::First)
+    }
+
+    fn entered(queue: &str, since: u64, entrance: Entrance) -> What {
+        let (queue, since) = (queue.into(), Time::from_secs(since));
+        What::Enqueued { call: CALL, queue_id: Default::default(), queue, priority: 5, ahead: 2, since, entrance }
     }
 
     fn offered(agent: &str) -> What {
@@ -584,6 +621,34 @@ mod tests {
             assert_eq!(record.visits.iter().map(|v| v.end).collect::<Vec<_>>(), [Some(end)], "{name}");
             assert_eq!((tape.counts().offered, tape.counts().ended()), (1, 1), "{name}");
         }
+    }
+
+    #[test]
+    fn a_caller_who_leaves_by_key_and_comes_back_is_one_call_offered_and_waits_from_the_first_entry() {
+        let mut tape = Tape::new();
+        tape.say(10.0, enqueued())
+            .say(20.0, dequeued(DequeueReason::Left))
+            .say(50.0, entered("credit", 9 * 3600 + 10, Entrance::Returned))
+            .say(60.0, offered("1"))
+            .say(70.0, offer_ended("1", OfferOutcome::Answered))
+            .say(90.0, ended(Cause::CallerHungUp));
+        let record = tape.record.clone().unwrap();
+        assert_eq!((record.visits.len(), record.queue_wait_ms), (1, Some(60_000)), "{:?}", record.visits);
+        let counts = tape.counts();
+        assert_eq!((counts.offered, counts.answered, counts.overflowed()), (1, 1, 0));
+    }
+
+    #[test]
+    fn a_caller_who_never_comes_back_left_by_key_when_it_was_pressed() {
+        let mut tape = Tape::new();
+        tape.say(10.0, enqueued()).say(20.0, dequeued(DequeueReason::Left));
+        tape.say(30.0, entered("other", 9 * 3600 + 30, Entrance::First)).say(35.0, dequeued(DequeueReason::Left));
+        tape.say(40.0, entered("credit", 9 * 3600 + 10, Entrance::Returned)).say(45.0, dequeued(DequeueReason::Left));
+        tape.say(90.0, ended(Cause::CallerHungUp));
+        let record = tape.record.clone().unwrap();
+        let stays: Vec<_> = record.visits.iter().map(|v| (&*v.queue, v.wait_ms(), v.end)).collect();
+        assert_eq!(stays, [("credit", 35_000, Some(VisitEnd::Left)), ("other", 5_000, Some(VisitEnd::Left))]);
+        assert_eq!((tape.counts().offered, tape.counts().left), (1, 1));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One call as it is told afterwards: every leg, every queue, every offer, and both clocks.
 
 use busyhour_model::{
-    CallId, Cause, DequeueReason, LegId, Name, Number, OfferOutcome, Party, Side, StreamStats, Time, Why,
+    CallId, Cause, DequeueReason, Entrance, LegId, Name, Number, OfferOutcome, Party, Side, StreamStats, Time, Why,
 };
 use serde::{Deserialize, Serialize};
 
@@ -68,13 +68,19 @@ pub struct NodeVisit {
     pub at: Time,
 }
 
-/// One stay in one queue.
+/// One stay in one queue; leaving it by a key and coming back is the same stay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueVisit {
     /// Queue.
     pub queue: Name,
     /// Since when; decides the slot it is counted in.
     pub entered: Time,
+    /// How the call came in.
+    pub entrance: Entrance,
+    /// Since when its place there counted: earlier than `entered` when it brought one.
+    pub since: Time,
+    /// Out in the dialplan since then; `None` while in the queue.
+    pub out: Option<Time>,
     /// Head start, points.
     pub priority: i32,
     /// Calls ahead on entry.
@@ -110,6 +116,27 @@ pub enum VisitEnd {
 }
 
 impl QueueVisit {
+    /// A stay that begins, for the first time.
+    pub(crate) fn new(at: Time, queue: &Name) -> QueueVisit {
+        QueueVisit {
+            queue: queue.clone(),
+            entered: at,
+            entrance: Entrance::First,
+            since: at,
+            out: None,
+            priority: 0,
+            ahead: 0,
+            announced: None,
+            left: at,
+            end: None,
+        }
+    }
+
+    /// In the queue now, neither gone nor out in the dialplan.
+    pub(crate) fn is_on(&self) -> bool {
+        self.end.is_none() && self.out.is_none()
+    }
+
     /// From entry to end, in milliseconds.
     pub fn wait_ms(&self) -> u64 {
         ms(self.entered, self.left)
@@ -173,6 +200,11 @@ pub struct LegRecord {
 }
 
 impl CallRecord {
+    /// The stay in the queue the call is in.
+    pub(crate) fn visit(&mut self) -> Option<&mut QueueVisit> {
+        self.visits.iter_mut().rev().find(|visit| visit.is_on())
+    }
+
     /// The same record as people without the right to numbers may see it.
     pub fn masked(&self) -> CallRecord {
         CallRecord { from: masked(&self.from), ..self.clone() }

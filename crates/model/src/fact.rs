@@ -68,6 +68,10 @@ pub enum What {
         priority: i32,
         /// Calls of that queue already waiting.
         ahead: u32,
+        /// Since when it counts as waiting: the place it has.
+        since: Time,
+        /// How it came to have that place.
+        entrance: Entrance,
     },
     /// The call left its queue without an agent.
     Dequeued {
@@ -245,6 +249,17 @@ impl Party {
             Party::Trunk(name) | Party::Agent(name) => name,
         }
     }
+}
+
+/// How a call came into a queue, which decides what place it has there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Entrance {
+    /// For the first time: behind those who came before.
+    #[default]
+    First,
+    /// Back from the dialplan, to the place it had.
+    Returned,
 }
 
 /// Why a call left its queue without an agent.

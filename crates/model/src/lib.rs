@@ -10,7 +10,9 @@ mod time;
 
 pub use audio::{Audio, Codec, Direction, Side, Sound, StreamStats};
 pub use diagnostic::{Diagnostic, Severity};
-pub use fact::{AgentState, Candidate, Cause, DequeueReason, Fact, OfferOutcome, Party, Rank, Rule, What, Why};
+pub use fact::{
+    AgentState, Candidate, Cause, DequeueReason, Entrance, Fact, OfferOutcome, Party, Rank, Rule, What, Why,
+};
 pub use id::{AgentId, CallId, LegId, PlanId, PlayId, QueueId, SkillId, TrunkId};
 pub use number::{Number, NumberKind};
 pub use seed::Seed;

@@ -1,7 +1,7 @@
 //! The laws a finished world must have kept; those of every moment are the switch's own `check`.
 
 use crate::world::World;
-use busyhour_model::{CallId, Fact, What};
+use busyhour_model::{CallId, Entrance, Fact, What};
 use busyhour_switch::{Flow, Transport};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -42,6 +42,7 @@ impl World {
             assert!(ends == 1 && matches!(last, Some(What::Ended { .. })), "{call} ends once, last: {facts:#?}");
             assert!(facts.is_sorted_by_key(|f| f.at), "{call}: time goes forward");
             check_offers(call, &facts);
+            check_places(call, &facts);
             check_legs(call, &facts);
         }
     }
@@ -70,6 +71,22 @@ fn check_offers(call: CallId, facts: &[&Fact]) {
         assert!((0..=1).contains(&open), "{call}: every offer is answered once: {facts:#?}");
     }
     assert_eq!(open, 0, "{call}: no offer is left open");
+}
+
+/// A new caller's place begins on entering; who comes back has the time and at least the priority of the first entry.
+fn check_places(call: CallId, facts: &[&Fact]) {
+    let mut places = BTreeMap::new();
+    for fact in facts {
+        let What::Enqueued { queue, since, priority, entrance, .. } = &fact.what else { continue };
+        let former = places.insert(queue, (*since, *priority));
+        match entrance {
+            Entrance::First => assert_eq!(*since, fact.at, "{call}: a new place begins now"),
+            Entrance::Returned => {
+                let kept = former.is_some_and(|(at, points)| at == *since && points <= *priority);
+                assert!(kept, "{call} came back to another place than {former:?}: {facts:#?}");
+            }
+        }
+    }
 }
 
 fn check_legs(call: CallId, facts: &[&Fact]) {

@@ -204,6 +204,7 @@ fn script(random: &mut Seed) -> Vec<Action> {
             Action::HangUp,
         ],
         2 => random_keys(random),
+        3 => out_and_back(random),
         _ => to_an_agent(random.per_mille(200)),
     };
     script.push(Action::AwaitTone(patience));
@@ -224,6 +225,18 @@ pub fn to_an_agent(by_info: bool) -> Vec<Action> {
         Action::Wait(SECOND / 2),
         press('1'),
     ]
+}
+
+/// To an agent; out of the queue by `*` after so long, and from the menu back into it.
+fn out_and_back(random: &mut Seed) -> Vec<Action> {
+    let mut script = to_an_agent(false);
+    for _ in 0..1 + random.below(3) {
+        script.push(Action::Wait(random.between(SECOND, 6 * SECOND)));
+        script.push(Action::Press('*'));
+        script.push(Action::Wait(random.between(SECOND / 2, 3 * SECOND)));
+        script.push(Action::Press(*random.choose(&['1', '1', '1', '2', '3']).expect("five keys")));
+    }
+    script
 }
 
 fn random_keys(random: &mut Seed) -> Vec<Action> {

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use busyhour_model::{AgentState, Cause, Codec, DequeueReason, OfferOutcome, What};
+use busyhour_model::{AgentState, Cause, Codec, DequeueReason, Entrance, OfferOutcome, What};
 use busyhour_sim::peer::{Action, Answering, Ending};
 use busyhour_sim::{Deed, Scenario, World, to_an_agent};
 use busyhour_switch::{Reply, Request};
@@ -131,6 +131,24 @@ fn waiting_callers_are_served_in_the_order_they_came() {
     let served: Vec<_> = world.facts.iter().filter(|f| matches!(f.what, What::Connected { .. })).collect();
     assert_eq!(served.len(), 3);
     assert!(served.is_sorted_by_key(|fact| fact.what.call()));
+}
+
+#[test]
+fn a_caller_who_goes_to_the_menu_and_comes_back_has_lost_no_place() {
+    let mut scenario = Scenario::calm(20, 1);
+    scenario.setup.queues[0].wait_max = None;
+    let mut busy = to_an_agent(false);
+    busy.extend([Action::AwaitTone(60 * SECOND), Action::Wait(15 * SECOND), Action::HangUp]);
+    let mut out_and_back = to_an_agent(false);
+    out_and_back.extend([Action::Wait(4 * SECOND), Action::Press('*'), Action::Wait(SECOND), Action::Press('1')]);
+    out_and_back.extend([Action::AwaitTone(60 * SECOND), Action::Wait(2 * SECOND), Action::HangUp]);
+    let world = ended(with_callers(scenario, vec![busy, out_and_back, conversation()]));
+    assert_eq!(count(&world, |w| matches!(w, What::Enqueued { entrance: Entrance::Returned, .. })), 1);
+    let served: Vec<_> = world.facts.iter().filter(|f| matches!(f.what, What::Connected { .. })).collect();
+    assert!(served.len() == 3 && served.is_sorted_by_key(|fact| fact.what.call()), "{served:?}");
+    let record = world.records.iter().find(|record| record.call.0 == 2).unwrap();
+    assert_eq!(record.visits.len(), 1, "one stay: {:?}", record.visits);
+    assert_eq!(record.queue_wait_ms, Some(record.visits[0].wait_ms()));
 }
 
 #[test]

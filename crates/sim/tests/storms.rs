@@ -28,6 +28,7 @@ fn storm(seed: u64) -> World {
 /// What kind of thing happened, so that it can be said what the storms had.
 fn kind(fact: &Fact) -> String {
     match &fact.what {
+        What::Enqueued { entrance, .. } => format!("entered {entrance:?}"),
         What::Dequeued { reason, .. } => format!("dequeued {reason:?}"),
         What::OfferEnded { outcome, .. } => format!("offer {outcome:?}"),
         What::Ended { cause, .. } => format!("ended {cause:?}"),
@@ -40,12 +41,15 @@ fn kind(fact: &Fact) -> String {
 }
 
 /// What 256 storms must have had, or they test nothing.
-const WEATHER: [&str; 29] = [
+const WEATHER: [&str; 32] = [
     "Connected",
     "Disconnected",
     "NodeEntered",
     "Announced",
     "Reloaded",
+    "entered First",
+    "entered Returned",
+    "dequeued Left",
     "dequeued Abandoned",
     "dequeued Full",
     "dequeued NoAgents",

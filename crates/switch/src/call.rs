@@ -1,6 +1,7 @@
 //! One call: what holds in every phase. The phase is asked only after this.
 
 use crate::phase::{Ended, Phase};
+use crate::places::Places;
 use crate::plant::{Plant, Ring};
 use busyhour_acd::Command;
 use busyhour_ivr::Session;
@@ -22,6 +23,8 @@ pub(crate) struct Call {
     pub(crate) session: Session,
     /// The calling agent, kept from other calls by `Command::Occupy`.
     pub(crate) occupied: Option<AgentId>,
+    /// In queues the caller waits in, left by a key or was served from.
+    pub(crate) places: Places,
     /// Legs whose media has not closed yet.
     pub(crate) open: Vec<LegId>,
     /// Taken only while the phase handles an event.
@@ -104,7 +107,8 @@ impl Call {
         session: Session,
     ) -> Call {
         let phase = Some(Phase::in_ivr());
-        Call { id, arrived, caller, origin, from, to, plan, session, occupied: None, open: vec![caller], phase }
+        let (occupied, places, open) = (None, Places::default(), vec![caller]);
+        Call { id, arrived, caller, origin, from, to, plan, session, occupied, places, open, phase }
     }
 
     pub(crate) fn phase(&self) -> &Phase {

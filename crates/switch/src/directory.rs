@@ -67,6 +67,10 @@ impl Directory {
         &self.agents[id.0 as usize].0
     }
 
+    pub(crate) fn queue(&self, id: QueueId) -> Option<&QueueSetup> {
+        self.queues[id.0 as usize].1.as_ref()
+    }
+
     pub(crate) fn queue_name(&self, id: QueueId) -> &Name {
         &self.queues[id.0 as usize].0
     }

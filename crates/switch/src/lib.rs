@@ -8,6 +8,7 @@ mod journal;
 mod laws;
 mod legs;
 mod phase;
+mod places;
 mod plans;
 mod plant;
 mod ports;

@@ -3,7 +3,7 @@
 use crate::call::Call;
 use crate::phase::{Phase, Purpose};
 use crate::plant::{Plant, Ring};
-use busyhour_acd::{Command, Enqueue};
+use busyhour_acd::Command;
 use busyhour_ivr::{AgentAvailability, DialTarget, Input, Step};
 use busyhour_model::{
     AgentId, AgentState, Cause, DequeueReason, LegId, Name, OfferOutcome, Party, QueueId, Sound, What,
@@ -70,7 +70,7 @@ impl Call {
             Step::Play { sounds, repeat } => self.play(plant, sounds, repeat),
             Step::Stop => plant.stop(self.caller),
             Step::Enqueue { queue, skills, priority, agent, wait_busy } => {
-                return self.enqueue(plant, phase, Wanted { queue, skills, priority, agent, wait_busy });
+                return self.enqueue(plant, phase, &Wanted { queue, skills, priority, agent, wait_busy });
             }
             Step::AskPlace => self.tell_place(plant),
             Step::Announced { ahead, wait } => self.announced(plant, &phase, ahead, wait),
@@ -119,7 +119,7 @@ impl Call {
         }
     }
 
-    fn enqueue(&mut self, plant: &mut Plant, phase: Phase, wanted: Wanted) -> Phase {
+    fn enqueue(&mut self, plant: &mut Plant, phase: Phase, wanted: &Wanted) -> Phase {
         let agent = match wanted.agent.as_ref().map(|number| available(plant, number, wanted.wait_busy)) {
             None => None,
             Some(Ok(agent)) => Some(agent),
@@ -129,20 +129,12 @@ impl Call {
             return self.run_program(plant, phase, Input::Dequeued(DequeueReason::NoAgents));
         };
         let required = plant.directory.skills(&wanted.skills);
-        let ahead = plant.acd.queue(queue).map_or(0, |view| view.waiting);
-        let spec = plant.setup.queues.iter().find(|q| q.name == wanted.queue).map_or(0, |q| q.priority);
-        let enqueue = Enqueue { call: self.id, queue, required, priority: wanted.priority, since: plant.now, agent };
+        let (place, entrance) = self.place_in(plant.now, queue, wanted.priority, required);
         self.ivr_left(plant, "to_agent");
-        let priority = spec + wanted.priority;
-        plant.fact(What::Enqueued { call: self.id, queue_id: queue, queue: wanted.queue.clone(), priority, ahead });
-        if plant.acd(Command::Enqueue(enqueue)).is_err() {
-            plant.fact(What::Dequeued { call: self.id, queue: wanted.queue, reason: DequeueReason::Full });
-            return self.run_program(plant, Phase::in_ivr(), Input::Dequeued(DequeueReason::Full));
-        }
-        Phase::queued(queue)
+        self.wait(plant, place, entrance, agent)
     }
 
-    /// Gives up the place in the queue.
+    /// Leaves the line; coming back in the same call leads to the same place.
     pub(crate) fn leave_queue(&mut self, plant: &mut Plant, queue: QueueId, reason: DequeueReason) {
         let _ = plant.acd(Command::Leave { call: self.id });
         let queue = plant.directory.queue_name(queue).clone();

@@ -2,13 +2,18 @@
 
 use super::*;
 use busyhour_ledger::Ledger;
-use busyhour_model::{AgentId, Cause, LegId, Number, QueueId, Side, StreamStats, Why};
+use busyhour_model::{AgentId, Cause, Entrance, LegId, Number, QueueId, Side, StreamStats, Why};
 use busyhour_sim::peer::Heard;
 
 const CALL: CallId = CallId(1);
 
 fn at(ms: u64) -> Time {
     Time::from_secs(1_700_000_000) + Duration::from_millis(ms)
+}
+
+fn enqueued(queue: &Name) -> What {
+    let (queue_id, queue, since, entrance) = (QueueId(0), queue.clone(), at(500), Entrance::First);
+    What::Enqueued { call: CALL, queue_id, queue, priority: 0, ahead: 0, since, entrance }
 }
 
 /// A caller dials at 0 ms, waits from 500 on, agent 1001 answers at 1500, both talk until 4000.
@@ -35,7 +40,7 @@ fn facts() -> Vec<Fact> {
         ),
         (10, What::Answered { call: CALL }),
         (10, What::LegAnswered { call: CALL, leg: LegId(1) }),
-        (500, What::Enqueued { call: CALL, queue_id: QueueId(0), queue: queue.clone(), priority: 0, ahead: 0 }),
+        (500, enqueued(&queue)),
         (500, What::Offered { call: CALL, queue: queue.clone(), agent: agent.clone(), why: Why::default() }),
         (500, What::LegOpened { call: CALL, leg: LegId(2), party: talk() }),
         (1500, What::LegAnswered { call: CALL, leg: LegId(2) }),

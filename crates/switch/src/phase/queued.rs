@@ -5,7 +5,6 @@ use super::{Phase, Purpose};
 use crate::call::{Call, Event};
 use crate::plant::{Plant, Ring};
 use busyhour_acd::Command;
-use busyhour_ivr::Input;
 use busyhour_model::{AgentId, DequeueReason, OfferOutcome, Party, QueueId, What, Why};
 use busyhour_sip::Target;
 use serde::{Deserialize, Serialize};
@@ -19,11 +18,7 @@ impl Queued {
     pub(crate) fn handle(self, call: &mut Call, plant: &mut Plant, event: Event) -> Phase {
         match event {
             Event::Offered { queue, agent, why } => self.offered(call, plant, queue, agent, why),
-            Event::Overflowed(reason) => {
-                let queue = plant.directory.queue_name(self.queue).clone();
-                plant.fact(What::Dequeued { call: call.id, queue, reason });
-                call.run_program(plant, Phase::in_ivr(), Input::Dequeued(reason))
-            }
+            Event::Overflowed(reason) => call.turned_away(plant, self.queue, reason),
             event => match program_input(call, plant, &event) {
                 Some(input) => call.run_program(plant, Phase::Queued(self), input),
                 None => Phase::Queued(self),

@@ -23,6 +23,9 @@ impl Talking {
             Event::Gone { leg, .. } if *leg == self.leg => {
                 plant.unbridge(call.caller);
                 plant.stop(call.caller);
+                if let Purpose::Offer { queue, .. } = self.purpose {
+                    call.places.forget(queue);
+                }
                 self.finish(call, plant);
                 call.run_program(plant, Phase::in_ivr(), Input::PartnerLeft)
             }

@@ -1,0 +1,144 @@
+//! The place a call has in a queue: kept while the caller is in the dialplan or with an agent.
+
+use crate::call::Call;
+use crate::phase::Phase;
+use crate::plant::Plant;
+use busyhour_acd::{Command, Enqueue, Skill};
+use busyhour_ivr::Input;
+use busyhour_model::{AgentId, DequeueReason, Entrance, QueueId, Time, What};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Queues one call keeps a place in; the one entered longest ago is forgotten.
+const PLACES_MAX: usize = 16;
+/// Who comes back when the queue's limit is as good as up waits at least so long, but never more than half the limit.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// A place in a queue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Place {
+    pub(crate) queue: QueueId,
+    /// When the queue was entered first.
+    pub(crate) since: Time,
+    /// Added head start, points.
+    pub(crate) priority: i32,
+    /// Required in addition to what the queue requires.
+    pub(crate) required: Vec<Skill>,
+}
+
+/// One call's places, the newest last.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Places(Vec<Place>);
+
+impl Places {
+    pub(crate) fn of(&self, queue: QueueId) -> Option<&Place> {
+        self.0.iter().find(|place| place.queue == queue)
+    }
+
+    /// The place is used up: served, or waited as long as the queue allows.
+    pub(crate) fn forget(&mut self, queue: QueueId) {
+        self.0.retain(|place| place.queue != queue);
+    }
+
+    fn keep(&mut self, place: Place) {
+        self.forget(place.queue);
+        if self.0.len() >= PLACES_MAX {
+            self.0.remove(0);
+        }
+        self.0.push(place);
+    }
+}
+
+impl Call {
+    /// The place in a queue the caller asks for: the one had before, or a new one.
+    pub(crate) fn place_in(&self, now: Time, queue: QueueId, priority: i32, required: Vec<Skill>) -> (Place, Entrance) {
+        match self.places.of(queue) {
+            Some(place) => {
+                let priority = priority.max(place.priority);
+                (Place { queue, since: place.since, priority, required }, Entrance::Returned)
+            }
+            None => (Place { queue, since: now, priority, required }, Entrance::First),
+        }
+    }
+
+    /// Takes a place and waits; `agent`: for this one only.
+    pub(crate) fn wait(
+        &mut self,
+        plant: &mut Plant,
+        place: Place,
+        entrance: Entrance,
+        agent: Option<AgentId>,
+    ) -> Phase {
+        let Place { queue, since, priority, required } = place.clone();
+        self.places.keep(place);
+        let (base, wait_max) = plant.directory.queue(queue).map_or((0, None), |q| (q.priority, q.wait_max));
+        let name = plant.directory.queue_name(queue).clone();
+        let ahead = plant.acd.queue(queue).map_or(0, |view| view.waiting);
+        let (call, priority_sum) = (self.id, base + priority);
+        plant.fact(What::Enqueued {
+            call,
+            queue_id: queue,
+            queue: name,
+            priority: priority_sum,
+            ahead,
+            since,
+            entrance,
+        });
+        let since = in_time(plant.now, since, wait_max);
+        if plant.acd(Command::Enqueue(Enqueue { call, queue, required, priority, since, agent })).is_err() {
+            return self.turned_away(plant, queue, DequeueReason::Full);
+        }
+        Phase::queued(queue)
+    }
+
+    /// The queue does not keep the call: on in the dialplan, and what place there was is gone.
+    pub(crate) fn turned_away(&mut self, plant: &mut Plant, queue: QueueId, reason: DequeueReason) -> Phase {
+        self.places.forget(queue);
+        let queue = plant.directory.queue_name(queue).clone();
+        plant.fact(What::Dequeued { call: self.id, queue, reason });
+        self.run_program(plant, Phase::in_ivr(), Input::Dequeued(reason))
+    }
+}
+
+/// Since when a place counts for the queue's limit on waiting: from its beginning, unless that would leave no time to
+/// be served.
+fn in_time(now: Time, since: Time, wait_max: Option<Duration>) -> Time {
+    match wait_max {
+        Some(wait_max) if since < now => since.max(now + GRACE.min(wait_max / 2) - wait_max),
+        _ => since,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(queue: u32, since: u64) -> Place {
+        Place { queue: QueueId(queue), since: Time::from_secs(since), priority: 0, required: Vec::new() }
+    }
+
+    #[test]
+    fn a_call_keeps_one_place_per_queue_and_forgets_the_oldest_of_too_many() {
+        let mut places = Places::default();
+        for queue in 0..=PLACES_MAX as u32 {
+            places.keep(place(queue, 1));
+        }
+        assert_eq!((places.0.len(), places.of(QueueId(0))), (PLACES_MAX, None));
+        places.keep(place(1, 2));
+        assert_eq!((places.0.len(), places.of(QueueId(1))), (PLACES_MAX, Some(&place(1, 2))));
+    }
+
+    #[test]
+    fn who_comes_back_late_has_time_to_be_served() {
+        let now = Time::from_secs(10_000);
+        let since = |since, wait_max: u64| {
+            let max = Some(Duration::from_secs(wait_max));
+            in_time(now, Time::from_secs(since), max).as_secs()
+        };
+        assert_eq!(since(9_900, 600), 9_900, "early enough: the time is the original one");
+        assert_eq!(since(9_000, 600), 9_460, "a minute is left");
+        assert_eq!(since(9_000, 40), 9_980, "half of a short limit is left");
+        assert_eq!(since(10_000, 0), 10_000, "a new call waits as the queue says");
+        assert_eq!(in_time(now, Time::from_secs(1), None).as_secs(), 1);
+    }
+}
