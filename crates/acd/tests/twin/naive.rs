@@ -52,6 +52,7 @@ pub(crate) enum State {
 }
 
 /// All of `Why` but what the call says by itself.
+#[derive(Clone, Copy)]
 struct Reason {
     rule: Rule,
     rank: Rank,
