@@ -4,13 +4,12 @@ use crate::agent::Agent;
 use crate::alarm::Alarms;
 use crate::call::Calls;
 use crate::class::{Class, Front, Lane};
-use crate::command::{Command, Decision, Denied, Skill};
-use crate::group::{Group, Idle};
+use crate::command::{Command, Decision, Denied};
+use crate::group::{Group, Idle, Profile};
 use crate::merit::{Merit, Own};
-use crate::policy::Site;
 use crate::queue::Queue;
 use crate::slab::{Slab, Slot};
-use busyhour_model::{AgentId, DequeueReason, Name, QueueId, Time};
+use busyhour_model::{AgentId, DequeueReason, Name, QueueId, SkillId, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -47,7 +46,7 @@ pub struct Acd {
     /// Handling times by agent and queue, of queues that want the fastest.
     pub(crate) owns: BTreeMap<(AgentId, QueueId), Own>,
     pub(crate) groups: Slab<Group>,
-    pub(crate) group_of: BTreeMap<(Vec<Skill>, Site), Slot>,
+    pub(crate) group_of: BTreeMap<Profile, Slot>,
     /// By group.
     pub(crate) idle: Vec<Idle>,
     pub(crate) classes: Slab<Class>,
@@ -56,6 +55,10 @@ pub struct Acd {
     /// By class.
     pub(crate) lanes: Vec<Lane>,
     pub(crate) calls: Calls,
+    /// Ends of skills still held, the next first, of agents who have such.
+    pub(crate) expiries: BTreeMap<AgentId, Vec<(SkillId, Time)>>,
+    /// The first of these, by agent.
+    pub(crate) lapses: Alarms,
     /// Ends of after-call work, by agent.
     pub(crate) wrap_ups: Alarms,
     /// Next relaxation or overflow of the head, by class. May ring early, never late.
@@ -100,6 +103,8 @@ impl Acd {
             fronts: Vec::new(),
             lanes: Vec::new(),
             calls: Calls::new(),
+            expiries: BTreeMap::new(),
+            lapses: Alarms::default(),
             wrap_ups: Alarms::default(),
             heads: Alarms::default(),
             personal: Alarms::default(),
@@ -127,7 +132,7 @@ impl Acd {
 
     /// When `Tick` is due. It may turn out that nothing happens then.
     pub fn poll_timeout(&self) -> Option<Time> {
-        [self.wrap_ups.next(), self.heads.next(), self.personal.next()].into_iter().flatten().min()
+        [self.lapses.next(), self.wrap_ups.next(), self.heads.next(), self.personal.next()].into_iter().flatten().min()
     }
 
     fn execute(&mut self, command: Command, out: &mut Vec<Decision>) -> Result<(), Denied> {
@@ -171,8 +176,11 @@ impl Acd {
         self.wake = self.poll_timeout().unwrap_or(NEVER);
     }
 
-    /// At one moment: after-call work ends, then requirements are relaxed, then calls overflow.
+    /// At one moment: skills expire, after-call work ends, then requirements are relaxed, then calls overflow.
     fn fire(&mut self, out: &mut Vec<Decision>) {
+        while let Some(agent) = self.lapses.pop_due(self.now) {
+            self.lapse(AgentId(agent), out);
+        }
         while let Some(agent) = self.wrap_ups.pop_due(self.now) {
             self.end_wrap_up(AgentId(agent), out);
         }

@@ -2,7 +2,7 @@
 
 use crate::call::Line;
 use crate::command::{AgentChoice, QueueSpec, Skill};
-use crate::policy::Site;
+use crate::group::Profile;
 use crate::slab::{NONE, Slot};
 use busyhour_model::{CallId, QueueId, Rank};
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,17 @@ pub(crate) struct ToGroup {
     pub(crate) keep: u32,
 }
 
+impl ToGroup {
+    pub(crate) fn new(group: Slot, Fit { rank, min_age, keep }: Fit) -> ToGroup {
+        ToGroup { group, rank, min_age, keep }
+    }
+
+    pub(crate) fn fit(&self) -> Fit {
+        let ToGroup { rank, min_age, keep, .. } = *self;
+        Fit { rank, min_age, keep }
+    }
+}
+
 /// The head of a class as the search for a call sees it: kept together, by class, two to a cache line.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Front {
@@ -81,7 +92,7 @@ pub(crate) fn ageing(spec: &QueueSpec, priority: i32) -> (f64, f64) {
     (f64::from(spec.priority) + f64::from(priority), f64::from(spec.policy.weight) / goal as f64)
 }
 
-/// How agents with the same skills at the same site suit calls of a class.
+/// How agents with the same profile suit calls of a class.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Fit {
     pub(crate) rank: u64,
@@ -92,12 +103,12 @@ pub(crate) struct Fit {
 /// Whether and from which age on such agents may serve calls of this queue that ask for `extra` too.
 ///
 /// Relaxation only ever adds agents: who fits a step fits from then on.
-pub(crate) fn fit(spec: &QueueSpec, extra: &[Skill], skills: &[Skill], site: Site) -> Option<Fit> {
-    let policy = &spec.policy;
+pub(crate) fn fit(spec: &QueueSpec, extra: &[Skill], profile: &Profile) -> Option<Fit> {
+    let (policy, skills) = (&spec.policy, profile.skills.as_slice());
     if !holds(skills, extra) || policy.need.as_ref().is_some_and(|need| !need.holds(skills)) {
         return None;
     }
-    let (place, from) = policy.site(site)?;
+    let (place, from) = policy.site(profile.site)?;
     let relaxed = match holds(skills, &spec.required) {
         true => Duration::ZERO,
         false => spec.relax.iter().find(|(_, required)| holds(skills, required))?.0,

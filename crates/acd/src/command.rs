@@ -62,12 +62,18 @@ pub struct AgentSpec {
     /// Chances in a lot (`Order::Random`); 0 counts as 1.
     #[serde(default)]
     pub weight: u32,
+    /// Skills held only until then.
+    #[serde(default)]
+    pub expires: Vec<(SkillId, Time)>,
+    /// Points by which this agent prefers calls of a queue, or puts them last.
+    #[serde(default)]
+    pub prefers: Vec<(QueueId, i32)>,
 }
 
 impl AgentSpec {
     /// An agent with these skills, at no site in particular.
     pub fn new(id: AgentId, skills: Vec<Skill>) -> AgentSpec {
-        AgentSpec { id, skills, site: 0, weight: 1 }
+        AgentSpec { id, skills, site: 0, weight: 1, expires: Vec::new(), prefers: Vec::new() }
     }
 }
 
@@ -100,7 +106,7 @@ pub enum Command {
         /// Which.
         queue: QueueId,
     },
-    /// Define or change an agent; effective at once.
+    /// Define or change an agent; effective at once, skills that have expired left out.
     SetAgent(AgentSpec),
     /// Forget an agent who is signed out.
     RemoveAgent {

@@ -3,12 +3,11 @@
 use crate::acd::{Acd, CLASSES_MAX, QUEUES_MAX, SKILLS_MAX, STEPS_MAX};
 use crate::agent::Agent;
 use crate::call::Line;
-use crate::class::{self, Class, Fit, Front, Lane, ToGroup};
+use crate::class::{self, Class, Front, Lane, ToGroup};
 use crate::command::{AgentSpec, Decision, Denied, QueueSpec, Skill};
-use crate::group::{Group, Idle};
+use crate::group::{Group, Idle, Profile, preferences};
 use crate::habits::Habits;
 use crate::merit::Merit;
-use crate::policy::Site;
 use crate::queue::{Handling, Queue, normalised};
 use crate::slab::{NONE, Slot};
 use busyhour_model::{AgentId, AgentState, CallId, DequeueReason, QueueId};
@@ -135,13 +134,13 @@ impl Acd {
     /// Compiles the edges of one class.
     fn connect_class(&mut self, slot: Slot) {
         let class = &self.classes[slot];
-        let spec = &self.queue_ref(self.lanes[slot as usize].queue).spec;
+        let queue = self.lanes[slot as usize].queue;
+        let spec = &self.queue_ref(queue).spec;
         let timed = spec.wait_max.is_some() || class::steps(spec).next().is_some();
         let mut edges: Vec<ToGroup> = Vec::new();
         for (group, members) in self.groups.iter() {
-            if let Some(Fit { rank, min_age, keep }) = class::fit(spec, &class.extra, &members.skills, members.site) {
-                edges.push(ToGroup { group, rank, min_age, keep });
-            }
+            let fit = class::fit(spec, &class.extra, &members.profile);
+            edges.extend(fit.map(|fit| ToGroup::new(group, fit)));
         }
         edges.sort_unstable_by_key(|e| (e.rank, e.group));
         let ageing = class::ageing(spec, class.priority);
@@ -151,7 +150,7 @@ impl Acd {
         (lane.idle_groups, lane.staffed_groups, lane.timed) = (0, 0, timed);
         for edge in &edges {
             let group = &mut self.groups[edge.group];
-            group.connect(slot, edge.min_age, edge.keep);
+            group.connect(slot, queue, edge.fit());
             lane.idle_groups += u32::from(self.idle[edge.group as usize].count > 0);
             lane.staffed_groups += u32::from(group.signed_in > 0);
         }
@@ -167,35 +166,44 @@ impl Acd {
     pub(crate) fn set_agent(&mut self, spec: AgentSpec, out: &mut Vec<Decision>) -> Result<(), Denied> {
         limit("agent id", spec.id.0 as usize, crate::AGENTS_MAX - 1)?;
         limit("skills", spec.skills.len(), SKILLS_MAX)?;
+        limit("expiry dates", spec.expires.len(), SKILLS_MAX)?;
+        limit("preferred queues", spec.prefers.len(), SKILLS_MAX)?;
         let (id, index) = (spec.id, spec.id.0 as usize);
-        let group = self.group_for(normalised(spec.skills), spec.site);
+        let skills = self.unexpired(id, normalised(spec.skills), spec.expires);
+        let profile = Profile { skills, site: spec.site, prefers: preferences(spec.prefers) };
         if self.merits.len() <= index {
             self.merits.resize(index + 1, Merit::default());
         }
         self.merits[index].weight = spec.weight;
-        let Ok(agent) = self.known_agent(id) else {
-            if self.agents.len() <= index {
-                self.agents.resize(index + 1, None);
-            }
-            self.agents[index] = Some(Agent::new(id, group, self.now));
-            self.groups[group].members += 1;
-            return Ok(());
-        };
-        let old = agent.group;
-        if old == group {
+        if self.known_agent(id).is_ok() {
+            self.regroup(id, profile, out);
             return Ok(());
         }
-        let ready = agent.state == AgentState::Ready;
+        let group = self.group_for(profile);
+        if self.agents.len() <= index {
+            self.agents.resize(index + 1, None);
+        }
+        self.agents[index] = Some(Agent::new(id, group, self.now));
+        self.groups[group].members += 1;
+        Ok(())
+    }
+
+    /// The agent has this profile from now on.
+    pub(crate) fn regroup(&mut self, id: AgentId, profile: Profile, out: &mut Vec<Decision>) {
+        let group = self.group_for(profile);
+        let Agent { group: old, state, .. } = *self.agent_ref(id);
+        if old == group {
+            return;
+        }
         self.leave_group(id);
         self.agent_mut(id).group = group;
         self.join_group(id);
-        if ready {
+        if state == AgentState::Ready {
             self.seek_call(id, out);
         }
         let classes: Vec<Slot> = self.groups[old].classes().collect();
         self.drop_group_if_empty(old);
         self.overflow(self.stranded(&classes), DequeueReason::NoAgents, out);
-        Ok(())
     }
 
     pub(crate) fn remove_agent(&mut self, id: AgentId, out: &mut Vec<Decision>) -> Result<(), Denied> {
@@ -209,42 +217,41 @@ impl Acd {
         self.groups[group].members -= 1;
         self.agents[id.0 as usize] = None;
         self.forget_merits(id);
+        self.forget_expiries(id);
         self.drop_group_if_empty(group);
         Ok(())
     }
 
-    /// The group of agents with these skills, made when it is new.
-    fn group_for(&mut self, skills: Vec<Skill>, site: Site) -> Slot {
-        let key = (skills, site);
-        if let Some(&slot) = self.group_of.get(&key) {
+    /// The group of agents with this profile, made when it is new.
+    fn group_for(&mut self, profile: Profile) -> Slot {
+        if let Some(&slot) = self.group_of.get(&profile) {
             return slot;
         }
-        let slot = self.groups.insert(Group::new(key.0.clone(), site));
+        let slot = self.groups.insert(Group::new(profile.clone()));
         if self.idle.len() <= slot as usize {
             self.idle.push(Idle::NOBODY);
         }
         self.idle[slot as usize] = Idle::NOBODY;
         self.connect_group(slot);
-        self.group_of.insert(key, slot);
+        self.group_of.insert(profile, slot);
         slot
     }
 
     /// Compiles the edges of one group, which has nobody signed in yet.
     fn connect_group(&mut self, slot: Slot) {
-        let Group { skills, site, .. } = &self.groups[slot];
-        let site = *site;
+        let profile = &self.groups[slot].profile;
         let mut edges: Vec<(Slot, ToGroup)> = Vec::new();
         for (class, calls) in self.classes.iter() {
             let spec = &self.queue_ref(self.lanes[class as usize].queue).spec;
-            if let Some(Fit { rank, min_age, keep }) = class::fit(spec, &calls.extra, skills, site) {
-                edges.push((class, ToGroup { group: slot, rank, min_age, keep }));
-            }
+            let fit = class::fit(spec, &calls.extra, profile);
+            edges.extend(fit.map(|fit| (class, ToGroup::new(slot, fit))));
         }
         for &(class, edge) in &edges {
             let ranked = &mut self.classes[class].edges;
             let at = ranked.partition_point(|e| (e.rank, e.group) < (edge.rank, slot));
             ranked.insert(at, edge);
-            self.groups[slot].connect(class, edge.min_age, edge.keep);
+            let queue = self.lanes[class as usize].queue;
+            self.groups[slot].connect(class, queue, edge.fit());
         }
     }
 
@@ -253,7 +260,7 @@ impl Acd {
             return;
         }
         let group = self.groups.remove(slot);
-        self.group_of.remove(&(group.skills.clone(), group.site));
+        self.group_of.remove(&group.profile);
         for class in group.classes() {
             self.classes[class].edges.retain(|e| e.group != slot);
         }

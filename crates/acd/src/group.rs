@@ -1,19 +1,44 @@
-//! Agents with the same skills: their idle list and the classes they may serve.
+//! Agents with the same profile: their idle list and the classes they may serve.
 
+use crate::class::Fit;
 use crate::command::Skill;
 use crate::policy::Site;
 use crate::slab::{NONE, Slot};
+use busyhour_model::QueueId;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-/// Agents with the same skills.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Group {
+/// What the matcher tells agents apart by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Profile {
     /// In order.
     pub(crate) skills: Vec<Skill>,
     pub(crate) site: Site,
+    /// Points by queue, in order, none of them 0.
+    pub(crate) prefers: Vec<(QueueId, i32)>,
+}
+
+impl Profile {
+    /// What calls of this queue gain with such agents.
+    pub(crate) fn points(&self, queue: QueueId) -> i32 {
+        self.prefers.binary_search_by_key(&queue, |p| p.0).map_or(0, |at| self.prefers[at].1)
+    }
+}
+
+/// Preferences in order, the last word on each queue.
+pub(crate) fn preferences(prefers: Vec<(QueueId, i32)>) -> Vec<(QueueId, i32)> {
+    let last: BTreeMap<QueueId, i32> = prefers.into_iter().collect();
+    last.into_iter().filter(|p| p.1 != 0).collect()
+}
+
+/// Agents with the same profile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Group {
+    pub(crate) profile: Profile,
     /// Classes whose calls it may take at once, all its idle agents.
     pub(crate) at_once: Vec<Slot>,
-    /// Classes whose calls it may take when they have waited or when enough of its agents are idle.
+    /// Classes whose calls it may take when they have waited or when enough of its agents are idle, or likes more or
+    /// less than others.
     pub(crate) later: Vec<ToClass>,
     pub(crate) members: u32,
     pub(crate) signed_in: u32,
@@ -23,9 +48,9 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    pub(crate) fn new(skills: Vec<Skill>, site: Site) -> Group {
+    pub(crate) fn new(profile: Profile) -> Group {
         let (at_once, later) = (Vec::new(), Vec::new());
-        Group { skills, site, at_once, later, members: 0, signed_in: 0, not_ready: 0, tail: NONE }
+        Group { profile, at_once, later, members: 0, signed_in: 0, not_ready: 0, tail: NONE }
     }
 
     /// All classes it may serve.
@@ -33,10 +58,12 @@ impl Group {
         self.at_once.iter().copied().chain(self.later.iter().map(|edge| edge.class))
     }
 
-    pub(crate) fn connect(&mut self, class: Slot, min_age: u64, keep: u32) {
-        match (min_age, keep) {
-            (0, 0) => self.at_once.push(class),
-            _ => self.later.push(ToClass { class, keep, min_age }),
+    /// A class of this queue may be served by it.
+    pub(crate) fn connect(&mut self, class: Slot, queue: QueueId, fit: Fit) {
+        let (Fit { min_age, keep, .. }, points) = (fit, self.profile.points(queue));
+        match (min_age, keep, points) {
+            (0, 0, 0) => self.at_once.push(class),
+            _ => self.later.push(ToClass { class, keep, min_age, points: points.into() }),
         }
     }
 
@@ -54,6 +81,8 @@ pub(crate) struct ToClass {
     pub(crate) keep: u32,
     /// Once a call has waited so many microseconds.
     pub(crate) min_age: u64,
+    /// Its calls gain so many points.
+    pub(crate) points: f64,
 }
 
 /// The idle list of a group as the search for an agent sees it: kept together, by group.

@@ -3,7 +3,7 @@
 use crate::acd::Acd;
 use crate::agent::Agent;
 use crate::call::{Call, Line};
-use crate::class;
+use crate::class::{self, ToGroup};
 use crate::slab::{NONE, Slot};
 use busyhour_model::AgentState as State;
 
@@ -120,11 +120,11 @@ impl Acd {
                 && group.signed_in == of(slot, |state| *state != State::SignedOut)
                 && group.not_ready == of(slot, |state| *state == State::NotReady)
                 && self.idle[slot as usize].count == of(slot, |state| *state == State::Ready)
-                && self.group_of.get(&(group.skills.clone(), group.site)) == Some(&slot);
+                && self.group_of.get(&group.profile) == Some(&slot);
             law(right, || format!("group {slot} counts its members wrong"))?;
             self.walk_idle(slot)?;
         }
-        law(self.group_of.len() == self.groups.len(), || "two groups with the same skills".into())
+        law(self.group_of.len() == self.groups.len(), || "two groups with the same profile".into())
     }
 
     fn walk_idle(&self, group: Slot) -> Result<(), String> {
@@ -150,13 +150,13 @@ impl Acd {
             law((front.base, front.rate) == class::ageing(spec, class.priority), || format!("ageing of class {slot}"))?;
             let (mut edges, mut idle, mut staffed) = (0, 0, 0);
             for (group, members) in self.groups.iter() {
-                let fit = class::fit(spec, &class.extra, &members.skills, members.site);
-                let own = class.edges.iter().find(|e| e.group == group).map(|e| (e.rank, e.min_age, e.keep));
-                let later = members.later.iter().map(|e| (e.class, (e.min_age, e.keep)));
-                let theirs =
-                    members.at_once.iter().map(|&c| (c, (0, 0))).chain(later).find(|e| e.0 == slot).map(|e| e.1);
-                let wanted = fit.map(|f| (f.rank, f.min_age, f.keep));
-                law(own == wanted && theirs == fit.map(|f| (f.min_age, f.keep)), || {
+                let fit = class::fit(spec, &class.extra, &members.profile);
+                let own = class.edges.iter().find(|e| e.group == group).map(ToGroup::fit);
+                let later = members.later.iter().map(|e| (e.class, (e.min_age, e.keep, e.points)));
+                let at_once = members.at_once.iter().map(|&c| (c, (0, 0, 0.0)));
+                let theirs = at_once.chain(later).find(|e| e.0 == slot).map(|e| e.1);
+                let points = f64::from(members.profile.points(spec.id));
+                law(own == fit && theirs == fit.map(|f| (f.min_age, f.keep, points)), || {
                     format!("edge of class {slot} and group {group}")
                 })?;
                 edges += usize::from(fit.is_some());
@@ -174,6 +174,8 @@ impl Acd {
         for agent in self.agents.iter().flatten() {
             let wraps = agent.state == State::WrapUp;
             law(self.wrap_ups.at(agent.id.0).is_some() == wraps, || format!("{} has no end of wrap-up", agent.id))?;
+            let lapse = self.expiries.get(&agent.id).map(|expires| expires[0].1);
+            law(self.lapses.at(agent.id.0) == lapse, || format!("{} keeps a skill too long", agent.id))?;
         }
         for (slot, call) in self.calls.slab.iter().filter(|(_, call)| call.ringing().is_none()) {
             let spec = &self.queue_ref(self.lanes[call.class as usize].queue).spec;

@@ -14,6 +14,7 @@ mod call;
 mod class;
 mod command;
 pub mod erlang;
+mod expiry;
 mod graph;
 mod group;
 mod habits;

@@ -19,11 +19,14 @@ struct Bid {
     call: Slot,
     class: Slot,
     min_age: u64,
+    /// The agent's preference for the queue, in the score already.
+    points: f64,
 }
 
 impl Bid {
     /// Loses against everybody.
-    const NONE: Bid = Bid { score: f64::NEG_INFINITY, since: u64::MAX, call: NONE, class: NONE, min_age: 0 };
+    const NONE: Bid =
+        Bid { score: f64::NEG_INFINITY, since: u64::MAX, call: NONE, class: NONE, min_age: 0, points: 0.0 };
 
     /// Higher score first; at the same score who waits longer, then who came first.
     #[inline]
@@ -241,10 +244,14 @@ impl Acd {
             (head, _) => (head, Rule::DirectAgent, None),
         };
         let call = &self.calls.slab[slot];
+        let score = match rule {
+            Rule::HighestScore => bids.best.score,
+            _ => self.fronts[call.class as usize].score(self.now.as_micros(), call.since.as_micros()),
+        };
         let why = Why {
             rule,
             waited: self.now.since(call.since),
-            score: self.fronts[call.class as usize].score(self.now.as_micros(), call.since.as_micros()),
+            score,
             rank: Rank::default(),
             agents_idle: 1,
             calls_waiting: bids.waiting + personal.len,
@@ -264,13 +271,15 @@ impl Acd {
             // An empty class has `since` at the end of time.
             let front = &self.fronts[class as usize];
             if front.since <= now {
-                bids.add(front.bid(class, 0, now), front.waiting, &self.calls.slab);
+                bids.add(front.bid(class, now), front.waiting, &self.calls.slab);
             }
         }
         for edge in &group.later {
             let front = &self.fronts[edge.class as usize];
             if front.since.saturating_add(edge.min_age) <= now && others >= edge.keep {
-                bids.add(front.bid(edge.class, edge.min_age, now), front.waiting, &self.calls.slab);
+                let bid = front.bid(edge.class, now);
+                let (score, min_age, points) = (bid.score + edge.points, edge.min_age, edge.points);
+                bids.add(Bid { score, min_age, points, ..bid }, front.waiting, &self.calls.slab);
             }
         }
         bids
@@ -285,7 +294,7 @@ impl Acd {
             let now = self.now.as_micros();
             let call = &self.calls.slab[slot];
             let since = call.since.as_micros();
-            let score = self.fronts[bids.best.class as usize].score(now, since);
+            let score = self.fronts[bids.best.class as usize].score(now, since) + bids.best.points;
             let next = Bid { score, since, call: slot, ..bids.best };
             if since.saturating_add(next.min_age) <= now && next.beats(&second, &self.calls.slab) {
                 (second, id) = (next, Some(call.id));
@@ -304,7 +313,7 @@ impl Acd {
                 if front.head == NONE || self.lanes[class as usize].idle_groups == 0 {
                     continue;
                 }
-                let bid = front.bid(class, 0, now);
+                let bid = front.bid(class, now);
                 if best.is_none_or(|(best, _)| bid.beats(&best, &self.calls.slab))
                     && let Some(found) = self.best_agent(&self.calls.slab[front.head])
                 {
@@ -461,8 +470,8 @@ impl Bids {
 
 impl Front {
     #[inline]
-    fn bid(&self, class: Slot, min_age: u64, now: u64) -> Bid {
+    fn bid(&self, class: Slot, now: u64) -> Bid {
         let score = self.score(now, self.since);
-        Bid { score, since: self.since, call: self.head, class, min_age }
+        Bid { score, since: self.since, call: self.head, class, min_age: 0, points: 0.0 }
     }
 }

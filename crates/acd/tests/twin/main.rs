@@ -104,7 +104,13 @@ impl System {
     fn agent_spec(&mut self) -> AgentSpec {
         let id = AgentId(self.dice.roll(self.agents) as u32);
         let (site, weight) = (self.dice.roll(self.sites) as Site, self.dice.roll(4) as u32);
-        AgentSpec { site, weight, ..AgentSpec::new(id, self.dice.pick(&self.sets).unwrap()) }
+        let now = self.now;
+        let expires = |dice: &mut Dice| (SkillId(dice.roll(self.skills) as u32), now + dice.span(240));
+        let expires = (0..self.dice.roll(3) * self.dice.roll(2)).map(|_| expires(&mut self.dice)).collect();
+        let prefers =
+            |dice: &mut Dice| (QueueId(dice.roll(self.queues) as u32), [-40, 0, 30, 60][dice.roll(4) as usize]);
+        let prefers = (0..self.dice.roll(3) * self.dice.roll(2)).map(|_| prefers(&mut self.dice)).collect();
+        AgentSpec { site, weight, expires, prefers, ..AgentSpec::new(id, self.dice.pick(&self.sets).unwrap()) }
     }
 
     fn next(&mut self, twin: &Naive) -> Command {
@@ -381,6 +387,8 @@ fn a_twin_with_one_rule_wrong_is_found_out() {
         Twist::IgnoresPrediction,
         Twist::ForcesNobody,
         Twist::NeverExtends,
+        Twist::KeepsExpired,
+        Twist::IgnoresPreference,
     ];
     for twist in twists {
         let found = (0..SYSTEMS).find(|&seed| compare(seed, 1_200, twist).is_err());

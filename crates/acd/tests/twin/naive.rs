@@ -1,6 +1,6 @@
 //! The obvious matcher: every call and every agent looked at, every time. Same decisions, no idea in common.
 
-use busyhour_acd::{AgentChoice, Command, Decision, Denied, Enqueue, Order, QueueSpec, Site, Skill};
+use busyhour_acd::{AgentChoice, AgentSpec, Command, Decision, Denied, Enqueue, Order, QueueSpec, Site, Skill};
 use busyhour_model::{
     AgentId, AgentState, CallId, Candidate, DequeueReason, Name, OfferOutcome, QueueId, Rank, Rule, Seed, SkillId,
     Time, Why,
@@ -39,6 +39,8 @@ pub(crate) enum Twist {
     IgnoresPrediction,
     ForcesNobody,
     NeverExtends,
+    KeepsExpired,
+    IgnoresPreference,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -91,6 +93,18 @@ pub(crate) struct Agent {
     inbound: Time,
     /// When occupied began or ended.
     busy: Vec<(Time, bool)>,
+    expires: Vec<(SkillId, Time)>,
+    prefers: BTreeMap<QueueId, i32>,
+}
+
+impl Agent {
+    fn drop_expired(&mut self, now: Time, twist: Twist) {
+        let over: Vec<SkillId> = self.expires.iter().filter(|e| e.1 <= now).map(|e| e.0).collect();
+        if twist != Twist::KeepsExpired {
+            self.skills.retain(|skill, _| !over.contains(skill));
+        }
+        self.expires.retain(|(skill, at)| *at > now && self.skills.contains_key(skill));
+    }
 }
 
 #[derive(Clone)]
@@ -169,7 +183,8 @@ impl Naive {
             let ages = spec.relax.iter().map(|s| s.0).chain(spec.policy.sites.iter().map(|s| s.1));
             ages.map(|age| c.since + age).filter(|&at| at > self.now).collect::<Vec<_>>()
         });
-        wraps.chain(late).chain(steps).min()
+        let lapses = self.agents.values().flat_map(|a| a.expires.iter().map(|e| e.1));
+        wraps.chain(lapses).chain(late).chain(steps).min()
     }
 
     fn advance(&mut self, now: Time) {
@@ -179,6 +194,7 @@ impl Naive {
             if self.twist == Twist::TimesOutBeforeWrapUp {
                 self.time_out();
             }
+            self.lapse();
             let mut ended: Vec<(Time, AgentId)> = self
                 .agents
                 .iter()
@@ -196,6 +212,32 @@ impl Naive {
             self.time_out();
         }
         self.now = now;
+    }
+
+    /// Skills that end now, the longest ended first.
+    fn lapse(&mut self) {
+        let ends = |(&id, a): (&AgentId, &Agent)| {
+            let first = a.expires.iter().map(|e| e.1).min()?;
+            (first <= self.now).then_some((first, id))
+        };
+        let mut due: Vec<_> = self.agents.iter().filter_map(ends).collect();
+        due.sort();
+        for (_, id) in due {
+            let agent = self.agents.get_mut(&id).unwrap();
+            let before = agent.skills.clone();
+            agent.drop_expired(self.now, self.twist);
+            if agent.skills != before {
+                self.regrouped(id);
+            }
+        }
+    }
+
+    /// The agent has other skills than before.
+    fn regrouped(&mut self, id: AgentId) {
+        if self.agents[&id].state == State::Ready {
+            self.seek(id);
+        }
+        self.overflow_stranded();
     }
 
     fn time_out(&mut self) {
@@ -257,7 +299,9 @@ impl Naive {
         let agent = &self.agents[&id];
         let reserve = &self.queues[&call.queue].policy.reserve;
         let keep = reserve.iter().filter(|r| r.of.holds(&held(agent))).map(|r| r.keep).max().unwrap_or(0);
-        let like = |a: &Agent| a.state == State::Ready && a.skills == agent.skills && a.site == agent.site;
+        let like = |a: &Agent| {
+            a.state == State::Ready && (&a.skills, a.site, &a.prefers) == (&agent.skills, agent.site, &agent.prefers)
+        };
         let others = || self.agents.iter().filter(|(other, a)| **other != id && like(a)).count();
         (keep == 0 || others() >= keep as usize || self.twist == Twist::IgnoresReserve)
             && self.least_age(call, agent).is_some_and(|age| self.now.since(call.since) >= age)
@@ -366,10 +410,16 @@ impl Naive {
         base + f64::from(weight) / goal as f64 * self.now.since(call.since).as_micros() as f64
     }
 
+    /// The same for an agent who likes some queues more than others.
+    fn score_for(&self, call: &Call, id: AgentId) -> f64 {
+        let points = self.agents[&id].prefers.get(&call.queue).copied().unwrap_or(0);
+        self.score(call) + if self.twist == Twist::IgnoresPreference { 0.0 } else { f64::from(points) }
+    }
+
     /// Best first.
-    fn by_score(&self, calls: &mut [&Call]) {
+    fn by_score(&self, calls: &mut [&Call], score: impl Fn(&Call) -> f64) {
         calls.sort_by(|a, b| {
-            let order = self.score(b).total_cmp(&self.score(a));
+            let order = score(b).total_cmp(&score(a));
             let newest = self.twist == Twist::NewestFirst;
             order.then(if newest {
                 (b.since, b.seq).cmp(&(a.since, a.seq))
@@ -410,7 +460,7 @@ impl Naive {
         loop {
             let mut open: Vec<&Call> =
                 self.calls.iter().filter(|c| c.ringing.is_none() && c.direct.is_none()).collect();
-            self.by_score(&mut open);
+            self.by_score(&mut open, |call| self.score(call));
             let Some((call, agents)) = open.into_iter().find_map(|call| {
                 let agents = self.candidates(call);
                 (!agents.is_empty()).then(|| (call.clone(), agents))
@@ -456,7 +506,11 @@ impl Naive {
 
     fn offer(&mut self, call: &Call, agent: AgentId, reason: Reason) {
         let Reason { rule, rank, agents_idle, calls_waiting, runner_up } = reason;
-        let (waited, score) = (self.now.since(call.since), self.score(call));
+        let waited = self.now.since(call.since);
+        let score = match rule {
+            Rule::HighestScore => self.score_for(call, agent),
+            _ => self.score(call),
+        };
         self.calls.iter_mut().find(|c| c.id == call.id).unwrap().ringing = Some(agent);
         let wrap_up = self.queues[&call.queue].wrap_up;
         let (queue, began) = (Some(call.queue), self.now);
@@ -522,7 +576,7 @@ impl Naive {
         let total = self.calls_waiting(id);
         let direct = waiting.iter().filter(|c| c.direct == Some(id)).min_by_key(|c| (c.since, c.seq));
         let mut open: Vec<&Call> = waiting.iter().filter(|c| c.direct.is_none() && self.fits(c, id)).copied().collect();
-        self.by_score(&mut open);
+        self.by_score(&mut open, |call| self.score_for(call, id));
         let direct = if self.twist == Twist::PersonalLast && !open.is_empty() { None } else { direct };
         if let Some(call) = direct {
             let call = (*call).clone();
@@ -530,7 +584,7 @@ impl Naive {
             return true;
         }
         let Some(&call) = open.first() else { return false };
-        let runner_up = open.get(1).map(|c| Candidate::Call(c.id, self.score(c)));
+        let runner_up = open.get(1).map(|c| Candidate::Call(c.id, self.score_for(c, id)));
         let call = call.clone();
         self.offer(&call, id, Reason::of_agent(Rule::HighestScore, total, runner_up));
         true
@@ -598,31 +652,7 @@ impl Naive {
                 Ok(())
             }
             Command::SetAgent(spec) => {
-                let skills = levels(&spec.skills);
-                let Some(agent) = self.agents.get_mut(&spec.id) else {
-                    let (now, never) = (self.now, Time::ZERO);
-                    let agent = Agent {
-                        skills,
-                        state: State::Out,
-                        turn: 0,
-                        site: spec.site,
-                        weight: spec.weight,
-                        since: now,
-                        calls: 0,
-                        talk: Duration::ZERO,
-                        contact: never,
-                        inbound: never,
-                        busy: Vec::new(),
-                    };
-                    self.agents.insert(spec.id, agent);
-                    return Ok(());
-                };
-                let moved = agent.skills != skills || agent.site != spec.site;
-                (agent.skills, agent.site, agent.weight) = (skills, spec.site, spec.weight);
-                if agent.state == State::Ready && moved {
-                    self.seek(spec.id);
-                }
-                self.overflow_stranded();
+                self.set_agent(spec);
                 Ok(())
             }
             Command::Enqueue(wish) => self.enqueue(&wish),
@@ -647,6 +677,40 @@ impl Naive {
                 let state = self.agents.get(&agent).ok_or(Denied::UnknownAgent(agent))?.state.clone();
                 self.personal(agent, state, command)
             }
+        }
+    }
+
+    fn set_agent(&mut self, spec: AgentSpec) {
+        let skills = levels(&spec.skills);
+        let mut prefers: BTreeMap<QueueId, i32> = spec.prefers.into_iter().collect();
+        prefers.retain(|_, points| *points != 0);
+        let Some(agent) = self.agents.get_mut(&spec.id) else {
+            let (now, never) = (self.now, Time::ZERO);
+            let agent = Agent {
+                skills,
+                state: State::Out,
+                turn: 0,
+                site: spec.site,
+                weight: spec.weight,
+                since: now,
+                calls: 0,
+                talk: Duration::ZERO,
+                contact: never,
+                inbound: never,
+                busy: Vec::new(),
+                expires: spec.expires,
+                prefers,
+            };
+            self.agents.insert(spec.id, agent);
+            self.agents.get_mut(&spec.id).unwrap().drop_expired(self.now, self.twist);
+            return;
+        };
+        let before = (agent.skills.clone(), agent.site, agent.prefers.clone());
+        (agent.skills, agent.site, agent.weight) = (skills, spec.site, spec.weight);
+        (agent.expires, agent.prefers) = (spec.expires, prefers);
+        agent.drop_expired(self.now, self.twist);
+        if (&agent.skills, agent.site, &agent.prefers) != (&before.0, before.1, &before.2) {
+            self.regrouped(spec.id);
         }
     }
 
