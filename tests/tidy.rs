@@ -83,7 +83,7 @@ fn files(folder: &str) -> Vec<PathBuf> {
             let hidden = name.starts_with('.') && name != ".ci";
             if path.is_dir() && !skipped && !hidden {
                 walk(&path, found);
-            } else if path.is_file() {
+            } else if path.is_file() && name != ".git" {
                 found.push(path);
             }
         }
