@@ -105,6 +105,13 @@ impl Server {
         (head[9..12].parse().unwrap(), body.to_string())
     }
 
+    /// Facts reach the metrics some milliseconds after the answer that tells of them.
+    fn until_metrics(&self, line: &str) {
+        let page = || self.http("GET", "/metrics").1;
+        let told = (0..200).any(|_| page().lines().any(|l| l == line));
+        assert!(told, "{line} is not in\n{}", page());
+    }
+
     fn stop(mut self) -> i32 {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
@@ -262,6 +269,5 @@ fn a_reload_is_taken_whole_or_not_at_all() {
     let agents = out(&server.ask(&["agents"]));
     assert!(agents.contains("1003") && !agents.contains("1004"), "{agents}");
     assert_eq!(server.http("POST", "/api/reload").0, 422);
-    let page = server.http("GET", "/metrics").1;
-    assert!(page.contains("busyhour_config_reloads_total{result=\"rejected\"} 2"), "{page}");
+    server.until_metrics("busyhour_config_reloads_total{result=\"rejected\"} 2");
 }
