@@ -127,18 +127,21 @@ fn closest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<
     known.into_iter().map(|k| (edits(found, k), k)).filter(|&(d, _)| d <= limit).min().map(|(_, k)| k)
 }
 
-/// Levenshtein distance, in characters.
+/// Insertions, deletions, replacements and swaps of neighbours (optimal string alignment), in characters.
 fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before = Vec::new();
     let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, &cb) in b.iter().enumerate() {
-            let replace = diagonal + usize::from(ca != cb);
-            diagonal = row[j + 1];
-            row[j + 1] = replace.min(row[j] + 1).min(diagonal + 1);
+    for i in 0..a.len() {
+        let mut next = vec![i + 1];
+        for j in 0..b.len() {
+            let mut least = (row[j] + usize::from(a[i] != b[j])).min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
+                least = least.min(before[j - 1] + 1);
+            }
+            next.push(least);
         }
+        before = std::mem::replace(&mut row, next);
     }
     row[b.len()]
 }
@@ -157,6 +160,14 @@ mod tests {
         assert!(shown.contains("did you mean `queue`?"), "{shown}");
         let caret = shown.lines().nth(3).expect("caret line");
         assert_eq!(caret.find('^'), Some(4 + 8 + 4 + 2), "{shown}");
+    }
+
+    #[test]
+    fn a_slip_of_the_keys_is_one_edit() {
+        let table = [("night", "nigth", 1), ("loan", "lone", 2), ("abc", "", 3), ("队列", "列队", 1), ("ca", "abc", 3)];
+        for (a, b, count) in table {
+            assert_eq!((edits(a, b), edits(b, a)), (count, count), "{a} {b}");
+        }
     }
 
     #[test]
