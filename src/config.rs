@@ -1,9 +1,12 @@
 //! One TOML file and the dialplans -> everything the switch and the shell are told; or every mistake at once, located.
 
+mod agent;
 mod check;
+mod queue;
 mod roster;
 mod server;
 mod sheet;
+mod trunk;
 
 use crate::prompts;
 use busyhour_ivr::{Dialplan, Names};

@@ -178,6 +178,7 @@ mod tests {
             agent: "1001".into(),
             name: "张三".into(),
             team: "t1".into(),
+            site: None,
             state: AgentState::Ready,
             since: Time::from_secs(1_000),
             reason: None,

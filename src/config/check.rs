@@ -1,59 +1,86 @@
 //! What only shows when the parts are laid side by side: unknown and doubled names, gaps, and dangerous settings.
 
 use super::SAMPLE_PASSWORD;
-use super::roster::{Queue, Roster, Skills};
+use super::agent::Agent;
+use super::queue::Queue;
+use super::roster::Roster;
 use super::server::Server;
 use super::sheet::Sheet;
+use super::trunk::NumberEntry;
+use busyhour_acd::{Need, Policy};
+use busyhour_model::Name;
+use busyhour_switch::{AgentSetup, QueueSetup, level};
+
+/// What becomes of calls nobody takes.
+const OVERFLOWS: &str = "its calls would wait until they overflow; give somebody the skills";
 
 /// Names against names.
 pub(super) fn roster(roster: &Roster, sheet: &mut Sheet) {
-    // An agent that could not be read serves nobody: that would be told twice.
-    let whole = sheet.is_right();
     sheet.unique("skill", roster.skills.iter());
+    sheet.unique("site", roster.sites.iter());
+    sheet.unique("team", roster.teams.iter());
     sheet.unique("trunk", roster.trunks.iter().map(|t| &t.name));
     sheet.unique("queue", roster.queues.iter().map(|q| &q.name));
     sheet.unique("agent", roster.agents.iter().map(|a| &a.number));
+    sheet.resolve(&roster.words());
+    // An agent that could not be read serves nobody: that would be told twice.
+    let whole = sheet.is_right();
+    let agents: Vec<&AgentSetup> = roster.agents.iter().map(|agent| &agent.setup).collect();
     for queue in &roster.queues {
-        known_skills(roster, &queue.skills, sheet);
-        queue.relax.iter().for_each(|(_, skills)| known_skills(roster, skills, sheet));
-        for pair in queue.relax.windows(2).filter(|p| p[0].0.value >= p[1].0.value) {
-            sheet.error(pair[1].0.at, "relaxation steps come in rising order of `after`");
+        for pair in queue.relax.windows(2).filter(|p| p[0].value >= p[1].value) {
+            sheet.error(pair[1].at, "relaxation steps come in rising order of `after`");
         }
-        if whole && !roster.agents.iter().any(|agent| serves(&agent.skills, queue)) {
-            let message = format!("no agent has the skills of queue `{}`", queue.name.value);
-            sheet.warn(queue.at, message, "its calls would wait until they overflow; give somebody the skills");
+        if whole {
+            staffing(queue, &agents, sheet);
         }
     }
-    let mut last = None;
-    for agent in &roster.agents {
-        // A range of agents shares its positions: one mistake, one message.
-        if last.replace(agent.number.at) == Some(agent.number.at) {
-            continue;
-        }
-        known_skills(roster, &agent.skills, sheet);
-        if agent.password.value == SAMPLE_PASSWORD {
-            let message = format!("agent {} has the password of the sample configuration", agent.number.value);
-            sheet.warn(
-                agent.password.at,
-                message,
-                "anybody can read it; choose another before opening this to a network",
-            );
-        }
-    }
+    passwords(&roster.agents, sheet);
     trunks(roster, sheet);
 }
 
-fn known_skills(roster: &Roster, skills: &Skills, sheet: &mut Sheet) {
-    for (name, _) in skills {
-        sheet.known("skill", name, roster.skills.iter().map(|s| s.value.as_str()));
+/// What a queue asks for and nobody offers.
+fn staffing(queue: &Queue, agents: &[&AgentSetup], sheet: &mut Sheet) {
+    let (name, setup) = (&queue.name.value, &queue.setup);
+    let skilled = QueueSetup { policy: Policy::default(), ..setup.clone() };
+    let serving: Vec<_> = agents.iter().filter(|a| skilled.admits(&a.skills, None)).collect();
+    if serving.is_empty() {
+        let message = format!("no agent has the skills of queue `{name}`");
+        return sheet.warn(queue.at, message, OVERFLOWS);
+    }
+    let meets = |need: &Need<Name>, agent: &AgentSetup| need.holds_for(|skill| level(&agent.skills, skill));
+    let policy = &setup.policy;
+    if policy.need.as_ref().is_some_and(|need| !serving.iter().any(|a| meets(need, a))) {
+        let message = format!("nobody who has the skills of queue `{name}` meets its `need`");
+        return sheet.warn(queue.place("need"), message, OVERFLOWS);
+    }
+    for (site, _) in policy.sites.iter().filter(|(site, _)| !agents.iter().any(|a| a.site.as_ref() == Some(site))) {
+        let message = format!("no agent works at site `{site}`, which queue `{name}` asks for");
+        sheet.warn(queue.place("sites"), message, "give some agents `site`, or take it out");
+    }
+    if !agents.iter().any(|a| setup.admits(&a.skills, a.site.as_ref())) {
+        let message = format!("nobody who may take calls of queue `{name}` works at one of its sites");
+        return sheet.warn(queue.place("sites"), message, OVERFLOWS);
+    }
+    if policy.preferred.as_ref().is_some_and(|need| !serving.iter().any(|a| meets(need, a))) {
+        let message = format!("nobody whom queue `{name}` may ring meets its `prefer`");
+        sheet.warn(queue.place("prefer"), message, "it changes nothing then");
+    }
+    if policy.reserve.iter().any(|reserve| !serving.iter().any(|a| meets(&reserve.of, a))) {
+        let message = format!("a `reserve` of queue `{name}` is about nobody it may ring");
+        sheet.warn(queue.place("reserve"), message, "it changes nothing then");
     }
 }
 
-fn serves(held: &Skills, queue: &Queue) -> bool {
-    let holds = |wanted: &Skills| {
-        wanted.iter().all(|(name, least)| held.iter().any(|(h, level)| h.value == name.value && level >= least))
-    };
-    holds(&queue.skills) || queue.relax.iter().any(|(_, skills)| holds(skills))
+fn passwords(agents: &[Agent], sheet: &mut Sheet) {
+    let mut last = None;
+    for agent in agents.iter().filter(|agent| &*agent.setup.password == SAMPLE_PASSWORD) {
+        // A range of agents shares its positions: one mistake, one message.
+        if last.replace(agent.password) != Some(agent.password) {
+            let message = format!("agent {} has the password of the sample configuration", agent.number.value);
+            let help = "anybody can read it; choose another before opening this to a network";
+            sheet.warn(agent.password, message, help);
+        }
+    }
 }
 
 fn trunks(roster: &Roster, sheet: &mut Sheet) {
@@ -92,7 +119,7 @@ pub(super) fn numbers(roster: &Roster, plans: &[&str], whole: bool, sheet: &mut 
         if let Some(trunk) = trunk {
             sheet.known("trunk", trunk, roster.trunks.iter().map(|t| t.name.value.as_str()));
         }
-        let same = |other: &super::roster::NumberEntry| {
+        let same = |other: &NumberEntry| {
             other.number.value == entry.number.value
                 && other.trunk.as_ref().map(|t| &t.value) == trunk.map(|t| &t.value)
         };

@@ -2,6 +2,7 @@
 
 use super::roster::Roster;
 use super::sheet::{Read, Section, Sheet, duration, flag, integer, parsed, text};
+use super::trunk::{NumberEntry, Trunk};
 use super::{LogFormat, Shell};
 use busyhour_ivr::Dialplan;
 use busyhour_model::Name;
@@ -133,10 +134,10 @@ impl Server {
             locals: udp.chain(tcp).collect(),
             media_address: self.media_address.value,
             media_ports: self.media_ports.value,
-            trunks: roster.trunk_setups(),
-            numbers: roster.number_routes(),
-            queues: roster.queue_setups(),
-            agents: roster.agent_setups(),
+            trunks: roster.trunks.iter().map(Trunk::setup).collect(),
+            numbers: roster.numbers.iter().map(NumberEntry::route).collect(),
+            queues: roster.queues.iter().map(|q| q.setup.clone()).collect(),
+            agents: roster.agents.iter().map(|a| a.setup.clone()).collect(),
             dialplans,
             codes: StarCodes { ready: code(0), not_ready: code(1), sign_out: code(2) },
             ring_timeout: self.ring_timeout,

@@ -1,6 +1,7 @@
 //! One TOML file being read: every mistake is noted where it stands, and reading goes on.
 
-use busyhour_model::{Diagnostic, Severity};
+use super::roster::Words;
+use busyhour_model::{Diagnostic, Name, Severity};
 use std::str::FromStr;
 use std::time::Duration;
 use toml::Spanned;
@@ -23,11 +24,13 @@ pub(super) struct Sheet<'s> {
     file: &'s str,
     source: &'s str,
     found: Vec<Diagnostic>,
+    /// Names used here and given elsewhere: what kind, and which.
+    mentions: Vec<(&'static str, Read<String>)>,
 }
 
 impl<'s> Sheet<'s> {
     pub(super) fn new(file: &'s str, source: &'s str) -> Sheet<'s> {
-        Sheet { file, source, found: Vec::new() }
+        Sheet { file, source, found: Vec::new(), mentions: Vec::new() }
     }
 
     /// A mistake at byte `at`, not yet noted.
@@ -47,6 +50,26 @@ impl<'s> Sheet<'s> {
 
     pub(super) fn warn(&mut self, at: usize, message: impl Into<String>, help: &str) {
         self.note(self.at(at, message).warning().help(help));
+    }
+
+    /// Where the text of a string begins: behind its quotes, unless it is written with escapes.
+    pub(super) fn inside(&self, text: &Read<String>) -> usize {
+        let quotes = ["\"\"\"\n", "\"\"\"", "\'\'\'\n", "\'\'\'", "\"", "'"];
+        let source = &self.source[text.at.min(self.source.len())..];
+        let quote = quotes.into_iter().find(|quote| source.starts_with(quote)).unwrap_or("");
+        text.at + if source[quote.len()..].starts_with(&text.value) { quote.len() } else { 0 }
+    }
+
+    /// Notes that a name is used; `resolve` looks whether it is given.
+    pub(super) fn mention(&mut self, kind: &'static str, name: Read<String>) {
+        self.mentions.push((kind, name));
+    }
+
+    /// Notes every name mentioned that nobody gave.
+    pub(super) fn resolve(&mut self, words: &Words) {
+        for (kind, name) in std::mem::take(&mut self.mentions) {
+            self.known(kind, &name, words.of(kind).iter().map(|word| &**word));
+        }
     }
 
     /// Whether nothing is refused so far.
@@ -116,10 +139,15 @@ impl<'t> Section<'t> {
 
     /// `[[key]]`, any number of times.
     pub(super) fn sections(&mut self, sheet: &mut Sheet, key: &'static str) -> Vec<Section<'t>> {
-        let Some(value) = self.value(key) else { return Vec::new() };
+        self.sections_if_any(sheet, key).unwrap_or_default()
+    }
+
+    /// The same; `None` when the key is absent.
+    pub(super) fn sections_if_any(&mut self, sheet: &mut Sheet, key: &'static str) -> Option<Vec<Section<'t>>> {
+        let value = self.value(key)?;
         let Some(array) = value.get_ref().as_array() else {
             sheet.error(value.span().start, format!("write `[[{key}]]`, in double brackets: there may be several"));
-            return Vec::new();
+            return None;
         };
         let mut sections = Vec::new();
         for item in array.iter() {
@@ -128,7 +156,7 @@ impl<'t> Section<'t> {
                 None => sheet.error(item.span().start, wrong("a table", item.get_ref())),
             }
         }
-        sections
+        Some(sections)
     }
 
     /// `key` read by `parse`, when present and right.
@@ -148,6 +176,65 @@ impl<'t> Section<'t> {
             sheet.error(self.at, format!("{} needs `{key}`", self.what));
         }
         self.read(sheet, key, parse)
+    }
+
+    /// Puts the value of `key`, when present and right, in place of what is there.
+    pub(super) fn lay<T>(&mut self, sheet: &mut Sheet, key: &'static str, parse: Parse<T>, place: &mut T) {
+        if let Some(read) = self.read(sheet, key, parse) {
+            *place = read.value;
+        }
+    }
+
+    /// The same where nothing may be: `"none"` stands for it.
+    pub(super) fn lay_option<T>(
+        &mut self,
+        sheet: &mut Sheet,
+        key: &'static str,
+        parse: Parse<T>,
+        place: &mut Option<T>,
+    ) {
+        match self.option(sheet, key, parse) {
+            Given::Not => {}
+            Given::None => *place = None,
+            Given::Some(read) => *place = Some(read.value),
+        }
+    }
+
+    /// A name given elsewhere, under the key that says of what kind it is.
+    pub(super) fn lay_mention(&mut self, sheet: &mut Sheet, kind: &'static str, place: &mut Option<Name>) {
+        match self.option(sheet, kind, text) {
+            Given::Not => {}
+            Given::None => *place = None,
+            Given::Some(name) => {
+                *place = Some(name.value.as_str().into());
+                sheet.mention(kind, name);
+            }
+        }
+    }
+
+    /// `key`, which may be `"none"`.
+    pub(super) fn option<T>(&mut self, sheet: &mut Sheet, key: &'static str, parse: Parse<T>) -> Given<Read<T>> {
+        match self.value(key) {
+            None => Given::Not,
+            Some(value) if is_none(value.get_ref()) => Given::None,
+            Some(value) => one(sheet, value, parse).map_or(Given::Not, Given::Some),
+        }
+    }
+
+    /// `key = { skill = level, … }` laid over the levels there; `"none"` takes a skill away.
+    pub(super) fn lay_levels(&mut self, sheet: &mut Sheet, key: &'static str, levels: &mut Vec<(Name, u8)>) {
+        for (skill, level) in self.map(sheet, key, level_or_none) {
+            let name = Name::from(skill.value.as_str());
+            sheet.mention("skill", skill);
+            levels.retain(|(held, _)| *held != name);
+            levels.extend(level.map(|level| (name, level)));
+        }
+    }
+
+    /// Where the values of the keys that were read stand.
+    pub(super) fn places(&self) -> Vec<(&'static str, usize)> {
+        let place = |key: &&'static str| Some((*key, self.table?.get(*key)?.span().start));
+        self.asked.iter().filter_map(place).collect()
     }
 
     /// `key = [ … ]`, or one value standing for a list of one.
@@ -191,6 +278,14 @@ impl<'t> Section<'t> {
         }
         self.table?.get(key)
     }
+}
+
+/// What a key that may be `"none"` says.
+pub(super) enum Given<T> {
+    /// It is absent, or wrong.
+    Not,
+    None,
+    Some(T),
 }
 
 /// Reads a value, or says in one sentence what is wrong with it.
@@ -243,6 +338,25 @@ pub(super) fn level(value: &DeValue) -> Result<u8, String> {
         level @ 1..=100 => Ok(level),
         other => Err(format!("{other} is no skill level: 1 (lowest) to 100")),
     }
+}
+
+fn level_or_none(value: &DeValue) -> Result<Option<u8>, String> {
+    if is_none(value) { Ok(None) } else { level(value).map(Some) }
+}
+
+fn is_none(value: &DeValue) -> bool {
+    value.as_str() == Some("none")
+}
+
+/// A word out of a table; `verdict` on all others.
+pub(super) fn one_of<T: Copy>(value: &DeValue, verdict: &str, known: &[(&str, T)]) -> Result<T, String> {
+    let word = text(value)?;
+    let found = known.iter().find(|(name, _)| *name == word).map(|(_, one)| *one);
+    found.ok_or_else(|| {
+        let names: Vec<String> = known.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        let (last, first) = names.split_last().expect("a table of words has some");
+        format!("`{word}` {verdict}: {} or {last}", first.join(", "))
+    })
 }
 
 /// `"300ms"`, `"20s"`, `"1m30s"`, `"4h"`, `"1d"`.

@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod routing;
+
 /// A file that is right; each case below breaks one thing.
 const GOOD: &str = r#"skills = ["enquiry", "english"]
 
@@ -181,10 +183,15 @@ const MISTAKES: &[(&str, &str, &str)] = &[
 
 #[test]
 fn every_mistake_is_located_and_most_come_with_advice() {
+    all_told(GOOD, MISTAKES);
+}
+
+#[track_caller]
+fn all_told(good: &str, mistakes: &[(&str, &str, &str)]) {
     let mut wrong = String::new();
-    for (from, to, expected) in MISTAKES {
-        assert!(GOOD.contains(*from), "{from}");
-        let found = told(&GOOD.replacen(from, to, 1));
+    for (from, to, expected) in mistakes {
+        assert!(good.contains(*from), "{from}");
+        let found = told(&good.replacen(from, to, 1));
         if !found.iter().any(|f| f == expected) {
             wrong += &format!("`{to}` should say\n  {expected}\nbut said\n  {}\n", found.join("\n  "));
         }

@@ -4,7 +4,7 @@ use super::Picture;
 use busyhour_ledger::{Ledger, QueueVisit, VisitEnd};
 use busyhour_model::{AgentState, Name, Side, StreamStats};
 use busyhour_sip::{Counters, Transport, Way};
-use busyhour_switch::{AgentRow, TrunkRow};
+use busyhour_switch::TrunkRow;
 use prometheus::core::Collector;
 use prometheus::{
     CounterVec, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts,
@@ -229,7 +229,7 @@ impl Agents {
             for state in STATES {
                 self.count.with_label_values(&[&*spec.name, word(state)]);
             }
-            for agent in picture.agents.iter().filter(|a| serves(a, &spec.required)) {
+            for agent in picture.agents.iter().filter(|a| spec.admits(&a.skills, a.site.as_ref())) {
                 self.count.with_label_values(&[&*spec.name, word(agent.state)]).inc();
             }
         }
@@ -295,8 +295,4 @@ pub fn word(state: AgentState) -> &'static str {
         AgentState::Talking => "talking",
         AgentState::WrapUp => "wrap_up",
     }
-}
-
-fn serves(agent: &AgentRow, required: &[(Name, u8)]) -> bool {
-    required.iter().all(|(skill, least)| agent.skills.iter().any(|(held, level)| held == skill && level >= least))
 }

@@ -178,7 +178,7 @@ impl<'t, S> Reader<'t, S> {
     fn level(&mut self) -> Result<u8, Misread> {
         match self.peek() {
             Token::Sign(">=") => {}
-            Token::Sign(sign @ ("<" | ">" | "=" | "<=" | "==")) => {
+            Token::Sign(sign) if sign.starts_with(['<', '>', '=']) => {
                 let what = format!("`{sign}` does not compare levels; write `skill>=2`, or `not skill>=2` for less");
                 return self.misread(self.at, what);
             }

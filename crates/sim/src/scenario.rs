@@ -78,6 +78,9 @@ impl Scenario {
         let mut random = Seed(seed);
         let mut scenario = Scenario::calm(seed, 1 + random.below(5) as usize);
         scenario.faults = faults(&mut random);
+        if random.per_mille(400) {
+            town::choose_policies(&mut scenario.setup, &mut random);
+        }
         scenario.setup.ring_timeout = random.between(5 * SECOND, 45 * SECOND);
         for phone in &mut scenario.phones {
             phone.answering = answering(&mut random);

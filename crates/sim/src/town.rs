@@ -1,6 +1,6 @@
 //! The small hotline every scenario is set in: one trunk, three queues, agents 1001 and up, the shipped dialplan.
 
-use busyhour_acd::AgentChoice;
+use busyhour_acd::{AgentChoice, Need, Order, Policy, Reserve};
 use busyhour_ivr::{Dialplan, Names};
 use busyhour_media::Library;
 use busyhour_model::{Name, Seed};
@@ -16,6 +16,20 @@ pub const NUMBER: &str = "95118";
 /// A number that rings agent 1001 and answers only when the agent does.
 pub(crate) const DIRECT: &str = "95119";
 const QUEUES: [&str; 3] = ["enquiry", "complaint", "general"];
+/// Two agents out of three are at one of these.
+const SITES: [&str; 2] = ["shanghai", "chengdu"];
+const ORDERS: [Order; 10] = [
+    Order::LongestIdle,
+    Order::LongestSinceContact,
+    Order::LongestSinceCall,
+    Order::LeastOccupied,
+    Order::FewestCalls,
+    Order::LeastTalk,
+    Order::RoundRobin,
+    Order::Linear,
+    Order::Random,
+    Order::Fastest,
+];
 const PLAN: &str = include_str!("../../../dialplans/hotline.toml");
 const DIRECT_PLAN: &str = r#"
 name = "direct"
@@ -55,7 +69,7 @@ pub(crate) fn setup(agents: usize) -> Setup {
     }
 }
 
-/// The same hotline after an operator's edit: other wrap-up, one agent more or less, fewer channels.
+/// The same hotline after an operator's edit: other wrap-up and policies, one agent more or less, fewer channels.
 pub(crate) fn changed(setup: &Setup, random: &mut Seed) -> Setup {
     let mut setup = setup.clone();
     setup.trunks[0].channels = 2 + random.below(20) as u32;
@@ -63,12 +77,20 @@ pub(crate) fn changed(setup: &Setup, random: &mut Seed) -> Setup {
         queue.wrap_up = Duration::from_secs(random.below(5));
         queue.waiting_max = Some(1 + random.below(5) as u32);
     }
+    choose_policies(&mut setup, random);
     match random.below(3) {
         0 if setup.agents.len() > 1 => drop(setup.agents.pop()),
         1 => setup.agents.push(agent(setup.agents.len())),
         _ => setup.agents[0].skills.truncate(1),
     }
     setup
+}
+
+/// Every queue asks for something else.
+pub(crate) fn choose_policies(setup: &mut Setup, random: &mut Seed) {
+    for queue in &mut setup.queues {
+        queue.policy = policy(random);
+    }
 }
 
 /// A library in which every phrase is a short sound.
@@ -124,6 +146,24 @@ fn queue(name: &str) -> QueueSetup {
         waiting_max: Some(5),
         overflow_no_agents: true,
         wrap_up: Duration::from_secs(2),
+        policy: Policy::default(),
+    }
+}
+
+/// Anything a queue may ask for besides its skills, often nothing.
+fn policy(random: &mut Seed) -> Policy<Name, Name> {
+    let mut some = |per_mille| random.per_mille(per_mille);
+    let (needs, prefers, reserves, predicts, at_sites) = (some(300), some(300), some(300), some(300), some(400));
+    let skill = |random: &mut Seed| Need::Skill(Name::from(*random.choose(&QUEUES).expect("three")), 1);
+    let second = |random: &mut Seed| Duration::from_secs(random.below(20));
+    Policy {
+        order: *random.choose(&ORDERS).expect("ten"),
+        need: needs.then(|| Need::Any(vec![skill(random), Need::Not(skill(random).into())])),
+        preferred: prefers.then(|| skill(random)),
+        sites: SITES.iter().filter(|_| at_sites).map(|site| (Name::from(*site), second(random))).collect(),
+        reserve: if reserves { vec![Reserve { of: skill(random), keep: 1 }] } else { Vec::new() },
+        weight: 50 + random.below(200) as u32,
+        wait_predicted_max: predicts.then(|| second(random)),
     }
 }
 
@@ -134,6 +174,8 @@ fn agent(index: usize) -> AgentSetup {
         password: format!("secret-{index}").into(),
         name: format!("Agent {index}"),
         team: "town".into(),
+        site: SITES.get(index % 3).map(|site| Name::from(*site)),
+        weight: 1,
         skills: skills.map(|(_, name)| (Name::from(*name), 1)).collect(),
         auto_ready: true,
     }

@@ -141,6 +141,7 @@ impl Switch {
                 agent: setup.number.clone(),
                 name: setup.name.clone(),
                 team: setup.team.clone(),
+                site: setup.site.clone(),
                 state: view.state,
                 since: view.since,
                 reason: view.reason,

@@ -1,7 +1,7 @@
 //! Who and what has which id: agents, queues and skills, interned by name for as long as the switch lives.
 
-use crate::setup::{AgentSetup, QueueSetup, Setup};
-use busyhour_acd::{AgentSpec, Policy, QueueSpec, Skill};
+use crate::setup::{AgentSetup, QueueSetup};
+use busyhour_acd::{AgentSpec, Policy, QueueSpec, Site, Skill};
 use busyhour_model::{AgentId, Name, QueueId, SkillId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -15,23 +15,25 @@ pub(crate) struct Directory {
     agent_ids: BTreeMap<Name, AgentId>,
     queue_ids: BTreeMap<Name, QueueId>,
     skill_ids: BTreeMap<Name, SkillId>,
+    /// From 1 on: 0 is nowhere in particular.
+    site_ids: BTreeMap<Name, Site>,
 }
 
 impl Directory {
     /// Takes over a new configuration; a name keeps its id for ever.
-    pub(crate) fn configure(&mut self, setup: &Setup) {
+    pub(crate) fn configure(&mut self, agents: &[AgentSetup], queues: &[QueueSetup]) {
         for (_, agent) in &mut self.agents {
             *agent = None;
         }
         for (_, queue) in &mut self.queues {
             *queue = None;
         }
-        for agent in &setup.agents {
+        for agent in agents {
             let id = intern(&mut self.agent_ids, &agent.number, |n| AgentId(n as u32));
             put(&mut self.agents, id.0 as usize, &agent.number, agent.clone());
             self.intern_skills(&agent.skills);
         }
-        for queue in &setup.queues {
+        for queue in queues {
             let id = intern(&mut self.queue_ids, &queue.name, |n| QueueId(n as u32));
             put(&mut self.queues, id.0 as usize, &queue.name, queue.clone());
             self.intern_skills(&queue.required);
@@ -41,7 +43,7 @@ impl Directory {
 
     fn intern_skills(&mut self, skills: &[(Name, u8)]) {
         for (name, _) in skills {
-            intern(&mut self.skill_ids, name, |n| SkillId(n as u32));
+            skill(&mut self.skill_ids, name);
         }
     }
 
@@ -85,8 +87,17 @@ impl Directory {
 
     /// Every agent as the ACD wants it.
     pub(crate) fn agent_specs(&mut self) -> Vec<AgentSpec> {
-        let agents: Vec<_> = self.agents().map(|(id, a)| (id, a.skills.clone())).collect();
-        agents.into_iter().map(|(id, skills)| AgentSpec::new(id, self.skills(&skills))).collect()
+        let agents: Vec<_> = self.agents().map(|(id, agent)| (id, agent.clone())).collect();
+        agents.into_iter().map(|(id, agent)| self.agent_spec(id, &agent)).collect()
+    }
+
+    fn agent_spec(&mut self, id: AgentId, agent: &AgentSetup) -> AgentSpec {
+        AgentSpec {
+            id,
+            skills: self.skills(&agent.skills),
+            site: agent.site.as_ref().map_or(0, |name| site(&mut self.site_ids, name)),
+            weight: agent.weight,
+        }
     }
 
     /// Every queue as the ACD wants it.
@@ -107,9 +118,22 @@ impl Directory {
             waiting_max: queue.waiting_max,
             overflow_no_agents: queue.overflow_no_agents,
             wrap_up: queue.wrap_up,
-            policy: Policy::default(),
+            policy: self.policy(&queue.policy),
         }
     }
+
+    fn policy(&mut self, policy: &Policy<Name, Name>) -> Policy {
+        let (skill_ids, site_ids) = (&mut self.skill_ids, &mut self.site_ids);
+        policy.map(&mut |name| skill(skill_ids, name), &mut |name| site(site_ids, name))
+    }
+}
+
+fn skill(ids: &mut BTreeMap<Name, SkillId>, name: &Name) -> SkillId {
+    intern(ids, name, |n| SkillId(n as u32))
+}
+
+fn site(ids: &mut BTreeMap<Name, Site>, name: &Name) -> Site {
+    intern(ids, name, |n| n as Site + 1)
 }
 
 fn intern<I: Copy>(ids: &mut BTreeMap<Name, I>, name: &Name, id: impl Fn(usize) -> I) -> I {
@@ -122,4 +146,85 @@ fn put<T>(all: &mut Vec<(Name, Option<T>)>, index: usize, name: &Name, value: T)
         all.push((name.clone(), None));
     }
     all[index].1 = Some(value);
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use busyhour_acd::{AgentChoice, Need, Order, Reserve};
+    use std::time::Duration;
+
+    /// Every key of a queue and an agent, by name.
+    fn directory() -> Directory {
+        let need = |text: &str| Need::parse(text, &mut |name, _| Name::from(name)).unwrap();
+        let second = Duration::from_secs;
+        let policy = Policy {
+            order: Order::LeastOccupied,
+            need: Some(need("mandarin>=2 and not trainee")),
+            preferred: Some(need("card")),
+            sites: vec![("shanghai".into(), Duration::ZERO), ("chengdu".into(), second(20))],
+            reserve: vec![Reserve { of: need("vip"), keep: 2 }],
+            weight: 150,
+            wait_predicted_max: Some(second(600)),
+        };
+        let queue = QueueSetup {
+            required: vec![("card".into(), 2)],
+            relax: vec![(second(30), vec![("mandarin".into(), 1)])],
+            priority: 7,
+            goal: second(30),
+            choice: AgentChoice::MostSkilled,
+            wait_max: Some(second(300)),
+            waiting_max: Some(20),
+            overflow_no_agents: true,
+            wrap_up: second(9),
+            policy,
+            ..QueueSetup::new("cards".into())
+        };
+        let agent = AgentSetup {
+            skills: vec![("card".into(), 3), ("vip".into(), 1)],
+            site: Some("chengdu".into()),
+            weight: 5,
+            ..AgentSetup::new("1001".into())
+        };
+        let mut directory = Directory::default();
+        directory.configure(&[agent, AgentSetup::new("1002".into())], &[queue]);
+        directory
+    }
+
+    #[test]
+    fn the_acd_is_told_everything_by_id() {
+        let mut directory = directory();
+        let [queue]: [QueueSpec; 1] = directory.queue_specs().try_into().unwrap();
+        let agents = directory.agent_specs();
+        let (id, at) = (directory.skill_ids.clone(), directory.site_ids.clone());
+        let has = |name: &str, level| Need::Skill(id[name], level);
+        let second = Duration::from_secs;
+        let expected = QueueSpec {
+            id: QueueId(0),
+            required: vec![(id["card"], 2)],
+            relax: vec![(second(30), vec![(id["mandarin"], 1)])],
+            priority: 7,
+            goal: second(30),
+            choice: AgentChoice::MostSkilled,
+            wait_max: Some(second(300)),
+            waiting_max: Some(20),
+            overflow_no_agents: true,
+            wrap_up: second(9),
+            policy: Policy {
+                order: Order::LeastOccupied,
+                need: Some(Need::All(vec![has("mandarin", 2), Need::Not(has("trainee", 1).into())])),
+                preferred: Some(has("card", 1)),
+                sites: vec![(at["shanghai"], Duration::ZERO), (at["chengdu"], second(20))],
+                reserve: vec![Reserve { of: has("vip", 1), keep: 2 }],
+                weight: 150,
+                wait_predicted_max: Some(second(600)),
+            },
+        };
+        assert_eq!(queue, expected);
+        let skills = vec![(id["card"], 3), (id["vip"], 1)];
+        assert_eq!(agents[0], AgentSpec { id: AgentId(0), skills, site: at["chengdu"], weight: 5 });
+        assert_eq!(agents[1], AgentSpec::new(AgentId(1), Vec::new()));
+        assert!(at.values().all(|&site| site > 0), "0 is nowhere in particular");
+    }
 }

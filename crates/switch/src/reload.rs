@@ -16,7 +16,7 @@ impl Switch {
         let plant = &mut self.plant;
         plant.plans.configure(&plans);
         plant.trunks.configure(&setup.trunks, &setup.numbers);
-        plant.directory.configure(&setup);
+        plant.directory.configure(&setup.agents, &setup.queues);
         let used: Vec<u16> = plant.legs.iter().map(|(_, leg)| leg.port).collect();
         plant.ports.resize(plant.now, setup.media_ports, &used);
         plant.sip.reconfigure(plant.now, sip_config(&setup, plant.trunks.peers()));

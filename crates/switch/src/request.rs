@@ -88,6 +88,8 @@ pub struct AgentRow {
     pub name: String,
     /// Team.
     pub team: Name,
+    /// Site, when one is given.
+    pub site: Option<Name>,
     /// State.
     pub state: AgentState,
     /// Since when.

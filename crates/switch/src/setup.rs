@@ -1,6 +1,6 @@
 //! What a switch is told at its start and at each reload. Validated by the shell; names are unique.
 
-use busyhour_acd::AgentChoice;
+use busyhour_acd::{AgentChoice, Policy};
 use busyhour_ivr::Dialplan;
 use busyhour_model::Name;
 use busyhour_sip::{Account, Limits, Transport};
@@ -118,6 +118,41 @@ pub struct QueueSetup {
     pub overflow_no_agents: bool,
     /// After-call work.
     pub wrap_up: Duration,
+    /// What else it asks for; skills and sites by name.
+    pub policy: Policy<Name, Name>,
+}
+
+impl QueueSetup {
+    /// A queue that asks for nothing.
+    pub fn new(name: Name) -> QueueSetup {
+        QueueSetup {
+            name,
+            required: Vec::new(),
+            relax: Vec::new(),
+            priority: 0,
+            goal: Duration::from_secs(20),
+            choice: AgentChoice::default(),
+            wait_max: None,
+            waiting_max: None,
+            overflow_no_agents: false,
+            wrap_up: Duration::ZERO,
+            policy: Policy::default(),
+        }
+    }
+
+    /// Whether somebody with these skills, at this site, may take its calls: some time, the later steps included.
+    pub fn admits(&self, skills: &[(Name, u8)], site: Option<&Name>) -> bool {
+        let holds = |wanted: &[(Name, u8)]| wanted.iter().all(|(name, least)| level(skills, name) >= *least);
+        let skilled = holds(&self.required) || self.relax.iter().any(|(_, required)| holds(required));
+        let needed = self.policy.need.as_ref().is_none_or(|need| need.holds_for(|name| level(skills, name)));
+        let sites = &self.policy.sites;
+        skilled && needed && (sites.is_empty() || site.is_some_and(|site| sites.iter().any(|(s, _)| s == site)))
+    }
+}
+
+/// The level of a skill among these; 0 for none.
+pub fn level(skills: &[(Name, u8)], name: &Name) -> u8 {
+    skills.iter().find(|(held, _)| held == name).map_or(0, |(_, level)| *level)
 }
 
 /// An agent.
@@ -131,10 +166,30 @@ pub struct AgentSetup {
     pub name: String,
     /// Team, for reports.
     pub team: Name,
+    /// Where; queues may prefer sites.
+    pub site: Option<Name>,
+    /// Chances in a lot.
+    pub weight: u32,
     /// Skills, by name, with level.
     pub skills: Vec<(Name, u8)>,
     /// Ready as soon as the phone registers.
     pub auto_ready: bool,
+}
+
+impl AgentSetup {
+    /// An agent without skills.
+    pub fn new(number: Name) -> AgentSetup {
+        AgentSetup {
+            name: number.to_string(),
+            number,
+            password: "".into(),
+            team: "default".into(),
+            site: None,
+            weight: 1,
+            skills: Vec::new(),
+            auto_ready: false,
+        }
+    }
 }
 
 /// What agents dial to change their state.

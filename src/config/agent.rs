@@ -1,0 +1,79 @@
+//! `[[agent]]`: who takes calls, where, and what they can do.
+
+use super::roster::NO_TEAM;
+use super::sheet::{Read, Section, Sheet, flag, integer, parsed, text};
+use busyhour_model::Name;
+use busyhour_switch::AgentSetup;
+use toml::de::DeValue;
+
+/// Agents one `numbers = "1001-1010"` may define.
+const RANGE_MAX: u64 = 10_000;
+
+/// An agent, and where number and password stand.
+pub(super) struct Agent {
+    pub(super) number: Read<String>,
+    pub(super) password: usize,
+    pub(super) setup: AgentSetup,
+}
+
+pub(super) fn agents(mut section: Section, sheet: &mut Sheet) -> Vec<Agent> {
+    let numbers = match section.read(sheet, "numbers", range) {
+        Some(range) => range.value.into_iter().map(|value| Read { value, at: range.at }).collect(),
+        None => section.need(sheet, "number", agent_number).into_iter().collect::<Vec<_>>(),
+    };
+    let password = section.need(sheet, "password", text);
+    let setup = lay(&mut section, sheet, AgentSetup { name: String::new(), ..AgentSetup::new("".into()) });
+    section.finish(sheet);
+    let Some(password) = password else { return Vec::new() };
+    let agent = |number: Read<String>| {
+        let name = if setup.name.is_empty() { number.value.clone() } else { setup.name.clone() };
+        let setup = AgentSetup { number: number.value.as_str().into(), name, ..setup.clone() };
+        Agent { number, password: password.at, setup }
+    };
+    numbers.into_iter().map(agent).collect()
+}
+
+/// Lays what the section says over `setup`.
+pub(super) fn lay(section: &mut Section, sheet: &mut Sheet, mut setup: AgentSetup) -> AgentSetup {
+    section.lay(sheet, "password", name, &mut setup.password);
+    section.lay(sheet, "name", text, &mut setup.name);
+    let mut team = Some(setup.team);
+    section.lay_mention(sheet, "team", &mut team);
+    setup.team = team.unwrap_or_else(|| NO_TEAM.into());
+    section.lay_mention(sheet, "site", &mut setup.site);
+    section.lay_levels(sheet, "skills", &mut setup.skills);
+    section.lay(sheet, "weight", weight, &mut setup.weight);
+    section.lay(sheet, "auto_ready", flag, &mut setup.auto_ready);
+    setup
+}
+
+fn name(value: &DeValue) -> Result<Name, String> {
+    text(value).map(Name::from)
+}
+
+/// Chances in a lot.
+fn weight(value: &DeValue) -> Result<u32, String> {
+    match integer::<u32>(value)? {
+        weight @ 1..=1_000 => Ok(weight),
+        other => Err(format!("{other} is no weight of an agent: 1 to 1000")),
+    }
+}
+
+fn agent_number(value: &DeValue) -> Result<String, String> {
+    let number = parsed::<String>(value)?;
+    let fits = number.len() <= 32 && number.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    if fits { Ok(number) } else { Err(format!("`{number}` is no agent number; use letters, digits, `-`, `_`, `.`")) }
+}
+
+/// `"1001-1010"`.
+fn range(value: &DeValue) -> Result<Vec<String>, String> {
+    let range = text(value)?;
+    let bounds =
+        range.split_once('-').and_then(|(a, b)| Some((a.parse::<u64>().ok()?, b.parse::<u64>().ok()?, a.len())));
+    match bounds {
+        Some((first, last, _)) if last < first => Err(format!("the range {range} runs backwards")),
+        Some((first, last, _)) if last - first >= RANGE_MAX => Err(format!("{range} is more than {RANGE_MAX} agents")),
+        Some((first, last, width)) => Ok((first..=last).map(|n| format!("{n:0width$}")).collect()),
+        None => Err(format!("`{range}` is no range of agent numbers; write \"1001-1010\"")),
+    }
+}
