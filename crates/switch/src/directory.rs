@@ -93,10 +93,9 @@ impl Directory {
 
     fn agent_spec(&mut self, id: AgentId, agent: &AgentSetup) -> AgentSpec {
         AgentSpec {
-            id,
-            skills: self.skills(&agent.skills),
             site: agent.site.as_ref().map_or(0, |name| site(&mut self.site_ids, name)),
             weight: agent.weight,
+            ..AgentSpec::new(id, self.skills(&agent.skills))
         }
     }
 
@@ -223,7 +222,7 @@ mod tests {
         };
         assert_eq!(queue, expected);
         let skills = vec![(id["card"], 3), (id["vip"], 1)];
-        assert_eq!(agents[0], AgentSpec { id: AgentId(0), skills, site: at["chengdu"], weight: 5 });
+        assert_eq!(agents[0], AgentSpec { site: at["chengdu"], weight: 5, ..AgentSpec::new(AgentId(0), skills) });
         assert_eq!(agents[1], AgentSpec::new(AgentId(1), Vec::new()));
         assert!(at.values().all(|&site| site > 0), "0 is nowhere in particular");
     }
