@@ -1,7 +1,9 @@
 //! What the layer above tells the ACD, and its verdicts.
 
 use crate::policy::{Policy, Site};
-use busyhour_model::{AgentId, AgentState, CallId, DequeueReason, Name, OfferOutcome, QueueId, SkillId, Time, Why};
+use busyhour_model::{
+    AgentId, AgentState, CallId, DequeueReason, Name, OfferOutcome, QueueId, Rule, SkillId, Time, Why,
+};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -47,6 +49,17 @@ pub struct QueueSpec {
     /// What else it asks for.
     #[serde(default)]
     pub policy: Policy,
+}
+
+impl QueueSpec {
+    /// The rule by which one of its calls chooses among idle agents.
+    pub fn rule(&self) -> Rule {
+        self.policy.order.rule().unwrap_or(match self.choice {
+            AgentChoice::LeastSkilled => Rule::LeastSkilled,
+            AgentChoice::MostSkilled => Rule::MostSkilled,
+            AgentChoice::LongestIdle => Rule::LongestIdle,
+        })
+    }
 }
 
 /// An agent as the matcher sees one.

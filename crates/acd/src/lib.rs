@@ -28,6 +28,7 @@ mod place;
 mod policy;
 mod queue;
 mod slab;
+mod suits;
 mod view;
 
 pub use acd::{AGENTS_MAX, Acd, CALLS_MAX, CLASSES_MAX, PERSONAL_MAX, QUEUES_MAX, SKILLS_MAX, STEPS_MAX};
@@ -37,4 +38,5 @@ pub use command::{
 };
 pub use need::{Misread, Need};
 pub use policy::{Order, Policy, Reserve, Site};
+pub use suits::{Obstacle, Standing};
 pub use view::Counts;

@@ -4,7 +4,7 @@ use crate::acd::{Acd, CALLS_MAX, PERSONAL_MAX, SKILLS_MAX, micros};
 use crate::agent::{After, Work};
 use crate::call::Call;
 use crate::class::{self, Front};
-use crate::command::{AgentChoice, Decision, Denied, Enqueue};
+use crate::command::{Decision, Denied, Enqueue};
 use crate::policy::Order;
 use crate::queue::normalised;
 use crate::slab::{NONE, Slab, Slot};
@@ -128,7 +128,7 @@ impl Acd {
             }
             // Whoever fits this call would fit the head of its class, which waits: so nobody idle does.
             None if self.lanes[call.class as usize].idle_groups == 0 || self.has_before(call) => return None,
-            None => (self.choice_rule(self.lanes[call.class as usize].queue), self.best_agent(call)?),
+            None => (self.queue_ref(self.lanes[call.class as usize].queue).spec.rule(), self.best_agent(call)?),
         };
         let why = Why {
             rule,
@@ -149,15 +149,6 @@ impl Acd {
             Ordering::Equal => self.calls.slab[front.head].seq < call.seq,
             order => order == Ordering::Less,
         }
-    }
-
-    fn choice_rule(&self, queue: QueueId) -> Rule {
-        let spec = &self.queue_ref(queue).spec;
-        spec.policy.order.rule().unwrap_or(match spec.choice {
-            AgentChoice::LeastSkilled => Rule::LeastSkilled,
-            AgentChoice::MostSkilled => Rule::MostSkilled,
-            AgentChoice::LongestIdle => Rule::LongestIdle,
-        })
     }
 
     /// Best rank, then whose turn it is, among the groups that fit at the call's age.

@@ -6,7 +6,7 @@
 mod naive;
 
 use busyhour_acd::{
-    Acd, AgentChoice, AgentSpec, Command, Decision, Enqueue, Need, Order, Policy, QueueSpec, Reserve, Site, Skill,
+    Acd, AgentChoice, AgentSpec, Command, Decision, Enqueue, Need, Order, Policy, QueueSpec, Reserve, Site, Skill, Whom,
 };
 use busyhour_model::{AgentId, CallId, OfferOutcome, QueueId, Rule, SkillId, Time};
 use naive::{Naive, State, Twist};
@@ -290,6 +290,9 @@ fn compare(seed: u64, commands: u64, twist: Twist) -> Result<Tally, String> {
         }
         if step % 64 == 0 || step + 1 == commands {
             acd.check();
+            if twist == Twist::None {
+                explains(&acd, &twin, now).map_err(|wrong| format!("{told}\n {wrong}"))?;
+            }
         }
         let punctual = match twin.due() {
             Some(due) if acd.poll_timeout().is_none_or(|at| at > due) => {
@@ -304,6 +307,25 @@ fn compare(seed: u64, commands: u64, twist: Twist) -> Result<Tally, String> {
         out.clear();
     }
     Ok(tally)
+}
+
+/// The reasons against every agent are right: whoever is not offered a call has one, and ages are the twin's.
+fn explains(acd: &Acd, twin: &Naive, now: Time) -> Result<(), String> {
+    for call in &twin.calls {
+        for (&id, agent) in &twin.agents {
+            let standing = acd.suits(now, id, Whom::Call(call.id)).ok_or("nobody to ask about")?;
+            let rung = call.ringing == Some(id);
+            let age = if call.ringing.is_some() || call.direct.is_some() {
+                standing.from_age
+            } else {
+                twin.least_age(call, agent)
+            };
+            if standing.obstacles.is_empty() != rung || standing.from_age != age {
+                return Err(format!("{id} towards {}: {standing:?}, by the twin from {age:?}", call.id));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What a run reached: a comparison of nothing proves nothing.

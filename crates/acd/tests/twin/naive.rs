@@ -115,7 +115,7 @@ pub(crate) struct Call {
     priority: i32,
     since: Time,
     seq: u64,
-    direct: Option<AgentId>,
+    pub(crate) direct: Option<AgentId>,
     pub(crate) ringing: Option<AgentId>,
 }
 
@@ -267,7 +267,7 @@ impl Naive {
     }
 
     /// How long the call must have waited for this agent; `None` for never.
-    fn least_age(&self, call: &Call, agent: &Agent) -> Option<Duration> {
+    pub(crate) fn least_age(&self, call: &Call, agent: &Agent) -> Option<Duration> {
         let holds = |wanted: &BTreeMap<SkillId, u8>| {
             wanted.iter().all(|(skill, level)| {
                 agent.skills.get(skill).is_some_and(|held| held >= level || self.twist == Twist::IgnoresLevels)
