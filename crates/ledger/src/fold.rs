@@ -121,6 +121,11 @@ impl Ledger {
         self.agents.iter()
     }
 
+    /// The record so far of a call going on.
+    pub fn open_call(&self, call: CallId) -> Option<&CallRecord> {
+        self.open.get(&call).map(|open| &open.record)
+    }
+
     /// Calls going on.
     pub fn open_calls(&self) -> usize {
         self.open.len()
@@ -257,7 +262,7 @@ impl Open {
                     visit.announced.get_or_insert((at, wait.as_millis() as u64));
                 }
             }
-            What::Offered { queue, agent, why, .. } => {
+            What::Offered { queue, agent, why, runner_up, from_age, .. } => {
                 let offer = OfferRecord {
                     queue: queue.clone(),
                     agent: agent.clone(),
@@ -265,6 +270,8 @@ impl Open {
                     ended: None,
                     outcome: None,
                     why: *why,
+                    runner_up: runner_up.clone(),
+                    from_age: *from_age,
                 };
                 self.record.dropped += push(&mut self.record.offers, offer, |o| o.outcome.is_some());
             }
@@ -507,7 +514,8 @@ mod tests {
 
     fn offered(agent: &str) -> What {
         let why = Why { rule: Rule::LongestIdle, ..Why::default() };
-        What::Offered { call: CALL, queue: "credit".into(), agent: agent.into(), why }
+        let (runner_up, from_age) = (None, Duration::ZERO);
+        What::Offered { call: CALL, queue: "credit".into(), agent: agent.into(), why, runner_up, from_age }
     }
 
     fn offer_ended(agent: &str, outcome: OfferOutcome) -> What {

@@ -4,6 +4,7 @@ use busyhour_model::{
     CallId, Cause, DequeueReason, Entrance, LegId, Name, Number, OfferOutcome, Party, Side, StreamStats, Time, Why,
 };
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Nodes, visits, offers and legs kept per call; beyond it the middle of the story is dropped and counted in `dropped`.
 pub(crate) const STORY_MAX: usize = 256;
@@ -176,6 +177,12 @@ pub struct OfferRecord {
     pub outcome: Option<OfferOutcome>,
     /// Why this agent.
     pub why: Why,
+    /// Agent number of the runner-up, when that is an agent.
+    #[serde(default)]
+    pub runner_up: Option<Name>,
+    /// Only calls that have waited so long may go to this agent; zero: any call.
+    #[serde(default)]
+    pub from_age: Duration,
 }
 
 /// One leg.

@@ -103,6 +103,12 @@ pub enum What {
         agent: Name,
         /// Why this agent.
         why: Why,
+        /// Agent number of the runner-up, when that is an agent: ids mean somebody else after a restart.
+        #[serde(default)]
+        runner_up: Option<Name>,
+        /// Only a call that has waited so long may go to this agent: relaxed skills or a farther site. Zero: any call.
+        #[serde(default)]
+        from_age: Duration,
     },
     /// The offer was answered, by a human or by time.
     OfferEnded {

@@ -1,7 +1,7 @@
 //! The laws a finished world must have kept; those of every moment are the switch's own `check`.
 
 use crate::world::World;
-use busyhour_model::{CallId, Entrance, Fact, What};
+use busyhour_model::{CallId, Candidate, Entrance, Fact, Name, Rule, What};
 use busyhour_switch::{Flow, Transport};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -57,6 +57,27 @@ impl World {
             panic!("S4: {imbalance:?}");
         }
     }
+}
+
+/// Every offer says why, completely and consistently; `rule` is the one by which calls of a queue choose agents.
+pub(crate) fn check_why(fact: &Fact, rule: impl Fn(&Name) -> Rule) {
+    let What::Offered { call, queue, agent, why, runner_up, from_age } = &fact.what else { return };
+    let told = || format!("an offer says why: {fact:?}");
+    assert!(why.agents_idle >= 1 && why.calls_waiting >= 1 && *from_age <= why.waited, "{}", told());
+    let right = match (why.rule, why.runner_up, runner_up) {
+        (Rule::DirectAgent, None, None) => true,
+        // Others of the line may be too young for this agent.
+        (Rule::HighestScore, None, None) => why.calls_waiting == 1 || !from_age.is_zero(),
+        (Rule::HighestScore, Some(Candidate::Call(other, score)), None) => {
+            other != *call && score <= why.score && why.calls_waiting > 1
+        }
+        (by, None, None) => by == rule(queue) && why.agents_idle == 1,
+        (by, Some(Candidate::Agent(_, rank)), Some(other)) => {
+            by == rule(queue) && other != agent && why.rank <= rank && why.agents_idle > 1
+        }
+        _ => false,
+    };
+    assert!(right, "{}", told());
 }
 
 /// Every offer is answered once, before the next.

@@ -4,9 +4,10 @@ use crate::laws;
 use crate::network::{Network, Packet};
 use crate::peer::{Caller, CallerSetup, Out, Outcome, Phone};
 use crate::scenario::{Deed, Scenario};
+use busyhour_acd::Command;
 use busyhour_ledger::{CallRecord, Ledger};
 use busyhour_media as media;
-use busyhour_model::{Fact, LegId, Seed, Time};
+use busyhour_model::{Fact, LegId, Name, QueueId, Rule, Seed, Time, What};
 use busyhour_switch::{Entry, Switch};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -46,6 +47,9 @@ pub struct World {
     deeds: BTreeMap<(Time, usize), Deed>,
     sip: SocketAddr,
     seed: Seed,
+    /// By which rule calls of each queue choose agents.
+    rules: BTreeMap<QueueId, Rule>,
+    queues: BTreeMap<Name, QueueId>,
     /// Facts folded.
     pub ledger: Ledger,
     /// One per ended call.
@@ -77,6 +81,8 @@ impl World {
             deeds: BTreeMap::new(),
             sip,
             seed,
+            rules: BTreeMap::new(),
+            queues: BTreeMap::new(),
             ledger: Ledger::new(),
             records: Vec::new(),
             facts: Vec::new(),
@@ -277,9 +283,17 @@ impl World {
     }
 
     fn note(&mut self, entry: Entry) {
-        if let Entry::Fact(fact) = entry {
-            self.records.extend(self.ledger.apply(&fact));
-            self.facts.push(fact);
+        match entry {
+            Entry::Command(_, Command::SetQueue(spec)) => drop(self.rules.insert(spec.id, spec.rule())),
+            Entry::Command(..) => {}
+            Entry::Fact(fact) => {
+                if let What::Enqueued { queue_id, queue, .. } = &fact.what {
+                    self.queues.insert(queue.clone(), *queue_id);
+                }
+                laws::check_why(&fact, |queue| self.rules[&self.queues[queue]]);
+                self.records.extend(self.ledger.apply(&fact));
+                self.facts.push(fact);
+            }
         }
     }
 

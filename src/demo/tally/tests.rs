@@ -41,7 +41,17 @@ fn facts() -> Vec<Fact> {
         (10, What::Answered { call: CALL }),
         (10, What::LegAnswered { call: CALL, leg: LegId(1) }),
         (500, enqueued(&queue)),
-        (500, What::Offered { call: CALL, queue: queue.clone(), agent: agent.clone(), why: Why::default() }),
+        (
+            500,
+            What::Offered {
+                call: CALL,
+                queue: queue.clone(),
+                agent: agent.clone(),
+                why: Why::default(),
+                runner_up: None,
+                from_age: Duration::ZERO,
+            },
+        ),
         (500, What::LegOpened { call: CALL, leg: LegId(2), party: talk() }),
         (1500, What::LegAnswered { call: CALL, leg: LegId(2) }),
         (

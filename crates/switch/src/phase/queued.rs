@@ -5,7 +5,7 @@ use super::{Phase, Purpose};
 use crate::call::{Call, Event};
 use crate::plant::{Plant, Ring};
 use busyhour_acd::Command;
-use busyhour_model::{AgentId, DequeueReason, OfferOutcome, Party, QueueId, What, Why};
+use busyhour_model::{AgentId, Candidate, DequeueReason, OfferOutcome, Party, QueueId, What, Why};
 use busyhour_sip::Target;
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +29,13 @@ impl Queued {
     fn offered(self, call: &mut Call, plant: &mut Plant, queue: QueueId, agent: AgentId, why: Why) -> Phase {
         let number = plant.directory.agent_number(agent).clone();
         let name = plant.directory.queue_name(queue).clone();
-        plant.fact(What::Offered { call: call.id, queue: name.clone(), agent: number.clone(), why });
+        let runner_up = match why.runner_up {
+            Some(Candidate::Agent(other, _)) => Some(plant.directory.agent_number(other).clone()),
+            _ => None,
+        };
+        let from_age = plant.acd.from_age(agent, call.id).unwrap_or_default();
+        let (offered, agent_number) = (name.clone(), number.clone());
+        plant.fact(What::Offered { call: call.id, queue: offered, agent: agent_number, why, runner_up, from_age });
         let ring = Ring {
             target: Target::Account(number.clone()),
             from: call.shown_number(),
