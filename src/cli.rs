@@ -21,6 +21,7 @@ const WRONG: u8 = 2;
   busyhour check --config centre.toml    every mistake in a configuration, located
   busyhour serve --config centre.toml    run it
   busyhour calls --since 1h              what happened
+  busyhour explain c42                   why that agent got that call
   busyhour ctl not-ready 1001 --reason lunch
 
 Exit codes: 0 ok, 1 failed, 2 wrong usage or wrong configuration.")]
@@ -53,6 +54,19 @@ enum Command {
         /// Only calls of the last so long, like 30m, 2h, 1d
         #[arg(long, value_parser = since)]
         since: Option<Duration>,
+    },
+    /// Why a call went where it went: who was considered, by which rule, who came second
+    Explain {
+        /// Call, like c42
+        call: String,
+        /// When it arrived, or the beginning of that, like `2026-11-22 09:32`: ids begin anew at each start
+        #[arg(long)]
+        arrived: Option<String>,
+        /// In which language
+        #[arg(long, default_value = "en", value_parser = ["en", "zh"])]
+        language: String,
+        #[command(flatten)]
+        ask: AskArgs,
     },
     /// Agents and what they are doing
     Agents(AskArgs),
@@ -88,6 +102,19 @@ enum Ctl {
     SignOut {
         /// Agent number
         agent: String,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Why an agent is or is not offered a call now
+    Why {
+        /// Agent number
+        agent: String,
+        /// The next call of this queue
+        #[arg(long, conflicts_with = "call", required_unless_present = "call")]
+        queue: Option<String>,
+        /// A call that waits, like c42
+        #[arg(long)]
+        call: Option<String>,
         #[command(flatten)]
         ask: AskArgs,
     },
@@ -134,6 +161,9 @@ pub fn run() -> ExitCode {
         Command::Check { config, json } => return check(&config, json),
         Command::Demo(args) => demo::run(&args).map_err(|e| format!("{e:#}")),
         Command::Calls { ask, limit, since } => show::calls(&ask.server(), limit, since, ask.json).map(ok),
+        Command::Explain { call, arrived, language, ask } => {
+            show::explain(&ask.server(), &call, arrived.as_deref(), &language, ask.json).map(ok)
+        }
         Command::Agents(ask) => show::agents(&ask.server(), ask.json).map(ok),
         Command::Queues(ask) => show::queues(&ask.server(), ask.json).map(ok),
         Command::Reload(ask) => return reload(&ask),
@@ -160,6 +190,9 @@ fn steer(ctl: &Ctl) -> Result<(), String> {
         Ctl::Ready { agent, ask } => show::agent(&ask.server(), agent, "ready", None, ask.json),
         Ctl::NotReady { agent, reason, ask } => show::agent(&ask.server(), agent, "not-ready", Some(reason), ask.json),
         Ctl::SignOut { agent, ask } => show::agent(&ask.server(), agent, "sign-out", None, ask.json),
+        Ctl::Why { agent, queue, call, ask } => {
+            show::standing(&ask.server(), agent, queue.as_deref(), call.as_deref(), ask.json)
+        }
         Ctl::Hangup { call, ask } => show::hang_up(&ask.server(), call, ask.json),
         Ctl::Calls(ask) => show::active(&ask.server(), ask.json),
         Ctl::Trunks(ask) => show::trunks(&ask.server(), ask.json),

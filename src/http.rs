@@ -1,14 +1,15 @@
 //! The HTTP side: health, metrics and the API of `busyhour calls | agents | queues | ctl | reload`.
 
 use crate::desk::Desk;
+use crate::explain::{self, Explained};
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use busyhour_ledger::{CallRecord, Counts};
+use busyhour_ledger::{CallRecord, Counts, Language};
 use busyhour_model::{CallId, Name, Time};
-use busyhour_switch::{Denied, QueueRow, Reply, Request};
+use busyhour_switch::{Denied, QueueRow, Reply, Request, Towards};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::net::TcpListener;
@@ -49,6 +50,8 @@ fn router(desk: Desk) -> Router {
         .route("/api/calls", get(calls))
         .route("/api/calls/active", get(async |State(desk)| rows(desk, Request::Calls).await))
         .route("/api/calls/{id}/hangup", post(hang_up))
+        .route("/api/calls/{id}/explain", get(explain))
+        .route("/api/explain/agent/{agent}", get(standing))
         .route("/api/agents", get(async |State(desk)| rows(desk, Request::Agents).await))
         .route("/api/agents/{agent}/ready", post(agent_ready))
         .route("/api/agents/{agent}/not-ready", post(agent_not_ready))
@@ -95,6 +98,8 @@ impl From<Denied> for Fault {
         let (status, help) = match denied {
             Denied::UnknownAgent(_) => (StatusCode::NOT_FOUND, "`busyhour agents` lists them all"),
             Denied::UnknownCall(_) => (StatusCode::NOT_FOUND, "`busyhour ctl calls` lists those going on"),
+            Denied::UnknownQueue(_) => (StatusCode::NOT_FOUND, "`busyhour queues` lists them all"),
+            Denied::NotWaiting(_) => (StatusCode::CONFLICT, "`busyhour explain CALL` tells what became of it"),
             Denied::NoPhone(_) => (StatusCode::CONFLICT, "register the phone first"),
             Denied::WrongState { .. } => (StatusCode::CONFLICT, "`busyhour agents` shows what each is doing"),
         };
@@ -188,10 +193,56 @@ async fn queues(State(desk): State<Desk>) -> Result<Json<Vec<QueueFigures>>, Fau
 }
 
 async fn hang_up(State(desk): State<Desk>, Path(id): Path<String>) -> Result<Json<serde_json::Value>, Fault> {
-    let number = id.strip_prefix('c').unwrap_or(&id).parse();
-    let help = "a call looks like c42; `busyhour ctl calls` lists them";
-    let call = number.map_err(|_| Fault::new(StatusCode::BAD_REQUEST, format!("`{id}` names no call"), help))?;
-    done(desk, Request::HangUp { call: CallId(call) }).await
+    done(desk, Request::HangUp { call: call_id(&id)? }).await
+}
+
+/// `c42` or `42`.
+fn call_id(id: &str) -> Result<CallId, Fault> {
+    let number = id.strip_prefix('c').unwrap_or(id).parse();
+    let help = "a call looks like c42; `busyhour ctl calls` lists those going on, `busyhour calls` those that ended";
+    number.map(CallId).map_err(|_| Fault::new(StatusCode::BAD_REQUEST, format!("`{id}` names no call"), help))
+}
+
+/// `?arrived=2026-11-22 09:32&language=zh`, the former the beginning of the time `busyhour calls` shows.
+#[derive(Deserialize)]
+struct ExplainQuery {
+    arrived: Option<String>,
+    #[serde(default)]
+    language: Language,
+}
+
+async fn explain(
+    State(desk): State<Desk>,
+    Path(id): Path<String>,
+    Query(query): Query<ExplainQuery>,
+) -> Result<Json<Explained>, Fault> {
+    let call = call_id(&id)?;
+    let found = explain::find(&desk, call, query.arrived.as_deref(), query.language).await;
+    let unreadable = |e| Fault::new(StatusCode::SERVICE_UNAVAILABLE, e, "calls go on; the journal has their facts");
+    found.map_err(unreadable)?.map(Json).map_err(|none| Fault::new(StatusCode::NOT_FOUND, none.error, none.help))
+}
+
+/// `?queue=enquiry` or `?call=c42`
+#[derive(Deserialize)]
+struct StandingQuery {
+    queue: Option<Name>,
+    call: Option<String>,
+}
+
+async fn standing(
+    State(desk): State<Desk>,
+    Path(agent): Path<Name>,
+    Query(query): Query<StandingQuery>,
+) -> Result<Json<Reply>, Fault> {
+    let towards = match (query.queue, query.call) {
+        (Some(queue), None) => Towards::Queue(queue),
+        (None, Some(call)) => Towards::Call(call_id(&call)?),
+        _ => {
+            let help = "add `?queue=NAME` or `?call=c42`";
+            return Err(Fault::new(StatusCode::BAD_REQUEST, "towards which queue or call?", help));
+        }
+    };
+    rows(desk, Request::Standing { agent, towards }).await
 }
 
 async fn agent_ready(State(desk): State<Desk>, Path(agent): Path<Name>) -> Result<Json<serde_json::Value>, Fault> {

@@ -1,7 +1,7 @@
 //! Call records in SQLite: one thread owns the connection, writes many records per transaction and answers queries.
 
 use busyhour_ledger::CallRecord;
-use busyhour_model::Time;
+use busyhour_model::{CallId, Time};
 use prometheus::{IntCounter, IntGauge};
 use rusqlite::{Connection, Transaction, params};
 use std::collections::VecDeque;
@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS legs (
   packets_in INTEGER NOT NULL, packets_out INTEGER NOT NULL, lost_in INTEGER NOT NULL, jitter_us INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS legs_by_call ON legs (call_id);
 CREATE INDEX IF NOT EXISTS calls_by_queue ON calls (queue, arrived_us);
+CREATE INDEX IF NOT EXISTS calls_by_id ON calls (call, arrived_us);
 ";
 
 /// What the store counts.
@@ -58,8 +59,17 @@ pub struct Store {
 
 enum Order {
     Put(Box<CallRecord>),
-    Query { limit: u32, since: Time, reply: oneshot::Sender<Result<Vec<CallRecord>, String>> },
+    Query(Wanted, oneshot::Sender<Result<Vec<CallRecord>, String>>),
     Close,
+}
+
+/// Which records; the newest come first.
+#[derive(Clone, Copy, Debug)]
+enum Wanted {
+    /// Calls that arrived then or later, at most so many.
+    Since(Time, u32),
+    /// Calls of this id: it is used again after each restart.
+    Id(CallId),
 }
 
 impl Store {
@@ -91,9 +101,17 @@ impl Store {
 
     /// Calls that arrived at `since` or later, newest first, at most `limit`.
     pub async fn calls(&self, limit: u32, since: Time) -> Result<Vec<CallRecord>, String> {
+        self.query(Wanted::Since(since, limit.min(ROWS_MAX))).await
+    }
+
+    /// Calls of this id, one of each run of the program at most, newest first.
+    pub async fn calls_of_id(&self, call: CallId) -> Result<Vec<CallRecord>, String> {
+        self.query(Wanted::Id(call)).await
+    }
+
+    async fn query(&self, wanted: Wanted) -> Result<Vec<CallRecord>, String> {
         let (reply, answer) = oneshot::channel();
-        let order = Order::Query { limit: limit.min(ROWS_MAX), since, reply };
-        self.orders.try_send(order).map_err(|_| "the store is busy".to_string())?;
+        self.orders.try_send(Order::Query(wanted, reply)).map_err(|_| "the store is busy".to_string())?;
         answer.await.map_err(|_| "the store has stopped".to_string())?
     }
 
@@ -137,9 +155,9 @@ impl Writer {
         match order {
             Order::Put(_) if self.spool.len() >= SPOOL_MAX => self.counts.lost.inc(),
             Order::Put(record) => self.spool.push_back(record),
-            Order::Query { limit, since, reply } => {
+            Order::Query(wanted, reply) => {
                 while self.flush() {}
-                let answer = self.query(limit, since).map_err(|e| format!("the store cannot be read: {e}"));
+                let answer = self.query(wanted).map_err(|e| format!("the store cannot be read: {e}"));
                 // Whoever asked may have left.
                 let _ = reply.send(answer);
             }
@@ -173,10 +191,14 @@ impl Writer {
         outcome.is_ok() && !self.spool.is_empty()
     }
 
-    fn query(&self, limit: u32, since: Time) -> rusqlite::Result<Vec<CallRecord>> {
-        let sql = "SELECT record FROM calls WHERE arrived_us >= ?1 ORDER BY arrived_us DESC, call DESC LIMIT ?2";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map(params![since.as_micros() as i64, limit], |row| row.get::<_, String>(0))?;
+    fn query(&self, wanted: Wanted) -> rusqlite::Result<Vec<CallRecord>> {
+        let (which, key, limit) = match wanted {
+            Wanted::Since(since, limit) => ("arrived_us >= ?1", since.as_micros(), limit),
+            Wanted::Id(call) => ("call = ?1", call.0, ROWS_MAX),
+        };
+        let sql = format!("SELECT record FROM calls WHERE {which} ORDER BY arrived_us DESC, call DESC LIMIT ?2");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map(params![key as i64, limit], |row| row.get::<_, String>(0))?;
         let parse = |text: String| {
             serde_json::from_str(&text)
                 .map_err(|e| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, e.into()))
@@ -250,7 +272,7 @@ fn insert(transaction: &Transaction, record: &CallRecord) -> rusqlite::Result<()
 mod tests {
     use super::*;
     use busyhour_ledger::Ledger;
-    use busyhour_model::{CallId, Cause, Fact, LegId, Number, Party, What};
+    use busyhour_model::{Cause, Fact, LegId, Number, Party, What};
 
     fn counts() -> StoreCounts {
         let counter = |name: &str| IntCounter::new(name, "test").unwrap();
@@ -310,6 +332,8 @@ mod tests {
             writer.connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).unwrap()
         };
         assert_eq!((rows("calls"), rows("legs")), (2, 2));
+        assert_eq!(writer.query(Wanted::Id(CallId(1))).unwrap(), [record(1, 900), record(1, 100)], "the newest first");
+        assert_eq!(writer.query(Wanted::Id(CallId(2))).unwrap(), []);
     }
 
     #[test]
@@ -322,7 +346,7 @@ mod tests {
         writer.connection.pragma_update(None, "query_only", false).unwrap();
         writer.flush();
         assert_eq!((writer.counts.lost.get(), writer.counts.spooled.get()), (0, 0));
-        assert_eq!(writer.query(10, Time::ZERO).unwrap(), [record(1, 100)]);
+        assert_eq!(writer.query(Wanted::Since(Time::ZERO, 10)).unwrap(), [record(1, 100)]);
     }
 
     #[test]

@@ -129,7 +129,9 @@ impl Drop for Server {
 #[test]
 fn help_shows_every_command_with_examples() {
     let help = out(&busyhour(&["--help"]));
-    for word in ["serve", "check", "demo", "calls", "agents", "queues", "reload", "ctl", "Examples:", "Exit codes:"] {
+    for word in
+        ["serve", "check", "demo", "calls", "explain", "agents", "queues", "reload", "ctl", "Examples:", "Exit codes:"]
+    {
         assert!(help.contains(word), "{word} is missing in\n{help}");
     }
     assert_eq!(busyhour(&["no-such-command"]).status.code(), Some(2));
@@ -207,6 +209,19 @@ fn a_running_server_answers_people_and_machines_and_stops_cleanly() {
     let refused = server.ask(&["ctl", "not-ready", "9999"]);
     assert_eq!((refused.status.code(), err(&refused).contains("no agent has the number 9999")), (Some(1), true));
     assert_eq!(server.ask(&["ctl", "hangup", "c77"]).status.code(), Some(1));
+    let unknown = server.ask(&["explain", "c77"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(err(&unknown).contains("no call c77 is going on or recorded"), "{}", err(&unknown));
+    assert_eq!(server.http("GET", "/api/calls/77/explain").0, 404);
+    assert_eq!(server.http("GET", "/api/calls/x/explain").0, 400);
+    let why = out(&server.ask(&["ctl", "why", "1001", "--queue", "enquiry"]));
+    assert_eq!(why, "agent 1001 is not offered it:\n  the agent is signed out\n");
+    let why: serde_json::Value =
+        serde_json::from_str(&out(&server.ask(&["ctl", "why", "1001", "--queue", "enquiry", "--json"]))).unwrap();
+    assert_eq!(why["obstacles"][0]["state"], "signed_out");
+    assert_eq!(server.http("GET", "/api/explain/agent/1001?queue=nowhere").0, 404);
+    assert_eq!(server.http("GET", "/api/explain/agent/1001?call=c77").0, 409);
+    assert_eq!(server.http("GET", "/api/explain/agent/1001").0, 400);
     let (status, body) = server.http("POST", "/api/agents/9999/ready");
     let body: serde_json::Value = serde_json::from_str(&body).unwrap();
     assert_eq!((status, body["error"].as_str()), (404, Some("no agent has the number 9999")));

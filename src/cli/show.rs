@@ -1,11 +1,12 @@
 //! What a running server says, as tables or JSON.
 
 use crate::client::{ClientError, Server, escaped};
+use crate::explain::Explained;
 use crate::metrics::word;
 use crate::table::{self, moment, span};
 use busyhour_ledger::CallRecord;
 use busyhour_model::{Diagnostic, Time};
-use busyhour_switch::{AgentRow, CallRow, QueueRow, TrunkRow};
+use busyhour_switch::{AgentRow, CallRow, QueueRow, StandingRow, TrunkRow};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -51,6 +52,41 @@ pub(super) fn calls(server: &Server, limit: u32, since: Option<Duration>, json: 
     };
     let heads = ["CALL", "ARRIVED", "FROM", "TO", "QUEUE", "AGENT", "FROM-DIAL", "WAIT", "TALK", "LEGS", "CAUSE"];
     table::print(&heads, &records.iter().map(row).collect::<Vec<_>>(), "no calls");
+    Ok(())
+}
+
+pub(super) fn explain(server: &Server, call: &str, arrived: Option<&str>, language: &str, json: bool) -> Shown {
+    let arrived = arrived.map_or(String::new(), |text| format!("&arrived={}", escaped(text)));
+    let path = format!("/api/calls/{}/explain?language={language}{arrived}", escaped(call));
+    let Some(told) = fetch::<Explained>(server, &path, json)? else { return Ok(()) };
+    println!("{}, arrived {}{}", told.call, moment(told.arrived), if told.going_on { ", going on" } else { "" });
+    let mut clock = String::new();
+    for line in &told.story {
+        let now = time_of_day(line.at);
+        println!("{:>12}  {}", if now == clock { "" } else { &now }, line.says);
+        clock = now;
+    }
+    for other in &told.others {
+        println!("another {} arrived {}: `--arrived` chooses", told.call, moment(*other));
+    }
+    Ok(())
+}
+
+/// `09:32:31.250`
+fn time_of_day(at: Time) -> String {
+    let text = moment(at);
+    format!("{}.{:03}", text[11..].trim_end_matches('Z'), at.as_micros() / 1_000 % 1_000)
+}
+
+pub(super) fn standing(server: &Server, agent: &str, queue: Option<&str>, call: Option<&str>, json: bool) -> Shown {
+    let (key, what) = queue.map(|queue| ("queue", queue)).or(call.map(|call| ("call", call))).unwrap_or_default();
+    let path = format!("/api/explain/agent/{}?{key}={}", escaped(agent), escaped(what));
+    let Some(row) = fetch::<StandingRow>(server, &path, json)? else { return Ok(()) };
+    match row.may_take {
+        true => println!("agent {agent} may be offered it; idle agents who suit it better: {}", row.better),
+        false => println!("agent {agent} is not offered it:"),
+    }
+    row.says.iter().for_each(|says| println!("  {says}"));
     Ok(())
 }
 

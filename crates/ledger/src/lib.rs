@@ -1,12 +1,14 @@
 //! What happened: call records, counts per quarter of an hour and queue, agent times. All of it folded from facts.
 
 mod agent;
+mod explain;
 mod fold;
 mod ratio;
 mod record;
 mod slot;
 
 pub use agent::AgentTimes;
+pub use explain::{Language, Line, explain};
 pub use fold::{Imbalance, Ledger, OPEN_CALLS_MAX, Stay};
 pub use ratio::Ratio;
 pub use record::{CallRecord, LegRecord, NodeVisit, OfferRecord, QueueVisit, VisitEnd};

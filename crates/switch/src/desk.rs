@@ -72,6 +72,7 @@ impl Switch {
                 self.tell(call, Event::HangUp);
                 Ok(Reply::Done)
             }
+            Request::Standing { agent, towards } => self.standing(agent, towards),
             Request::Reload(setup) => {
                 self.configure(*setup);
                 Ok(Reply::Done)

@@ -77,6 +77,12 @@ impl Directory {
         &self.queues[id.0 as usize].0
     }
 
+    /// A skill the ACD was told of; its name was interned for that.
+    pub(crate) fn skill_name(&self, id: SkillId) -> &Name {
+        let found = self.skill_ids.iter().find(|(_, skill)| **skill == id);
+        found.expect("the ACD knows skills only from here").0
+    }
+
     pub(crate) fn agents(&self) -> impl Iterator<Item = (AgentId, &AgentSetup)> {
         self.agent_ids.values().filter_map(|&id| Some((id, self.agents[id.0 as usize].1.as_ref()?)))
     }

@@ -16,6 +16,7 @@ mod program;
 mod reload;
 mod request;
 mod setup;
+mod standing;
 mod switch;
 mod trunks;
 
@@ -23,4 +24,5 @@ pub use busyhour_sip::{Account, Counters, Flow, Limits, Transmit, Transport};
 pub use journal::Entry;
 pub use request::{AgentRow, CallRow, Denied, QueueRow, Reply, Request, TrunkRow};
 pub use setup::{AgentSetup, DialledFrom, NumberRoute, QueueSetup, Setup, StarCodes, TrunkSetup, level};
+pub use standing::{ObstacleRow, StandingRow, Towards};
 pub use switch::{Switch, Vitals};

@@ -1,6 +1,7 @@
 //! What people ask of the switch — agent desktop, supervisor, operator — and what they are told, at once.
 
 use crate::Setup;
+use crate::standing::{StandingRow, Towards};
 use busyhour_model::{AgentState, CallId, Name, Time};
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,13 @@ pub enum Request {
         /// Which.
         call: CallId,
     },
+    /// Why an agent is or is not offered a call now.
+    Standing {
+        /// Agent number.
+        agent: Name,
+        /// Towards what.
+        towards: Towards,
+    },
     /// Replace the configuration.
     Reload(Box<Setup>),
 }
@@ -55,6 +63,8 @@ pub enum Reply {
     Calls(Vec<CallRow>),
     /// Trunks, by name.
     Trunks(Vec<TrunkRow>),
+    /// An agent towards a call.
+    Standing(StandingRow),
 }
 
 /// Why not.
@@ -66,6 +76,12 @@ pub enum Denied {
     /// No such call in progress.
     #[error("no call {0} is in progress")]
     UnknownCall(CallId),
+    /// No such queue.
+    #[error("there is no queue {0}")]
+    UnknownQueue(Name),
+    /// The call waits for nobody.
+    #[error("call {0} neither waits in a queue nor is it being offered")]
+    NotWaiting(CallId),
     /// The agent's phone is not registered.
     #[error("the phone of agent {0} is not registered")]
     NoPhone(Name),
