@@ -10,6 +10,7 @@ mod acd;
 mod agent;
 mod ahead;
 mod alarm;
+mod bid;
 mod call;
 mod class;
 mod command;
