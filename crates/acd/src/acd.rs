@@ -2,8 +2,8 @@
 
 use crate::agent::Agent;
 use crate::alarm::Alarms;
-use crate::call::Calls;
-use crate::class::{Class, Front, Lane};
+use crate::call::{Call, Calls};
+use crate::class::{self, Class, Front, Lane};
 use crate::command::{Command, Decision, Denied};
 use crate::group::{Group, Idle, Profile};
 use crate::merit::{Merit, Own};
@@ -206,7 +206,7 @@ impl Acd {
     fn overdue(&self, class: Slot) -> Vec<Slot> {
         let lane = &self.lanes[class as usize];
         let Some(wait_max) = self.queue_ref(lane.queue).spec.wait_max else { return Vec::new() };
-        let due = |call: &crate::call::Call| call.since + wait_max <= self.now;
+        let due = |call: &Call| call.since + wait_max <= self.now;
         lane.line.iter(&self.calls.slab).take_while(|(_, call)| due(call)).map(|(slot, _)| slot).collect()
     }
 
@@ -218,6 +218,12 @@ impl Acd {
             let call = self.forget(slot, false);
             out.push(Decision::Overflow { call: call.id, reason });
         }
+    }
+
+    /// Points of a call, in line or not.
+    pub(crate) fn score(&self, call: &Call, now: Time) -> f64 {
+        let (base, rate) = (self.lanes[call.class as usize].base, self.fronts[call.class as usize].rate);
+        class::points(base, rate, now.as_micros(), call.since.as_micros())
     }
 
     /// A queue that is known to exist because a class or call names it.

@@ -23,6 +23,8 @@ pub(crate) struct Class {
 pub(crate) struct Lane {
     pub(crate) queue: QueueId,
     pub(crate) line: Line,
+    /// Head start in points.
+    pub(crate) base: f64,
     /// Its head, when there is one.
     pub(crate) head: CallId,
     /// Calls in the line, on personal lists and being offered.
@@ -65,7 +67,7 @@ impl ToGroup {
 pub(crate) struct Front {
     /// Microseconds; `u64::MAX` when nobody waits.
     pub(crate) since: u64,
-    /// Head start in points.
+    /// Head start in points; less than anybody's when nobody waits.
     pub(crate) base: f64,
     /// Points per microsecond waited.
     pub(crate) rate: f64,
@@ -75,12 +77,18 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    pub(crate) const EMPTY: Front = Front { since: u64::MAX, base: 0.0, rate: 0.0, head: NONE, waiting: 0 };
+    pub(crate) const EMPTY: Front = Front { since: u64::MAX, base: f64::MIN, rate: 0.0, head: NONE, waiting: 0 };
 
-    /// Points of a call that waits since `since`.
+    /// Points of a call of this class, somebody waiting, that waits since `since`.
     pub(crate) fn score(&self, now: u64, since: u64) -> f64 {
-        self.base + self.rate * (now - since) as f64
+        points(self.base, self.rate, now, since)
     }
+}
+
+/// Head start, and points for every microsecond waited. Signed: one step for the machine where unsigned takes five.
+#[inline]
+pub(crate) fn points(base: f64, rate: f64, now: u64, since: u64) -> f64 {
+    base + rate * now.wrapping_sub(since) as i64 as f64
 }
 
 /// A goal below this is taken for this: the ageing rate stays finite.

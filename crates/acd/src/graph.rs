@@ -111,8 +111,17 @@ impl Acd {
         let used = self.call_seq;
         let slot = self.classes.insert(Class { priority, extra, edges: Vec::new() });
         let head = CallId(0);
-        let lane =
-            Lane { queue, line: Line::EMPTY, head, calls: 0, idle_groups: 0, staffed_groups: 0, timed: false, used };
+        let lane = Lane {
+            queue,
+            line: Line::EMPTY,
+            base: 0.0,
+            head,
+            calls: 0,
+            idle_groups: 0,
+            staffed_groups: 0,
+            timed: false,
+            used,
+        };
         if self.fronts.len() <= slot as usize {
             self.fronts.push(Front::EMPTY);
             self.lanes.push(lane);
@@ -143,10 +152,10 @@ impl Acd {
             edges.extend(fit.map(|fit| ToGroup::new(group, fit)));
         }
         edges.sort_unstable_by_key(|e| (e.rank, e.group));
-        let ageing = class::ageing(spec, class.priority);
-        let front = &mut self.fronts[slot as usize];
-        (front.base, front.rate) = ageing;
-        let lane = &mut self.lanes[slot as usize];
+        let (base, rate) = class::ageing(spec, class.priority);
+        let (front, lane) = (&mut self.fronts[slot as usize], &mut self.lanes[slot as usize]);
+        (lane.base, front.rate) = (base, rate);
+        front.base = if front.head == NONE { Front::EMPTY.base } else { base };
         (lane.idle_groups, lane.staffed_groups, lane.timed) = (0, 0, timed);
         for edge in &edges {
             let group = &mut self.groups[edge.group];

@@ -67,6 +67,11 @@ impl Group {
         }
     }
 
+    /// How long calls of that class must have waited, and the points they gain.
+    pub(crate) fn terms(&self, class: Slot) -> (u64, f64) {
+        self.later.iter().find(|edge| edge.class == class).map_or((0, 0.0), |edge| (edge.min_age, edge.points))
+    }
+
     pub(crate) fn disconnect(&mut self, class: Slot) {
         self.at_once.retain(|&c| c != class);
         self.later.retain(|edge| edge.class != class);

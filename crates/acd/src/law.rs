@@ -3,7 +3,7 @@
 use crate::acd::Acd;
 use crate::agent::Agent;
 use crate::call::{Call, Line};
-use crate::class::{self, ToGroup};
+use crate::class::{self, Front, ToGroup};
 use crate::slab::{NONE, Slot};
 use busyhour_model::AgentState as State;
 
@@ -147,7 +147,10 @@ impl Acd {
         for (slot, class) in self.classes.iter() {
             let spec = &self.queue_ref(self.lanes[slot as usize].queue).spec;
             let front = &self.fronts[slot as usize];
-            law((front.base, front.rate) == class::ageing(spec, class.priority), || format!("ageing of class {slot}"))?;
+            let base = self.lanes[slot as usize].base;
+            law((base, front.rate) == class::ageing(spec, class.priority), || format!("ageing of class {slot}"))?;
+            let shown = if front.head == NONE { Front::EMPTY.base } else { base };
+            law(front.base == shown, || format!("head start of class {slot}"))?;
             let (mut edges, mut idle, mut staffed) = (0, 0, 0);
             for (group, members) in self.groups.iter() {
                 let fit = class::fit(spec, &class.extra, &members.profile);

@@ -83,7 +83,6 @@ impl Acd {
     /// could take, this call included.
     fn seek_agent(&self, slot: Slot, calls_waiting: u32) -> Option<(AgentId, Why)> {
         let call = &self.calls.slab[slot];
-        let front = &self.fronts[call.class as usize];
         let (rule, found) = match call.direct {
             Some(agent) => {
                 let free = self.agent_ref(agent).state == AgentState::Ready;
@@ -97,7 +96,7 @@ impl Acd {
         let why = Why {
             rule,
             waited: self.now.since(call.since),
-            score: front.score(self.now.as_micros(), call.since.as_micros()),
+            score: self.score(call, self.now),
             rank: found.rank,
             agents_idle: found.idle,
             calls_waiting,
@@ -195,13 +194,13 @@ impl Acd {
         let bids = self.bids(seeker.group, others);
         let (slot, rule, runner_up) = match (personal.head, bids.best.call) {
             (NONE, NONE) => return false,
-            (NONE, best) => (best, Rule::HighestScore, self.next_best(&bids)),
+            (NONE, best) => (best, Rule::HighestScore, self.next_best(seeker.group, &bids)),
             (head, _) => (head, Rule::DirectAgent, None),
         };
         let call = &self.calls.slab[slot];
         let score = match rule {
             Rule::HighestScore => bids.best.score,
-            _ => self.fronts[call.class as usize].score(self.now.as_micros(), call.since.as_micros()),
+            _ => self.score(call, self.now),
         };
         let why = Why {
             rule,
@@ -324,12 +323,12 @@ impl Acd {
         }
         front.head = lane.line.head;
         if front.head == NONE {
-            front.since = Front::EMPTY.since;
+            (front.since, front.base) = (Front::EMPTY.since, Front::EMPTY.base);
             return;
         }
         let head = &self.calls.slab[front.head];
         lane.head = head.id;
-        front.since = head.since.as_micros();
+        (front.since, front.base) = (head.since.as_micros(), lane.base);
         if self.lanes[class as usize].timed {
             self.arm(class);
         }

@@ -39,10 +39,7 @@ impl Acd {
 
     /// Calls of that class which beat this call now.
     fn ahead_in(&self, class: Slot, call: &Call, now: Time) -> u32 {
-        let key = |call: &Call| {
-            let score = self.fronts[call.class as usize].score(now.as_micros(), call.since.as_micros());
-            (-score, call.since, call.seq)
-        };
+        let key = |call: &Call| (-self.score(call, now), call.since, call.seq);
         let own = key(call);
         self.lanes[class as usize].line.iter(&self.calls.slab).take_while(|(_, other)| key(other) < own).count() as u32
     }
