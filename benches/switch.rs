@@ -241,7 +241,8 @@ fn main() {
     let agents = 1000;
     let mut scenario = Scenario::calm(1, agents);
     let setup = &mut scenario.setup;
-    (setup.media_ports, setup.calls_max, setup.silence_timeout) = ((10_000, 59_998), 10_000, Duration::ZERO);
+    (setup.media_ports, setup.calls_max) = ((10_000, 59_998), 10_000);
+    (setup.silence_timeout, setup.agent_silence_timeout) = (Duration::ZERO, Duration::ZERO);
     setup.trunks[0].channels = 10_000;
     for queue in &mut setup.queues {
         (queue.waiting_max, queue.wait_max, queue.wrap_up) = (None, None, Duration::ZERO);

@@ -125,6 +125,19 @@ enum Ctl {
         #[command(flatten)]
         ask: AskArgs,
     },
+    /// Send a caller who talks to a queue, where the first wait counts, or to a dialplan node
+    Transfer {
+        /// Call, like c42
+        call: String,
+        /// Into this queue
+        #[arg(long, conflicts_with = "node", required_unless_present = "node")]
+        queue: Option<String>,
+        /// To this node of the call's dialplan
+        #[arg(long)]
+        node: Option<String>,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
     /// Calls going on
     Calls(AskArgs),
     /// Trunks and their channels
@@ -194,6 +207,9 @@ fn steer(ctl: &Ctl) -> Result<(), String> {
             show::standing(&ask.server(), agent, queue.as_deref(), call.as_deref(), ask.json)
         }
         Ctl::Hangup { call, ask } => show::hang_up(&ask.server(), call, ask.json),
+        Ctl::Transfer { call, queue, node, ask } => {
+            show::transfer(&ask.server(), call, queue.as_deref(), node.as_deref(), ask.json)
+        }
         Ctl::Calls(ask) => show::active(&ask.server(), ask.json),
         Ctl::Trunks(ask) => show::trunks(&ask.server(), ask.json),
         Ctl::Status(ask) => show::status(&ask.server(), ask.json),

@@ -9,7 +9,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use busyhour_ledger::{CallRecord, Counts, Language};
 use busyhour_model::{CallId, Name, Time};
-use busyhour_switch::{Denied, QueueRow, Reply, Request, Towards};
+use busyhour_switch::{Denied, Destination, QueueRow, Reply, Request, Towards};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::net::TcpListener;
@@ -52,6 +52,7 @@ fn router(desk: Desk) -> Router {
         .route("/api/calls/{id}/hangup", post(hang_up))
         .route("/api/calls/{id}/explain", get(explain))
         .route("/api/explain/agent/{agent}", get(standing))
+        .route("/api/calls/{id}/transfer", post(transfer))
         .route("/api/agents", get(async |State(desk)| rows(desk, Request::Agents).await))
         .route("/api/agents/{agent}/ready", post(agent_ready))
         .route("/api/agents/{agent}/not-ready", post(agent_not_ready))
@@ -100,6 +101,8 @@ impl From<Denied> for Fault {
             Denied::UnknownCall(_) => (StatusCode::NOT_FOUND, "`busyhour ctl calls` lists those going on"),
             Denied::UnknownQueue(_) => (StatusCode::NOT_FOUND, "`busyhour queues` lists them all"),
             Denied::NotWaiting(_) => (StatusCode::CONFLICT, "`busyhour explain CALL` tells what became of it"),
+            Denied::NotTalking(_) => (StatusCode::CONFLICT, "`busyhour ctl calls` shows what each is doing"),
+            Denied::UnknownNode { .. } => (StatusCode::NOT_FOUND, "see the dialplan; `busyhour calls` shows the nodes"),
             Denied::NoPhone(_) => (StatusCode::CONFLICT, "register the phone first"),
             Denied::WrongState { .. } => (StatusCode::CONFLICT, "`busyhour agents` shows what each is doing"),
         };
@@ -243,6 +246,29 @@ async fn standing(
         }
     };
     rows(desk, Request::Standing { agent, towards }).await
+}
+
+/// `?queue=complaint` or `?node=main`
+#[derive(Deserialize)]
+struct TransferQuery {
+    queue: Option<Name>,
+    node: Option<Name>,
+}
+
+async fn transfer(
+    State(desk): State<Desk>,
+    Path(id): Path<String>,
+    Query(query): Query<TransferQuery>,
+) -> Result<Json<serde_json::Value>, Fault> {
+    let to = match (query.queue, query.node) {
+        (Some(queue), None) => Destination::Queue(queue),
+        (None, Some(node)) => Destination::Node(node),
+        _ => {
+            let help = "say ?queue=NAME, or ?node=NAME for a node of the call's dialplan";
+            return Err(Fault::new(StatusCode::BAD_REQUEST, "a caller is sent to one place", help));
+        }
+    };
+    done(desk, Request::Transfer { call: call_id(&id)?, to }).await
 }
 
 async fn agent_ready(State(desk): State<Desk>, Path(agent): Path<Name>) -> Result<Json<serde_json::Value>, Fault> {

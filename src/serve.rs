@@ -72,7 +72,8 @@ pub fn start(site: Site, options: Options) -> Result<Running, StartError> {
     site.setup.locals = bound.locals();
     let sip = bound.locals();
     let (told, events) = mpsc::unbounded_channel();
-    let media = MediaConfig { silence_timeout: site.setup.silence_timeout, seed };
+    let Setup { silence_timeout, agent_silence_timeout, .. } = site.setup;
+    let media = MediaConfig { silence_timeout, agent_silence_timeout, seed };
     // After the control loop has ended nobody listens to the media threads any more.
     let listener = move |event| drop(told.send(event));
     let plane = Plane::start(site.shell.media_threads, &Arc::new(library), &media, move || clock.now(), listener);

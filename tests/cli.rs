@@ -222,6 +222,10 @@ fn a_running_server_answers_people_and_machines_and_stops_cleanly() {
     assert_eq!(server.http("GET", "/api/explain/agent/1001?queue=nowhere").0, 404);
     assert_eq!(server.http("GET", "/api/explain/agent/1001?call=c77").0, 409);
     assert_eq!(server.http("GET", "/api/explain/agent/1001").0, 400);
+    let refused = server.ask(&["ctl", "transfer", "c77", "--queue", "general"]);
+    assert!(err(&refused).contains("no call c77 is in progress"), "{}", err(&refused));
+    assert_eq!(server.ask(&["ctl", "transfer", "c77"]).status.code(), Some(2), "to one place");
+    assert_eq!(server.http("POST", "/api/calls/c77/transfer").0, 400);
     let (status, body) = server.http("POST", "/api/agents/9999/ready");
     let body: serde_json::Value = serde_json::from_str(&body).unwrap();
     assert_eq!((status, body["error"].as_str()), (404, Some("no agent has the number 9999")));

@@ -28,6 +28,7 @@ pub(super) struct Server {
     pub(super) media_address: Read<IpAddr>,
     pub(super) media_ports: Read<(u16, u16)>,
     pub(super) silence_timeout: Duration,
+    pub(super) agent_silence_timeout: Duration,
     pub(super) ring_timeout: Duration,
     pub(super) call_max: Duration,
     pub(super) calls_max: Read<usize>,
@@ -58,7 +59,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
     let sha256 = section.or(sheet, "sha256", flag, false);
     section.finish(sheet);
 
-    let (media_address, media_ports, media_threads, silence_timeout) = media(root, sheet);
+    let media = media(root, sheet);
 
     let mut section = root.section(sheet, "http");
     let default = Read { value: SocketAddr::from((Ipv4Addr::LOCALHOST, 9595)), at: section.at() };
@@ -74,7 +75,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         http: http_on.then_some(http.value),
         data,
         prompts,
-        media_threads,
+        media_threads: media.threads,
         log,
         drain,
     };
@@ -87,9 +88,10 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         tcp,
         sha256,
         http,
-        media_address,
-        media_ports,
-        silence_timeout,
+        media_address: media.address,
+        media_ports: media.ports,
+        silence_timeout: media.silence_timeout,
+        agent_silence_timeout: media.agent_silence_timeout,
         ring_timeout,
         call_max,
         calls_max,
@@ -97,15 +99,24 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
     }
 }
 
-fn media(root: &mut Section, sheet: &mut Sheet) -> (Read<IpAddr>, Read<(u16, u16)>, usize, Duration) {
+struct Media {
+    address: Read<IpAddr>,
+    ports: Read<(u16, u16)>,
+    threads: usize,
+    silence_timeout: Duration,
+    agent_silence_timeout: Duration,
+}
+
+fn media(root: &mut Section, sheet: &mut Sheet) -> Media {
     let mut section = root.section(sheet, "media");
     let at = section.at();
     let address = section.read(sheet, "address", parsed).unwrap_or(Read { value: Ipv4Addr::LOCALHOST.into(), at });
     let ports = section.read(sheet, "ports", ports).unwrap_or(Read { value: (20_000, 31_998), at });
     let threads = section.or(sheet, "threads", threads, 1);
-    let silence = section.or(sheet, "silence_timeout", duration, Duration::from_secs(60));
+    let silence_timeout = section.or(sheet, "silence_timeout", duration, Duration::from_secs(60));
+    let agent_silence_timeout = section.or(sheet, "agent_silence_timeout", duration, Duration::from_secs(10));
     section.finish(sheet);
-    (address, ports, threads, silence)
+    Media { address, ports, threads, silence_timeout, agent_silence_timeout }
 }
 
 fn codes(root: &mut Section, sheet: &mut Sheet) -> Vec<Read<String>> {
@@ -142,6 +153,7 @@ impl Server {
             codes: StarCodes { ready: code(0), not_ready: code(1), sign_out: code(2) },
             ring_timeout: self.ring_timeout,
             silence_timeout: self.silence_timeout,
+            agent_silence_timeout: self.agent_silence_timeout,
             call_max: self.call_max,
             calls_max: self.calls_max.value,
             limits: Limits { legs, sha256: self.sha256, ..Limits::default() },

@@ -25,4 +25,4 @@ pub use plan::{Dialplan, NODES_MAX};
 pub use script::TestOutcome;
 pub use session::{CHAIN_MAX, ENTERED_MAX, Session};
 pub use source::DIAGNOSTICS_MAX;
-pub use step::{AgentAvailability, Caller, DialTarget, Input, Names, Step};
+pub use step::{AgentAvailability, Caller, DialTarget, Input, Names, Step, Wish};

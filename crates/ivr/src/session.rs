@@ -25,7 +25,7 @@ pub const ENTERED_MAX: u32 = 10_000;
 pub struct Session {
     pub(crate) caller: Caller,
     pub(crate) node: NodeId,
-    name: Name,
+    pub(crate) name: Name,
     pub(crate) language: Name,
     pub(crate) values: BTreeMap<Name, Value>,
     /// Keys nobody has asked for yet.
@@ -68,6 +68,24 @@ impl Session {
             entered: 0,
             steps: VecDeque::new(),
         }
+    }
+
+    /// The same caller, language and variables on another plan, which the session has not begun.
+    pub fn moved(&self, plan: &Dialplan) -> Session {
+        let mut moved = Session::new(Time::ZERO, plan, self.caller.clone());
+        moved.language.clone_from(&self.language);
+        moved.values.extend(self.values.clone());
+        (moved.answered, moved.entered) = (self.answered, self.entered);
+        moved
+    }
+
+    /// Goes on at the node of this name, whatever it was doing; false: there is none.
+    pub fn jump(&mut self, now: Time, plan: &Dialplan, node: &str) -> bool {
+        let Some(id) = plan.nodes.iter().position(|n| *n.name == *node) else { return false };
+        self.steps.clear();
+        self.typed.clear();
+        self.go(now, plan, Some(NodeId(id as u16)));
+        true
     }
 
     /// Something happened.

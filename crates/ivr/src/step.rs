@@ -111,6 +111,15 @@ pub enum Step {
     },
 }
 
+/// What a call asks of a queue beside an agent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wish {
+    /// Skills required in addition, by name, with least level.
+    pub skills: Vec<(Name, u8)>,
+    /// Added head start, points.
+    pub priority: i32,
+}
+
 /// Whom a dialplan rings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DialTarget {

@@ -1,10 +1,10 @@
 //! The in-queue programme: music, place and wait, comfort, keys to leave; the place is kept all the while.
 
 use crate::phrase;
-use crate::plan::{Announce, Node, NodeId, Queue, Verb};
+use crate::plan::{Announce, Dialplan, Node, NodeId, Queue, Verb};
 use crate::say;
 use crate::session::{Session, Stage};
-use crate::step::{AgentAvailability, Step};
+use crate::step::{AgentAvailability, Step, Wish};
 use busyhour_model::{DequeueReason, Name, Sound, Time};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -35,17 +35,39 @@ impl Session {
             },
         };
         self.answer();
-        self.typed.clear();
+        let Wish { skills, priority } = self.wish(queue);
+        let (queue_name, wait_busy) = (queue.queue.clone(), queue.wait_busy);
+        self.steps.push_back(Step::Enqueue { queue: queue_name, skills, priority, agent, wait_busy });
+        self.wait(now, queue);
+        None
+    }
+
+    /// Waits in a queue somebody else put the call into, with the programme of the plan's node for it: the node the
+    /// caller is at if it is one, else the plan's first. No `Step::Enqueue` follows. `None`: the plan has no such node.
+    pub fn rejoin(&mut self, now: Time, plan: &Dialplan, queue: &str) -> Option<Wish> {
+        let fits = |id: NodeId| match plan.node(id) {
+            Some(Node { name, verb: Verb::Queue(node) }) if *node.queue == *queue => Some((id, name, node)),
+            _ => None,
+        };
+        let all = (0..plan.nodes.len()).map(|id| NodeId(id as u16));
+        let (id, name, node) = std::iter::once(self.node).chain(all).find_map(fits)?;
+        (self.node, self.name) = (id, name.clone());
+        self.steps.clear();
+        self.steps.push_back(Step::Entered(name.clone()));
+        self.wait(now, node);
+        Some(self.wish(node))
+    }
+
+    /// What calls of this node ask of the queue.
+    fn wish(&self, queue: &Queue) -> Wish {
         let skills = queue.skills.iter().filter_map(|(name, level)| Some((self.text(name)?.into(), *level)));
         let extra: i32 = self.variable("priority").and_then(|text| text.parse().ok()).unwrap_or(0);
-        let step = Step::Enqueue {
-            queue: queue.queue.clone(),
-            skills: skills.collect(),
-            priority: queue.priority.saturating_add(extra),
-            agent,
-            wait_busy: queue.wait_busy,
-        };
-        self.steps.push_back(step);
+        Wish { skills: skills.collect(), priority: queue.priority.saturating_add(extra) }
+    }
+
+    /// The programme begins: greeting, then music.
+    fn wait(&mut self, now: Time, queue: &Queue) {
+        self.typed.clear();
         let greeting = self.sounds(&queue.greeting);
         self.stage = Stage::Waiting(Programme {
             music: self.sounds(&queue.music),
@@ -54,12 +76,7 @@ impl Session {
             speaking: false,
             asked: false,
         });
-        if greeting.is_empty() {
-            self.resume_waiting(now)
-        } else {
-            self.speak_sounds(greeting)
-        }
-        None
+        if greeting.is_empty() { self.resume_waiting(now) } else { self.speak_sounds(greeting) }
     }
 
     /// Back to the music: after an announcement, and when an agent who was rung did not take the call.

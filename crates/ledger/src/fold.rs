@@ -246,6 +246,11 @@ impl Open {
             What::Connected { party, queue, .. } => self.connected(at, party, queue.as_ref(), slots, agents),
             What::Held { leg, on, .. } => self.held(at, *leg, *on),
             What::Disconnected { .. } => self.end_spell(at, slots),
+            What::Transferred { .. } => {
+                if let Some(slot) = self.answered_slot() {
+                    slots.at(&slot).transferred += 1;
+                }
+            }
             what => self.queue_fact(at, what, slots),
         }
     }
@@ -304,7 +309,9 @@ impl Open {
             former.out = None;
             return;
         }
-        slots.at(&Slot::of(at, &visit.queue)).offered += 1;
+        let counts = slots.at(&Slot::of(at, &visit.queue));
+        counts.offered += 1;
+        counts.returned += u64::from(visit.entrance != Entrance::First);
         self.stays.push(Stay::Began(visit.queue.clone()));
         self.record.dropped += push(&mut self.record.visits, visit, |v| v.end.is_some_and(|e| e != VisitEnd::Answered));
     }
@@ -657,6 +664,31 @@ mod tests {
         let stays: Vec<_> = record.visits.iter().map(|v| (&*v.queue, v.wait_ms(), v.end)).collect();
         assert_eq!(stays, [("credit", 35_000, Some(VisitEnd::Left)), ("other", 5_000, Some(VisitEnd::Left))]);
         assert_eq!((tape.counts().offered, tape.counts().left), (1, 1));
+    }
+
+    #[test]
+    fn a_caller_sent_on_is_transferred_there_and_offered_here_and_never_abandoned() {
+        let mut tape = Tape::new();
+        tape.say(10.0, enqueued()).say(12.0, offered("1")).say(15.0, offer_ended("1", OfferOutcome::Answered));
+        tape.say(15.0, What::Connected { call: CALL, party: agent("1"), queue: Some("credit".into()) })
+            .say(40.0, What::Transferred { call: CALL, party: agent("1"), to: "other".into() })
+            .say(40.0, What::Disconnected { call: CALL, party: agent("1") })
+            .say(40.0, entered("other", 9 * 3600 + 10, Entrance::Transferred))
+            .say(50.0, offered("2"))
+            .say(52.0, offer_ended("2", OfferOutcome::Answered))
+            .say(60.0, ended(Cause::CallerHungUp));
+        let record = tape.record.clone().unwrap();
+        assert_eq!(record.visits[1].since, Time::from_secs(9 * 3600 + 10), "the place it brought");
+        assert_eq!(
+            (record.customer_wait_ms, record.queue_wait_ms),
+            (Some(15_000), Some(5_000)),
+            "until the first answer"
+        );
+        let counts = tape.counts();
+        assert_eq!((counts.offered, counts.answered, counts.transferred, counts.returned), (1, 1, 1, 0));
+        assert_eq!(counts.transfer_rate().to_string(), "100.00");
+        let other = tape.ledger.counts("other", Time::ZERO, Time::from_secs(u64::MAX / 2_000_000));
+        assert_eq!((other.offered, other.answered, other.abandoned(), other.returned), (1, 1, 0, 1));
     }
 
     #[test]

@@ -80,6 +80,10 @@ pub struct Counts {
     pub refused: u64,
     /// Answered calls that were on hold at least once.
     pub held: u64,
+    /// Answered calls whose callers were sent on.
+    pub transferred: u64,
+    /// Of the offered, those that came from an agent: sent on, or the agent's phone was lost.
+    pub returned: u64,
     /// Wait of answered calls.
     pub wait: Total,
     /// Wait of all that ended.
@@ -126,6 +130,11 @@ impl Counts {
         Ratio { part: self.abandoned(), whole: self.offered }
     }
 
+    /// 转接率: sent on of answered.
+    pub fn transfer_rate(&self) -> Ratio {
+        Ratio { part: self.transferred, whole: self.answered }
+    }
+
     pub(crate) fn end(&mut self, end: VisitEnd, wait_ms: u64) {
         match end {
             VisitEnd::Answered => {
@@ -167,7 +176,7 @@ impl Counts {
         self.wrap_up.merge(other.wrap_up);
     }
 
-    fn plain_mut(&mut self) -> [&mut u64; 11] {
+    fn plain_mut(&mut self) -> [&mut u64; 13] {
         [
             &mut self.offered,
             &mut self.answered,
@@ -180,6 +189,8 @@ impl Counts {
             &mut self.left,
             &mut self.refused,
             &mut self.held,
+            &mut self.transferred,
+            &mut self.returned,
         ]
     }
 }

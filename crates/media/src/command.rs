@@ -82,7 +82,7 @@ pub enum Event {
         /// Which play.
         play: PlayId,
     },
-    /// No RTP came for the configured time on a leg that should receive; once until it comes again.
+    /// No RTP or RTCP came for the configured time on a leg that should receive; once until it comes again.
     Silent {
         /// The leg.
         leg: LegId,

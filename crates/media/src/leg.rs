@@ -190,7 +190,7 @@ impl Leg {
         self.stats.packets_out += pushed as u64;
     }
 
-    /// Takes an RTCP packet; only measures are drawn from it, never a hang-up.
+    /// Takes an RTCP packet: a sign of life of a phone that sends no sound, and measures; never a hang-up.
     pub(crate) fn hear_rtcp(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) {
         let Some(line) = &mut self.line else { return };
         let announced = from == line.audio.remote_rtcp;
@@ -200,6 +200,7 @@ impl Leg {
             self.stats.refused_in += 1;
             return;
         };
+        line.heard_at = now;
         line.rtcp_source = Some(from).filter(|_| !announced && line.latch.moved());
         if let Some((ssrc, ntp)) = heard.sr {
             self.incoming.note_sr(now, ssrc, ntp);

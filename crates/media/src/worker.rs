@@ -17,10 +17,21 @@ pub const LEGS_MAX: usize = 32_768;
 /// What a worker is told at its start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
-    /// `Event::Silent` after so long without RTP; zero: never.
+    /// `Event::Silent` after so long without RTP or RTCP; zero: never.
     pub silence_timeout: Duration,
+    /// The same for agents' legs: who waits for an agent should not wait long for a dead phone.
+    pub agent_silence_timeout: Duration,
     /// Of SSRCs and first sequence numbers and timestamps; unpredictable in production (RFC 3550 section 8).
     pub seed: u64,
+}
+
+impl Config {
+    fn silence(&self, side: Side) -> Duration {
+        match side {
+            Side::Trunk => self.silence_timeout,
+            Side::Agent => self.agent_silence_timeout,
+        }
+    }
 }
 
 /// What went wrong without anybody to tell.
@@ -134,7 +145,8 @@ impl Worker {
             deadlines.pop_first();
             if let Some(leg) = legs.get_mut(&id) {
                 leg.armed = None;
-                leg.handle_timeout(now, config.silence_timeout, &self.library, outbox, |event| events.push_back(event));
+                let silence = config.silence(leg.side);
+                leg.handle_timeout(now, silence, &self.library, outbox, |event| events.push_back(event));
             }
             self.arm(id);
         }
@@ -268,7 +280,7 @@ impl Worker {
     fn arm(&mut self, id: LegId) {
         let Snapshot { legs, deadlines, config, .. } = &mut self.state;
         let Some(leg) = legs.get_mut(&id) else { return };
-        let due = leg.due(config.silence_timeout);
+        let due = leg.due(config.silence(leg.side));
         if leg.armed != due {
             if let Some(at) = leg.armed {
                 deadlines.remove(&(at, id));

@@ -175,6 +175,15 @@ pub enum What {
         /// The caller's partner.
         party: Party,
     },
+    /// A caller who talked was sent on, by the partner or a supervisor.
+    Transferred {
+        /// The call.
+        call: CallId,
+        /// Whom the caller talked to.
+        party: Party,
+        /// Queue or dialplan node.
+        to: Name,
+    },
     /// The call is over; all its legs are down.
     Ended {
         /// The call.
@@ -266,6 +275,10 @@ pub enum Entrance {
     First,
     /// Back from the dialplan, to the place it had.
     Returned,
+    /// Sent by an agent, with the time of the queue it came from.
+    Transferred,
+    /// The agent's phone was lost in mid-call: back to the head.
+    PhoneLost,
 }
 
 /// Why a call left its queue without an agent.
@@ -453,6 +466,7 @@ impl What {
             | What::Connected { call, .. }
             | What::Held { call, .. }
             | What::Disconnected { call, .. }
+            | What::Transferred { call, .. }
             | What::Ended { call, .. } => Some(*call),
             What::Fault { call, .. } => *call,
             What::AgentEntered { .. }

@@ -1,9 +1,9 @@
 //! The laws a finished world must have kept; those of every moment are the switch's own `check`.
 
 use crate::world::World;
-use busyhour_model::{CallId, Candidate, Entrance, Fact, Name, Rule, What};
+use busyhour_model::{AgentState, CallId, Candidate, Entrance, Fact, Name, Party, Rule, What};
 use busyhour_switch::{Flow, Transport};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 /// A UDP flow.
@@ -25,6 +25,7 @@ impl World {
         );
         self.check_facts();
         self.check_records();
+        self.check_lost_phones();
     }
 
     /// Facts of a call start with `Arrived` and end with its only `Ended`; legs that open also end.
@@ -44,6 +45,28 @@ impl World {
             check_offers(call, &facts);
             check_places(call, &facts);
             check_legs(call, &facts);
+        }
+    }
+
+    /// Who was given an agent whose phone vanishes waits again, at once.
+    fn check_lost_phones(&self) {
+        let (mut given, mut again) = (BTreeMap::new(), BTreeSet::new());
+        for Fact { at, what } in &self.facts {
+            match what {
+                What::Connected { call, party: Party::Agent(agent), queue: Some(_) } => {
+                    given.insert(agent, *call);
+                }
+                What::Enqueued { call, entrance: Entrance::PhoneLost, .. } => {
+                    again.insert((*at, *call));
+                }
+                What::AgentEntered { state: AgentState::Talking | AgentState::WrapUp, .. } => {}
+                What::AgentEntered { agent, reason, .. } => {
+                    let lost = given.remove(agent).filter(|_| reason.as_deref() == Some("phone_lost"));
+                    let waits = lost.is_none_or(|call| again.contains(&(*at, call)));
+                    assert!(waits, "{lost:?} lost the phone of {agent} at {at:?} and does not wait");
+                }
+                _ => {}
+            }
         }
     }
 
@@ -102,10 +125,11 @@ fn check_places(call: CallId, facts: &[&Fact]) {
         let former = places.insert(queue, (*since, *priority));
         match entrance {
             Entrance::First => assert_eq!(*since, fact.at, "{call}: a new place begins now"),
-            Entrance::Returned => {
+            Entrance::Returned | Entrance::PhoneLost => {
                 let kept = former.is_some_and(|(at, points)| at == *since && points <= *priority);
                 assert!(kept, "{call} came back to another place than {former:?}: {facts:#?}");
             }
+            Entrance::Transferred => assert!(*since <= fact.at, "{call}: sent on with a time to come"),
         }
     }
 }

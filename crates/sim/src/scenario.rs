@@ -4,8 +4,8 @@ use crate::network::Faults;
 use crate::peer::{AGENT_HZ, Action, Answering, CALLER_HZ, CallerSetup, Ending, PhoneSetup};
 use crate::town;
 use busyhour_media::Library;
-use busyhour_model::{Codec, Seed};
-use busyhour_switch::{Request, Setup};
+use busyhour_model::{CallId, Codec, Seed};
+use busyhour_switch::{Destination, Request, Setup};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,7 +101,7 @@ impl Scenario {
             }
             scenario.deeds.push((at, Deed::Call(Box::new(caller))));
         }
-        for _ in 0..random.below(6) {
+        for _ in 0..random.below(8) {
             let deed = scenario.meddling(&mut random);
             scenario.deeds.push((random.between(SECOND, STORM), deed));
         }
@@ -149,7 +149,7 @@ impl Scenario {
     fn meddling(&self, random: &mut Seed) -> Deed {
         let agent = random.choose(&self.setup.agents).expect("a scenario has agents").number.clone();
         let number = agent.to_string();
-        match random.below(9) {
+        match random.below(11) {
             0 => Deed::Ask(Box::new(Request::Ready { agent })),
             1 => Deed::Ask(Box::new(Request::NotReady { agent, reason: "break".into() })),
             2 => Deed::Ask(Box::new(Request::SignOut { agent })),
@@ -160,6 +160,7 @@ impl Scenario {
             }
             6 => Deed::Unregister { number },
             7 => Deed::Register { number },
+            8 | 9 => Deed::Ask(Box::new(transfer(random))),
             _ => Deed::Restore,
         }
     }
@@ -228,6 +229,14 @@ pub fn to_an_agent(by_info: bool) -> Vec<Action> {
         Action::Wait(SECOND / 2),
         press('1'),
     ]
+}
+
+/// One of the first callers, if talking then, goes on elsewhere.
+fn transfer(random: &mut Seed) -> Request {
+    let queue = |name: &str| Destination::Queue(name.into());
+    let places = [queue("enquiry"), queue("complaint"), queue("nowhere"), Destination::Node("main".into())];
+    let to = random.choose(&places).expect("four places").clone();
+    Request::Transfer { call: CallId(1 + random.below(5)), to }
 }
 
 /// To an agent; out of the queue by `*` after so long, and from the menu back into it.

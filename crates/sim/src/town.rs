@@ -63,6 +63,7 @@ pub(crate) fn setup(agents: usize) -> Setup {
         codes: StarCodes::default(),
         ring_timeout: Duration::from_secs(12),
         silence_timeout: Duration::from_secs(8),
+        agent_silence_timeout: Duration::from_secs(5),
         call_max: Duration::from_secs(600),
         calls_max: 50,
         limits: Limits::default(),

@@ -8,7 +8,7 @@ use busyhour_acd::Command;
 use busyhour_ledger::{CallRecord, Ledger};
 use busyhour_media as media;
 use busyhour_model::{Fact, LegId, Name, QueueId, Rule, Seed, Time, What};
-use busyhour_switch::{Entry, Switch};
+use busyhour_switch::{Entry, Setup, Switch};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -64,9 +64,9 @@ impl World {
         let now = Time::from_secs(1_790_000_000);
         let mut seed = Seed(scenario.seed);
         let sip = scenario.setup.locals[0].1;
-        let silence_timeout = scenario.setup.silence_timeout;
+        let Setup { silence_timeout, agent_silence_timeout, .. } = scenario.setup;
         let library = scenario.library.clone();
-        let worker_config = media::Config { silence_timeout, seed: seed.draw() };
+        let worker_config = media::Config { silence_timeout, agent_silence_timeout, seed: seed.draw() };
         let mut world = World {
             now,
             switch: Switch::new(now, scenario.setup, seed.draw()),

@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use busyhour_model::{AgentState, Cause, Codec, DequeueReason, Entrance, OfferOutcome, What};
+use busyhour_model::{AgentState, CallId, Cause, Codec, DequeueReason, Entrance, OfferOutcome, What};
 use busyhour_sim::peer::{Action, Answering, Ending};
 use busyhour_sim::{Deed, Scenario, World, to_an_agent};
-use busyhour_switch::{Reply, Request};
+use busyhour_switch::{Denied, Destination, Reply, Request};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -296,12 +296,111 @@ fn a_reload_in_mid_call_disturbs_nobody() {
     assert!(world.outcomes().iter().all(|o| o.heard_partner() && o.status == 200));
 }
 
+/// All may take enquiries; nobody waits too long.
+fn enquiries(seed: u64, agents: usize) -> Scenario {
+    let mut scenario = Scenario::calm(seed, agents);
+    for queue in &mut scenario.setup.queues {
+        queue.wait_max = None;
+    }
+    scenario.setup.agents.iter_mut().for_each(|agent| agent.skills = vec![("enquiry".into(), 1)]);
+    scenario
+}
+
 #[test]
-fn a_phone_that_vanishes_in_mid_call_does_not_keep_the_caller() {
-    let mut scenario = Scenario::calm(16, 1);
-    scenario.phones[0].ending = Ending::Vanish(2 * SECOND);
+fn when_an_agents_phone_vanishes_in_mid_call_the_caller_is_the_next_to_be_served() {
+    let mut scenario = enquiries(16, 2);
+    scenario.phones[0].ending = Ending::Vanish(4 * SECOND);
+    // Both agents talk, the third caller waits, then the first agent's phone vanishes.
+    let mut short = to_an_agent(false);
+    short.extend([Action::AwaitTone(60 * SECOND), Action::Wait(12 * SECOND), Action::HangUp]);
+    let mut lost = to_an_agent(false);
+    lost.extend([Action::AwaitTone(60 * SECOND), Action::Wait(40 * SECOND), Action::HangUp]);
+    let world = ended(with_callers(scenario, vec![lost, short, conversation()]));
+    let again = world.facts.iter().find(|f| matches!(f.what, What::Enqueued { entrance: Entrance::PhoneLost, .. }));
+    let again = again.expect("the caller waits again");
+    let dead = world.facts.iter().find(|f| matches!(f.what, What::Connected { .. })).unwrap().at + 4 * SECOND;
+    assert!(again.at.since(dead) <= 10 * SECOND, "noticed within ten seconds: {:?}", again.at.since(dead));
+    let served: Vec<_> = world.facts.iter().filter(|f| matches!(f.what, What::Connected { .. })).collect();
+    let order: Vec<u64> = served.iter().map(|f| f.what.call().unwrap().0).collect();
+    assert_eq!((order.len(), order[2]), (4, again.what.call().unwrap().0), "before who waited already: {order:?}");
+    let away = |w: &What| matches!(w, What::AgentEntered { state: AgentState::NotReady, reason: Some(r), .. } if &**r == "phone_lost");
+    assert_eq!(count(&world, away), 1, "nobody else is given to a dead phone");
+}
+
+#[test]
+fn a_caller_sent_to_another_queue_goes_before_those_who_came_later() {
+    let mut scenario = enquiries(21, 2);
+    scenario.setup.agents[1].skills = vec![("complaint".into(), 1)];
+    let to_complaints = |wait| {
+        let mut script = to_an_agent(false);
+        script.pop();
+        script.extend([Action::Press('2'), Action::AwaitTone(90 * SECOND), Action::Wait(wait), Action::HangUp]);
+        script
+    };
+    let mut enquirer = to_an_agent(false);
+    enquirer.extend([Action::AwaitTone(60 * SECOND), Action::Wait(30 * SECOND), Action::HangUp]);
+    let scripts = vec![enquirer, to_complaints(20 * SECOND), to_complaints(2 * SECOND)];
+    let mut scenario = with_callers(scenario, scripts);
+    let to = Destination::Queue("complaint".into());
+    scenario.deeds.push((12 * SECOND, Deed::Ask(Box::new(Request::Transfer { call: CallId(1), to }))));
+    let world = ended(scenario);
+    assert_eq!(count(&world, |w| matches!(w, What::Transferred { .. })), 1);
+    let served = world.facts.iter().filter(|f| matches!(f.what, What::Connected { .. }));
+    let order: Vec<u64> = served.map(|f| f.what.call().unwrap().0).collect();
+    assert_eq!(order, [1, 2, 1, 3]);
+    let record = world.records.iter().find(|record| record.call == CallId(1)).unwrap();
+    assert_eq!(record.visits.iter().map(|v| v.since).collect::<Vec<_>>(), [record.visits[0].entered; 2]);
+}
+
+#[test]
+fn a_caller_sent_to_a_queue_the_dialplan_does_not_know_hears_the_desks_music() {
+    let mut scenario = enquiries(22, 1);
+    let mut night = scenario.setup.queues[0].clone();
+    night.name = "night".into();
+    scenario.setup.queues.push(night);
+    scenario.setup.queues.iter_mut().for_each(|queue| queue.wrap_up = 5 * SECOND);
+    let mut scenario = with_callers(
+        scenario,
+        vec![{
+            let mut script = to_an_agent(false);
+            script.extend([Action::AwaitTone(60 * SECOND), Action::Wait(25 * SECOND), Action::HangUp]);
+            script
+        }],
+    );
+    let to = Destination::Queue("night".into());
+    scenario.deeds.push((12 * SECOND, Deed::Ask(Box::new(Request::Transfer { call: CallId(1), to }))));
+    let world = ended(scenario);
+    assert_eq!(count(&world, |w| matches!(w, What::NodeEntered { plan, .. } if &**plan == "desk/waiting")), 1);
+    assert_eq!(count(&world, |w| matches!(w, What::Connected { .. })), 2);
+}
+
+#[test]
+fn a_caller_sent_to_a_menu_comes_back_to_the_queue_with_the_first_time() {
+    let mut scenario = enquiries(23, 1);
+    scenario.setup.queues[0].wrap_up = 5 * SECOND;
     let mut script = to_an_agent(false);
-    script.push(Action::AwaitTone(60 * SECOND));
-    let world = ended(with_callers(scenario, vec![script]));
-    assert_eq!(count(&world, |w| matches!(w, What::Disconnected { .. })), 1);
+    script.extend([Action::AwaitTone(60 * SECOND), Action::Wait(12 * SECOND), Action::Press('1')]);
+    script.extend([Action::Wait(15 * SECOND), Action::HangUp]);
+    let mut scenario = with_callers(scenario, vec![script]);
+    let to = Destination::Node("main".into());
+    scenario.deeds.push((12 * SECOND, Deed::Ask(Box::new(Request::Transfer { call: CallId(1), to }))));
+    let world = ended(scenario);
+    assert_eq!(count(&world, |w| matches!(w, What::Enqueued { entrance: Entrance::Returned, .. })), 1);
+    assert_eq!(count(&world, |w| matches!(w, What::Connected { .. })), 2);
+}
+
+#[test]
+fn only_a_talking_caller_can_be_sent_on_and_only_to_where_there_is_something() {
+    let mut world = World::new(with_callers(enquiries(24, 1), vec![conversation()]));
+    let now = world.now();
+    let to = |queue: &str| Request::Transfer { call: CallId(1), to: Destination::Queue(queue.into()) };
+    assert!(matches!(world.switch.handle_request(now, to("enquiry")), Err(Denied::UnknownCall(_))));
+    world.run(3 * SECOND);
+    let now = world.now();
+    assert!(matches!(world.switch.handle_request(now, to("enquiry")), Err(Denied::NotTalking(_))));
+    world.run(5 * SECOND);
+    let now = world.now();
+    assert!(matches!(world.switch.handle_request(now, to("nowhere")), Err(Denied::UnknownQueue(_))));
+    let node = Request::Transfer { call: CallId(1), to: Destination::Node("nowhere".into()) };
+    assert!(matches!(world.switch.handle_request(now, node), Err(Denied::UnknownNode { .. })));
 }

@@ -41,7 +41,7 @@ fn kind(fact: &Fact) -> String {
 }
 
 /// What 256 storms must have had, or they test nothing.
-const WEATHER: [&str; 32] = [
+const WEATHER: [&str; 35] = [
     "Connected",
     "Disconnected",
     "NodeEntered",
@@ -49,6 +49,9 @@ const WEATHER: [&str; 32] = [
     "Reloaded",
     "entered First",
     "entered Returned",
+    "entered Transferred",
+    "entered PhoneLost",
+    "Transferred",
     "dequeued Left",
     "dequeued Abandoned",
     "dequeued Full",

@@ -3,6 +3,7 @@
 use crate::phase::{Ended, Phase};
 use crate::places::Places;
 use crate::plant::{Plant, Ring};
+use crate::request::Destination;
 use busyhour_acd::Command;
 use busyhour_ivr::Session;
 use busyhour_model::{
@@ -72,6 +73,7 @@ pub(crate) enum Event {
     Overflowed(DequeueReason),
     Timeout,
     HangUp,
+    Transfer(Destination),
 }
 
 /// How a leg's signalling ended.

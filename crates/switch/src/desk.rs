@@ -3,26 +3,31 @@
 use crate::call::{Call, Event};
 use crate::directory::Directory;
 use crate::plant::Plant;
-use crate::request::{AgentRow, CallRow, Denied, QueueRow, Reply, Request, TrunkRow};
+use crate::request::{AgentRow, CallRow, Denied, Destination, QueueRow, Reply, Request, TrunkRow};
 use crate::switch::Switch;
 use busyhour_acd::{Command, Denied as AcdDenied};
 use busyhour_ivr::Dialplan;
-use busyhour_model::{AgentId, AgentState, Name, Time};
+use busyhour_model::{AgentId, AgentState, CallId, Name, Party, Time};
 
 /// Our own tiny dialplans: what an agent hears after a star code, and dialling out. Name and text.
-const PLANS: [(&str, &str); 6] = [
+const PLANS: [(&str, &str); 7] = [
     ("desk/ready", include_str!("desk/ready.toml")),
     ("desk/not-ready", include_str!("desk/not-ready.toml")),
     ("desk/sign-out", include_str!("desk/sign-out.toml")),
     ("desk/refused", include_str!("desk/refused.toml")),
     ("desk/colleague", include_str!("desk/colleague.toml")),
     ("desk/outside", include_str!("desk/outside.toml")),
+    (WAITING, include_str!("desk/waiting.toml")),
 ];
+/// The plan for waiting in a queue that the call's own plan does not know, and the queue's name in it.
+pub(crate) const WAITING: &str = "desk/waiting";
+pub(crate) const ANY_QUEUE: &str = "any";
 
 /// The desk's dialplans, compiled.
 pub(crate) fn plans() -> Vec<(Name, Dialplan)> {
+    let names = busyhour_ivr::Names { queues: vec![ANY_QUEUE.into()], ..busyhour_ivr::Names::default() };
     let compile = |(name, text): &(&str, &str)| {
-        let parsed = Dialplan::parse(name, text, &busyhour_ivr::Names::default());
+        let parsed = Dialplan::parse(name, text, &names);
         (Name::from(*name), parsed.expect("the desk's dialplans are part of the source and tested").plan)
     };
     PLANS.iter().map(compile).collect()
@@ -73,6 +78,7 @@ impl Switch {
                 Ok(Reply::Done)
             }
             Request::Standing { agent, towards } => self.standing(agent, towards),
+            Request::Transfer { call, to } => self.transfer(call, to),
             Request::Reload(setup) => {
                 self.configure(*setup);
                 Ok(Reply::Done)
@@ -124,6 +130,28 @@ impl Switch {
             AcdDenied::WrongState { state, .. } => Denied::WrongState { agent: agent.clone(), state },
             _ => Denied::UnknownAgent(agent.clone()),
         })
+    }
+
+    /// A caller who talks to a partner goes on elsewhere; the partner is free.
+    fn transfer(&mut self, id: CallId, to: Destination) -> Result<Reply, Denied> {
+        let call = self.calls.get(&id).ok_or(Denied::UnknownCall(id))?;
+        if !call.phase().is_talking() || matches!(call.origin, Party::Agent(_)) {
+            return Err(Denied::NotTalking(id));
+        }
+        let known = match &to {
+            Destination::Queue(queue) => self.plant.directory.queue_id(queue).is_some(),
+            Destination::Node(node) => self.plant.plans.plan(call.plan).nodes().any(|name| name == node),
+        };
+        match (known, &to) {
+            (true, _) => {}
+            (false, Destination::Queue(queue)) => return Err(Denied::UnknownQueue(queue.clone())),
+            (false, Destination::Node(node)) => {
+                let plan = self.plant.plans.name(call.plan).clone();
+                return Err(Denied::UnknownNode { plan, node: node.clone() });
+            }
+        }
+        self.tell(id, Event::Transfer(to));
+        Ok(Reply::Done)
     }
 
     fn known(&self, agent: &Name) -> Result<AgentId, Denied> {

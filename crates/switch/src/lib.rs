@@ -22,7 +22,7 @@ mod trunks;
 
 pub use busyhour_sip::{Account, Counters, Flow, Limits, Transmit, Transport};
 pub use journal::Entry;
-pub use request::{AgentRow, CallRow, Denied, QueueRow, Reply, Request, TrunkRow};
+pub use request::{AgentRow, CallRow, Denied, Destination, QueueRow, Reply, Request, TrunkRow};
 pub use setup::{AgentSetup, DialledFrom, NumberRoute, QueueSetup, Setup, StarCodes, TrunkSetup, level};
 pub use standing::{ObstacleRow, StandingRow, Towards};
 pub use switch::{Switch, Vitals};

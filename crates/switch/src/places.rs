@@ -1,10 +1,11 @@
 //! The place a call has in a queue: kept while the caller is in the dialplan or with an agent.
 
 use crate::call::Call;
+use crate::desk;
 use crate::phase::Phase;
 use crate::plant::Plant;
 use busyhour_acd::{Command, Enqueue, Skill};
-use busyhour_ivr::Input;
+use busyhour_ivr::{Input, Wish};
 use busyhour_model::{AgentId, DequeueReason, Entrance, QueueId, Time, What};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -89,6 +90,39 @@ impl Call {
             return self.turned_away(plant, queue, DequeueReason::Full);
         }
         Phase::queued(queue)
+    }
+
+    /// Puts the caller into a queue: with the place the call has in queue `from`, else a new one.
+    pub(crate) fn send_to(
+        &mut self,
+        plant: &mut Plant,
+        queue: QueueId,
+        from: Option<QueueId>,
+        entrance: Entrance,
+    ) -> Phase {
+        let wish = self.hear_waiting(plant, queue);
+        let required = plant.directory.skills(&wish.skills);
+        let kept = from.and_then(|from| self.places.of(from)).map(|place| (place.since, place.priority));
+        let (since, priority) = kept.unwrap_or((plant.now, wish.priority));
+        if let Some(from) = from {
+            self.places.forget(from);
+        }
+        let place = Place { queue, since, priority: priority.max(wish.priority), required };
+        let phase = self.wait(plant, place, entrance, None);
+        self.run_steps(plant, phase)
+    }
+
+    /// The session goes on as the in-queue programme: of the call's own plan, or of the desk's when that one has none.
+    fn hear_waiting(&mut self, plant: &mut Plant, queue: QueueId) -> Wish {
+        let name = plant.directory.queue_name(queue);
+        if let Some(wish) = self.session.rejoin(plant.now, plant.plans.plan(self.plan), name) {
+            return wish;
+        }
+        if let Some(desk) = plant.plans.enter(desk::WAITING) {
+            self.session = self.session.moved(plant.plans.plan(desk));
+            plant.plans.leave(std::mem::replace(&mut self.plan, desk));
+        }
+        self.session.rejoin(plant.now, plant.plans.plan(self.plan), desk::ANY_QUEUE).unwrap_or_default()
     }
 
     /// The queue does not keep the call: on in the dialplan, and what place there was is gone.

@@ -45,8 +45,25 @@ pub enum Request {
         /// Towards what.
         towards: Towards,
     },
+    /// Send a caller who talks on; the partner is free. A queue counts from the time of the queue the call came from.
+    Transfer {
+        /// Which.
+        call: CallId,
+        /// Where to.
+        to: Destination,
+    },
     /// Replace the configuration.
     Reload(Box<Setup>),
+}
+
+/// Where a caller is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Destination {
+    /// Into a queue, by name.
+    Queue(Name),
+    /// To a node of the call's dialplan.
+    Node(Name),
 }
 
 /// The answer.
@@ -82,6 +99,17 @@ pub enum Denied {
     /// The call waits for nobody.
     #[error("call {0} neither waits in a queue nor is it being offered")]
     NotWaiting(CallId),
+    /// Nobody's caller: only a caller from a trunk who talks can be sent on.
+    #[error("call {0} is no caller talking to somebody")]
+    NotTalking(CallId),
+    /// No such node.
+    #[error("the call's dialplan {plan} has no node {node}")]
+    UnknownNode {
+        /// Dialplan.
+        plan: Name,
+        /// Node.
+        node: Name,
+    },
     /// The agent's phone is not registered.
     #[error("the phone of agent {0} is not registered")]
     NoPhone(Name),

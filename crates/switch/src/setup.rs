@@ -34,8 +34,10 @@ pub struct Setup {
     pub codes: StarCodes,
     /// An agent's phone rings so long.
     pub ring_timeout: Duration,
-    /// A leg without RTP for so long while it should send ends the call; zero: never.
+    /// A leg without RTP or RTCP for so long while it should send ends the call; zero: never.
     pub silence_timeout: Duration,
+    /// An agent's phone silent for so long while it should send is lost: the caller waits again; zero: never.
+    pub agent_silence_timeout: Duration,
     /// A call lasts at most so long.
     pub call_max: Duration,
     /// Calls at once; the next gets 503.

@@ -339,6 +339,7 @@ mod tests {
             codes: StarCodes::default(),
             ring_timeout: Duration::from_secs(15),
             silence_timeout: Duration::ZERO,
+            agent_silence_timeout: Duration::ZERO,
             call_max: Duration::from_secs(600),
             calls_max: 2,
             limits: sip::Limits::default(),

@@ -74,7 +74,8 @@ static LIBRARY: LazyLock<Arc<Library>> = LazyLock::new(|| {
 
 impl Rig {
     fn new(silence_ms: u64) -> Rig {
-        let config = Config { silence_timeout: Duration::from_millis(silence_ms), seed: 7 };
+        let silence_timeout = Duration::from_millis(silence_ms);
+        let config = Config { silence_timeout, agent_silence_timeout: silence_timeout / 4, seed: 7 };
         let worker = Worker::new(LIBRARY.clone(), config);
         Rig { worker, now: Time::from_secs(1_000), rtp: vec![], rtcp: vec![], events: vec![] }
     }
@@ -521,6 +522,19 @@ fn silence_is_told_once_until_sound_comes_again_and_never_on_hold() {
     rig.connect_with(A, |audio| audio.direction = Direction::SendOnly);
     rig.pass(Duration::from_secs(100));
     assert_eq!(rig.events.len(), 2, "silent by agreement");
+}
+
+#[test]
+fn an_agents_phone_is_silent_sooner_unless_rtcp_says_that_it_lives() {
+    let mut rig = Rig::new(8000);
+    let local = phone(A);
+    rig.command(Command::Open { leg: A, local, side: Side::Agent });
+    rig.connect_with(A, |_| {});
+    let start = rig.now;
+    rig.pass(Duration::from_millis(1500));
+    rig.worker.handle_rtcp(rig.now, A, rtcp_of(A), &receiver_report(1, 0, 0));
+    rig.pass(Duration::from_secs(10));
+    assert_eq!(rig.events, [(start + MS * 3500, Event::Silent { leg: A })]);
 }
 
 #[test]

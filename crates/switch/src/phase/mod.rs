@@ -53,7 +53,7 @@ impl Phase {
             Phase::InIvr(phase) => phase.handle(call, plant, &event),
             Phase::Queued(phase) => phase.handle(call, plant, event),
             Phase::Ringing(phase) => phase.handle(call, plant, event),
-            Phase::Talking(phase) => phase.handle(call, plant, &event),
+            Phase::Talking(phase) => phase.handle(call, plant, event),
             Phase::Ended(phase) => phase.handle(call, plant, &event),
         }
     }
@@ -79,6 +79,10 @@ impl Phase {
     /// Whether the dialplan session is listening.
     pub(crate) fn runs_program(&self) -> bool {
         matches!(self, Phase::InIvr(_) | Phase::Queued(_))
+    }
+
+    pub(crate) fn is_talking(&self) -> bool {
+        matches!(self, Phase::Talking(_))
     }
 
     pub(crate) fn is_ended(&self) -> bool {

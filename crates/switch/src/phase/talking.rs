@@ -1,12 +1,16 @@
 //! Caller and partner hear each other.
 
 use super::{Phase, Purpose};
-use crate::call::{Call, Event};
+use crate::call::{Call, Event, Gone};
 use crate::plant::Plant;
+use crate::request::Destination;
 use busyhour_acd::Command;
 use busyhour_ivr::Input;
-use busyhour_model::{Audio, LegId, Party, What};
+use busyhour_model::{AgentId, Audio, Entrance, LegId, Party, QueueId, What};
 use serde::{Deserialize, Serialize};
+
+/// Why an agent whose phone vanished takes no calls.
+const PHONE_LOST: &str = "phone_lost";
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Talking {
@@ -18,18 +22,54 @@ pub(crate) struct Talking {
 }
 
 impl Talking {
-    pub(crate) fn handle(self, call: &mut Call, plant: &mut Plant, event: &Event) -> Phase {
-        match event {
-            Event::Gone { leg, .. } if *leg == self.leg => {
-                plant.unbridge(call.caller);
-                plant.stop(call.caller);
-                if let Purpose::Offer { queue, .. } = self.purpose {
+    pub(crate) fn handle(self, call: &mut Call, plant: &mut Plant, event: Event) -> Phase {
+        match (event, &self.purpose) {
+            (Event::Gone { leg, how: Gone::Vanished }, &Purpose::Offer { queue, agent }) if leg == self.leg => {
+                self.phone_lost(call, plant, queue, agent)
+            }
+            (Event::Gone { leg, .. }, _) if leg == self.leg => {
+                if let Some(queue) = self.queue() {
                     call.places.forget(queue);
                 }
-                self.finish(call, plant);
+                self.part(call, plant);
                 call.run_program(plant, Phase::in_ivr(), Input::PartnerLeft)
             }
+            (Event::Transfer(to), _) => self.transfer(call, plant, to),
             _ => Phase::Talking(self),
+        }
+    }
+
+    /// The agent's phone fell silent: the caller is as good as never served, and the agent cannot serve the next one.
+    fn phone_lost(self, call: &mut Call, plant: &mut Plant, queue: QueueId, agent: AgentId) -> Phase {
+        let party = self.party.name().clone();
+        // Before the agent is free: afterwards would be an offer too late.
+        let away = || Command::NotReady { agent, reason: PHONE_LOST.into() };
+        let registered = plant.sip.contacts(&party) > 0;
+        let _ = plant.acd(if registered { away() } else { Command::SignOut { agent } });
+        self.part(call, plant);
+        if registered {
+            // No after-call work: there is nothing to do it on.
+            let _ = plant.acd(away());
+        }
+        call.send_to(plant, queue, Some(queue), Entrance::PhoneLost)
+    }
+
+    /// The caller goes on elsewhere, the partner is hung up on.
+    fn transfer(self, call: &mut Call, plant: &mut Plant, to: Destination) -> Phase {
+        let (leg, from, party) = (self.leg, self.queue(), self.party.clone());
+        let (Destination::Queue(name) | Destination::Node(name)) = &to;
+        plant.fact(What::Transferred { call: call.id, party, to: name.clone() });
+        self.part(call, plant);
+        plant.drop_leg(leg, 200);
+        match to {
+            Destination::Queue(name) => match plant.directory.queue_id(&name) {
+                Some(queue) => call.send_to(plant, queue, from, Entrance::Transferred),
+                None => call.run_program(plant, Phase::in_ivr(), Input::PartnerLeft),
+            },
+            Destination::Node(node) => {
+                call.session.jump(plant.now, plant.plans.plan(call.plan), &node);
+                call.run_steps(plant, Phase::in_ivr())
+            }
         }
     }
 
@@ -49,6 +89,20 @@ impl Talking {
         }
         plant.fact(What::Held { call: call.id, leg, on });
         self
+    }
+
+    fn queue(&self) -> Option<QueueId> {
+        match self.purpose {
+            Purpose::Offer { queue, .. } => Some(queue),
+            Purpose::Dial { .. } => None,
+        }
+    }
+
+    /// The caller hears the partner no more.
+    fn part(self, call: &Call, plant: &mut Plant) {
+        plant.unbridge(call.caller);
+        plant.stop(call.caller);
+        self.finish(call, plant);
     }
 
     /// Frees the partner's agent and says so in the facts.
