@@ -58,6 +58,7 @@ pub(super) fn lay(
     section.lay_option(sheet, "waiting_max", integer, &mut setup.waiting_max);
     section.lay(sheet, "overflow_no_agents", flag, &mut setup.overflow_no_agents);
     section.lay(sheet, "wrap_up", duration, &mut setup.wrap_up);
+    section.lay_option(sheet, "redial_within", duration, &mut setup.redial_within);
     policy(section, sheet, &mut setup);
     (setup, steps)
 }

@@ -311,7 +311,11 @@ impl Open {
         }
         let counts = slots.at(&Slot::of(at, &visit.queue));
         counts.offered += 1;
-        counts.returned += u64::from(visit.entrance != Entrance::First);
+        match visit.entrance {
+            Entrance::First => {}
+            Entrance::Resumed => counts.resumed += 1,
+            Entrance::Returned | Entrance::Transferred | Entrance::PhoneLost => counts.returned += 1,
+        }
         self.stays.push(Stay::Began(visit.queue.clone()));
         self.record.dropped += push(&mut self.record.visits, visit, |v| v.end.is_some_and(|e| e != VisitEnd::Answered));
     }

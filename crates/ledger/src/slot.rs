@@ -84,6 +84,8 @@ pub struct Counts {
     pub transferred: u64,
     /// Of the offered, those that came from an agent: sent on, or the agent's phone was lost.
     pub returned: u64,
+    /// Of the offered, those of callers who had given up, called again soon and got the old place.
+    pub resumed: u64,
     /// Wait of answered calls.
     pub wait: Total,
     /// Wait of all that ended.
@@ -176,7 +178,7 @@ impl Counts {
         self.wrap_up.merge(other.wrap_up);
     }
 
-    fn plain_mut(&mut self) -> [&mut u64; 13] {
+    fn plain_mut(&mut self) -> [&mut u64; 14] {
         [
             &mut self.offered,
             &mut self.answered,
@@ -191,6 +193,7 @@ impl Counts {
             &mut self.held,
             &mut self.transferred,
             &mut self.returned,
+            &mut self.resumed,
         ]
     }
 }

@@ -275,6 +275,8 @@ pub enum Entrance {
     First,
     /// Back from the dialplan, to the place it had.
     Returned,
+    /// Of a caller who gave up and called again soon: to the place had then.
+    Resumed,
     /// Sent by an agent, with the time of the queue it came from.
     Transferred,
     /// The agent's phone was lost in mid-call: back to the head.

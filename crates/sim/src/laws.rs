@@ -1,7 +1,7 @@
 //! The laws a finished world must have kept; those of every moment are the switch's own `check`.
 
 use crate::world::World;
-use busyhour_model::{AgentState, CallId, Candidate, Entrance, Fact, Name, Party, Rule, What};
+use busyhour_model::{AgentState, CallId, Candidate, DequeueReason, Entrance, Fact, Name, Party, Rule, What};
 use busyhour_switch::{Flow, Transport};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -26,6 +26,7 @@ impl World {
         self.check_facts();
         self.check_records();
         self.check_lost_phones();
+        self.check_resumed();
     }
 
     /// Facts of a call start with `Arrived` and end with its only `Ended`; legs that open also end.
@@ -64,6 +65,27 @@ impl World {
                     let lost = given.remove(agent).filter(|_| reason.as_deref() == Some("phone_lost"));
                     let waits = lost.is_none_or(|call| again.contains(&(*at, call)));
                     assert!(waits, "{lost:?} lost the phone of {agent} at {at:?} and does not wait");
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Who calls again has the place that caller gave up there, once.
+    fn check_resumed(&self) {
+        let (mut callers, mut places, mut given_up) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        for Fact { what, .. } in &self.facts {
+            match what {
+                What::Arrived { call, from, .. } => drop(callers.insert(*call, &from.national)),
+                What::Enqueued { call, queue, since, entrance, .. } => {
+                    if *entrance == Entrance::Resumed {
+                        let former = given_up.remove(&(callers[call], queue));
+                        assert_eq!(former, Some(*since), "{call} has the place its caller gave up in {queue}");
+                    }
+                    places.insert(*call, *since);
+                }
+                What::Dequeued { call, queue, reason: DequeueReason::Abandoned } => {
+                    given_up.insert((callers[call], queue), places[call]);
                 }
                 _ => {}
             }
@@ -129,7 +151,9 @@ fn check_places(call: CallId, facts: &[&Fact]) {
                 let kept = former.is_some_and(|(at, points)| at == *since && points <= *priority);
                 assert!(kept, "{call} came back to another place than {former:?}: {facts:#?}");
             }
-            Entrance::Transferred => assert!(*since <= fact.at, "{call}: sent on with a time to come"),
+            Entrance::Resumed | Entrance::Transferred => {
+                assert!(*since <= fact.at, "{call}: sent on with a time to come")
+            }
         }
     }
 }

@@ -81,6 +81,9 @@ impl Scenario {
         if random.per_mille(400) {
             town::choose_policies(&mut scenario.setup, &mut random);
         }
+        if random.per_mille(200) {
+            scenario.setup.trunks[0].channels = 1 + random.below(3) as u32;
+        }
         scenario.setup.ring_timeout = random.between(5 * SECOND, 45 * SECOND);
         for phone in &mut scenario.phones {
             phone.answering = answering(&mut random);
@@ -94,6 +97,9 @@ impl Scenario {
         for index in 0..2 + random.below(7) {
             let at = random.between(SECOND, STORM - 20 * SECOND);
             let mut caller = scenario.caller(index as usize, script(&mut random));
+            if random.per_mille(300) {
+                caller.number = scenario.caller(0, Vec::new()).number;
+            }
             match random.below(20) {
                 0 => caller.dialled = "12345678".into(),
                 1..4 => caller.dialled = town::DIRECT.into(),
@@ -209,6 +215,7 @@ fn script(random: &mut Seed) -> Vec<Action> {
         ],
         2 => random_keys(random),
         3 => out_and_back(random),
+        4 => gives_up(random),
         _ => to_an_agent(random.per_mille(200)),
     };
     script.push(Action::AwaitTone(patience));
@@ -248,6 +255,13 @@ fn out_and_back(random: &mut Seed) -> Vec<Action> {
         script.push(Action::Wait(random.between(SECOND / 2, 3 * SECOND)));
         script.push(Action::Press(*random.choose(&['1', '1', '1', '2', '3']).expect("five keys")));
     }
+    script
+}
+
+/// Waits for an agent, and not for long.
+fn gives_up(random: &mut Seed) -> Vec<Action> {
+    let mut script = to_an_agent(false);
+    script.extend([Action::Wait(random.between(SECOND, 8 * SECOND)), Action::HangUp]);
     script
 }
 

@@ -147,6 +147,7 @@ fn queue(name: &str) -> QueueSetup {
         waiting_max: Some(5),
         overflow_no_agents: true,
         wrap_up: Duration::from_secs(2),
+        redial_within: Some(Duration::from_secs(30)),
         policy: Policy::default(),
     }
 }

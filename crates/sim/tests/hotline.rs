@@ -328,6 +328,31 @@ fn when_an_agents_phone_vanishes_in_mid_call_the_caller_is_the_next_to_be_served
 }
 
 #[test]
+fn a_caller_who_gives_up_and_calls_again_soon_has_the_old_place() {
+    for (pause, order) in [(2, [1, 4, 3]), (16, [1, 3, 4])] {
+        let mut busy = to_an_agent(false);
+        busy.extend([Action::AwaitTone(60 * SECOND), Action::Wait(SECOND * (14 + pause)), Action::HangUp]);
+        let mut gives_up = to_an_agent(false);
+        gives_up.extend([Action::Wait(3 * SECOND), Action::HangUp]);
+        let patient = {
+            let mut script = to_an_agent(false);
+            script.extend([Action::AwaitTone(100 * SECOND), Action::Wait(2 * SECOND), Action::HangUp]);
+            script
+        };
+        let mut scenario = with_callers(enquiries(25, 1), vec![busy, gives_up, patient.clone()]);
+        scenario.setup.queues[0].redial_within = Some(12 * SECOND);
+        let mut again = scenario.caller(3, patient);
+        again.number = scenario.caller(1, Vec::new()).number;
+        scenario.deeds.push((SECOND * (10 + pause), Deed::Call(Box::new(again))));
+        let world = ended(scenario);
+        let served = world.facts.iter().filter(|f| matches!(f.what, What::Connected { .. }));
+        assert_eq!(served.map(|f| f.what.call().unwrap().0).collect::<Vec<_>>(), order, "after {pause} s");
+        let resumed = |w: &What| matches!(w, What::Enqueued { entrance: Entrance::Resumed, .. });
+        assert_eq!(count(&world, resumed), usize::from(pause < 12));
+    }
+}
+
+#[test]
 fn a_caller_sent_to_another_queue_goes_before_those_who_came_later() {
     let mut scenario = enquiries(21, 2);
     scenario.setup.agents[1].skills = vec![("complaint".into(), 1)];

@@ -41,7 +41,7 @@ fn kind(fact: &Fact) -> String {
 }
 
 /// What 256 storms must have had, or they test nothing.
-const WEATHER: [&str; 35] = [
+const WEATHER: [&str; 36] = [
     "Connected",
     "Disconnected",
     "NodeEntered",
@@ -49,6 +49,7 @@ const WEATHER: [&str; 35] = [
     "Reloaded",
     "entered First",
     "entered Returned",
+    "entered Resumed",
     "entered Transferred",
     "entered PhoneLost",
     "Transferred",

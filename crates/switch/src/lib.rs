@@ -13,6 +13,7 @@ mod plans;
 mod plant;
 mod ports;
 mod program;
+mod redials;
 mod reload;
 mod request;
 mod setup;

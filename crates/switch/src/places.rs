@@ -4,9 +4,10 @@ use crate::call::Call;
 use crate::desk;
 use crate::phase::Phase;
 use crate::plant::Plant;
+use crate::redials::Left;
 use busyhour_acd::{Command, Enqueue, Skill};
 use busyhour_ivr::{Input, Wish};
-use busyhour_model::{AgentId, DequeueReason, Entrance, QueueId, Time, What};
+use busyhour_model::{AgentId, DequeueReason, Entrance, NumberKind, Party, QueueId, Time, What};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -51,15 +52,42 @@ impl Places {
 }
 
 impl Call {
-    /// The place in a queue the caller asks for: the one had before, or a new one.
-    pub(crate) fn place_in(&self, now: Time, queue: QueueId, priority: i32, required: Vec<Skill>) -> (Place, Entrance) {
-        match self.places.of(queue) {
-            Some(place) => {
-                let priority = priority.max(place.priority);
-                (Place { queue, since: place.since, priority, required }, Entrance::Returned)
-            }
-            None => (Place { queue, since: now, priority, required }, Entrance::First),
+    /// The place in a queue the caller asks for: the one had before, in this call or in the one given up, or a new one.
+    pub(crate) fn place_in(
+        &self,
+        plant: &mut Plant,
+        queue: QueueId,
+        priority: i32,
+        required: Vec<Skill>,
+    ) -> (Place, Entrance) {
+        let place = |since, least: i32| Place { queue, since, priority: priority.max(least), required };
+        if let Some(kept) = self.places.of(queue) {
+            return (place(kept.since, kept.priority), Entrance::Returned);
         }
+        match self.given_up(plant, queue) {
+            Some(left) => (place(left.since, left.priority), Entrance::Resumed),
+            None => (place(plant.now, priority), Entrance::First),
+        }
+    }
+
+    /// The place this caller gave up in a former call.
+    fn given_up(&self, plant: &mut Plant, queue: QueueId) -> Option<Left> {
+        let within = plant.directory.queue(queue)?.redial_within?;
+        plant.redials.take(plant.now, queue, self.known_caller()?, within)
+    }
+
+    /// The caller gave up waiting, and may call again.
+    pub(crate) fn give_up(&self, plant: &mut Plant, queue: QueueId) {
+        let resumes = plant.directory.queue(queue).is_some_and(|queue| queue.redial_within.is_some());
+        if let (true, Some(number), Some(place)) = (resumes, self.known_caller(), self.places.of(queue)) {
+            plant.redials.remember(plant.now, queue, number, place.since, place.priority);
+        }
+    }
+
+    /// The number of a caller from outside who shows one.
+    fn known_caller(&self) -> Option<&str> {
+        let known = matches!(self.origin, Party::Trunk(_)) && self.from.kind != NumberKind::Anonymous;
+        known.then_some(&self.from.national)
     }
 
     /// Takes a place and waits; `agent`: for this one only.

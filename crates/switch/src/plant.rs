@@ -5,6 +5,7 @@ use crate::journal::Entry;
 use crate::legs::{Leg, Legs};
 use crate::plans::Plans;
 use crate::ports::Ports;
+use crate::redials::Redials;
 use crate::setup::Setup;
 use crate::trunks::{Trunks, Way};
 use busyhour_acd::{Acd, Command, Decision, Denied};
@@ -31,6 +32,7 @@ pub(crate) struct Plant {
     pub(crate) plans: Plans,
     pub(crate) ports: Ports,
     pub(crate) legs: Legs,
+    pub(crate) redials: Redials,
     /// Verdicts not yet told to their calls.
     pub(crate) decisions: VecDeque<Decision>,
     pub(crate) media: VecDeque<media::Command>,
@@ -51,6 +53,7 @@ impl Plant {
             plans: Plans::default(),
             ports,
             legs: Legs::default(),
+            redials: Redials::default(),
             decisions: VecDeque::new(),
             media: VecDeque::new(),
             entries: VecDeque::new(),

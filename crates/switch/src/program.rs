@@ -129,7 +129,7 @@ impl Call {
             return self.run_program(plant, phase, Input::Dequeued(DequeueReason::NoAgents));
         };
         let required = plant.directory.skills(&wanted.skills);
-        let (place, entrance) = self.place_in(plant.now, queue, wanted.priority, required);
+        let (place, entrance) = self.place_in(plant, queue, wanted.priority, required);
         self.ivr_left(plant, "to_agent");
         self.wait(plant, place, entrance, agent)
     }
@@ -137,6 +137,9 @@ impl Call {
     /// Leaves the line; coming back in the same call leads to the same place.
     pub(crate) fn leave_queue(&mut self, plant: &mut Plant, queue: QueueId, reason: DequeueReason) {
         let _ = plant.acd(Command::Leave { call: self.id });
+        if reason == DequeueReason::Abandoned {
+            self.give_up(plant, queue);
+        }
         let queue = plant.directory.queue_name(queue).clone();
         plant.fact(What::Dequeued { call: self.id, queue, reason });
     }

@@ -120,6 +120,8 @@ pub struct QueueSetup {
     pub overflow_no_agents: bool,
     /// After-call work.
     pub wrap_up: Duration,
+    /// Who gave up waiting and calls again within this has the old place.
+    pub redial_within: Option<Duration>,
     /// What else it asks for; skills and sites by name.
     pub policy: Policy<Name, Name>,
 }
@@ -138,6 +140,7 @@ impl QueueSetup {
             waiting_max: None,
             overflow_no_agents: false,
             wrap_up: Duration::ZERO,
+            redial_within: None,
             policy: Policy::default(),
         }
     }
