@@ -87,7 +87,15 @@ impl Step {
             Step::Accepted(call, agent) => Command::Accepted { call, agent },
             Step::Enqueue(call, queue, priority) => {
                 let priority = i32::from(priority);
-                Command::Enqueue(Enqueue { call, queue, required: Vec::new(), priority, since: now, agent: None })
+                Command::Enqueue(Enqueue {
+                    call,
+                    queue,
+                    required: Vec::new(),
+                    priority,
+                    since: now,
+                    agent: None,
+                    prefer: None,
+                })
             }
             Step::Leave(call) => Command::Leave { call },
         }
@@ -140,7 +148,7 @@ impl Scene {
             out: Vec::new(),
         };
         for id in 0..load.skills as u32 {
-            scene.set(Command::SetQueue(queue(id, load.timed)));
+            scene.set(Command::SetQueue(Box::new(queue(id, load.timed))));
         }
         let mut sets = BTreeSet::new();
         while sets.len() < load.groups {

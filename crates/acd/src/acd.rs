@@ -61,10 +61,14 @@ pub struct Acd {
     pub(crate) lapses: Alarms,
     /// Ends of after-call work, by agent.
     pub(crate) wrap_ups: Alarms,
+    /// Ends of being not ready after a call missed, by agent.
+    pub(crate) pauses: Alarms,
     /// Next relaxation or overflow of the head, by class. May ring early, never late.
     pub(crate) heads: Alarms,
-    /// Overflow of calls on personal lists, by call.
+    /// Overflow of calls on personal lists or the end of their wish, by call.
     pub(crate) personal: Alarms,
+    /// Calls that wish for an agent, and how long they wait for nobody else.
+    pub(crate) wishes: BTreeMap<Slot, Time>,
     /// Nothing is due before this.
     pub(crate) wake: Time,
     pub(crate) call_seq: u64,
@@ -106,8 +110,10 @@ impl Acd {
             expiries: BTreeMap::new(),
             lapses: Alarms::default(),
             wrap_ups: Alarms::default(),
+            pauses: Alarms::default(),
             heads: Alarms::default(),
             personal: Alarms::default(),
+            wishes: BTreeMap::new(),
             wake: NEVER,
             call_seq: 0,
             idle_seq: 0,
@@ -132,12 +138,13 @@ impl Acd {
 
     /// When `Tick` is due. It may turn out that nothing happens then.
     pub fn poll_timeout(&self) -> Option<Time> {
-        [self.lapses.next(), self.wrap_ups.next(), self.heads.next(), self.personal.next()].into_iter().flatten().min()
+        let alarms = [&self.lapses, &self.wrap_ups, &self.pauses, &self.heads, &self.personal];
+        alarms.into_iter().filter_map(Alarms::next).min()
     }
 
     fn execute(&mut self, command: Command, out: &mut Vec<Decision>) -> Result<(), Denied> {
         match command {
-            Command::SetQueue(spec) => self.set_queue(spec, out),
+            Command::SetQueue(spec) => self.set_queue(*spec, out),
             Command::RemoveQueue { queue } => self.remove_queue(queue),
             Command::SetAgent(spec) => self.set_agent(spec, out),
             Command::RemoveAgent { agent } => self.remove_agent(agent, out),
@@ -176,7 +183,8 @@ impl Acd {
         self.wake = self.poll_timeout().unwrap_or(NEVER);
     }
 
-    /// At one moment: skills expire, after-call work ends, then requirements are relaxed, then calls overflow.
+    /// At one moment: skills expire, after-call work and pauses end, wishes are given up, then requirements are relaxed,
+    /// then calls overflow.
     fn fire(&mut self, out: &mut Vec<Decision>) {
         while let Some(agent) = self.lapses.pop_due(self.now) {
             self.lapse(AgentId(agent), out);
@@ -184,17 +192,17 @@ impl Acd {
         while let Some(agent) = self.wrap_ups.pop_due(self.now) {
             self.end_wrap_up(AgentId(agent), out);
         }
+        while let Some(agent) = self.pauses.pop_due(self.now) {
+            self.become_ready(AgentId(agent), out);
+        }
+        let mut late = self.give_up_wishes(out);
         let mut due = Vec::new();
         while let Some(class) = self.heads.pop_due(self.now) {
             due.push(class);
         }
         self.settle(&due, out);
-        let mut late = Vec::new();
         for &class in &due {
             late.extend(self.overdue(class));
-        }
-        while let Some(call) = self.personal.pop_due(self.now) {
-            late.push(call);
         }
         self.overflow(late, DequeueReason::TimedOut, out);
         for class in due {

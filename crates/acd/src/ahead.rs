@@ -104,7 +104,7 @@ impl Acd {
                 let spec = &mut self.queue_mut(queue).spec;
                 (spec.waiting_max, spec.policy.wait_predicted_max) = (None, None);
                 let (since, call) = (self.now, CallId(u64::MAX - u64::from(queue.0)));
-                let wish = Enqueue { call, queue, required: Vec::new(), priority: 0, since, agent: None };
+                let wish = Enqueue { call, queue, required: Vec::new(), priority: 0, since, agent: None, prefer: None };
                 self.apply(since, Command::Enqueue(wish), &mut Vec::new()).ok()?;
                 call
             }
@@ -276,7 +276,15 @@ impl Traffic {
             Next::Arrives(at) => {
                 let (call, queue) = (CallId(u64::MAX - QUEUES_MAX as u64 - number), self.queues[at].queue);
                 self.queues[at].waiting.push(call);
-                Some(Command::Enqueue(Enqueue { call, queue, required: Vec::new(), priority: 0, since, agent: None }))
+                Some(Command::Enqueue(Enqueue {
+                    call,
+                    queue,
+                    required: Vec::new(),
+                    priority: 0,
+                    since,
+                    agent: None,
+                    prefer: None,
+                }))
             }
             Next::Ends(at) => Some(Command::Released { agent: remove(&mut self.queues[at].talking, seed)? }),
             Next::OtherEnds => Some(Command::Released { agent: remove(&mut self.others, seed)? }),

@@ -3,6 +3,7 @@
 use crate::call::Line;
 use crate::command::{AgentChoice, QueueSpec, Skill};
 use crate::group::Profile;
+use crate::policy::Order;
 use crate::slab::{NONE, Slot};
 use busyhour_model::{CallId, QueueId, Rank};
 use serde::{Deserialize, Serialize};
@@ -122,6 +123,7 @@ pub(crate) fn fit(spec: &QueueSpec, extra: &[Skill], profile: &Profile) -> Optio
         false => spec.relax.iter().find(|(_, required)| holds(skills, required))?.0,
     };
     let level = match spec.choice {
+        _ if policy.order == Order::Weighted => 0,
         AgentChoice::LongestIdle => 0,
         AgentChoice::LeastSkilled => skills.len() as u32,
         AgentChoice::MostSkilled => {

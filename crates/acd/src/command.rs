@@ -106,6 +106,19 @@ pub struct Enqueue {
     pub since: Time,
     /// Only this agent (keyed-in agent number): waits on the agent's personal list.
     pub agent: Option<AgentId>,
+    /// First of all this agent, if nobody else is asked for.
+    #[serde(default)]
+    pub prefer: Option<Prefer>,
+}
+
+/// A wish for an agent: the last who served the caller, the one in charge of the customer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prefer {
+    /// Who. Whether the skills fit is not asked.
+    pub agent: AgentId,
+    /// While this agent is busy the call waits for nobody else, so long from now; then, or when the agent goes away, for
+    /// anybody. Zero: only if free at once.
+    pub patience: Duration,
 }
 
 /// What the layer above tells the ACD.
@@ -113,7 +126,7 @@ pub struct Enqueue {
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
     /// Define or change a queue; waiting calls keep their place.
-    SetQueue(QueueSpec),
+    SetQueue(Box<QueueSpec>),
     /// Forget an empty queue.
     RemoveQueue {
         /// Which.

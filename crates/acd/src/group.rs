@@ -4,7 +4,7 @@ use crate::class::Fit;
 use crate::command::Skill;
 use crate::policy::Site;
 use crate::slab::{NONE, Slot};
-use busyhour_model::QueueId;
+use busyhour_model::{QueueId, SkillId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -19,6 +19,11 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
+    /// At which level such agents have a skill; 0 for not at all.
+    pub(crate) fn level(&self, skill: SkillId) -> u8 {
+        self.skills.binary_search_by_key(&skill, |s| s.0).map_or(0, |at| self.skills[at].1)
+    }
+
     /// What calls of this queue gain with such agents.
     pub(crate) fn points(&self, queue: QueueId) -> i32 {
         self.prefers.binary_search_by_key(&queue, |p| p.0).map_or(0, |at| self.prefers[at].1)

@@ -5,6 +5,7 @@ use crate::agent::Agent;
 use crate::call::{Call, Line};
 use crate::class::{self, Front, ToGroup};
 use crate::slab::{NONE, Slot};
+use crate::wish::is_at_work;
 use busyhour_model::AgentState as State;
 
 impl Acd {
@@ -178,6 +179,8 @@ impl Acd {
             let wraps = agent.state == State::WrapUp;
             law(self.wrap_ups.at(agent.id.0).is_some() == wraps, || format!("{} has no end of wrap-up", agent.id))?;
             let lapse = self.expiries.get(&agent.id).map(|expires| expires[0].1);
+            let rests = agent.state == State::NotReady;
+            law(self.pauses.at(agent.id.0).is_none() || rests, || format!("{} has a pause to end", agent.id))?;
             law(self.lapses.at(agent.id.0) == lapse, || format!("{} keeps a skill too long", agent.id))?;
         }
         for (slot, call) in self.calls.slab.iter().filter(|(_, call)| call.ringing().is_none()) {
@@ -189,6 +192,14 @@ impl Acd {
             let timed = slot != self.lanes[call.class as usize].line.head
                 || step.is_none_or(|due| alarm.is_some_and(|at| at <= due));
             law(timed, || format!("{} would be relaxed late", call.id))?;
+        }
+        for (&slot, &until) in &self.wishes {
+            let call = &self.calls.slab[slot];
+            let waits = call.ringing().is_none();
+            let comes = call.direct.is_some_and(|agent| !waits || is_at_work(self.agent_ref(agent).state));
+            law(comes, || format!("{} wishes for somebody who is gone", call.id))?;
+            let timed = self.personal.at(slot).is_some_and(|at| at <= until);
+            law(timed || !waits, || format!("{} wishes on", call.id))?;
         }
         law(self.poll_timeout().is_none_or(|due| self.wake <= due), || "nobody would wake up".into())?;
         let due = self.poll_timeout().is_some_and(|due| due <= self.now);

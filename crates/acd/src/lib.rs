@@ -31,13 +31,14 @@ mod queue;
 mod slab;
 mod suits;
 mod view;
+mod wish;
 
 pub use acd::{AGENTS_MAX, Acd, CALLS_MAX, CLASSES_MAX, PERSONAL_MAX, QUEUES_MAX, SKILLS_MAX, STEPS_MAX};
 pub use ahead::{Forecast, LookAhead, Whom};
 pub use command::{
-    AgentChoice, AgentSpec, AgentView, Command, Decision, Denied, Enqueue, Place, QueueSpec, QueueView, Skill,
+    AgentChoice, AgentSpec, AgentView, Command, Decision, Denied, Enqueue, Place, Prefer, QueueSpec, QueueView, Skill,
 };
 pub use need::{Misread, Need};
-pub use policy::{Order, Policy, Reserve, Site};
+pub use policy::{NoAnswer, Order, Policy, Reserve, Site, Weights};
 pub use suits::{Obstacle, Standing};
 pub use view::Counts;

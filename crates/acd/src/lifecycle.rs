@@ -4,7 +4,7 @@ use crate::acd::{Acd, micros};
 use crate::agent::{After, Agent, NO_QUEUE, Work};
 use crate::command::{Decision, Denied};
 use crate::group::Idle;
-use crate::policy::Order;
+use crate::policy::{NoAnswer, Order};
 use crate::slab::{NONE, Slot};
 use busyhour_model::{AgentId, AgentState, CallId, DequeueReason, Name, OfferOutcome, QueueId};
 use std::time::Duration;
@@ -99,7 +99,13 @@ impl Acd {
 
     fn be_not_ready(&mut self, agent: AgentId, reason: Name, out: &mut Vec<Decision>) {
         self.agent_mut(agent).reason = Some(reason);
+        self.rest(agent, out);
+    }
+
+    /// Not ready, for the reason given; who wished for this agent waits no longer.
+    fn rest(&mut self, agent: AgentId, out: &mut Vec<Decision>) {
         self.enter(agent, AgentState::NotReady, out);
+        self.release_wishes(agent, out);
     }
 
     pub(crate) fn accepted(&mut self, call: CallId, agent: AgentId, out: &mut Vec<Decision>) -> Result<(), Denied> {
@@ -126,8 +132,20 @@ impl Acd {
             OfferOutcome::Answered => return self.wrong_state(agent),
         };
         let reason = reason.clone();
+        let queue = self.lanes[self.calls.slab[slot].class as usize].queue;
+        let NoAnswer { misses_max, pause } = self.queue_ref(queue).spec.policy.no_answer;
+        let missed = outcome != OfferOutcome::Unreachable;
         self.take_back(slot);
+        if missed && !self.merits[agent.0 as usize].miss(misses_max) {
+            self.admit(slot, false, out);
+            self.resume(agent, out);
+            return Ok(());
+        }
         self.be_not_ready(agent, reason, out);
+        if let Some(pause) = pause.filter(|_| missed) {
+            self.pauses.set(agent.0, self.now + pause);
+            self.wake = self.wake.min(self.now + pause);
+        }
         self.admit(slot, false, out);
         Ok(())
     }
@@ -191,13 +209,13 @@ impl Acd {
     fn resume(&mut self, agent: AgentId, out: &mut Vec<Decision>) {
         match self.agent_ref(agent).after {
             After::Ready => self.become_ready(agent, out),
-            After::NotReady => self.enter(agent, AgentState::NotReady, out),
+            After::NotReady => self.rest(agent, out),
             After::SignedOut => self.depart(agent, None, out),
         }
     }
 
     /// Free from now on.
-    fn become_ready(&mut self, agent: AgentId, out: &mut Vec<Decision>) {
+    pub(crate) fn become_ready(&mut self, agent: AgentId, out: &mut Vec<Decision>) {
         self.idle_seq += 1;
         self.agent_mut(agent).idle_seq = self.idle_seq;
         self.seek_or_idle(agent, out);
@@ -215,6 +233,7 @@ impl Acd {
         if let Some(slot) = offered {
             self.admit(slot, false, out);
         }
+        self.release_wishes(agent, out);
         let group = &self.groups[self.agent_ref(agent).group];
         let classes: Vec<Slot> = match group.signed_in {
             0 => group.classes().collect(),
@@ -288,6 +307,9 @@ impl Acd {
             }
             self.learn_handling(agent, &work);
         }
+        if from == AgentState::NotReady {
+            self.pauses.clear(agent.0);
+        }
         self.merits[agent.0 as usize].learn(now, was, to);
         self.shift(agent, from, to);
     }
@@ -304,7 +326,7 @@ impl Acd {
         let seconds = self.now.since(work.began).as_secs_f64();
         if let Some(Some(queue)) = self.queues.get_mut(work.queue.0 as usize) {
             queue.handling.learn(seconds);
-            if queue.spec.policy.order == Order::Fastest {
+            if matches!(queue.spec.policy.order, Order::Fastest | Order::Weighted) {
                 self.learn_own(agent, work.queue, seconds);
             }
         }

@@ -9,7 +9,7 @@ use crate::command::{Decision, Denied, Enqueue};
 use crate::policy::Order;
 use crate::queue::normalised;
 use crate::slab::{NONE, Slot};
-use busyhour_model::{AgentId, AgentState, Candidate, DequeueReason, QueueId, Rank, Rule, Why};
+use busyhour_model::{AgentId, AgentState, Candidate, DequeueReason, Rank, Rule, Why};
 use std::cmp::Ordering;
 
 /// Whom a call could get.
@@ -42,13 +42,15 @@ impl Acd {
         lane.calls += 1;
         lane.used = seq;
         let since = wish.since.min(self.now);
-        let call = Call::new(wish.call, since, seq, class, wish.agent);
+        let wished = wish.prefer.filter(|_| wish.agent.is_none()).and_then(|prefer| self.wished(prefer));
+        let call = Call::new(wish.call, since, seq, class, wish.agent.or(wished.map(|wished| wished.0)));
         let now = self.now;
         let new = since == now;
         if new {
             self.queue_mut(queue).habits.arrived(now);
         }
         let slot = self.calls.insert(call);
+        self.wishes.extend(wished.map(|(_, until)| (slot, until)));
         self.admit(slot, new, out);
         Ok(())
     }
@@ -56,6 +58,9 @@ impl Acd {
     /// A call in no line, new or one that had a place before: an agent who is free, else a place in its line, else
     /// overflow. Who had a place is never one too many.
     pub(crate) fn admit(&mut self, slot: Slot, new: bool, out: &mut Vec<Decision>) {
+        if !self.wishes.is_empty() {
+            self.drop_vain_wish(slot);
+        }
         if let Some((agent, why)) = self.seek_agent(slot, 1) {
             return self.offer(slot, agent, why, out);
         }
@@ -87,7 +92,7 @@ impl Acd {
             Some(agent) => {
                 let free = self.agent_ref(agent).state == AgentState::Ready;
                 let rank = Rank::default();
-                (Rule::DirectAgent, free.then_some(Found { agent, rank, idle: 1, runner_up: None })?)
+                (self.personal_rule(slot), free.then_some(Found { agent, rank, idle: 1, runner_up: None })?)
             }
             // Whoever fits this call would fit the head of its class, which waits: so nobody idle does.
             None if self.lanes[call.class as usize].idle_groups == 0 || self.has_before(call) => return None,
@@ -136,7 +141,11 @@ impl Acd {
             let mut at = idle.head;
             while at != NONE {
                 let agent = self.agent_ref(AgentId(at));
-                let candidate = ((edge.rank, self.turn_by(order, agent.id, call), agent.idle_seq), at);
+                let rank = match order {
+                    Order::Weighted => edge.rank | u64::from(self.shortfall(agent.id, call)),
+                    _ => edge.rank,
+                };
+                let candidate = ((rank, self.turn_by(order, agent.id, call), agent.idle_seq), at);
                 if candidate < best {
                     (best, second) = (candidate, best);
                 } else if candidate < second {
@@ -195,7 +204,7 @@ impl Acd {
         let (slot, rule, runner_up) = match (personal.head, bids.best.call) {
             (NONE, NONE) => return false,
             (NONE, best) => (best, Rule::HighestScore, self.next_best(seeker.group, &bids)),
-            (head, _) => (head, Rule::DirectAgent, None),
+            (head, _) => (head, self.personal_rule(head), None),
         };
         let call = &self.calls.slab[slot];
         let score = match rule {
@@ -262,20 +271,14 @@ impl Acd {
 
     /// Puts a call into its line.
     fn link(&mut self, slot: Slot) {
-        let call = &self.calls.slab[slot];
-        let (class, since) = (call.class, call.since);
+        let class = self.calls.slab[slot].class;
         let queue = self.lanes[class as usize].queue;
-        let entry = self.queue_mut(queue);
-        entry.waiting += 1;
-        let wait_max = entry.spec.wait_max;
+        self.queue_mut(queue).waiting += 1;
         match self.calls.slab[slot].direct {
             Some(agent) => {
                 let agent = self.agents[agent.0 as usize].as_mut().expect("direct calls name agents that exist");
                 agent.personal.insert(&mut self.calls.slab, slot);
-                if let Some(wait_max) = wait_max {
-                    self.personal.set(slot, since + wait_max);
-                    self.wake = self.wake.min(since + wait_max);
-                }
+                self.time_personal_call(slot);
             }
             None => {
                 self.lanes[class as usize].line.insert(&mut self.calls.slab, slot);
@@ -304,6 +307,9 @@ impl Acd {
 
     /// Forgets a call that is in no line.
     pub(crate) fn forget(&mut self, slot: Slot, gave_up: bool) -> Call {
+        if !self.wishes.is_empty() {
+            self.wishes.remove(&slot);
+        }
         let call = self.calls.remove(slot);
         let micros = micros(self.now, call.since);
         let lane = &mut self.lanes[call.class as usize];
@@ -345,21 +351,6 @@ impl Acd {
         if self.heads.at(class).is_none_or(|at| at > due) {
             self.heads.set(class, due);
             self.wake = self.wake.min(due);
-        }
-    }
-
-    /// Sets the alarms of the calls of this queue on personal lists.
-    pub(crate) fn time_personal_calls(&mut self, queue: QueueId) {
-        let wait_max = self.queue_ref(queue).spec.wait_max;
-        let waiting = self.calls.slab.iter().filter(|(_, call)| call.direct.is_some() && call.ringing().is_none());
-        for (slot, call) in waiting.filter(|(_, call)| self.lanes[call.class as usize].queue == queue) {
-            match wait_max {
-                Some(wait_max) => {
-                    self.personal.set(slot, call.since + wait_max);
-                    self.wake = self.wake.min(call.since + wait_max);
-                }
-                None => self.personal.clear(slot),
-            }
         }
     }
 }

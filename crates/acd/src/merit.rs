@@ -3,7 +3,8 @@
 use crate::acd::{Acd, micros};
 use crate::agent::NO_QUEUE;
 use crate::call::Call;
-use crate::policy::Order;
+use crate::policy::{Order, Weights};
+use crate::wish::is_at_work;
 use busyhour_model::{AgentId, AgentState, QueueId, Seed, Time};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,8 @@ pub(crate) struct Merit {
     pub(crate) weight: u32,
     /// Calls taken since signing in.
     calls: u32,
+    /// Offers not taken since the last that was, or since the agent was last made ready or not ready.
+    misses: u32,
     /// Microseconds talked since signing in.
     talk: u64,
     /// End of the last conversation, and of the last the ACD gave.
@@ -38,16 +41,12 @@ pub(crate) struct Own {
     seconds: f64,
 }
 
-fn occupied(state: AgentState) -> bool {
-    matches!(state, AgentState::Ringing | AgentState::Talking | AgentState::WrapUp)
-}
-
 impl Merit {
     /// The agent goes from one state, in since `since`, to another.
     #[inline]
     pub(crate) fn learn(&mut self, now: Time, (from, since, queue): (AgentState, Time, QueueId), to: AgentState) {
         match (from, to) {
-            (AgentState::Ringing, AgentState::Talking) => self.calls += 1,
+            (AgentState::Ringing, AgentState::Talking) => (self.calls, self.misses) = (self.calls + 1, 0),
             (AgentState::Talking, _) => {
                 self.talk += micros(now, since);
                 self.contact = now;
@@ -55,11 +54,12 @@ impl Merit {
                     self.call = now;
                 }
             }
-            (AgentState::SignedOut, _) => (self.calls, self.talk) = (0, 0),
+            (AgentState::SignedOut, _) => (self.calls, self.talk, self.misses) = (0, 0, 0),
+            (AgentState::NotReady, _) => self.misses = 0,
             _ => {}
         }
-        if occupied(from) != occupied(to) {
-            self.age(now, occupied(from));
+        if is_at_work(from) != is_at_work(to) {
+            self.age(now, is_at_work(from));
         }
     }
 
@@ -69,6 +69,17 @@ impl Merit {
         let target = f64::from(u8::from(occupied));
         self.occupancy = target + (self.occupancy - target) * (-span / WINDOW_US).exp();
         self.at = now;
+    }
+
+    /// Counts an offer that was not taken; true when that is one too many.
+    pub(crate) fn miss(&mut self, max: u32) -> bool {
+        self.misses += 1;
+        self.misses >= max
+    }
+
+    /// Share of time occupied, of one who is idle now.
+    fn share(&self, now: Time) -> f64 {
+        self.occupancy * (-(micros(now, self.at) as f64) / WINDOW_US).exp()
     }
 
     /// Decays alike for all who are idle, so this orders them at any time: no need to look at the clock.
@@ -100,14 +111,38 @@ impl Acd {
                 u64::from(agent.0.wrapping_sub(last.wrapping_add(1)))
             }
             Order::Random => lot(self.seed, call.seq, agent, merit.weight),
-            Order::Fastest => self.own_handling(agent, self.lanes[call.class as usize].queue),
+            Order::Fastest => ascending(self.own_handling(agent, self.lanes[call.class as usize].queue)),
+            // It is in the rank already.
+            Order::Weighted => 0,
         }
     }
 
-    fn own_handling(&self, agent: AgentId, queue: QueueId) -> u64 {
+    /// Seconds this agent takes for a call of this queue.
+    fn own_handling(&self, agent: AgentId, queue: QueueId) -> f64 {
         let mean = self.queue_ref(queue).handling.seconds().unwrap_or(0.0);
         let own = self.owns.get(&(agent, queue)).copied().unwrap_or_default();
-        ascending((own.seconds + OWN_CALLS * mean) / (own.calls + OWN_CALLS))
+        (own.seconds + OWN_CALLS * mean) / (own.calls + OWN_CALLS)
+    }
+
+    /// By the weights of the queue, how many millionths an idle agent is short of a perfect one.
+    pub(crate) fn shortfall(&self, agent: AgentId, call: &Call) -> u32 {
+        let id = self.lanes[call.class as usize].queue;
+        let spec = &self.queue_ref(id).spec;
+        let profile = &self.groups[self.agent_ref(agent).group].profile;
+        let wanted = spec.required.iter().chain(&self.classes[call.class].extra);
+        let levels: Vec<f64> = wanted.map(|s| f64::from(profile.level(s.0)) / 100.0).collect();
+        let own = self.own_handling(agent, id);
+        let usual = self.queue_ref(id).handling.seconds().unwrap_or(0.0);
+        let Weights { skill, load, business, efficiency } = spec.policy.weights;
+        let parts = [
+            (skill, if levels.is_empty() { 1.0 } else { levels.iter().sum::<f64>() / levels.len() as f64 }),
+            (load, 1.0 - self.merits[agent.0 as usize].share(self.now)),
+            (business, f64::from(profile.points(id).clamp(0, 100)) / 100.0),
+            (efficiency, if usual + own > 0.0 { usual / (usual + own) } else { 0.5 }),
+        ];
+        let total: f64 = parts.iter().map(|part| f64::from(part.0)).sum();
+        let score: f64 = parts.iter().map(|part| f64::from(part.0) * part.1).sum();
+        (1e6 * (1.0 - score / total.max(1.0))).round() as u32
     }
 
     pub(crate) fn learn_own(&mut self, agent: AgentId, queue: QueueId, seconds: f64) {

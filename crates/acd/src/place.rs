@@ -73,7 +73,7 @@ mod tests {
     use std::time::Duration;
 
     fn queue(id: u32, priority: i32) -> Command {
-        Command::SetQueue(QueueSpec {
+        Command::SetQueue(Box::new(QueueSpec {
             id: QueueId(id),
             required: vec![(SkillId(1), 1)],
             relax: Vec::new(),
@@ -85,12 +85,12 @@ mod tests {
             overflow_no_agents: false,
             wrap_up: Duration::from_secs(10),
             policy: Policy::default(),
-        })
+        }))
     }
 
     fn enqueue(call: u64, queue: u32, since: u64) -> Command {
         let (call, queue, since) = (CallId(call), QueueId(queue), Time::from_secs(since));
-        Command::Enqueue(Enqueue { call, queue, required: Vec::new(), priority: 0, since, agent: None })
+        Command::Enqueue(Enqueue { call, queue, required: Vec::new(), priority: 0, since, agent: None, prefer: None })
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub enum Order {
     Random,
     /// Shortest mean handling time of this queue's calls, an agent with few of them taken to be near the queue's mean.
     Fastest,
+    /// Best by the queue's [`Weights`]; levels count there, so `choice` is not asked.
+    Weighted,
 }
 
 impl Order {
@@ -47,6 +49,7 @@ impl Order {
             Order::Linear => Rule::Linear,
             Order::Random => Rule::Random,
             Order::Fastest => Rule::Fastest,
+            Order::Weighted => Rule::Weighted,
         })
     }
 }
@@ -58,6 +61,44 @@ pub struct Reserve<S = SkillId> {
     pub of: Need<S>,
     /// Of each pool so many idle agents are left alone.
     pub keep: u32,
+}
+
+/// The "dynamic queue": what counts how much when an agent is chosen by [`Order::Weighted`]. Each part is between 0 and 1;
+/// the agent with the highest weighted mean is rung, of equal ones the longest idle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Weights {
+    /// Mean level of the skills wanted, a hundredth each; 1 when none is wanted.
+    pub skill: u32,
+    /// Share of time not occupied, weighted exponentially over half an hour.
+    pub load: u32,
+    /// The agent's preference for the queue (`AgentSpec::prefers`), a hundredth a point.
+    pub business: u32,
+    /// Measured efficiency: the queue's mean handling time, over itself and the agent's own (as for [`Order::Fastest`]):
+    /// 1/2 for the average agent, 2/3 for one twice as fast.
+    pub efficiency: u32,
+}
+
+impl Default for Weights {
+    fn default() -> Weights {
+        Weights { skill: 25, load: 25, business: 25, efficiency: 25 }
+    }
+}
+
+/// What becomes of an agent who lets a call ring or refuses it. Who cannot be reached is not ready at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NoAnswer {
+    /// Not ready after so many calls missed in a row; before that the agent stays ready, as the last in turn.
+    pub misses_max: u32,
+    /// Ready again by itself after so long; `None`: when the agent says so.
+    pub pause: Option<Duration>,
+}
+
+impl Default for NoAnswer {
+    fn default() -> NoAnswer {
+        NoAnswer { misses_max: 1, pause: None }
+    }
 }
 
 /// Where an agent works; 0 where nobody says.
@@ -81,6 +122,10 @@ pub struct Policy<S = SkillId, P = Site> {
     pub weight: u32,
     /// A call that is predicted to wait longer overflows (`Full`) when it comes.
     pub wait_predicted_max: Option<Duration>,
+    /// For [`Order::Weighted`].
+    pub weights: Weights,
+    /// For agents who do not take its calls.
+    pub no_answer: NoAnswer,
 }
 
 impl<S, P> Default for Policy<S, P> {
@@ -93,6 +138,8 @@ impl<S, P> Default for Policy<S, P> {
             reserve: Vec::new(),
             weight: 100,
             wait_predicted_max: None,
+            weights: Weights::default(),
+            no_answer: NoAnswer::default(),
         }
     }
 }
@@ -108,6 +155,8 @@ impl<S, P> Policy<S, P> {
             reserve: self.reserve.iter().map(|r| Reserve { of: r.of.map(skill), keep: r.keep }).collect(),
             weight: self.weight,
             wait_predicted_max: self.wait_predicted_max,
+            weights: self.weights,
+            no_answer: self.no_answer,
         }
     }
 }

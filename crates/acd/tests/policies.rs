@@ -3,8 +3,11 @@
 
 mod scene;
 
-use busyhour_acd::{AgentSpec, Command, Enqueue, LookAhead, Need, Order, Policy, QueueSpec, Reserve, Skill, Whom};
-use busyhour_model::{AgentId, AgentState, CallId, QueueId, SkillId, Time};
+use busyhour_acd::{
+    AgentSpec, Command, Enqueue, LookAhead, Need, NoAnswer, Order, Policy, Prefer, QueueSpec, Reserve, Skill, Weights,
+    Whom,
+};
+use busyhour_model::{AgentId, AgentState, CallId, OfferOutcome, QueueId, SkillId, Time};
 use scene::{Scene, call, queue, serve};
 use std::time::Duration;
 
@@ -92,7 +95,7 @@ fn reserved_agents_are_left_for_others() {
     let reserve = vec![Reserve { of: Need::All(Vec::new()), keep: 1 }];
     let mut scene = Scene::new(QueueSpec { policy: Policy { reserve, ..Policy::default() }, ..queue() }, &[&[], &[]]);
     let vip = QueueSpec { id: QueueId(1), ..queue() };
-    scene.at(1, Command::SetQueue(vip));
+    scene.at(1, Command::SetQueue(Box::new(vip)));
     assert_eq!(scene.enqueue(5, 1), ["a0 Ringing", "c1->a0"]);
     assert_eq!(scene.enqueue(6, 2), [""; 0], "the last one is kept");
     assert_eq!(scene.at(7, Command::Enqueue(Enqueue { queue: QueueId(1), ..call(3) })), ["a1 Ringing", "c3->a1"]);
@@ -106,7 +109,7 @@ fn reserved_agents_are_left_for_others() {
 fn a_weight_makes_a_queue_age_faster() {
     let mut scene = Scene::new(queue(), &[&[]]);
     let heavy = Policy { weight: 300, ..Policy::default() };
-    scene.at(1, Command::SetQueue(QueueSpec { id: QueueId(1), policy: heavy, ..queue() }));
+    scene.at(1, Command::SetQueue(Box::new(QueueSpec { id: QueueId(1), policy: heavy, ..queue() })));
     scene.enqueue(5, 1);
     scene.accept(6, 1, 0);
     scene.enqueue(10, 2);
@@ -184,7 +187,7 @@ fn a_skill_that_ends_at_midnight_is_not_asked_for_at_midnight() {
 #[test]
 fn an_agent_takes_the_preferred_business_first() {
     let mut scene = Scene::new(queue(), &[]);
-    scene.at(0, Command::SetQueue(QueueSpec { id: QueueId(1), ..queue() }));
+    scene.at(0, Command::SetQueue(Box::new(QueueSpec { id: QueueId(1), ..queue() })));
     let prefers = vec![(QueueId(1), 50)];
     scene.at(0, Command::SetAgent(AgentSpec { prefers, ..AgentSpec::new(AgentId(0), Vec::new()) }));
     scene.enqueue(1, 1);
@@ -195,4 +198,86 @@ fn an_agent_takes_the_preferred_business_first() {
     scene.accept(13, 2, 0);
     // 65 and 15 + 50: who waits longer.
     assert_eq!(scene.at(14, Command::Released { agent: AgentId(0) }), ["a0 Ringing", "c1->a0"]);
+}
+
+#[test]
+fn who_misses_a_call_stays_ready_until_it_happens_too_often_and_then_rests_a_while() {
+    let no_answer = NoAnswer { misses_max: 2, pause: Some(Duration::from_secs(30)) };
+    let policy = Policy { no_answer, ..Policy::default() };
+    let mut scene = Scene::new(QueueSpec { policy, ..queue() }, &[&[], &[]]);
+    let missed = |agent| Command::Declined { call: CallId(1), agent: AgentId(agent), outcome: OfferOutcome::NoAnswer };
+    assert_eq!(scene.enqueue(5, 1), ["a0 Ringing", "c1->a0"]);
+    assert_eq!(scene.at(20, missed(0)), ["a1 Ringing", "c1->a1", "a0 Ready"], "the other one first");
+    assert_eq!(scene.at(35, missed(1)), ["a0 Ringing", "c1->a0", "a1 Ready"]);
+    assert_eq!(scene.at(50, missed(0)), ["a0 NotReady no_answer", "a1 Ringing", "c1->a1"], "the second in a row");
+    scene.accept(51, 1, 1);
+    assert_eq!(scene.at(80, Command::Tick), ["a0 Ready"]);
+    let unreachable = Command::Declined { call: CallId(2), agent: AgentId(0), outcome: OfferOutcome::Unreachable };
+    assert_eq!(scene.enqueue(81, 2), ["a0 Ringing", "c2->a0"]);
+    assert_eq!(scene.at(82, unreachable), ["a0 NotReady unreachable"], "a phone that is gone is no matter of patience");
+    assert_eq!(scene.at(500, Command::Tick), [""; 0]);
+}
+
+#[test]
+fn the_dynamic_queue_weighs_skill_load_business_and_efficiency() {
+    let card = SkillId(1);
+    let weights = |skill, load, business, efficiency| {
+        let weights = Weights { skill, load, business, efficiency };
+        let policy = Policy { order: Order::Weighted, weights, ..Policy::default() };
+        QueueSpec { policy, required: vec![(card, 1)], ..queue() }
+    };
+    // Agent 0 knows most, agent 1 likes this queue, agent 2 is fast; agent 1 was busiest.
+    let rung = |queue: QueueSpec| {
+        let fastest = QueueSpec { policy: Policy { order: Order::Weighted, ..Policy::default() }, ..queue.clone() };
+        let mut scene = Scene::new(fastest, &[]);
+        for (id, level, points) in [(0, 90, 0), (1, 50, 80), (2, 40, 0)] {
+            let (agent, prefers) = (AgentId(id), vec![(QueueId(0), points)]);
+            scene.at(0, Command::SetAgent(AgentSpec { prefers, ..AgentSpec::new(agent, vec![(card, level)]) }));
+        }
+        let mut now = 0;
+        for (round, (agent, secs)) in [(0, 100), (2, 20), (1, 400), (0, 100), (2, 20), (1, 400)].into_iter().enumerate()
+        {
+            scene.at(now, Command::SignIn { agent: AgentId(agent), not_ready: None });
+            scene.enqueue(now, round as u64);
+            scene.accept(now, round as u64, agent);
+            scene.at(now + secs, Command::Released { agent: AgentId(agent) });
+            scene.at(now + secs, Command::SignOut { agent: AgentId(agent) });
+            now += secs;
+        }
+        scene.at(now, Command::SetQueue(Box::new(queue)));
+        for agent in [1, 2, 0].map(AgentId) {
+            scene.at(now, Command::SignIn { agent, not_ready: None });
+        }
+        scene.enqueue(now, 99).last().unwrap().clone()
+    };
+    assert_eq!(rung(weights(1, 0, 0, 0)), "c99->a0");
+    assert_eq!(rung(weights(0, 0, 1, 0)), "c99->a1");
+    assert_eq!(rung(weights(0, 0, 0, 1)), "c99->a2");
+    assert_eq!(rung(weights(0, 1, 0, 0)), "c99->a2", "the least occupied of late");
+    assert_eq!(rung(weights(0, 0, 0, 0)), "c99->a1", "nothing counts: the longest idle");
+    assert_eq!(rung(weights(50, 0, 20, 0)), "c99->a0", ".45 + 0 against .25 + .16");
+}
+
+#[test]
+fn a_caller_waits_a_little_for_the_last_agent_and_then_for_anybody() {
+    let mut scene = Scene::new(queue(), &[&[], &[]]);
+    let wishes = |id, patience| {
+        let prefer = Some(Prefer { agent: AgentId(1), patience: Duration::from_secs(patience) });
+        Command::Enqueue(Enqueue { prefer, ..call(id) })
+    };
+    assert_eq!(scene.at(1, wishes(1, 0)), ["a1 Ringing", "c1->a1"], "not the longest idle, but the wished for");
+    scene.accept(2, 1, 1);
+    assert_eq!(scene.at(3, wishes(2, 0)), ["a0 Ringing", "c2->a0"], "busy, and no patience");
+    scene.accept(4, 2, 0);
+    scene.at(5, wishes(3, 20));
+    scene.at(5, wishes(4, 40));
+    assert_eq!(scene.at(10, Command::Released { agent: AgentId(0) }), ["a0 Ready"], "both wait for agent 1");
+    assert_eq!(scene.at(25, Command::Tick), ["a0 Ringing", "c3->a0"], "twenty seconds are over");
+    assert_eq!(scene.at(30, Command::Released { agent: AgentId(1) }), ["a1 Ringing", "c4->a1"]);
+    scene.accept(31, 4, 1);
+    scene.at(32, wishes(5, 600));
+    scene.at(33, Command::NotReady { agent: AgentId(1), reason: "lunch".into() });
+    scene.accept(33, 3, 0);
+    assert_eq!(scene.at(34, Command::Released { agent: AgentId(1) }), ["a1 NotReady lunch"], "and c5 is anybody's");
+    assert_eq!(scene.at(35, Command::Released { agent: AgentId(0) }), ["a0 Ringing", "c5->a0"]);
 }

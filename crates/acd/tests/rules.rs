@@ -231,13 +231,16 @@ fn what_cannot_be_done_says_why_and_changes_nothing() {
         (Command::Accepted { call: CallId(2), agent }, Denied::WrongState { agent, state }),
         (Command::Enqueue(Enqueue { required: many.clone(), ..call(3) }), limit("skills", SKILLS_MAX)),
         (Command::SetAgent(AgentSpec::new(agent, many.clone())), limit("skills", SKILLS_MAX)),
-        (Command::SetQueue(QueueSpec { required: many, ..queue() }), limit("skills", SKILLS_MAX)),
+        (Command::SetQueue(Box::new(QueueSpec { required: many, ..queue() })), limit("skills", SKILLS_MAX)),
         (
-            Command::SetQueue(QueueSpec { relax: vec![(Duration::ZERO, Vec::new()); STEPS_MAX + 1], ..queue() }),
+            Command::SetQueue(Box::new(QueueSpec {
+                relax: vec![(Duration::ZERO, Vec::new()); STEPS_MAX + 1],
+                ..queue()
+            })),
             limit("relaxation steps", STEPS_MAX),
         ),
         (
-            Command::SetQueue(QueueSpec { id: QueueId(u32::MAX), ..queue() }),
+            Command::SetQueue(Box::new(QueueSpec { id: QueueId(u32::MAX), ..queue() })),
             limit("queue id", busyhour_acd::QUEUES_MAX - 1),
         ),
         (

@@ -33,7 +33,7 @@ impl Scene {
     /// Agent 0, alone, with credit at this level; ready from second 1 on.
     fn new(queue: QueueSpec, level: u8) -> Scene {
         let mut scene = Scene(Acd::new(1));
-        scene.at(0, Command::SetQueue(queue));
+        scene.at(0, Command::SetQueue(Box::new(queue)));
         scene.agent(0, level);
         scene
     }
@@ -53,7 +53,15 @@ impl Scene {
         let (call, queue, since) = (CallId(call), QueueId(0), Time::from_secs(secs));
         self.at(
             secs,
-            Command::Enqueue(Enqueue { call, queue, required, priority: 0, since, agent: agent.map(AgentId) }),
+            Command::Enqueue(Enqueue {
+                call,
+                queue,
+                required,
+                priority: 0,
+                since,
+                agent: agent.map(AgentId),
+                prefer: None,
+            }),
         );
     }
 

@@ -113,7 +113,7 @@ impl Story {
         let (at, why) = (offer.offered, &offer.why);
         let (phrase, count) = match why.rule {
             Rule::HighestScore => (Phrase::AgentChose, why.calls_waiting),
-            Rule::DirectAgent => (Phrase::InPerson, why.calls_waiting),
+            Rule::DirectAgent | Rule::PreferredAgent => (Phrase::InPerson, why.calls_waiting),
             _ => (Phrase::CallChose, why.agents_idle),
         };
         self.say(at, phrase, &[("agent", &offer.agent), ("queue", &offer.queue), ("count", &count)]);
@@ -151,22 +151,26 @@ impl Story {
             }
             Some(Candidate::Agent(id, rank)) => {
                 let number = offer.runner_up.as_ref().map_or_else(|| id.to_string(), ToString::to_string);
-                let because = self.because(why.rank, rank);
+                let because = self.because(why.rule, why.rank, rank);
                 self.say(at, Phrase::SecondAgent, &[("agent", &number), ("because", &because)]);
             }
-            None if why.rule == Rule::DirectAgent => {}
+            None if matches!(why.rule, Rule::DirectAgent | Rule::PreferredAgent) => {}
             None => self.say(at, Phrase::NoSecond, &[]),
         }
     }
 
     /// The first thing in which the chosen agent suits better than the second.
-    fn because(&self, chosen: Rank, second: Rank) -> String {
+    fn because(&self, rule: Rule, chosen: Rank, second: Rank) -> String {
         if chosen.preferred() != second.preferred() {
             return self.fill(Phrase::NotPreferred, &[]);
         }
         if chosen.site() != second.site() {
             let place = |rank: Rank| u32::from(rank.site()) + 1;
             return self.fill(Phrase::FartherSite, &[("first", &place(chosen)), ("second", &place(second))]);
+        }
+        if rule == Rule::Weighted && chosen != second {
+            let percent = |rank: Rank| decimal(100.0 - f64::from(rank.level()) / 1e4);
+            return self.fill(Phrase::LessWeight, &[("first", &percent(chosen)), ("second", &percent(second))]);
         }
         match (Level::of(chosen), Level::of(second)) {
             (first, second) if first == second => self.fill(Phrase::NotYetTurn, &[]),

@@ -406,10 +406,14 @@ pub enum Rule {
     Random,
     /// The agent who handles such calls fastest.
     Fastest,
+    /// The agent who suits best by the weights of skill, load, business and efficiency.
+    Weighted,
     /// An agent became free and took the waiting call with the highest score.
     HighestScore,
     /// The call wanted this agent and nobody else.
     DirectAgent,
+    /// The call wished for this agent: the last who served the caller, or one the dialplan names.
+    PreferredAgent,
 }
 
 /// How well an agent suits a call, the lower the better: first whether the preferred skills are missing, then the site's
@@ -434,6 +438,7 @@ impl Rank {
     }
 
     /// Least skilled: how many skills the agent has. Most skilled: 4,294,967,295 less the sum of the levels wanted.
+    /// Weighted: millionths short of a perfect agent.
     pub fn level(self) -> u32 {
         self.0 as u32
     }

@@ -110,7 +110,7 @@ pub(crate) fn check_why(fact: &Fact, rule: impl Fn(&Name) -> Rule) {
     let told = || format!("an offer says why: {fact:?}");
     assert!(why.agents_idle >= 1 && why.calls_waiting >= 1 && *from_age <= why.waited, "{}", told());
     let right = match (why.rule, why.runner_up, runner_up) {
-        (Rule::DirectAgent, None, None) => true,
+        (Rule::DirectAgent | Rule::PreferredAgent, None, None) => true,
         // Others of the line may be too young for this agent.
         (Rule::HighestScore, None, None) => why.calls_waiting == 1 || !from_age.is_zero(),
         (Rule::HighestScore, Some(Candidate::Call(other, score)), None) => {

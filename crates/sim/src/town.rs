@@ -1,6 +1,6 @@
 //! The small hotline every scenario is set in: one trunk, three queues, agents 1001 and up, the shipped dialplan.
 
-use busyhour_acd::{AgentChoice, Need, Order, Policy, Reserve};
+use busyhour_acd::{AgentChoice, Need, NoAnswer, Order, Policy, Reserve, Weights};
 use busyhour_ivr::{Dialplan, Names};
 use busyhour_media::Library;
 use busyhour_model::{Name, Seed};
@@ -18,7 +18,7 @@ pub(crate) const DIRECT: &str = "95119";
 const QUEUES: [&str; 3] = ["enquiry", "complaint", "general"];
 /// Two agents out of three are at one of these.
 const SITES: [&str; 2] = ["shanghai", "chengdu"];
-const ORDERS: [Order; 10] = [
+const ORDERS: [Order; 11] = [
     Order::LongestIdle,
     Order::LongestSinceContact,
     Order::LongestSinceCall,
@@ -29,6 +29,7 @@ const ORDERS: [Order; 10] = [
     Order::Linear,
     Order::Random,
     Order::Fastest,
+    Order::Weighted,
 ];
 const PLAN: &str = include_str!("../../../dialplans/hotline.toml");
 const DIRECT_PLAN: &str = r#"
@@ -159,13 +160,18 @@ fn policy(random: &mut Seed) -> Policy<Name, Name> {
     let skill = |random: &mut Seed| Need::Skill(Name::from(*random.choose(&QUEUES).expect("three")), 1);
     let second = |random: &mut Seed| Duration::from_secs(random.below(20));
     Policy {
-        order: *random.choose(&ORDERS).expect("ten"),
+        order: *random.choose(&ORDERS).expect("eleven"),
         need: needs.then(|| Need::Any(vec![skill(random), Need::Not(skill(random).into())])),
         preferred: prefers.then(|| skill(random)),
         sites: SITES.iter().filter(|_| at_sites).map(|site| (Name::from(*site), second(random))).collect(),
         reserve: if reserves { vec![Reserve { of: skill(random), keep: 1 }] } else { Vec::new() },
         weight: 50 + random.below(200) as u32,
         wait_predicted_max: predicts.then(|| second(random)),
+        weights: Weights::default(),
+        no_answer: NoAnswer {
+            misses_max: random.below(3) as u32,
+            pause: random.per_mille(500).then(|| second(random)),
+        },
     }
 }
 

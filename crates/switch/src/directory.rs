@@ -172,6 +172,7 @@ mod tests {
             reserve: vec![Reserve { of: need("vip"), keep: 2 }],
             weight: 150,
             wait_predicted_max: Some(second(600)),
+            ..Policy::default()
         };
         let queue = QueueSetup {
             required: vec![("card".into(), 2)],
@@ -224,6 +225,7 @@ mod tests {
                 reserve: vec![Reserve { of: has("vip", 1), keep: 2 }],
                 weight: 150,
                 wait_predicted_max: Some(second(600)),
+                ..Policy::default()
             },
         };
         assert_eq!(queue, expected);

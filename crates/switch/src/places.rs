@@ -114,7 +114,8 @@ impl Call {
             entrance,
         });
         let since = in_time(plant.now, since, wait_max);
-        if plant.acd(Command::Enqueue(Enqueue { call, queue, required, priority, since, agent })).is_err() {
+        if plant.acd(Command::Enqueue(Enqueue { call, queue, required, priority, since, agent, prefer: None })).is_err()
+        {
             return self.turned_away(plant, queue, DequeueReason::Full);
         }
         Phase::queued(queue)

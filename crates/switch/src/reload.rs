@@ -28,7 +28,7 @@ impl Switch {
     fn configure_acd(&mut self) {
         let plant = &mut self.plant;
         for queue in plant.directory.queue_specs() {
-            let _ = plant.acd(Command::SetQueue(queue));
+            let _ = plant.acd(Command::SetQueue(Box::new(queue)));
         }
         for agent in plant.directory.agent_specs() {
             let _ = plant.acd(Command::SetAgent(agent));

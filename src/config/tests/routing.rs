@@ -58,6 +58,7 @@ fn every_key_of_a_policy_is_taken() {
         reserve: vec![busyhour_acd::Reserve { of: need("vip"), keep: 2 }],
         weight: 150,
         wait_predicted_max: Some(Duration::from_secs(600)),
+        ..Policy::default()
     };
     assert_eq!(setup.queues[0].policy, expected);
     assert_eq!(setup.queues[1].policy, Policy::default());

@@ -34,6 +34,7 @@ pub(crate) fn call(id: u64) -> Enqueue {
         priority: 0,
         since: Time::from_secs(1_000_000),
         agent: None,
+        prefer: None,
     }
 }
 
@@ -41,7 +42,7 @@ impl Scene {
     /// Agents 0.. with these skills, signed in and ready.
     pub(crate) fn new(queue: QueueSpec, agents: &[&[Skill]]) -> Scene {
         let mut scene = Scene { acd: Acd::new(1) };
-        scene.at(0, Command::SetQueue(queue));
+        scene.at(0, Command::SetQueue(Box::new(queue)));
         for (id, skills) in agents.iter().enumerate() {
             let agent = AgentId(id as u32);
             scene.at(0, Command::SetAgent(AgentSpec::new(agent, skills.to_vec())));

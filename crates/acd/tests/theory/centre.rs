@@ -113,7 +113,7 @@ impl Centre {
         let mut out = Vec::new();
         let start = Time::from_secs(1);
         for queue in &self.queues {
-            acd.apply(start, Command::SetQueue(queue.clone()), &mut out).unwrap();
+            acd.apply(start, Command::SetQueue(Box::new(queue.clone())), &mut out).unwrap();
         }
         for agent in &self.agents {
             acd.apply(start, Command::SetAgent(agent.clone()), &mut out).unwrap();
@@ -176,7 +176,7 @@ impl Run {
         let call = CallId(self.arrived);
         let (id, since) = (self.centre.queues[queue].id, self.now);
         self.waiting.insert(call, (queue, since));
-        let wish = Enqueue { call, queue: id, required: Vec::new(), priority: 0, since, agent: None };
+        let wish = Enqueue { call, queue: id, required: Vec::new(), priority: 0, since, agent: None, prefer: None };
         self.tell(Command::Enqueue(wish));
         if !self.waiting.contains_key(&call) {
             return;

@@ -6,7 +6,8 @@
 mod naive;
 
 use busyhour_acd::{
-    Acd, AgentChoice, AgentSpec, Command, Decision, Enqueue, Need, Order, Policy, QueueSpec, Reserve, Site, Skill, Whom,
+    Acd, AgentChoice, AgentSpec, Command, Decision, Enqueue, Need, NoAnswer, Order, Policy, Prefer, QueueSpec, Reserve,
+    Site, Skill, Weights, Whom,
 };
 use busyhour_model::{AgentId, CallId, OfferOutcome, QueueId, Rule, SkillId, Time};
 use naive::{Naive, State, Twist};
@@ -117,7 +118,7 @@ impl System {
         self.started += 1;
         if self.started <= self.queues {
             let spec = self.queue_spec();
-            return Command::SetQueue(QueueSpec { id: QueueId(self.started as u32 - 1), ..spec });
+            return Command::SetQueue(Box::new(QueueSpec { id: QueueId(self.started as u32 - 1), ..spec }));
         }
         if self.started <= self.queues + self.agents {
             let spec = self.agent_spec();
@@ -135,7 +136,7 @@ impl System {
             _ => self.now += self.dice.span(6),
         }
         match self.dice.roll(40) {
-            0 => Command::SetQueue(self.queue_spec()),
+            0 => Command::SetQueue(Box::new(self.queue_spec())),
             1 => Command::SetAgent(self.agent_spec()),
             2 if self.dice.one_in(4) => Command::RemoveQueue { queue: QueueId(self.dice.roll(self.queues + 1) as u32) },
             2 => Command::RemoveAgent { agent: self.any_agent() },
@@ -211,6 +212,7 @@ impl System {
             priority: [0, 0, 0, 0, 30, -20][self.dice.roll(6) as usize],
             since: self.now - back,
             agent: self.dice.one_in(8).then(|| self.any_agent()),
+            prefer: self.dice.one_in(5).then(|| Prefer { agent: self.any_agent(), patience: self.dice.span(20) }),
         })
     }
 
@@ -246,17 +248,24 @@ fn policy(dice: &mut Dice, skills: u64, sites: u64) -> Policy {
         .map(|_| Reserve { of: need(dice, skills, 1), keep: dice.roll(4) as u32 })
         .collect();
     Policy {
-        order: ORDERS[dice.roll(10) as usize],
+        order: ORDERS[dice.roll(11) as usize],
         need: maybe(dice, 4),
         preferred: maybe(dice, 3),
         sites,
         reserve,
         weight: [100, 100, 0, 50, 300][dice.roll(5) as usize],
+        weights: Weights {
+            skill: dice.roll(3) as u32,
+            load: dice.roll(2) as u32,
+            business: dice.roll(3) as u32,
+            efficiency: dice.roll(2) as u32,
+        },
+        no_answer: NoAnswer { misses_max: dice.roll(4) as u32, pause: dice.one_in(2).then(|| dice.span(20)) },
         wait_predicted_max: dice.one_in(4).then(|| dice.span(100)),
     }
 }
 
-const ORDERS: [Order; 10] = [
+const ORDERS: [Order; 11] = [
     Order::LongestIdle,
     Order::LongestSinceContact,
     Order::LongestSinceCall,
@@ -267,6 +276,7 @@ const ORDERS: [Order; 10] = [
     Order::Linear,
     Order::Random,
     Order::Fastest,
+    Order::Weighted,
 ];
 
 fn skill_set(dice: &mut Dice, skills: u64, most: u64) -> Vec<Skill> {
@@ -411,6 +421,12 @@ fn a_twin_with_one_rule_wrong_is_found_out() {
         Twist::NeverExtends,
         Twist::KeepsExpired,
         Twist::IgnoresPreference,
+        Twist::IgnoresMisses,
+        Twist::NeverPauses,
+        Twist::WishesForEver,
+        Twist::IgnoresWishes,
+        Twist::IgnoresEfficiency,
+        Twist::IgnoresLoad,
     ];
     for twist in twists {
         let found = (0..SYSTEMS).find(|&seed| compare(seed, 1_200, twist).is_err());

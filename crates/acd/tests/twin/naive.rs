@@ -41,6 +41,12 @@ pub(crate) enum Twist {
     NeverExtends,
     KeepsExpired,
     IgnoresPreference,
+    IgnoresMisses,
+    NeverPauses,
+    WishesForEver,
+    IgnoresWishes,
+    IgnoresEfficiency,
+    IgnoresLoad,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -95,6 +101,9 @@ pub(crate) struct Agent {
     busy: Vec<(Time, bool)>,
     expires: Vec<(SkillId, Time)>,
     prefers: BTreeMap<QueueId, i32>,
+    misses: u32,
+    /// Not ready until then.
+    pause: Option<Time>,
 }
 
 impl Agent {
@@ -116,6 +125,8 @@ pub(crate) struct Call {
     since: Time,
     seq: u64,
     pub(crate) direct: Option<AgentId>,
+    /// Waits for `direct` only until then.
+    wish: Option<Time>,
     pub(crate) ringing: Option<AgentId>,
 }
 
@@ -184,7 +195,9 @@ impl Naive {
             ages.map(|age| c.since + age).filter(|&at| at > self.now).collect::<Vec<_>>()
         });
         let lapses = self.agents.values().flat_map(|a| a.expires.iter().map(|e| e.1));
-        wraps.chain(lapses).chain(late).chain(steps).min()
+        let pauses = self.agents.values().filter_map(|a| a.pause);
+        let wishes = waiting().filter_map(|c| c.wish).filter(|_| self.twist != Twist::WishesForEver);
+        wraps.chain(lapses).chain(pauses).chain(wishes).chain(late).chain(steps).min()
     }
 
     fn advance(&mut self, now: Time) {
@@ -208,6 +221,16 @@ impl Naive {
                 let State::WrapUp(_, work) = self.agents[&id].state.clone() else { unreachable!() };
                 self.go_on(id, *work.after);
             }
+            let mut over: Vec<_> = self.agents.iter().filter_map(|(&id, a)| Some((a.pause?, id))).collect();
+            over.retain(|pause| pause.0 <= self.now);
+            over.sort();
+            for (_, id) in over {
+                self.become_ready(id);
+            }
+            self.release(|n, c| {
+                let late = n.queues[&c.queue].wait_max.is_some_and(|w| c.since + w <= n.now);
+                c.wish.is_some_and(|until| until <= n.now) && !late && n.twist != Twist::WishesForEver
+            });
             self.settle();
             self.time_out();
         }
@@ -238,6 +261,27 @@ impl Naive {
             self.seek(id);
         }
         self.overflow_stranded();
+    }
+
+    /// Calls that wish for somebody and are to wait for anybody now.
+    fn release(&mut self, which: impl Fn(&Naive, &Call) -> bool) {
+        let mut free: Vec<Call> =
+            self.calls.iter().filter(|c| c.ringing.is_none() && which(self, c)).cloned().collect();
+        free.sort_by_key(|c| c.seq);
+        for call in free {
+            let call = Call { direct: None, wish: None, ..self.take(call.id) };
+            self.admit(&call, false);
+        }
+    }
+
+    fn release_wishes(&mut self, agent: AgentId) {
+        self.release(|_, c| c.wish.is_some() && c.direct == Some(agent));
+    }
+
+    /// Not ready, and nobody waits for this agent who only wished to.
+    fn rest(&mut self, agent: AgentId, reason: Name) {
+        self.enter(agent, State::NotReady(reason));
+        self.release_wishes(agent);
     }
 
     fn time_out(&mut self) {
@@ -308,11 +352,16 @@ impl Naive {
     }
 
     /// Preferred skills, site, level.
-    fn rank(&self, call: &Call, agent: &Agent) -> (bool, usize, i64) {
+    fn rank(&self, call: &Call, id: AgentId) -> (bool, usize, i64) {
+        let agent = &self.agents[&id];
         let policy = &self.queues[&call.queue].policy;
         let missed = policy.preferred.as_ref().is_some_and(|preferred| !preferred.holds(&held(agent)));
         let site = policy.sites.iter().position(|s| s.0 == agent.site).unwrap_or(0);
-        (missed && self.twist != Twist::IgnoresPreferred, site, self.level(call, agent))
+        let level = match policy.order {
+            Order::Weighted => self.shortfall(call, id),
+            _ => self.level(call, agent),
+        };
+        (missed && self.twist != Twist::IgnoresPreferred, site, level)
     }
 
     /// Whose turn it is, unless they are idle in that order.
@@ -341,7 +390,33 @@ impl Naive {
                 let (calls, seconds) = own.fold((0.0, 0.0), |(n, s), h| (n + 1.0, s + h.2));
                 (seconds + 8.0 * self.handling(call.queue).unwrap_or(0.0)) / (calls + 8.0)
             }
+            Order::Weighted => 0.0,
         }
+    }
+
+    /// Millionths short of a perfect agent by the weights of the queue.
+    fn shortfall(&self, call: &Call, agent: AgentId) -> i64 {
+        let spec = &self.queues[&call.queue];
+        let weights = spec.policy.weights;
+        let is = &self.agents[&agent];
+        let required = levels(&spec.required);
+        let wanted: Vec<SkillId> = required.keys().chain(call.extra.keys()).copied().collect();
+        let held: f64 = wanted.iter().map(|skill| f64::from(*is.skills.get(skill).unwrap_or(&0)) / 100.0).sum();
+        let skill = if wanted.is_empty() { 1.0 } else { held / wanted.len() as f64 };
+        let load = if self.twist == Twist::IgnoresLoad { 1.0 } else { 1.0 - self.occupancy(is) };
+        let business = f64::from((*is.prefers.get(&call.queue).unwrap_or(&0)).clamp(0, 100)) / 100.0;
+        let usual = self.handling(call.queue).unwrap_or(0.0);
+        let own = self.handled.iter().filter(|h| h.0 == call.queue && h.1 == agent && h.3);
+        let (calls, seconds) = own.fold((0.0, 0.0), |(n, s), h| (n + 1.0, s + h.2));
+        let own = (seconds + 8.0 * usual) / (calls + 8.0);
+        let fast =
+            if usual + own > 0.0 && self.twist != Twist::IgnoresEfficiency { usual / (usual + own) } else { 0.5 };
+        let parts =
+            [(weights.skill, skill), (weights.load, load), (weights.business, business), (weights.efficiency, fast)];
+        let (sum, total) = parts
+            .iter()
+            .fold((0.0, 0.0), |(sum, total), (w, part)| (sum + f64::from(*w) * part, total + f64::from(*w)));
+        (1e6 * (1.0 - sum / f64::max(total, 1.0))).round() as i64
     }
 
     /// Share of time occupied until now, by half an hour's exponential window.
@@ -436,7 +511,7 @@ impl Naive {
             .filter(|(id, _)| self.fits(call, **id))
             .map(|(&id, a)| {
                 let idle = if self.twist == Twist::ShortestIdle { u64::MAX - a.turn } else { a.turn };
-                (self.rank(call, a), self.turn(call, id), idle, id)
+                (self.rank(call, id), self.turn(call, id), idle, id)
             })
             .collect();
         fitting.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
@@ -486,13 +561,14 @@ impl Naive {
                 Order::Linear => Rule::Linear,
                 Order::Random => Rule::Random,
                 Order::Fastest => Rule::Fastest,
+                Order::Weighted => Rule::Weighted,
             },
             AgentChoice::LeastSkilled => Rule::LeastSkilled,
             AgentChoice::MostSkilled => Rule::MostSkilled,
             AgentChoice::LongestIdle => Rule::LongestIdle,
         };
         let told = |id: &AgentId| {
-            let (missing, site, level) = self.rank(call, &self.agents[id]);
+            let (missing, site, level) = self.rank(call, *id);
             Rank::new(!missing, site as u16, level as u32)
         };
         let rank = told(&agents[0]);
@@ -531,8 +607,9 @@ impl Naive {
             agent.busy.push((now, busy(&agent.state)));
         }
         match (&left, &agent.state) {
-            (State::Out, _) => (agent.calls, agent.talk) = (0, Duration::ZERO),
-            (State::Ringing(_), State::Talking(_)) => agent.calls += 1,
+            (State::Out, _) => (agent.calls, agent.talk, agent.misses) = (0, Duration::ZERO, 0),
+            (State::NotReady(_), _) => (agent.misses, agent.pause) = (0, None),
+            (State::Ringing(_), State::Talking(_)) => (agent.calls, agent.misses) = (agent.calls + 1, 0),
             (State::Talking(work), _) => {
                 agent.talk += now.since(agent.since);
                 agent.contact = now;
@@ -549,7 +626,7 @@ impl Naive {
             && over
             && let Some(spec) = self.queues.get(&queue)
         {
-            let known = spec.policy.order == Order::Fastest;
+            let known = matches!(spec.policy.order, Order::Fastest | Order::Weighted);
             self.handled.push((queue, id, now.since(work.began).as_secs_f64(), known));
         }
     }
@@ -558,6 +635,7 @@ impl Naive {
         match after {
             State::Ready => self.become_ready(id),
             State::Out => self.depart(id, None),
+            State::NotReady(reason) => self.rest(id, reason),
             other => self.enter(id, other),
         }
     }
@@ -580,7 +658,8 @@ impl Naive {
         let direct = if self.twist == Twist::PersonalLast && !open.is_empty() { None } else { direct };
         if let Some(call) = direct {
             let call = (*call).clone();
-            self.offer(&call, id, Reason::of_agent(Rule::DirectAgent, total, None));
+            let rule = if call.wish.is_some() { Rule::PreferredAgent } else { Rule::DirectAgent };
+            self.offer(&call, id, Reason::of_agent(rule, total, None));
             return true;
         }
         let Some(&call) = open.first() else { return false };
@@ -592,6 +671,12 @@ impl Naive {
 
     /// A call that is in no line: an agent, a place or overflow.
     fn admit(&mut self, call: &Call, new: bool) {
+        let comes = |agent| !matches!(self.agents[&agent].state, State::Out | State::NotReady(_));
+        let crowd = |agent| self.calls.iter().filter(|c| c.direct == Some(agent) && c.ringing.is_none()).count();
+        let vain = |agent| !comes(agent) || crowd(agent) >= busyhour_acd::PERSONAL_MAX as usize;
+        if call.wish.is_some() && call.direct.is_some_and(vain) {
+            return self.admit(&Call { direct: None, wish: None, ..call.clone() }, new);
+        }
         let direct_ready = call.direct.is_some_and(|a| self.agents[&a].state == State::Ready);
         let agents = if call.direct.is_some() { Vec::new() } else { self.candidates(call) };
         let mut ahead = self.calls.iter().filter(|c| c.queue == call.queue).filter(|c| c.ringing.is_none()).count();
@@ -604,7 +689,8 @@ impl Naive {
         let full = full || (hopeless && self.twist != Twist::IgnoresPrediction);
         self.calls.push(Call { ringing: None, ..call.clone() });
         if direct_ready {
-            self.offer(call, call.direct.unwrap(), Reason::of_agent(Rule::DirectAgent, 1, None));
+            let rule = if call.wish.is_some() { Rule::PreferredAgent } else { Rule::DirectAgent };
+            self.offer(call, call.direct.unwrap(), Reason::of_agent(rule, 1, None));
         } else if !agents.is_empty() {
             self.offer_to_best(call, &agents, 1);
         } else if self.stranded(call) {
@@ -619,6 +705,7 @@ impl Naive {
         if let Some(call) = offered {
             self.admit(&call, false);
         }
+        self.release_wishes(id);
         if self.twist != Twist::SignOutKeepsStranded {
             self.overflow_stranded();
         }
@@ -636,7 +723,7 @@ impl Naive {
     fn execute(&mut self, command: Command) -> Result<(), Denied> {
         match command {
             Command::SetQueue(spec) => {
-                self.queues.insert(spec.id, spec);
+                self.queues.insert(spec.id, *spec);
                 self.settle();
                 self.overflow_stranded();
                 Ok(())
@@ -700,6 +787,8 @@ impl Naive {
                 busy: Vec::new(),
                 expires: spec.expires,
                 prefers,
+                misses: 0,
+                pause: None,
             };
             self.agents.insert(spec.id, agent);
             self.agents.get_mut(&spec.id).unwrap().drop_expired(self.now, self.twist);
@@ -722,6 +811,15 @@ impl Naive {
         if let Some(agent) = wish.agent {
             self.agents.get(&agent).ok_or(Denied::UnknownAgent(agent))?;
         }
+        let wished = wish.prefer.filter(|_| wish.agent.is_none() && self.twist != Twist::IgnoresWishes);
+        let wished = wished.and_then(|prefer| {
+            let until = self.now + prefer.patience;
+            match self.agents.get(&prefer.agent)?.state {
+                State::Ready => Some((prefer.agent, until)),
+                State::Out | State::NotReady(_) => None,
+                _ => (prefer.patience > Duration::ZERO).then_some((prefer.agent, until)),
+            }
+        });
         self.seq += 1;
         let call = Call {
             id: wish.call,
@@ -730,7 +828,8 @@ impl Naive {
             priority: wish.priority,
             since: wish.since.min(self.now),
             seq: self.seq,
-            direct: wish.agent,
+            direct: wish.agent.or(wished.map(|w| w.0)),
+            wish: wished.map(|w| w.1),
             ringing: None,
         };
         self.admit(&call, call.since == self.now);
@@ -774,7 +873,20 @@ impl Naive {
         if self.twist == Twist::DeclineLosesPlace {
             call.since = self.now;
         }
-        self.enter(agent, State::NotReady(reason.into()));
+        let rule = self.queues[&call.queue].policy.no_answer;
+        let missed = outcome != OfferOutcome::Unreachable;
+        self.agents.get_mut(&agent).unwrap().misses += u32::from(missed);
+        let misses = self.agents[&agent].misses;
+        if missed && misses < rule.misses_max && self.twist != Twist::IgnoresMisses {
+            let State::Ringing(work) = self.agents[&agent].state.clone() else { unreachable!() };
+            self.admit(&call, false);
+            self.go_on(agent, *work.after);
+            return Ok(());
+        }
+        self.rest(agent, reason.into());
+        if missed && self.twist != Twist::NeverPauses {
+            self.agents.get_mut(&agent).unwrap().pause = rule.pause.map(|pause| self.now + pause);
+        }
         self.admit(&call, false);
         Ok(())
     }
@@ -788,14 +900,14 @@ impl Naive {
                 self.handled.iter_mut().filter(|h| h.1 == agent).for_each(|h| h.3 = false);
             }
             (Command::SignIn { not_ready: None, .. }, State::Out) => self.become_ready(agent),
-            (Command::SignIn { not_ready: Some(reason), .. }, State::Out) => self.enter(agent, State::NotReady(reason)),
+            (Command::SignIn { not_ready: Some(reason), .. }, State::Out) => self.rest(agent, reason),
             (Command::SignOut { .. } | Command::Ready { .. } | Command::NotReady { .. }, State::Out) => {
                 return self.wrong(agent);
             }
             (Command::ForceNotReady { reason, .. }, State::Ringing(work)) if self.twist != Twist::ForcesNobody => {
                 self.out.push(Decision::Withdraw { call: work.call, agent });
                 let call = self.take(work.call);
-                self.enter(agent, State::NotReady(reason));
+                self.rest(agent, reason);
                 self.admit(&call, false);
             }
             (Command::ForceNotReady { reason, .. }, state) => {
@@ -822,7 +934,7 @@ impl Naive {
             }
             (Command::NotReady { reason, .. }, state) => {
                 if state != State::NotReady(reason.clone()) {
-                    self.enter(agent, State::NotReady(reason));
+                    self.rest(agent, reason);
                 }
             }
             (Command::Released { .. }, State::Talking(work)) => {

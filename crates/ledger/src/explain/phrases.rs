@@ -26,6 +26,7 @@ pub(super) enum Phrase {
     FartherSite,
     MoreSkills,
     LessSkilled,
+    LessWeight,
     NotYetTurn,
     Relaxed,
     OfferEnded,
@@ -63,8 +64,8 @@ impl Phrase {
                 "来电寻找坐席;空闲且可接听的坐席 {count} 名;选中坐席 {agent}",
             ),
             Phrase::InPerson => (
-                "agent {agent} became free for the call that waited for nobody else",
-                "来电只等待坐席 {agent},该坐席现已空闲",
+                "agent {agent} was free for the call that waited for this agent",
+                "来电等待坐席 {agent},该坐席现已空闲",
             ),
             Phrase::Rule => ("rule: {rule}", "规则:{rule}"),
             Phrase::Score => (
@@ -85,6 +86,10 @@ impl Phrase {
             Phrase::LessSkilled => (
                 "whose levels of the wanted skills add up to {second}, those of the chosen one to {first}",
                 "其所需技能等级之和为 {second},而选中者为 {first}",
+            ),
+            Phrase::LessWeight => (
+                "who suits it to {second} % by the queue's weights, the chosen one to {first} %",
+                "按队列权重,其匹配度为 {second} %,而选中者为 {first} %",
             ),
             Phrase::NotYetTurn => ("who suits it as well but comes later by this rule", "同样合适,但按此规则排在其后"),
             Phrase::Relaxed => (
@@ -139,11 +144,16 @@ pub(super) fn rule(rule: Rule) -> Words {
         Rule::Fastest => {
             ("of those who suit the call best, who handles such calls fastest", "在最合适的坐席中,处理此类来电最快者")
         }
+        Rule::Weighted => (
+            "of those who suit the call best, the best by the queue's weights of skill, load, business and efficiency",
+            "在最合适的坐席中,按队列的技能、负荷、业务、效率权重综合最优者",
+        ),
         Rule::HighestScore => (
             "the call with the highest score; at the same score the one that waits longer",
             "得分最高的来电优先;得分相同则等待更久者优先",
         ),
         Rule::DirectAgent => ("the call wanted this agent and nobody else", "来电指定该坐席"),
+        Rule::PreferredAgent => ("the call wished for this agent first of all", "来电优先由该坐席接听"),
     }
 }
 
