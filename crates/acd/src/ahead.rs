@@ -4,11 +4,14 @@
 //! end, callers who give up, all memoryless. Skills, relaxation, priorities and reserves are the matcher's own: nothing
 //! is approximated but the traffic.
 
-use crate::acd::{Acd, QUEUES_MAX};
-use crate::command::{Command, Decision, Enqueue};
-use crate::habits::Habits;
+use crate::acd::Acd;
+use crate::command::{Command, Enqueue};
+use crate::forecast::{Forecast, Foreseen};
+use crate::slab::Slot;
+use crate::traffic::{Traffic, Watched, ghost};
 use busyhour_model::{AgentId, AgentState, CallId, QueueId, Seed, Time};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Whose wait is asked for.
@@ -21,37 +24,21 @@ pub enum Whom {
 }
 
 /// How a wait is predicted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LookAhead {
     /// Same seed, same prediction.
     pub seed: u64,
-    /// Copies played; 30 are good.
+    /// Copies played at most; 30 are good, 100 as good as any.
     pub replications: u32,
+    /// Fewer copies do once the standard error of every mean is this part of it: many waiting callers need few copies.
+    pub error: f64,
     /// Nobody is told of a longer wait.
     pub horizon: Duration,
 }
 
 impl Default for LookAhead {
     fn default() -> LookAhead {
-        LookAhead { seed: 1, replications: 30, horizon: Duration::from_secs(3_600) }
-    }
-}
-
-/// A predicted wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Forecast {
-    /// Mean further wait of one who stays.
-    pub mean: Duration,
-    /// Nine in ten wait less.
-    pub most: Duration,
-    /// Calls served before that one as things are.
-    pub ahead: u32,
-}
-
-impl Forecast {
-    /// The wait of another call of the queue by its place: one prediction serves the whole line for some seconds.
-    pub fn at(&self, ahead: u32) -> Duration {
-        self.mean.mul_f64(f64::from(ahead + 1) / f64::from(self.ahead + 1))
+        LookAhead { seed: 1, replications: 100, error: 0.05, horizon: Duration::from_secs(3_600) }
     }
 }
 
@@ -59,275 +46,157 @@ impl Forecast {
 const WHOM_MAX: usize = 1 << 12;
 /// Replications of one prediction.
 const REPLICATIONS_MAX: u32 = 1_000;
-/// Events of one replication: who is not served by then waits as long as the horizon.
-const EVENTS_MAX: u64 = 20_000;
+/// So many at least: nine in ten have to be told from the rest.
+const REPLICATIONS_MIN: u32 = 8;
 
 impl Acd {
     /// How long each of them waits from now on if the caller stays. `None` when there is no such waiting call or queue,
     /// it waits for one agent in person, would overflow at once, or no conversation of any queue has ended yet.
     ///
     /// Changes nothing here. All are watched in the same futures, so many cost hardly more than the one who waits
-    /// longest; beyond 4,096 the rest is `None`. Calls that wait are better asked for than `Next`, which adds one.
+    /// longest; beyond 4,096 the rest is `None`.
     pub fn look_ahead(&self, now: Time, whom: &[Whom], how: &LookAhead) -> Vec<Option<Forecast>> {
-        let mut start = self.clone();
-        let mut none = vec![None; whom.len()];
-        if start.apply(now, Command::Tick, &mut Vec::new()).is_err() {
-            return none;
-        }
-        let probes: Vec<Option<CallId>> = whom.iter().take(WHOM_MAX).map(|&whom| start.probe(whom)).collect();
-        let mut watched = Vec::new();
-        for (at, call) in probes.into_iter().enumerate().filter_map(|(at, call)| Some((at, call?))) {
-            match start.place(now, call) {
-                Some(place) => watched.push((call, at, place.ahead)),
-                None => none[at] = is_probe(call).then_some(AT_ONCE),
-            }
-        }
-        watched.sort_unstable();
-        watched.dedup_by_key(|w| w.0);
-        let calls: Vec<CallId> = watched.iter().map(|w| w.0).collect();
-        let Some(traffic) = Traffic::of(&start, &calls).filter(|_| !calls.is_empty()) else { return none };
-        let futures: Vec<Vec<Duration>> = (0..u64::from(how.replications.clamp(1, REPLICATIONS_MAX)))
-            .map(|number| traffic.clone().play(start.clone(), Seed(how.seed ^ number << 32), &calls, how.horizon))
-            .collect();
-        for (index, &(_, at, ahead)) in watched.iter().enumerate() {
-            none[at] = Some(Forecast::of(futures.iter().map(|waits| waits[index]).collect(), ahead));
-        }
-        none
+        let Some(empty) = self.at(now) else { return vec![None; whom.len()] };
+        let mut start = empty.clone();
+        let asked: Vec<Probe> = whom.iter().take(WHOM_MAX).map(|&whom| start.probe(whom, &empty)).collect();
+        let seen = start.futures(asked.iter().filter_map(Probe::waits).collect(), how);
+        let answer = |probe: Probe| match probe {
+            Probe::Waits(watched) => seen.get(&watched.call).copied(),
+            Probe::Served => Some(Forecast::at_once()),
+            Probe::Nowhere => None,
+        };
+        let mut answers: Vec<Option<Forecast>> = asked.into_iter().map(answer).collect();
+        answers.resize(whom.len(), None);
+        answers
     }
 
-    /// The call to watch; a new one is put into its line.
-    fn probe(&mut self, whom: Whom) -> Option<CallId> {
-        let call = match whom {
-            Whom::Call(call) => call,
-            Whom::Next(queue) => {
-                self.known_queue(queue).ok()?;
-                let spec = &mut self.queue_mut(queue).spec;
-                (spec.waiting_max, spec.policy.wait_predicted_max) = (None, None);
-                let (since, call) = (self.now, CallId(u64::MAX - u64::from(queue.0)));
-                let wish = Enqueue { call, queue, required: Vec::new(), priority: 0, since, agent: None, prefer: None };
-                self.apply(since, Command::Enqueue(wish), &mut Vec::new()).ok()?;
-                call
+    /// What is worth foreseeing now: how long the next caller of a class waits where somebody waits already or, of calls
+    /// that ask for nothing special, where nobody is idle. Empty when there is nobody to tell.
+    ///
+    /// Changes nothing here; the answer goes into [`Command::Foresee`].
+    pub fn foresee(&self, now: Time, how: &LookAhead) -> Vec<Foreseen> {
+        let Some(empty) = self.at(now) else { return Vec::new() };
+        let mut start = empty.clone();
+        let plain = |slot: Slot| self.queue_ref(self.lanes[slot as usize].queue).plain == slot;
+        let classes: Vec<Slot> = self.classes.iter().map(|(slot, _)| slot).collect();
+        let mut waiting = Vec::new();
+        for slot in classes {
+            if (start.fronts[slot as usize].waiting > 0 || plain(slot))
+                && let Some(watched) = start.haunt(slot, &empty).waits()
+            {
+                waiting.push((slot, watched));
+            }
+        }
+        let watched: Vec<Watched> = waiting.iter().map(|w| w.1).collect();
+        let next = start.futures(watched.clone(), how);
+        let alone = if start.send_backups_home() { start.futures(watched, how) } else { next.clone() };
+        let foreseen = waiting.into_iter().filter_map(|(slot, Watched { call, .. })| {
+            let class = &self.classes[slot];
+            Some(Foreseen {
+                queue: self.lanes[slot as usize].queue,
+                priority: class.priority,
+                required: class.extra.clone(),
+                next: *next.get(&call)?,
+                alone: alone.get(&call)?.mean,
+            })
+        });
+        foreseen.collect()
+    }
+
+    /// A copy at this moment.
+    fn at(&self, now: Time) -> Option<Acd> {
+        let mut copy = self.clone();
+        copy.apply(now, Command::Tick, &mut Vec::new()).ok().map(|()| copy)
+    }
+
+    /// What is known of each after so many futures.
+    fn futures(&self, mut watched: Vec<Watched>, how: &LookAhead) -> BTreeMap<CallId, Forecast> {
+        watched.sort_unstable();
+        watched.dedup();
+        let Some(traffic) = Traffic::of(self, &watched).filter(|_| !watched.is_empty()) else { return BTreeMap::new() };
+        let mut waits = vec![Vec::new(); watched.len()];
+        for number in 0..how.replications.clamp(1, REPLICATIONS_MAX) {
+            let seed = Seed(how.seed ^ u64::from(number) << 32);
+            let future = traffic.clone().play(&mut self.clone(), seed, &watched, how.horizon);
+            waits.iter_mut().zip(future).for_each(|(waits, wait)| waits.push(wait));
+            if number + 1 >= REPLICATIONS_MIN && waits.iter().all(|waits| is_known(waits, how.error)) {
+                break;
+            }
+        }
+        let forecasts = watched.iter().zip(waits).map(|(w, waits)| (w.call, Forecast::of(waits, w.spot)));
+        forecasts.collect()
+    }
+
+    /// The call to watch; where it stands is seen where no ghosts are.
+    fn probe(&mut self, whom: Whom, empty: &Acd) -> Probe {
+        match whom {
+            Whom::Call(call) => match self.calls.find(call).map(|slot| &self.calls.slab[slot]) {
+                Some(found) if found.direct.is_none() && found.ringing().is_none() => {
+                    Probe::Waits(Watched { call, spot: empty.spot(found, empty.now) })
+                }
+                _ => Probe::Nowhere,
+            },
+            Whom::Next(queue) => match self.known_queue(queue).map(|queue| queue.plain) {
+                Ok(class) => self.haunt(class, empty),
+                Err(_) => Probe::Nowhere,
+            },
+        }
+    }
+
+    /// Puts a ghost at the end of the line of this class; it takes no place there.
+    fn haunt(&mut self, class: Slot, empty: &Acd) -> Probe {
+        let (queue, call, since) = (self.lanes[class as usize].queue, ghost(class), self.now);
+        let (priority, required) = (self.classes[class].priority, self.classes[class].extra.clone());
+        let known = self.queue_mut(queue);
+        let habits = known.habits;
+        let (full, hopeless) = (known.spec.waiting_max.take(), known.spec.policy.wait_predicted_max.take());
+        let mut out = Vec::new();
+        let _ = self.apply(
+            since,
+            Command::Enqueue(Enqueue { call, queue, required, priority, since, agent: None, prefer: None }),
+            &mut out,
+        );
+        let found = self.calls.find(call).map(|slot| self.calls.slab[slot].ringing().is_some());
+        let probe = match found {
+            None => Probe::Nowhere,
+            Some(false) => Probe::Waits(Watched { call, spot: empty.spot(&empty.newcomer(class), since) }),
+            Some(true) => {
+                let _ = self.apply(since, Command::Leave { call }, &mut out);
+                Probe::Served
             }
         };
-        let found = &self.calls.slab[self.calls.find(call)?];
-        (found.direct.is_none()).then_some(call)
+        let known = self.queue_mut(queue);
+        known.habits = habits;
+        known.spec.waiting_max = full.map(|most| most.saturating_add(u32::from(found == Some(false))));
+        known.spec.policy.wait_predicted_max = hopeless;
+        probe
     }
 
-    fn ringing(&self) -> Vec<AgentId> {
+    pub(crate) fn ringing(&self) -> Vec<AgentId> {
         let rung = self.agents.iter().flatten().filter(|agent| agent.state == AgentState::Ringing);
         rung.map(|agent| agent.id).collect()
     }
 }
 
-const AT_ONCE: Forecast = Forecast { mean: Duration::ZERO, most: Duration::ZERO, ahead: 0 };
-
-/// Calls made here have the highest numbers, which no call has: one per queue, then those of the futures.
-fn is_probe(call: CallId) -> bool {
-    call.0 > u64::MAX - QUEUES_MAX as u64
+/// The standard error of the mean is at most this part of it.
+fn is_known(waits: &[Duration], error: f64) -> bool {
+    let count = waits.len() as f64;
+    let mean = waits.iter().map(Duration::as_secs_f64).sum::<f64>() / count;
+    let square = waits.iter().map(|wait| (wait.as_secs_f64() - mean).powi(2)).sum::<f64>() / (count - 1.0);
+    square <= count * (error * mean).powi(2)
 }
 
-impl Forecast {
-    fn of(mut waits: Vec<Duration>, ahead: u32) -> Forecast {
-        waits.sort_unstable();
-        let mean = waits.iter().sum::<Duration>() / waits.len() as u32;
-        Forecast { mean, most: waits[(waits.len() - 1) * 9 / 10], ahead }
-    }
-}
-
-/// What may happen next, and how often it does.
-#[derive(Clone)]
-struct Traffic {
-    queues: Vec<Flow>,
-    /// Conversations and offers under way that the ACD did not give, or of queues without habits.
-    others: Vec<AgentId>,
-    release_rate: f64,
-}
-
-#[derive(Clone)]
-struct Flow {
-    queue: QueueId,
-    arrival_rate: f64,
-    release_rate: f64,
-    abandon_rate: f64,
-    talking: Vec<AgentId>,
-    /// Some have left since.
-    waiting: Vec<CallId>,
-}
-
-/// What happened.
+/// What became of a question.
 #[derive(Clone, Copy)]
-enum Next {
-    Arrives(usize),
-    Ends(usize),
-    GivesUp(usize),
-    OtherEnds,
+enum Probe {
+    Waits(Watched),
+    /// Somebody would be there at once.
+    Served,
+    Nowhere,
 }
 
-impl Traffic {
-    fn of(acd: &Acd, watched: &[CallId]) -> Option<Traffic> {
-        let queues = acd.queues.iter().flatten();
-        let rates: Vec<f64> = queues.clone().filter_map(|queue| queue.habits.release_rate()).collect();
-        if rates.is_empty() {
-            return None;
-        }
-        let mean = rates.iter().map(|rate| 1.0 / rate).sum::<f64>() / rates.len() as f64;
-        let flows = queues.map(|queue| Flow::new(queue.spec.id, &queue.habits, acd.now, 1.0 / mean)).collect();
-        let mut traffic = Traffic { queues: flows, others: Vec::new(), release_rate: 1.0 / mean };
-        for agent in acd.agents.iter().flatten().filter(|agent| agent.state == AgentState::Talking) {
-            match traffic.flow(agent.work.queue) {
-                Some(flow) => flow.talking.push(agent.id),
-                None => traffic.others.push(agent.id),
-            }
-        }
-        for (call, queue, _) in acd.waiting().filter(|waiting| watched.binary_search(&waiting.0).is_err()) {
-            traffic.flow(queue)?.waiting.push(call);
-        }
-        Some(traffic)
+impl Probe {
+    fn waits(&self) -> Option<Watched> {
+        if let Probe::Waits(watched) = *self { Some(watched) } else { None }
     }
-
-    fn flow(&mut self, queue: QueueId) -> Option<&mut Flow> {
-        let at = self.queues.binary_search_by_key(&queue, |flow| flow.queue).ok()?;
-        Some(&mut self.queues[at])
-    }
-
-    /// How long each of the calls waits in one future.
-    fn play(mut self, mut acd: Acd, mut seed: Seed, watched: &[CallId], horizon: Duration) -> Vec<Duration> {
-        let (start, mut now) = (acd.now, acd.now);
-        let (mut waits, mut left) = (vec![horizon; watched.len()], watched.len());
-        let mut out = Vec::new();
-        for agent in acd.ringing() {
-            let call = acd.agent_ref(agent).work.call;
-            let _ = acd.apply(now, Command::Accepted { call, agent }, &mut out);
-            self.took(&acd, agent);
-        }
-        for number in 0..EVENTS_MAX {
-            let (gap, next) = self.draw(&mut seed);
-            let at = now + Duration::from_secs_f64(gap);
-            // What the matcher has to do by itself comes first; traffic has no memory and is drawn anew.
-            let (then, command) = match acd.poll_timeout().filter(|&due| due <= at) {
-                Some(due) => (due, Some(Command::Tick)),
-                None => (at, self.command(&acd, next, at, &mut seed, number)),
-            };
-            now = then;
-            if left == 0 || now.since(start) >= horizon {
-                break;
-            }
-            let Some(command) = command else { continue };
-            out.clear();
-            let _ = acd.apply(now, command, &mut out);
-            let mut through = |call| {
-                if let Ok(index) = watched.binary_search(&call) {
-                    waits[index] = now.since(start);
-                    left -= 1;
-                }
-            };
-            self.follow(&mut acd, now, &mut through, &mut out);
-        }
-        waits
-    }
-
-    /// Takes every offer at once, and says which calls are through.
-    fn follow(&mut self, acd: &mut Acd, now: Time, through: &mut impl FnMut(CallId), out: &mut Vec<Decision>) {
-        let mut at = 0;
-        while let Some(decision) = out.get(at) {
-            match *decision {
-                Decision::Overflow { call, .. } => through(call),
-                Decision::Offer { call, agent, .. } => {
-                    through(call);
-                    let _ = acd.apply(now, Command::Accepted { call, agent }, out);
-                    self.took(acd, agent);
-                }
-                _ => {}
-            }
-            at += 1;
-        }
-    }
-
-    fn took(&mut self, acd: &Acd, agent: AgentId) {
-        if let Some(flow) = self.flow(acd.agent_ref(agent).work.queue) {
-            flow.talking.push(agent);
-        }
-    }
-
-    /// Seconds until the next event, and which (Gillespie 1977).
-    fn draw(&self, seed: &mut Seed) -> (f64, Next) {
-        let others = self.others.len() as f64 * self.release_rate;
-        let total = others + self.queues.iter().map(Flow::total).sum::<f64>();
-        let gap = -uniform(seed).ln() / total.max(f64::MIN_POSITIVE);
-        let mut left = uniform(seed) * total;
-        for (at, flow) in self.queues.iter().enumerate() {
-            for (rate, next) in [
-                (flow.arrival_rate, Next::Arrives(at)),
-                (flow.ending(), Next::Ends(at)),
-                (flow.giving_up(), Next::GivesUp(at)),
-            ] {
-                left -= rate;
-                if left < 0.0 {
-                    return (gap.min(1e9), next);
-                }
-            }
-        }
-        (gap.min(1e9), Next::OtherEnds)
-    }
-
-    /// The event as a command; `None` when it turns out not to happen.
-    fn command(&mut self, acd: &Acd, next: Next, since: Time, seed: &mut Seed, number: u64) -> Option<Command> {
-        match next {
-            Next::Arrives(at) => {
-                let (call, queue) = (CallId(u64::MAX - QUEUES_MAX as u64 - number), self.queues[at].queue);
-                self.queues[at].waiting.push(call);
-                Some(Command::Enqueue(Enqueue {
-                    call,
-                    queue,
-                    required: Vec::new(),
-                    priority: 0,
-                    since,
-                    agent: None,
-                    prefer: None,
-                }))
-            }
-            Next::Ends(at) => Some(Command::Released { agent: remove(&mut self.queues[at].talking, seed)? }),
-            Next::OtherEnds => Some(Command::Released { agent: remove(&mut self.others, seed)? }),
-            Next::GivesUp(at) => {
-                let call = remove(&mut self.queues[at].waiting, seed)?;
-                acd.calls.find(call).map(|_| Command::Leave { call })
-            }
-        }
-    }
-}
-
-impl Flow {
-    fn new(queue: QueueId, habits: &Habits, now: Time, usual: f64) -> Flow {
-        Flow {
-            queue,
-            arrival_rate: habits.arrival_rate(now),
-            release_rate: habits.release_rate().unwrap_or(usual),
-            abandon_rate: habits.abandon_rate(),
-            talking: Vec::new(),
-            waiting: Vec::new(),
-        }
-    }
-
-    fn ending(&self) -> f64 {
-        self.talking.len() as f64 * self.release_rate
-    }
-
-    fn giving_up(&self) -> f64 {
-        self.waiting.len() as f64 * self.abandon_rate
-    }
-
-    fn total(&self) -> f64 {
-        self.arrival_rate + self.ending() + self.giving_up()
-    }
-}
-
-/// In (0, 1].
-fn uniform(seed: &mut Seed) -> f64 {
-    ((seed.draw() >> 11) + 1) as f64 / (1u64 << 53) as f64
-}
-
-/// Any of them.
-fn remove<T>(from: &mut Vec<T>, seed: &mut Seed) -> Option<T> {
-    let count = from.len() as u64;
-    (count > 0).then(|| from.swap_remove(seed.below(count) as usize))
 }

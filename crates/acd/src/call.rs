@@ -146,6 +146,18 @@ impl Line {
         self.len -= 1;
     }
 
+    /// The calls, last to be served first.
+    pub(crate) fn iter_back<'a>(&self, calls: &'a Slab<Call>) -> impl Iterator<Item = (Slot, &'a Call)> + use<'a> {
+        let mut at = self.tail;
+        std::iter::from_fn(move || {
+            let slot = at;
+            (slot != NONE).then(|| {
+                at = calls[slot].prev;
+                (slot, &calls[slot])
+            })
+        })
+    }
+
     /// The calls, first to be served first.
     pub(crate) fn iter<'a>(&self, calls: &'a Slab<Call>) -> impl Iterator<Item = (Slot, &'a Call)> + use<'a> {
         let mut at = self.head;

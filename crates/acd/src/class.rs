@@ -2,6 +2,7 @@
 
 use crate::call::Line;
 use crate::command::{AgentChoice, QueueSpec, Skill};
+use crate::forecast::Outlook;
 use crate::group::Profile;
 use crate::policy::Order;
 use crate::slab::{NONE, Slot};
@@ -17,6 +18,7 @@ pub(crate) struct Class {
     pub(crate) extra: Vec<Skill>,
     /// Best rank first.
     pub(crate) edges: Vec<ToGroup>,
+    pub(crate) outlook: Outlook,
 }
 
 /// What of a class changes with every call: kept together, by class.
@@ -109,12 +111,15 @@ pub(crate) struct Fit {
     pub(crate) keep: u32,
 }
 
-/// Whether and from which age on such agents may serve calls of this queue that ask for `extra` too.
+/// Whether and from which age on such agents may serve calls of this class of that queue.
 ///
 /// Relaxation only ever adds agents: who fits a step fits from then on.
-pub(crate) fn fit(spec: &QueueSpec, extra: &[Skill], profile: &Profile) -> Option<Fit> {
-    let (policy, skills) = (&spec.policy, profile.skills.as_slice());
+pub(crate) fn fit(spec: &QueueSpec, class: &Class, profile: &Profile) -> Option<Fit> {
+    let (policy, extra, skills) = (&spec.policy, class.extra.as_slice(), profile.skills.as_slice());
     if !holds(skills, extra) || policy.need.as_ref().is_some_and(|need| !need.holds(skills)) {
+        return None;
+    }
+    if policy.helps_beyond(skills).is_some_and(|wait| class.outlook.strain <= wait) {
         return None;
     }
     let (place, from) = policy.site(profile.site)?;

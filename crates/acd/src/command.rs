@@ -1,5 +1,6 @@
 //! What the layer above tells the ACD, and its verdicts.
 
+use crate::forecast::Foreseen;
 use crate::policy::{Policy, Site};
 use busyhour_model::{
     AgentId, AgentState, CallId, DequeueReason, Name, OfferOutcome, QueueId, Rule, SkillId, Time, Why,
@@ -213,6 +214,11 @@ pub enum Command {
         agent: AgentId,
         /// By how much.
         by: Duration,
+    },
+    /// How long the next callers wait, as [`Acd::foresee`](crate::Acd::foresee) found. It replaces all earlier forecasts.
+    Foresee {
+        /// Of each class somebody waits in.
+        classes: Vec<Foreseen>,
     },
 }
 

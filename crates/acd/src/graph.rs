@@ -5,6 +5,7 @@ use crate::agent::Agent;
 use crate::call::Line;
 use crate::class::{self, Class, Front, Lane, ToGroup};
 use crate::command::{AgentSpec, Decision, Denied, QueueSpec, Skill};
+use crate::forecast::Outlook;
 use crate::group::{Group, Idle, Profile, preferences};
 use crate::habits::Habits;
 use crate::merit::Merit;
@@ -76,22 +77,26 @@ impl Acd {
         if priority == 0 && extra.is_empty() {
             return Ok(queue.plain);
         }
-        let key = (priority, extra.as_slice());
-        let find = |queue: &Queue| {
-            queue.classes.binary_search_by(|&slot| {
-                let class = &self.classes[slot];
-                (class.priority, class.extra.as_slice()).cmp(&key)
-            })
-        };
-        if let Ok(at) = find(queue) {
+        if let Ok(at) = self.class_at(queue, priority, &extra) {
             return Ok(queue.classes[at]);
         }
         self.make_room_for_class()?;
-        let queue = self.queue_ref(id);
-        let at = queue
-            .classes
-            .partition_point(|&slot| (self.classes[slot].priority, self.classes[slot].extra.as_slice()) < key);
+        let at = self.class_at(self.queue_ref(id), priority, &extra).unwrap_or_else(|at| at);
         Ok(self.add_class(id, priority, extra, at))
+    }
+
+    /// The class of such calls, when there is one.
+    pub(crate) fn known_class(&self, id: QueueId, priority: i32, extra: &[Skill]) -> Option<Slot> {
+        let queue = self.known_queue(id).ok()?;
+        self.class_at(queue, priority, extra).ok().map(|at| queue.classes[at])
+    }
+
+    /// Where such calls have their class among those of the queue, or would have.
+    fn class_at(&self, queue: &Queue, priority: i32, extra: &[Skill]) -> Result<usize, usize> {
+        queue.classes.binary_search_by(|&slot| {
+            let class = &self.classes[slot];
+            (class.priority, class.extra.as_slice()).cmp(&(priority, extra))
+        })
     }
 
     /// When all classes are taken, forgets the one not asked for the longest of those without calls.
@@ -109,7 +114,7 @@ impl Acd {
 
     fn add_class(&mut self, queue: QueueId, priority: i32, extra: Vec<Skill>, at: usize) -> Slot {
         let used = self.call_seq;
-        let slot = self.classes.insert(Class { priority, extra, edges: Vec::new() });
+        let slot = self.classes.insert(Class { priority, extra, edges: Vec::new(), outlook: Outlook::default() });
         let head = CallId(0);
         let lane = Lane {
             queue,
@@ -141,14 +146,14 @@ impl Acd {
     }
 
     /// Compiles the edges of one class.
-    fn connect_class(&mut self, slot: Slot) {
+    pub(crate) fn connect_class(&mut self, slot: Slot) {
         let class = &self.classes[slot];
         let queue = self.lanes[slot as usize].queue;
         let spec = &self.queue_ref(queue).spec;
         let timed = spec.wait_max.is_some() || class::steps(spec).next().is_some();
         let mut edges: Vec<ToGroup> = Vec::new();
         for (group, members) in self.groups.iter() {
-            let fit = class::fit(spec, &class.extra, &members.profile);
+            let fit = class::fit(spec, class, &members.profile);
             edges.extend(fit.map(|fit| ToGroup::new(group, fit)));
         }
         edges.sort_unstable_by_key(|e| (e.rank, e.group));
@@ -166,7 +171,7 @@ impl Acd {
         self.classes[slot].edges = edges;
     }
 
-    fn disconnect_class(&mut self, slot: Slot) {
+    pub(crate) fn disconnect_class(&mut self, slot: Slot) {
         for edge in std::mem::take(&mut self.classes[slot].edges) {
             self.groups[edge.group].disconnect(slot);
         }
@@ -252,7 +257,7 @@ impl Acd {
         let mut edges: Vec<(Slot, ToGroup)> = Vec::new();
         for (class, calls) in self.classes.iter() {
             let spec = &self.queue_ref(self.lanes[class as usize].queue).spec;
-            let fit = class::fit(spec, &calls.extra, profile);
+            let fit = class::fit(spec, calls, profile);
             edges.extend(fit.map(|fit| (class, ToGroup::new(slot, fit))));
         }
         for &(class, edge) in &edges {

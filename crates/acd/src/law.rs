@@ -154,7 +154,7 @@ impl Acd {
             law(front.base == shown, || format!("head start of class {slot}"))?;
             let (mut edges, mut idle, mut staffed) = (0, 0, 0);
             for (group, members) in self.groups.iter() {
-                let fit = class::fit(spec, &class.extra, &members.profile);
+                let fit = class::fit(spec, class, &members.profile);
                 let own = class.edges.iter().find(|e| e.group == group).map(ToGroup::fit);
                 let later = members.later.iter().map(|e| (e.class, (e.min_age, e.keep, e.points)));
                 let at_once = members.at_once.iter().map(|&c| (c, (0, 0, 0.0)));

@@ -16,6 +16,7 @@ mod class;
 mod command;
 pub mod erlang;
 mod expiry;
+mod forecast;
 mod graph;
 mod group;
 mod habits;
@@ -30,15 +31,17 @@ mod policy;
 mod queue;
 mod slab;
 mod suits;
+mod traffic;
 mod view;
 mod wish;
 
 pub use acd::{AGENTS_MAX, Acd, CALLS_MAX, CLASSES_MAX, PERSONAL_MAX, QUEUES_MAX, SKILLS_MAX, STEPS_MAX};
-pub use ahead::{Forecast, LookAhead, Whom};
+pub use ahead::{LookAhead, Whom};
 pub use command::{
     AgentChoice, AgentSpec, AgentView, Command, Decision, Denied, Enqueue, Place, Prefer, QueueSpec, QueueView, Skill,
 };
+pub use forecast::{FRESH, Forecast, Foreseen, Spot};
 pub use need::{Misread, Need};
-pub use policy::{NoAnswer, Order, Policy, Reserve, Site, Weights};
+pub use policy::{Backup, NoAnswer, Order, Policy, Reserve, Site, Weights};
 pub use suits::{Obstacle, Standing};
 pub use view::Counts;

@@ -119,6 +119,11 @@ impl Acd {
         }
     }
 
+    /// Somebody is idle for a call that is in no line.
+    pub(crate) fn has_agent_for(&self, call: &Call) -> bool {
+        self.lanes[call.class as usize].idle_groups > 0 && !self.has_before(call) && self.best_agent(call).is_some()
+    }
+
     /// Best rank, then whose turn it is, among the groups that fit at the call's age.
     fn best_agent(&self, call: &Call) -> Option<Found> {
         match self.queue_ref(self.lanes[call.class as usize].queue).spec.policy.order {

@@ -1,20 +1,23 @@
 //! Where a waiting call stands, and how long it will wait.
 
-use crate::acd::Acd;
+use crate::acd::{Acd, micros};
 use crate::call::Call;
 use crate::command::Place;
+use crate::forecast::Spot;
 use crate::group::Group;
 use crate::slab::Slot;
-use busyhour_model::{CallId, Time};
+use crate::traffic::ghost;
+use busyhour_model::{CallId, QueueId, Time};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 impl Acd {
-    /// Calls that would be served before this one as things are, and the further wait that follows from it: one
-    /// handling after the other, shared by the agents who are at work and may take this call.
+    /// Calls that would be served before this one as things are, and the further wait that follows from it: by the
+    /// forecast of its class while that is fresh, else one handling after the other, shared by the agents who are at work
+    /// and may take this call.
     ///
-    /// `None` for calls that do not wait. The wait is `None` until a call of the queue was handled, when nobody is at
-    /// work and for calls that want one agent in person.
+    /// `None` for calls that do not wait. The wait is `None` for calls that want one agent in person and, without a
+    /// forecast, until a call of the queue was handled and when nobody is at work.
     pub fn place(&self, now: Time, call: CallId) -> Option<Place> {
         let now = now.max(self.now);
         let call = &self.calls.slab[self.calls.find(call)?];
@@ -26,8 +29,44 @@ impl Acd {
             let ahead = line.take_while(|(_, other)| other.seq != call.seq).count() as u32;
             return Some(Place { ahead, wait: None });
         }
-        let ahead = self.rivals(call).into_iter().map(|class| self.ahead_in(class, call, now)).sum();
-        Some(Place { ahead, wait: self.wait(call, ahead, now) })
+        let spot = self.spot(call, now);
+        Some(Place { ahead: spot.ahead, wait: self.wait(call, spot, now) })
+    }
+
+    /// How long a call that came to this queue now would wait, asking for nothing special; zero when somebody is idle.
+    pub fn next_wait(&self, now: Time, queue: QueueId) -> Option<Duration> {
+        let class = self.known_queue(queue).ok()?.plain;
+        let call = self.newcomer(class);
+        if self.has_agent_for(&call) {
+            return Some(Duration::ZERO);
+        }
+        let now = now.max(self.now);
+        self.wait(&call, self.spot(&call, now), now)
+    }
+
+    /// A call of this class that would come now.
+    pub(crate) fn newcomer(&self, class: Slot) -> Call {
+        Call::new(ghost(class), self.now, u64::MAX, class, None)
+    }
+
+    /// Where a call stands, in line or on its way there.
+    pub(crate) fn spot(&self, call: &Call, now: Time) -> Spot {
+        let age = micros(now, call.since);
+        let at_work = |&group: &Slot| self.groups[group].signed_in - self.groups[group].not_ready;
+        let fitting = |class: Slot, age: u64| {
+            let edges = self.classes[class].edges.iter().filter(move |edge| edge.min_age <= age);
+            edges.map(|edge| edge.group)
+        };
+        let own: BTreeSet<Slot> = fitting(call.class, age).collect();
+        let (mut ahead, mut pool) = (0, own.clone());
+        for class in self.rivals(call) {
+            let before = self.ahead_in(class, call, now);
+            if before > 0 {
+                pool.extend(fitting(class, now.as_micros().saturating_sub(self.fronts[class as usize].since)));
+            }
+            ahead += before;
+        }
+        Spot { ahead, own: own.iter().map(at_work).sum(), pool: pool.iter().map(at_work).sum() }
     }
 
     /// Classes that share somebody signed in with the class of this call, and that class itself.
@@ -37,34 +76,42 @@ impl Acd {
         shared.chain([call.class]).collect()
     }
 
-    /// Calls of that class which beat this call now.
+    /// Calls of that class which beat this call now: counted from both ends of the line, for they stand in order.
     fn ahead_in(&self, class: Slot, call: &Call, now: Time) -> u32 {
         let key = |call: &Call| (-self.score(call, now), call.since, call.seq);
         let own = key(call);
-        self.lanes[class as usize].line.iter(&self.calls.slab).take_while(|(_, other)| key(other) < own).count() as u32
+        let line = &self.lanes[class as usize].line;
+        let ends = line.iter(&self.calls.slab).zip(line.iter_back(&self.calls.slab)).zip(0..);
+        for (((_, first), (_, last)), passed) in ends {
+            if key(first) >= own {
+                return passed;
+            }
+            if key(last) < own {
+                return line.len - passed;
+            }
+        }
+        line.len
     }
 
     /// The prediction says that this call, not yet in line, would wait longer than its queue wants.
     pub(crate) fn would_wait_too_long(&self, call: &Call) -> bool {
         let policy = &self.queue_ref(self.lanes[call.class as usize].queue).spec.policy;
         let Some(most) = policy.wait_predicted_max.filter(|_| call.direct.is_none()) else { return false };
-        let ahead = self.rivals(call).into_iter().map(|class| self.ahead_in(class, call, self.now)).sum();
-        self.wait(call, ahead, self.now).is_some_and(|wait| wait > most)
+        let spot = self.spot(call, self.now);
+        self.wait(call, spot, self.now).is_some_and(|wait| wait > most)
     }
 
-    fn wait(&self, call: &Call, ahead: u32, now: Time) -> Option<Duration> {
-        let class = &self.classes[call.class];
+    fn wait(&self, call: &Call, spot: Spot, now: Time) -> Option<Duration> {
+        if let Some(foreseen) = self.classes[call.class].outlook.wait(now, spot.ahead) {
+            return Some(foreseen.min(WAIT_MAX));
+        }
         let seconds = self.queue_ref(self.lanes[call.class as usize].queue).handling.seconds()?;
-        let age = now.since(call.since).as_micros() as u64;
-        let fitting = class.edges.iter().filter(|edge| edge.min_age <= age).map(|edge| &self.groups[edge.group]);
-        let at_work: u32 = fitting.map(|group| group.signed_in - group.not_ready).sum();
-        let turns = f64::from(ahead + 1) / f64::from(at_work);
-        (at_work > 0).then(|| Duration::from_secs_f64((seconds * turns).min(WAIT_MAX_S)))
+        (spot.own > 0).then(|| Duration::from_secs_f64((seconds * spot.turns()).min(WAIT_MAX.as_secs_f64())))
     }
 }
 
 /// Nobody is told of a longer wait than a day.
-const WAIT_MAX_S: f64 = 86_400.0;
+const WAIT_MAX: Duration = Duration::from_secs(86_400);
 
 #[cfg(test)]
 mod tests {

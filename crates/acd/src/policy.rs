@@ -63,6 +63,15 @@ pub struct Reserve<S = SkillId> {
     pub keep: u32,
 }
 
+/// Keeps agents of a kind for others as long as its own callers need not wait too long.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backup<S = SkillId> {
+    /// Agents whose skills meet this. They must have the skills the queue wants all the same.
+    pub of: Need<S>,
+    /// They take its calls while the next caller is foreseen to wait longer without them; until it is four fifths of this.
+    pub wait: Duration,
+}
+
 /// The "dynamic queue": what counts how much when an agent is chosen by [`Order::Weighted`]. Each part is between 0 and 1;
 /// the agent with the highest weighted mean is rung, of equal ones the longest idle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +127,8 @@ pub struct Policy<S = SkillId, P = Site> {
     pub sites: Vec<(P, Duration)>,
     /// Idle agents left for others. Where several meet an agent the highest counts.
     pub reserve: Vec<Reserve<S>>,
+    /// Agents who help only while the predicted wait is long. Where several meet an agent the shortest wait counts.
+    pub backup: Vec<Backup<S>>,
     /// Ageing in percent: 200 gains points twice as fast.
     pub weight: u32,
     /// A call that is predicted to wait longer overflows (`Full`) when it comes.
@@ -136,6 +147,7 @@ impl<S, P> Default for Policy<S, P> {
             preferred: None,
             sites: Vec::new(),
             reserve: Vec::new(),
+            backup: Vec::new(),
             weight: 100,
             wait_predicted_max: None,
             weights: Weights::default(),
@@ -153,6 +165,7 @@ impl<S, P> Policy<S, P> {
             preferred: self.preferred.as_ref().map(|need| need.map(skill)),
             sites: self.sites.iter().map(|(name, after)| (site(name), *after)).collect(),
             reserve: self.reserve.iter().map(|r| Reserve { of: r.of.map(skill), keep: r.keep }).collect(),
+            backup: self.backup.iter().map(|b| Backup { of: b.of.map(skill), wait: b.wait }).collect(),
             weight: self.weight,
             wait_predicted_max: self.wait_predicted_max,
             weights: self.weights,
@@ -167,6 +180,11 @@ impl Policy {
         self.reserve.iter().filter(|reserve| reserve.of.holds(skills)).map(|reserve| reserve.keep).max().unwrap_or(0)
     }
 
+    /// Agents with these skills help beyond this predicted wait; `None`: always.
+    pub(crate) fn helps_beyond(&self, skills: &[Skill]) -> Option<Duration> {
+        self.backup.iter().filter(|backup| backup.of.holds(skills)).map(|backup| backup.wait).min()
+    }
+
     /// Where this site stands and from which age on; `None` for never.
     pub(crate) fn site(&self, site: Site) -> Option<(usize, Duration)> {
         if self.sites.is_empty() {
@@ -177,7 +195,8 @@ impl Policy {
 
     /// How many parts it has, of the largest of its lists and expressions.
     pub(crate) fn size(&self) -> usize {
-        let needs = self.need.iter().chain(&self.preferred).chain(self.reserve.iter().map(|reserve| &reserve.of));
-        needs.map(Need::size).chain([self.sites.len(), self.reserve.len()]).max().unwrap_or(0)
+        let kinds = self.reserve.iter().map(|reserve| &reserve.of).chain(self.backup.iter().map(|backup| &backup.of));
+        let needs = self.need.iter().chain(&self.preferred).chain(kinds);
+        needs.map(Need::size).chain([self.sites.len(), self.reserve.len(), self.backup.len()]).max().unwrap_or(0)
     }
 }

@@ -30,6 +30,8 @@ pub enum Obstacle {
     Need,
     /// The queue wants agents of other sites.
     Site(Site),
+    /// A backup: helps only while the next caller is foreseen to wait longer than this.
+    Backup(Duration),
     /// Only calls that have waited so long; this one has not.
     Age(Duration),
     /// So many of the agents like this one are idle, and so many of them are kept for others.
@@ -111,7 +113,7 @@ impl Acd {
 
     fn fit_of(&self, agent: AgentId, class: Slot) -> Option<Fit> {
         let group = &self.groups[self.agent_ref(agent).group];
-        class::fit(&self.queue_ref(self.queue_of(class)).spec, &self.classes[class].extra, &group.profile)
+        class::fit(&self.queue_ref(self.queue_of(class)).spec, &self.classes[class], &group.profile)
     }
 
     fn queue_of(&self, class: Slot) -> QueueId {
@@ -132,6 +134,9 @@ impl Acd {
             if spec.policy.site(group.profile.site).is_none() {
                 obstacles.push(Obstacle::Site(group.profile.site));
             }
+            let strain = self.classes[class].outlook.strain;
+            let beyond = spec.policy.helps_beyond(&group.profile.skills).filter(|&wait| strain <= wait);
+            obstacles.extend(beyond.map(Obstacle::Backup));
             obstacles.extend(from.map(Obstacle::Age));
         }
         let idle = self.idle[slot as usize].count;

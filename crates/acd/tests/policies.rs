@@ -165,7 +165,7 @@ fn a_wait_is_foreseen_without_touching_anything() {
     assert!(first.mean < fourth.mean && fourth.mean < fifth.mean, "{told:?}");
     // Talks of 25 s on average, two agents: three ahead take four ends of 12.5 s each.
     let mean = last.mean.as_secs_f64();
-    assert!(last.ahead == 3 && (45.0..55.0).contains(&mean), "{last:?}");
+    assert!(last.spot.ahead == 3 && (45.0..55.0).contains(&mean), "{last:?}");
     assert_eq!(last.at(1), last.mean / 2, "half the place, half the wait");
     assert!(last.most > last.mean);
 }

@@ -61,6 +61,11 @@ pub enum ObstacleRow {
     Need,
     /// The queue wants agents of other sites.
     Site,
+    /// The agent helps only while the next caller is foreseen to wait long.
+    Backup {
+        /// Longer than this.
+        beyond: Duration,
+    },
     /// The call has not waited so long.
     Age {
         /// How long.
@@ -100,6 +105,10 @@ impl fmt::Display for ObstacleRow {
             }
             ObstacleRow::Need => write!(f, "the agent does not meet what the queue needs"),
             ObstacleRow::Site => write!(f, "the queue does not want agents of this site"),
+            ObstacleRow::Backup { beyond } => {
+                let beyond = beyond.as_secs_f64();
+                write!(f, "the agent is a backup, for when the next caller is foreseen to wait more than {beyond} s")
+            }
             ObstacleRow::Age { from } => {
                 write!(f, "only calls that have waited {} s may go to this agent", from.as_secs_f64())
             }
@@ -154,6 +163,7 @@ impl Switch {
             }
             Obstacle::Need => ObstacleRow::Need,
             Obstacle::Site(_) => ObstacleRow::Site,
+            Obstacle::Backup(beyond) => ObstacleRow::Backup { beyond },
             Obstacle::Age(from) => ObstacleRow::Age { from },
             Obstacle::Reserve { idle, keep } => ObstacleRow::Reserve { idle, keep },
             Obstacle::Personal(agent) => ObstacleRow::Personal { agent: directory.agent_number(agent).clone() },

@@ -153,6 +153,11 @@ impl Run {
         self.events.push(Reverse((self.now + gap, Next::Arrives(queue))));
     }
 
+    /// When the next thing happens.
+    pub(crate) fn next(&self) -> Time {
+        self.events.peek().map_or(self.now, |event| event.0.0)
+    }
+
     /// The next thing that happens; false when nothing does.
     pub(crate) fn step(&mut self) -> bool {
         let Some(Reverse((now, event))) = self.events.pop() else { return false };

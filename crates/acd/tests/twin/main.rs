@@ -6,8 +6,8 @@
 mod naive;
 
 use busyhour_acd::{
-    Acd, AgentChoice, AgentSpec, Command, Decision, Enqueue, Need, NoAnswer, Order, Policy, Prefer, QueueSpec, Reserve,
-    Site, Skill, Weights, Whom,
+    Acd, AgentChoice, AgentSpec, Backup, Command, Decision, Enqueue, Forecast, Foreseen, Need, NoAnswer, Order, Policy,
+    Prefer, QueueSpec, Reserve, Site, Skill, Spot, Weights, Whom,
 };
 use busyhour_model::{AgentId, CallId, OfferOutcome, QueueId, Rule, SkillId, Time};
 use naive::{Naive, State, Twist};
@@ -135,7 +135,8 @@ impl System {
             }
             _ => self.now += self.dice.span(6),
         }
-        match self.dice.roll(40) {
+        match self.dice.roll(42) {
+            40.. => self.foresee(twin),
             0 => Command::SetQueue(Box::new(self.queue_spec())),
             1 => Command::SetAgent(self.agent_spec()),
             2 if self.dice.one_in(4) => Command::RemoveQueue { queue: QueueId(self.dice.roll(self.queues + 1) as u32) },
@@ -169,6 +170,23 @@ impl System {
             other if other < 19 + 2 * self.load => self.enqueue(),
             _ => self.progress(twin),
         }
+    }
+
+    /// Of most classes, one nobody knows among them.
+    fn foresee(&mut self, twin: &Naive) -> Command {
+        let dice = &mut self.dice;
+        let stranger = (QueueId(dice.roll(self.queues) as u32), 7, Default::default());
+        let known: Vec<_> = twin.foreseen.keys().filter(|_| !dice.one_in(4)).cloned().collect();
+        let classes = known.into_iter().chain([stranger]).map(|(queue, priority, extra)| {
+            let (mean, alone) = (dice.span(120), dice.span(240));
+            let next = Forecast {
+                mean,
+                most: 2 * mean,
+                spot: Spot { ahead: dice.roll(6) as u32, own: 1 + dice.roll(5) as u32, pool: 6 },
+            };
+            Foreseen { queue, priority, required: extra.into_iter().collect(), next, alone }
+        });
+        Command::Foresee { classes: classes.collect() }
     }
 
     /// Somebody picks up, refuses, hangs up or gives up.
@@ -247,12 +265,15 @@ fn policy(dice: &mut Dice, skills: u64, sites: u64) -> Policy {
     let reserve = (0..dice.roll(3) * dice.roll(2))
         .map(|_| Reserve { of: need(dice, skills, 1), keep: dice.roll(4) as u32 })
         .collect();
+    let backup =
+        (0..dice.roll(3) * dice.roll(2)).map(|_| Backup { of: need(dice, skills, 1), wait: dice.span(200) }).collect();
     Policy {
         order: ORDERS[dice.roll(11) as usize],
         need: maybe(dice, 4),
         preferred: maybe(dice, 3),
         sites,
         reserve,
+        backup,
         weight: [100, 100, 0, 50, 300][dice.roll(5) as usize],
         weights: Weights {
             skill: dice.roll(3) as u32,
@@ -427,6 +448,12 @@ fn a_twin_with_one_rule_wrong_is_found_out() {
         Twist::IgnoresWishes,
         Twist::IgnoresEfficiency,
         Twist::IgnoresLoad,
+        Twist::IgnoresForecast,
+        Twist::BelievesForEver,
+        Twist::ScalesByNothing,
+        Twist::HelpsAlways,
+        Twist::HelpsLastOne,
+        Twist::GoesTooSoon,
     ];
     for twist in twists {
         let found = (0..SYSTEMS).find(|&seed| compare(seed, 1_200, twist).is_err());

@@ -1,6 +1,8 @@
 //! The obvious matcher: every call and every agent looked at, every time. Same decisions, no idea in common.
 
-use busyhour_acd::{AgentChoice, AgentSpec, Command, Decision, Denied, Enqueue, Order, QueueSpec, Site, Skill};
+use busyhour_acd::{
+    AgentChoice, AgentSpec, Command, Decision, Denied, Enqueue, Foreseen, Order, QueueSpec, Site, Skill,
+};
 use busyhour_model::{
     AgentId, AgentState, CallId, Candidate, DequeueReason, Name, OfferOutcome, QueueId, Rank, Rule, Seed, SkillId,
     Time, Why,
@@ -47,6 +49,12 @@ pub(crate) enum Twist {
     IgnoresWishes,
     IgnoresEfficiency,
     IgnoresLoad,
+    IgnoresForecast,
+    BelievesForEver,
+    ScalesByNothing,
+    HelpsAlways,
+    HelpsLastOne,
+    GoesTooSoon,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -130,6 +138,12 @@ pub(crate) struct Call {
     pub(crate) ringing: Option<AgentId>,
 }
 
+/// Calls that ask for the same.
+pub(crate) type Class = (QueueId, i32, BTreeMap<SkillId, u8>);
+
+/// What was foreseen for a class, and when; `None` when it was not named.
+type Past = Vec<(Time, Option<Foreseen>)>;
+
 #[derive(Clone)]
 pub(crate) struct Naive {
     seed: u64,
@@ -141,6 +155,8 @@ pub(crate) struct Naive {
     pub(crate) queues: BTreeMap<QueueId, QueueSpec>,
     pub(crate) agents: BTreeMap<AgentId, Agent>,
     pub(crate) calls: Vec<Call>,
+    /// Of each class there ever was.
+    pub(crate) foreseen: BTreeMap<Class, Past>,
     seq: u64,
     turn: u64,
     out: Vec<Decision>,
@@ -166,12 +182,17 @@ fn kind(state: &State) -> AgentState {
     }
 }
 
+fn class(call: &Call) -> Class {
+    (call.queue, call.priority, call.extra.clone())
+}
+
 impl Naive {
     pub(crate) fn new(seed: u64, twist: Twist) -> Naive {
         let (queues, agents) = (BTreeMap::new(), BTreeMap::new());
         let (handled, rung) = (Vec::new(), BTreeMap::new());
         let (now, calls, out) = (Time::ZERO, Vec::new(), Vec::new());
-        Naive { seed, twist, handled, rung, now, queues, agents, calls, seq: 0, turn: 0, out }
+        let foreseen = BTreeMap::new();
+        Naive { seed, twist, handled, rung, now, queues, agents, calls, foreseen, seq: 0, turn: 0, out }
     }
 
     pub(crate) fn apply(&mut self, now: Time, command: Command) -> (Vec<Decision>, Result<(), Denied>) {
@@ -322,6 +343,9 @@ impl Naive {
         if !holds(&call.extra) || !(needed || self.twist == Twist::IgnoresNeed) {
             return None;
         }
+        if !self.helps(call, agent) {
+            return None;
+        }
         let sites = &spec.policy.sites;
         let here = sites.iter().find(|s| s.0 == agent.site).map(|s| s.1);
         let local = match here {
@@ -337,6 +361,28 @@ impl Naive {
         let fitting = spec.relax.iter().filter(|(_, required)| holds(&levels(required))).map(|s| s.0).min();
         let late = if self.twist == Twist::RelaxesLate { Duration::from_micros(1) } else { Duration::ZERO };
         fitting.map(|age| local.max(age + late))
+    }
+
+    /// The agent is no backup, or one of those that are called for.
+    fn helps(&self, call: &Call, agent: &Agent) -> bool {
+        let skills = held(agent);
+        let backup = &self.queues[&call.queue].policy.backup;
+        let mut waits = backup.iter().filter(|b| b.of.holds(&skills)).map(|b| b.wait).peekable();
+        if waits.peek().is_none() || self.twist == Twist::HelpsAlways {
+            return true;
+        }
+        let past = &self.foreseen[&class(call)];
+        let called_for = |wait: Duration| {
+            past.iter().fold(false, |helps, (_, foreseen)| {
+                let alone = foreseen.as_ref().map_or(Duration::ZERO, |foreseen| foreseen.alone);
+                let least = if self.twist == Twist::GoesTooSoon { alone } else { alone + alone / 4 };
+                alone > wait || helps && least > wait
+            })
+        };
+        match self.twist {
+            Twist::HelpsLastOne => waits.last().is_some_and(called_for),
+            _ => waits.any(called_for),
+        }
     }
 
     fn fits(&self, call: &Call, id: AgentId) -> bool {
@@ -438,7 +484,6 @@ impl Naive {
 
     /// How long it would wait, by those who come first and those at work.
     fn predicted(&self, call: &Call) -> Option<Duration> {
-        let class = |c: &Call| (c.queue, c.priority, c.extra.clone());
         let there: Vec<&Agent> = self.agents.values().filter(|a| a.state != State::Out).collect();
         let rival = |c: &Call| {
             let shared = |a: &&Agent| self.least_age(c, a).is_some() && self.least_age(call, a).is_some();
@@ -450,13 +495,24 @@ impl Naive {
             order => order.is_gt(),
         };
         let open = self.calls.iter().filter(|c| c.ringing.is_none() && c.direct.is_none());
-        let ahead = open.filter(|c| rival(c) && before(c)).count();
-        let age = self.now.since(call.since);
-        let at_work = there.iter().filter(|a| !matches!(a.state, State::NotReady(_)));
-        let at_work = at_work.filter(|a| self.least_age(call, a).is_some_and(|least| least <= age)).count();
-        let turns = (ahead + 1) as f64 / at_work as f64;
+        let ahead: Vec<&Call> = open.filter(|c| rival(c) && before(c)).collect();
+        let newest = self.foreseen[&class(call)].last();
+        if let Some((at, Some(foreseen))) = newest
+            && (self.now.since(*at) <= Duration::from_secs(15) || self.twist == Twist::BelievesForEver)
+            && foreseen.next.mean > Duration::ZERO
+            && self.twist != Twist::IgnoresForecast
+        {
+            let place =
+                if self.twist == Twist::ScalesByNothing { foreseen.next.spot.ahead } else { ahead.len() as u32 };
+            return Some(foreseen.next.at(place).min(Duration::from_secs(86_400)));
+        }
+        let takes = |c: &Call, a: &Agent| self.least_age(c, a).is_some_and(|least| least <= self.now.since(c.since));
+        let at_work = || there.iter().filter(|a| !matches!(a.state, State::NotReady(_)));
+        let own = at_work().filter(|a| takes(call, a)).count();
+        let pool = at_work().filter(|a| takes(call, a) || ahead.iter().any(|c| takes(c, a))).count();
+        let turns = ahead.len() as f64 / pool as f64 + 1.0 / own as f64;
         let seconds = self.handling(call.queue)?;
-        (at_work > 0).then(|| Duration::from_secs_f64((seconds * turns).min(86_400.0)))
+        (own > 0).then(|| Duration::from_secs_f64((seconds * turns).min(86_400.0)))
     }
 
     fn level(&self, call: &Call, agent: &Agent) -> i64 {
@@ -723,6 +779,7 @@ impl Naive {
     fn execute(&mut self, command: Command) -> Result<(), Denied> {
         match command {
             Command::SetQueue(spec) => {
+                self.foreseen.entry((spec.id, 0, BTreeMap::new())).or_default();
                 self.queues.insert(spec.id, *spec);
                 self.settle();
                 self.overflow_stranded();
@@ -734,6 +791,7 @@ impl Naive {
                     return Err(Denied::NotEmpty(queue));
                 }
                 self.queues.remove(&queue);
+                self.foreseen.retain(|class, _| class.0 != queue);
                 self.rung.remove(&queue);
                 self.handled.retain(|h| h.0 != queue);
                 Ok(())
@@ -752,6 +810,16 @@ impl Naive {
             }
             Command::Declined { call, agent, outcome } => self.declined(call, agent, outcome),
             Command::Tick => Ok(()),
+            Command::Foresee { classes } => {
+                let mut news: BTreeMap<Class, Foreseen> =
+                    classes.into_iter().map(|f| ((f.queue, f.priority, levels(&f.required)), f)).collect();
+                for (class, past) in &mut self.foreseen {
+                    past.push((self.now, news.remove(class)));
+                }
+                self.settle();
+                self.overflow_stranded();
+                Ok(())
+            }
             Command::RemoveAgent { agent }
             | Command::SignIn { agent, .. }
             | Command::SignOut { agent }
@@ -832,6 +900,7 @@ impl Naive {
             wish: wished.map(|w| w.1),
             ringing: None,
         };
+        self.foreseen.entry(class(&call)).or_default();
         self.admit(&call, call.since == self.now);
         Ok(())
     }
