@@ -7,10 +7,8 @@
 //! Instructions: `valgrind --tool=callgrind <bench> --quick "1.5k saturated"`.
 #![allow(clippy::unwrap_used, reason = "a bench may stop at the first surprise")]
 
-use busyhour_acd::{
-    Acd, AgentChoice, AgentSpec, Command, Decision, Enqueue, LookAhead, Policy, QueueSpec, Skill, Whom,
-};
-use busyhour_model::{AgentId, AgentState, CallId, QueueId, SkillId, Time};
+use busyhour_acd::{Acd, AgentChoice, AgentSpec, Command, Decision, Enqueue, Policy, QueueSpec, Skill};
+use busyhour_model::{AgentId, CallId, QueueId, SkillId, Time};
 use meter::{IN_USE, clock, cpu};
 use std::collections::BTreeSet;
 use std::hint::black_box;
@@ -431,47 +429,6 @@ fn report(load: &Workload) {
     );
 }
 
-/// Milliseconds of CPU to foresee the waits of the last caller of every queue: 1,500 agents, 60 groups, 30 queues,
-/// conversations of three minutes, 1,000 callers waiting.
-fn foresight() {
-    const TIMES: u32 = 10;
-    let mut scene = Scene::new(&load("", 1_500, 60, 30, 1, 0));
-    let agents: Vec<AgentId> = scene.acd.agents().map(|agent| agent.agent).collect();
-    // Everybody works for a while, so that the queues know their traffic, until so many wait.
-    while scene.acd.counts().waiting < 1_000 {
-        scene.now += Duration::from_millis(120);
-        let arrivals = 1 + u32::from(scene.now.as_secs().is_multiple_of(2));
-        for _ in 0..arrivals {
-            let queue = QueueId(scene.dice.roll(30) as u32);
-            let step = scene.arrival((queue, 0));
-            scene.apply(step.command(scene.now));
-            take_offers(&mut scene);
-        }
-        let agent = agents[scene.dice.roll(1_500) as usize];
-        if scene.acd.agent(agent).is_some_and(|view| view.state == AgentState::Talking) {
-            scene.apply(Command::Released { agent });
-            take_offers(&mut scene);
-        }
-    }
-    let whom: Vec<Whom> = (0..30).map(|queue| Whom::Next(QueueId(queue))).collect();
-    let begin = cpu();
-    for seed in 0..u64::from(TIMES) {
-        black_box(scene.acd.look_ahead(scene.now, &whom, &LookAhead { seed, ..LookAhead::default() }));
-    }
-    let spent = (cpu() - begin).as_secs_f64() * 1e3 / f64::from(TIMES);
-    println!("foreseeing the waits of 30 queues, 1,500 agents, 1,000 waiting: {spent:.1} ms");
-}
-
-fn take_offers(scene: &mut Scene) {
-    let offers = scene.out.iter().filter_map(|decision| match decision {
-        Decision::Offer { call, agent, .. } => Some((*call, *agent)),
-        _ => None,
-    });
-    for (call, agent) in offers.collect::<Vec<_>>() {
-        scene.apply(Command::Accepted { call, agent });
-    }
-}
-
 /// The commands once, for an instruction counter: `--quick NAME`.
 fn quick(name: &str) {
     let load = WORKLOADS.iter().find(|load| load.name == name).unwrap();
@@ -497,5 +454,4 @@ fn main() {
     for load in &WORKLOADS {
         report(load);
     }
-    foresight();
 }

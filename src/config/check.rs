@@ -65,9 +65,12 @@ fn staffing(queue: &Queue, agents: &[&AgentSetup], sheet: &mut Sheet) {
         let message = format!("nobody whom queue `{name}` may ring meets its `prefer`");
         sheet.warn(queue.place("prefer"), message, "it changes nothing then");
     }
-    if policy.reserve.iter().any(|reserve| !serving.iter().any(|a| meets(&reserve.of, a))) {
-        let message = format!("a `reserve` of queue `{name}` is about nobody it may ring");
-        sheet.warn(queue.place("reserve"), message, "it changes nothing then");
+    let reserves = policy.reserve.iter().map(|reserve| ("reserve", &reserve.of));
+    for (key, of) in reserves.chain(policy.backup.iter().map(|backup| ("backup", &backup.of))) {
+        if !serving.iter().any(|a| meets(of, a)) {
+            let message = format!("a `{key}` of queue `{name}` is about nobody it may ring");
+            sheet.warn(queue.place(key), message, "it changes nothing then");
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `[[queue]]`: what its calls need, how long they may wait, and which agent is chosen.
 
 use super::sheet::{Given, Read, Section, Sheet, duration, flag, integer, one_of, text};
-use busyhour_acd::{AgentChoice, Need, Order, Reserve};
+use busyhour_acd::{AgentChoice, Backup, Need, Order, Reserve};
 use busyhour_model::Name;
 use busyhour_switch::QueueSetup;
 use std::time::Duration;
@@ -89,6 +89,15 @@ fn policy(section: &mut Section, sheet: &mut Sheet, setup: &mut QueueSetup) {
             let keep = reserve.need(sheet, "keep", integer);
             reserve.finish(sheet);
             policy.reserve.extend(of.zip(keep).map(|(of, keep)| Reserve { of, keep: keep.value }));
+        }
+    }
+    if let Some(sections) = section.sections_if_any(sheet, "backup") {
+        policy.backup.clear();
+        for mut backup in sections {
+            let of = backup.need(sheet, "of", text).and_then(|text| expression(sheet, &text));
+            let wait = backup.need(sheet, "wait", duration);
+            backup.finish(sheet);
+            policy.backup.extend(of.zip(wait).map(|(of, wait)| Backup { of, wait: wait.value }));
         }
     }
 }

@@ -10,6 +10,13 @@ use std::time::Duration;
 
 const LEADER: SkillId = SkillId(2);
 
+/// Twenty calls of a second each: the queue knows its traffic.
+fn practise(scene: &mut Scene) {
+    for id in 0..20 {
+        serve(scene, 100 * id, id);
+    }
+}
+
 /// The next caller of queue 0 waits so long, and so long if no backup helped.
 fn foresee(scene: &mut Scene, secs: u64, mean: u64, alone: u64) -> Vec<String> {
     let (mean, alone) = (Duration::from_secs(mean), Duration::from_secs(alone));
@@ -65,7 +72,7 @@ fn callers_are_told_what_was_foreseen_as_long_as_it_is_fresh() {
 fn who_is_only_asked_about_takes_nobodys_turn() {
     let mut scene = Scene::new(queue(), &[&[], &[]]);
     scene.at(0, Command::SetQueue(Box::new(QueueSpec { id: QueueId(1), waiting_max: Some(0), ..queue() })));
-    (0..20).for_each(|id| drop(serve(&mut scene, 100 * id, id)));
+    practise(&mut scene);
     for id in 1_000..1_006 {
         scene.enqueue(2_000, id);
     }
@@ -85,7 +92,7 @@ fn the_wait_without_backups_is_foreseen_too() {
     let backup = vec![Backup { of: Need::Skill(LEADER, 1), wait: Duration::from_secs(60) }];
     let policy = Policy { backup, ..Policy::default() };
     let mut scene = Scene::new(QueueSpec { policy, ..queue() }, &[&[], &[(LEADER, 1)]]);
-    (0..20).for_each(|id| drop(serve(&mut scene, 100 * id, id)));
+    practise(&mut scene);
     (1_000..1_010).for_each(|id| drop(scene.enqueue(2_000, id)));
     scene.accept(2_000, 1_000, 0);
     foresee(&mut scene, 2_001, 100, 100);
@@ -98,7 +105,7 @@ fn the_wait_without_backups_is_foreseen_too() {
 #[test]
 fn a_crowd_is_foreseen_by_the_pace_of_its_beginning() {
     let mut scene = Scene::new(queue(), &[&[]]);
-    (0..20).for_each(|id| drop(serve(&mut scene, 100 * id, id)));
+    practise(&mut scene);
     scene.enqueue(2_000, 1_000);
     scene.accept(2_000, 1_000, 0);
     let mut out = Vec::new();

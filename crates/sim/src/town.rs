@@ -1,6 +1,6 @@
 //! The small hotline every scenario is set in: one trunk, three queues, agents 1001 and up, the shipped dialplan.
 
-use busyhour_acd::{AgentChoice, Need, NoAnswer, Order, Policy, Reserve, Weights};
+use busyhour_acd::{AgentChoice, Backup, Need, NoAnswer, Order, Policy, Reserve, Weights};
 use busyhour_ivr::{Dialplan, Names};
 use busyhour_media::Library;
 use busyhour_model::{Name, Seed};
@@ -157,6 +157,7 @@ fn queue(name: &str) -> QueueSetup {
 fn policy(random: &mut Seed) -> Policy<Name, Name> {
     let mut some = |per_mille| random.per_mille(per_mille);
     let (needs, prefers, reserves, predicts, at_sites) = (some(300), some(300), some(300), some(300), some(400));
+    let backs_up = some(300);
     let skill = |random: &mut Seed| Need::Skill(Name::from(*random.choose(&QUEUES).expect("three")), 1);
     let second = |random: &mut Seed| Duration::from_secs(random.below(20));
     Policy {
@@ -165,6 +166,7 @@ fn policy(random: &mut Seed) -> Policy<Name, Name> {
         preferred: prefers.then(|| skill(random)),
         sites: SITES.iter().filter(|_| at_sites).map(|site| (Name::from(*site), second(random))).collect(),
         reserve: if reserves { vec![Reserve { of: skill(random), keep: 1 }] } else { Vec::new() },
+        backup: if backs_up { vec![Backup { of: skill(random), wait: second(random) }] } else { Vec::new() },
         weight: 50 + random.below(200) as u32,
         wait_predicted_max: predicts.then(|| second(random)),
         weights: Weights::default(),

@@ -157,7 +157,7 @@ fn put<T>(all: &mut Vec<(Name, Option<T>)>, index: usize, name: &Name, value: T)
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use busyhour_acd::{AgentChoice, Need, Order, Reserve};
+    use busyhour_acd::{AgentChoice, Backup, Need, Order, Reserve};
     use std::time::Duration;
 
     /// Every key of a queue and an agent, by name.
@@ -170,6 +170,7 @@ mod tests {
             preferred: Some(need("card")),
             sites: vec![("shanghai".into(), Duration::ZERO), ("chengdu".into(), second(20))],
             reserve: vec![Reserve { of: need("vip"), keep: 2 }],
+            backup: vec![Backup { of: need("vip"), wait: second(60) }],
             weight: 150,
             wait_predicted_max: Some(second(600)),
             ..Policy::default()
@@ -223,6 +224,7 @@ mod tests {
                 preferred: Some(has("card", 1)),
                 sites: vec![(at["shanghai"], Duration::ZERO), (at["chengdu"], second(20))],
                 reserve: vec![Reserve { of: has("vip", 1), keep: 2 }],
+                backup: vec![Backup { of: has("vip", 1), wait: second(60) }],
                 weight: 150,
                 wait_predicted_max: Some(second(600)),
                 ..Policy::default()

@@ -22,6 +22,7 @@ sites = [{ site = "shanghai" }, { site = "chengdu", after = "20s" }]
 reserve = [{ of = "vip", keep = 2 }]
 weight = 150
 wait_predicted_max = "10m"
+backup = [{ of = "loan", wait = "1m" }]
 
 [[queue]]
 name = "complaint"
@@ -36,7 +37,7 @@ password = "secret"
 team = "night"
 site = "chengdu"
 weight = 3
-skills = { enquiry = 3, card = 3, vip = 1 }
+skills = { enquiry = 3, card = 3, loan = 1, vip = 1 }
 
 [[agent]]
 number = "1002"
@@ -56,6 +57,7 @@ fn every_key_of_a_policy_is_taken() {
         preferred: Some(need("card>=3")),
         sites: vec![("shanghai".into(), Duration::ZERO), ("chengdu".into(), Duration::from_secs(20))],
         reserve: vec![busyhour_acd::Reserve { of: need("vip"), keep: 2 }],
+        backup: vec![busyhour_acd::Backup { of: need("loan"), wait: Duration::from_secs(60) }],
         weight: 150,
         wait_predicted_max: Some(Duration::from_secs(600)),
         ..Policy::default()
@@ -101,13 +103,13 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "wait_predicted_max = \"ten\"",
         "error centre.toml:18:22 `ten` is no duration; write \"300ms\", \"20s\", \"1m30s\" or \"4h\"",
     ),
-    ("team = \"night\"", "team = \"nigth\"", "error centre.toml:30:8 no team is named `nigth` (did you mean `night`?)"),
+    ("team = \"night\"", "team = \"nigth\"", "error centre.toml:31:8 no team is named `nigth` (did you mean `night`?)"),
     (
         "site = \"chengdu\"\nweight",
         "site = \"cd\"\nweight",
-        "error centre.toml:31:8 no site is named `cd` (define it, or use another site)",
+        "error centre.toml:32:8 no site is named `cd` (define it, or use another site)",
     ),
-    ("weight = 3", "weight = 1001", "error centre.toml:32:10 1001 is no weight of an agent: 1 to 1000"),
+    ("weight = 3", "weight = 1001", "error centre.toml:33:10 1001 is no weight of an agent: 1 to 1000"),
     (
         "\"day\"",
         "\"night\"",
@@ -143,8 +145,13 @@ const POINTLESS: &[(&str, &str, &str)] = &[
         "warning centre.toml:14:10 nobody whom queue `enquiry` may ring meets its `prefer` (it changes nothing then)",
     ),
     (
-        "card = 3, vip = 1 }",
-        "card = 3 }",
+        "loan = 1, vip = 1 }",
+        "vip = 1 }",
+        "warning centre.toml:19:10 a `backup` of queue `enquiry` is about nobody it may ring (it changes nothing then)",
+    ),
+    (
+        "loan = 1, vip = 1 }",
+        "loan = 1 }",
         "warning centre.toml:16:11 a `reserve` of queue `enquiry` is about nobody it may ring (it changes nothing then)",
     ),
 ];
