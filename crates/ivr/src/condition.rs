@@ -1,6 +1,6 @@
 //! What a branch can ask: who calls whom, when, and what was keyed in.
 
-use crate::calendar::{Clock, Local};
+use busyhour_model::calendar::{Clock, Local};
 use busyhour_model::{Name, Number, NumberKind};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;

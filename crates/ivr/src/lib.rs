@@ -1,7 +1,6 @@
 //! A dialplan, and where a caller stands in it.
 
 mod asking;
-mod calendar;
 mod check;
 mod condition;
 mod field;

@@ -6,6 +6,7 @@ use crate::phrase::Text;
 use crate::plan::{Dialplan, NODES_MAX, Node, NodeId};
 use crate::source::{Fields, Report, Value};
 use crate::step::Names;
+use busyhour_model::calendar;
 use busyhour_model::{Diagnostic, Name, Severity};
 use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeTable;
@@ -168,15 +169,12 @@ impl<'t> Reader<'t> {
     /// `+08:00` in minutes.
     fn utc_offset(&mut self, value: &'t Value<'t>) -> Option<i32> {
         let text = self.report.text(value)?;
-        let minutes = text.strip_prefix('-').or(text.strip_prefix('+')).and_then(crate::calendar::minute_of_day);
-        match minutes.filter(|minutes| *minutes <= 14 * 60) {
-            Some(minutes) => Some(i32::from(minutes) * if text.starts_with('-') { -1 } else { 1 }),
-            None => {
-                let mistake = self.report.at(value.span().start, format!("`{text}` is not an offset from UTC"));
-                self.report.note(mistake.help("write it as \"+08:00\""));
-                None
-            }
+        let minutes = calendar::utc_offset(text);
+        if minutes.is_none() {
+            let mistake = self.report.at(value.span().start, format!("`{text}` is not an offset from UTC"));
+            self.report.note(mistake.help("write it as \"+08:00\""));
         }
+        minutes
     }
 
     fn variables(&mut self, value: &'t Value<'t>) -> BTreeMap<Name, Name> {

@@ -1,9 +1,9 @@
 //! A dialplan's own tests: what a caller does, and what must happen.
 
-use crate::calendar;
 use crate::parse::Reader;
 use crate::source::{Fields, Value};
 use crate::step::AgentAvailability;
+use busyhour_model::calendar;
 use busyhour_model::{DequeueReason, Name, OfferOutcome, Time};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -115,14 +115,14 @@ impl<'t> Reader<'t> {
         let text = self.report.text(value)?;
         let read = || {
             let (day, minute) = text.split_once(' ')?;
-            let minutes = i64::from(calendar::day(day)?) * 1440 + i64::from(calendar::minute_of_day(minute)?);
-            u64::try_from((minutes - i64::from(utc_offset_minutes)) * 60).ok()
+            let minutes = u64::from(calendar::minute_of_day(minute)?);
+            Some(calendar::midnight(calendar::day(day)?, utc_offset_minutes) + Duration::from_secs(minutes * 60))
         };
-        let secs = read();
-        if secs.is_none() {
+        let moment = read();
+        if moment.is_none() {
             self.report.error(value.span().start, format!("`{text}` is not a moment like \"2026-11-23 10:00\""));
         }
-        secs.map(Time::from_secs)
+        moment
     }
 
     fn step(&mut self, value: &'t Value<'t>) -> Option<Move> {

@@ -1,13 +1,13 @@
 //! Where one caller stands in a dialplan.
 
 use crate::asking::Attempt;
-use crate::calendar::Local;
 use crate::condition::Circumstances;
 use crate::keyed::{Keyed, Value};
 use crate::phrase::{self, Item, Text};
 use crate::plan::{Case, Dial, Dialled, Dialplan, Node, NodeId, Play, Verb};
 use crate::step::{Caller, DialTarget, Input, Step};
 use crate::waiting::Programme;
+use busyhour_model::calendar::Local;
 use busyhour_model::{Name, OfferOutcome, Sound, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};

@@ -1,11 +1,11 @@
 //! The verbs of the language: which keys each node may have and what they mean.
 
-use crate::calendar::{self, Clock};
 use crate::condition::{Comparison, Condition};
 use crate::parse::Reader;
 use crate::phrase::{Phrase, Text};
 use crate::plan::{Announce, Ask, Case, Collect, Comfort, Dial, Dialled, Menu, Play, Queue, Verb};
 use crate::source::{Fields, Value};
+use busyhour_model::calendar::{self, Clock};
 use busyhour_model::{Name, NumberKind};
 use std::time::Duration;
 
@@ -186,7 +186,7 @@ impl<'t> Reader<'t> {
                 .map(|v| Condition::Clock(self.each(v, "a time of day like \"09:00-18:00\"", Clock::parse))),
         );
         conditions.extend(fields.take("date").map(|v| {
-            Condition::Dates(self.each(v, "a date like \"2026-10-01\" or \"2026-10-01..2026-10-07\"", dates))
+            Condition::Dates(self.each(v, "a date like \"2026-10-01\" or \"2026-10-01..2026-10-07\"", calendar::days))
         }));
         let goto = self.target(&mut fields, "goto");
         for (key, offset, value) in fields.rest() {
@@ -376,11 +376,4 @@ fn kind(text: &str) -> Option<NumberKind> {
         "anonymous" => Some(NumberKind::Anonymous),
         _ => None,
     }
-}
-
-/// First and last day.
-fn dates(text: &str) -> Option<(i32, i32)> {
-    let (first, last) = text.split_once("..").unwrap_or((text, text));
-    let (first, last) = (calendar::day(first)?, calendar::day(last)?);
-    (first <= last).then_some((first, last))
 }

@@ -1,10 +1,12 @@
 //! The shared words: ids, time, audio vocabulary, numbers, diagnostics and facts.
 
 mod audio;
+pub mod calendar;
 mod diagnostic;
 mod fact;
 mod id;
 mod number;
+mod schedule;
 mod seed;
 mod time;
 
@@ -15,6 +17,7 @@ pub use fact::{
 };
 pub use id::{AgentId, CallId, LegId, PlanId, PlayId, QueueId, SkillId, TrunkId};
 pub use number::{Number, NumberKind};
+pub use schedule::{Days, Opening, Schedule};
 pub use seed::Seed;
 pub use time::Time;
 

@@ -1,21 +1,25 @@
-//! Local date, weekday and time of day of a moment (proleptic Gregorian calendar, fixed offset).
+//! Local date, weekday and time of day of a moment, and how they are written (proleptic Gregorian calendar, fixed offset).
 
-use busyhour_model::Time;
+use crate::Time;
 use serde::{Deserialize, Serialize};
+
+/// Minutes of a day.
+pub(crate) const DAY: u16 = 1440;
 
 /// A moment as a wall clock shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Local {
+pub struct Local {
     /// Days since 1970-01-01.
-    pub(crate) day: i32,
+    pub day: i32,
     /// 0 Monday to 6 Sunday.
-    pub(crate) weekday: u8,
+    pub weekday: u8,
     /// Minutes since midnight.
-    pub(crate) minute: u16,
+    pub minute: u16,
 }
 
 impl Local {
-    pub(crate) fn of(now: Time, utc_offset_minutes: i32) -> Local {
+    /// The moment `now` that many minutes east of Greenwich.
+    pub fn of(now: Time, utc_offset_minutes: i32) -> Local {
         let minutes = (now.as_secs() / 60) as i64 + i64::from(utc_offset_minutes);
         let day = minutes.div_euclid(1440) as i32;
         // 1970-01-01 was a Thursday.
@@ -25,14 +29,16 @@ impl Local {
 
 /// A span of the day in minutes; `from > to` passes midnight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Clock {
-    pub(crate) from: u16,
+pub struct Clock {
+    /// Inclusive.
+    pub from: u16,
     /// Exclusive.
-    pub(crate) to: u16,
+    pub to: u16,
 }
 
 impl Clock {
-    pub(crate) fn contains(self, minute: u16) -> bool {
+    /// Whether this minute of the day is in it.
+    pub fn contains(self, minute: u16) -> bool {
         if self.from <= self.to {
             (self.from..self.to).contains(&minute)
         } else {
@@ -41,7 +47,7 @@ impl Clock {
     }
 
     /// `09:00-18:00`.
-    pub(crate) fn parse(text: &str) -> Option<Clock> {
+    pub fn parse(text: &str) -> Option<Clock> {
         let (from, to) = text.split_once('-')?;
         let clock = Clock { from: minute_of_day(from)?, to: minute_of_day(to)? };
         (clock.from != clock.to && clock.from < 1440).then_some(clock)
@@ -49,7 +55,7 @@ impl Clock {
 }
 
 /// `08:30`, up to `24:00`.
-pub(crate) fn minute_of_day(text: &str) -> Option<u16> {
+pub fn minute_of_day(text: &str) -> Option<u16> {
     let (hour, minute) = text.trim().split_once(':')?;
     let two =
         |part: &str| (part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse::<u16>().ok())?;
@@ -58,7 +64,7 @@ pub(crate) fn minute_of_day(text: &str) -> Option<u16> {
 }
 
 /// Weekdays as bits, bit 0 Monday: `mon`, `mon-fri`, `sat-mon`.
-pub(crate) fn weekdays(text: &str) -> Option<u8> {
+pub fn weekdays(text: &str) -> Option<u8> {
     const NAMES: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
     let index = |name: &str| NAMES.iter().position(|n| *n == name.trim());
     let (from, to) = text.split_once('-').unwrap_or((text, text));
@@ -67,7 +73,7 @@ pub(crate) fn weekdays(text: &str) -> Option<u8> {
 }
 
 /// Days since 1970-01-01 of `2026-10-01`.
-pub(crate) fn day(text: &str) -> Option<i32> {
+pub fn day(text: &str) -> Option<i32> {
     let mut parts = text.trim().splitn(3, '-');
     let mut part = |len: usize| {
         let part = parts.next()?;
@@ -84,6 +90,25 @@ pub(crate) fn day(text: &str) -> Option<i32> {
     (1..=length).contains(&date).then(|| days_from_civil(year, month, date))
 }
 
+/// First and last day of `2026-10-01..2026-10-07`, or of one date.
+pub fn days(text: &str) -> Option<(i32, i32)> {
+    let (first, last) = text.split_once("..").unwrap_or((text, text));
+    let (first, last) = (day(first)?, day(last)?);
+    (first <= last).then_some((first, last))
+}
+
+/// Minutes east of Greenwich of `+08:00`.
+pub fn utc_offset(text: &str) -> Option<i32> {
+    let minutes = minute_of_day(text.strip_prefix(['-', '+'])?).filter(|minutes| *minutes <= 14 * 60)?;
+    Some(i32::from(minutes) * if text.starts_with('-') { -1 } else { 1 })
+}
+
+/// Midnight at the beginning of a day; the epoch for days before it.
+pub fn midnight(day: i32, utc_offset_minutes: i32) -> Time {
+    let minutes = i64::from(day) * i64::from(DAY) - i64::from(utc_offset_minutes);
+    Time::from_secs(u64::try_from(minutes * 60).unwrap_or(0))
+}
+
 /// Counts from March, so that the leap day is the last of its year.
 fn days_from_civil(year: i32, month: i32, date: i32) -> i32 {
     let year = year - i32::from(month <= 2);
@@ -92,6 +117,7 @@ fn days_from_civil(year: i32, month: i32, date: i32) -> i32 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -112,6 +138,20 @@ mod tests {
         for text in ["2026-02-29", "2026-13-01", "2026-1-1", "2026-00-10", "20261001", "", "2026-10-01-1"] {
             assert_eq!(day(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_day_begins_at_its_midnight_and_ends_at_the_next() {
+        for offset in [-300, 0, 480] {
+            let begin = midnight(day("2026-10-01").unwrap(), offset);
+            let local = Local::of(begin, offset);
+            assert_eq!((local.day, local.minute), (20_727, 0));
+            assert_eq!(Local::of(begin - std::time::Duration::from_secs(1), offset).day, 20_726);
+        }
+        assert_eq!(days("2026-10-01..2026-10-07"), Some((20_727, 20_733)));
+        assert_eq!(days("2026-10-07..2026-10-01"), None);
+        assert_eq!((utc_offset("+08:00"), utc_offset("-05:30"), utc_offset("+15:00")), (Some(480), Some(-330), None));
+        assert_eq!(utc_offset("08:00"), None);
     }
 
     #[test]
