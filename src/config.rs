@@ -4,6 +4,7 @@ mod agent;
 mod check;
 mod queue;
 mod roster;
+mod schedule;
 mod server;
 mod sheet;
 mod trunk;
@@ -109,7 +110,7 @@ pub fn read(file: &str, source: &str, folder: &Path) -> Loaded {
     }
     let mut root = Section::new(table.get_ref(), 0, "the file");
     let server = server::read(&mut root, &mut sheet, folder);
-    let roster = roster::read(&mut root, &mut sheet);
+    let roster = roster::read(&mut root, &mut sheet, server.utc_offset_minutes);
     root.finish(&mut sheet);
     check::roster(&roster, &mut sheet);
     let prompts = prompts::Catalogue::of(server.shell.prompts.as_deref());
@@ -131,6 +132,7 @@ fn names(roster: &roster::Roster, prompts: &prompts::Catalogue) -> Names {
         queues: roster.queues.iter().map(|q| q.name.value.as_str().into()).collect(),
         skills: roster.skills.iter().map(|s| s.value.as_str().into()).collect(),
         trunks: roster.trunks.iter().map(|t| t.name.value.as_str().into()).collect(),
+        schedules: roster.schedules.iter().map(schedule::Timetable::setup).collect(),
         prompts: prompts.ids(),
         languages: prompts.languages(),
     }

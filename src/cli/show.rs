@@ -133,6 +133,7 @@ pub(super) fn queues(server: &Server, json: bool) -> Shown {
         let rate = |key: &str| or_dash(value.get(key).and_then(Value::as_str));
         Some(vec![
             q.queue.to_string(),
+            if q.open { "yes" } else { "no" }.into(),
             q.waiting.to_string(),
             q.ringing.to_string(),
             or_dash(q.oldest.map(|at| span(now.since(at)))),
@@ -144,8 +145,10 @@ pub(super) fn queues(server: &Server, json: bool) -> Shown {
             rate("abandonment_rate"),
         ])
     };
-    let heads =
-        ["QUEUE", "WAITING", "RINGING", "OLDEST", "READY/IN", "OFFERED", "ANSWERED", "ANSWER%", "IN20S%", "ABANDON%"];
+    let heads = [
+        "QUEUE", "OPEN", "WAITING", "RINGING", "OLDEST", "READY/IN", "OFFERED", "ANSWERED", "ANSWER%", "IN20S%",
+        "ABANDON%",
+    ];
     table::print(&heads, &rows.iter().filter_map(row).collect::<Vec<_>>(), "no queues are configured");
     Ok(())
 }

@@ -19,6 +19,7 @@ pub(super) fn roster(roster: &Roster, sheet: &mut Sheet) {
     sheet.unique("skill", roster.skills.iter());
     sheet.unique("site", roster.sites.iter());
     sheet.unique("team", roster.teams.iter());
+    sheet.unique("schedule", roster.schedules.iter().map(|s| &s.name));
     sheet.unique("trunk", roster.trunks.iter().map(|t| &t.name));
     sheet.unique("queue", roster.queues.iter().map(|q| &q.name));
     sheet.unique("agent", roster.agents.iter().map(|a| &a.number));

@@ -3,7 +3,7 @@
 use super::sheet::{Given, Read, Section, Sheet, duration, flag, integer, one_of, text};
 use busyhour_acd::{AgentChoice, Backup, Need, Order, Reserve};
 use busyhour_model::Name;
-use busyhour_switch::QueueSetup;
+use busyhour_switch::{Closing, QueueSetup};
 use std::time::Duration;
 use toml::de::DeValue;
 
@@ -59,6 +59,8 @@ pub(super) fn lay(
     section.lay(sheet, "overflow_no_agents", flag, &mut setup.overflow_no_agents);
     section.lay(sheet, "wrap_up", duration, &mut setup.wrap_up);
     section.lay_option(sheet, "redial_within", duration, &mut setup.redial_within);
+    section.lay_mention(sheet, "schedule", &mut setup.schedule);
+    section.lay(sheet, "closing", closing, &mut setup.closing);
     policy(section, sheet, &mut setup);
     (setup, steps)
 }
@@ -132,6 +134,11 @@ fn choice(value: &DeValue) -> Result<AgentChoice, String> {
             ("longest_idle", AgentChoice::LongestIdle),
         ],
     )
+}
+
+fn closing(value: &DeValue) -> Result<Closing, String> {
+    let known = [("stay", Closing::Stay), ("overflow", Closing::Overflow)];
+    one_of(value, "does nothing to those who wait", &known)
 }
 
 fn order(value: &DeValue) -> Result<Order, String> {

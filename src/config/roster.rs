@@ -1,7 +1,8 @@
-//! The sections that grow with the centre: skills, sites, teams, trunks, numbers, queues, agents.
+//! The sections that grow with the centre: skills, sites, teams, schedules, trunks, numbers, queues, agents.
 
 use super::agent::{self, Agent};
 use super::queue::{self, Queue};
+use super::schedule::{self, Timetable};
 use super::sheet::{Read, Section, Sheet, text};
 use super::trunk::{self, NumberEntry, Trunk};
 use busyhour_model::Name;
@@ -15,6 +16,7 @@ pub(super) struct Roster {
     pub(super) skills: Vec<Read<String>>,
     pub(super) sites: Vec<Read<String>>,
     pub(super) teams: Vec<Read<String>>,
+    pub(super) schedules: Vec<Timetable>,
     pub(super) trunks: Vec<Trunk>,
     pub(super) numbers: Vec<NumberEntry>,
     pub(super) queues: Vec<Queue>,
@@ -27,25 +29,29 @@ pub(super) struct Words {
     skills: Vec<Name>,
     sites: Vec<Name>,
     teams: Vec<Name>,
+    schedules: Vec<Name>,
 }
 
 impl Words {
-    /// What may stand for a `skill`, `site` or `team`.
+    /// What may stand for a `skill`, `site`, `schedule` or `team`.
     pub(super) fn of(&self, kind: &str) -> &[Name] {
         match kind {
             "skill" => &self.skills,
             "site" => &self.sites,
+            "schedule" => &self.schedules,
             _ => &self.teams,
         }
     }
 }
 
-pub(super) fn read(root: &mut Section, sheet: &mut Sheet) -> Roster {
+pub(super) fn read(root: &mut Section, sheet: &mut Sheet, utc_offset_minutes: i32) -> Roster {
+    let timetables = root.sections(sheet, "schedule");
     Roster {
         at: root.at(),
         skills: root.list(sheet, "skills", text).unwrap_or_default(),
         sites: root.list(sheet, "sites", text).unwrap_or_default(),
         teams: root.list(sheet, "teams", text).unwrap_or_default(),
+        schedules: timetables.into_iter().filter_map(|s| schedule::timetable(s, sheet, utc_offset_minutes)).collect(),
         trunks: root.sections(sheet, "trunk").into_iter().filter_map(|s| trunk::trunk(s, sheet)).collect(),
         numbers: root.sections(sheet, "number").into_iter().filter_map(|s| trunk::number(s, sheet)).collect(),
         queues: root.sections(sheet, "queue").into_iter().filter_map(|s| queue::queue(s, sheet)).collect(),
@@ -58,6 +64,7 @@ impl Roster {
         let names = |list: &[Read<String>]| list.iter().map(|name| name.value.as_str().into()).collect::<Vec<Name>>();
         let mut teams = names(&self.teams);
         teams.push(NO_TEAM.into());
-        Words { skills: names(&self.skills), sites: names(&self.sites), teams }
+        let schedules = self.schedules.iter().map(|s| s.name.value.as_str().into()).collect();
+        Words { skills: names(&self.skills), sites: names(&self.sites), teams, schedules }
     }
 }

@@ -1,6 +1,7 @@
 //! The sections about this machine: `[server]`, `[sip]`, `[media]`, `[http]`, `[codes]`.
 
 use super::roster::Roster;
+use super::schedule::{Timetable, utc_offset};
 use super::sheet::{Read, Section, Sheet, duration, flag, integer, parsed, text};
 use super::trunk::{NumberEntry, Trunk};
 use super::{LogFormat, Shell};
@@ -21,6 +22,7 @@ pub(super) struct Server {
     pub(super) shell: Shell,
     pub(super) dialplans: Option<PathBuf>,
     pub(super) domain: String,
+    pub(super) utc_offset_minutes: i32,
     pub(super) udp: Vec<Read<SocketAddr>>,
     pub(super) tcp: Vec<Read<SocketAddr>>,
     pub(super) sha256: bool,
@@ -39,6 +41,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
     let mut section = root.section(sheet, "server");
     let at = section.at();
     let domain = section.or(sheet, "domain", host, "busyhour.local".into());
+    let utc_offset_minutes = section.or(sheet, "utc_offset", utc_offset, 480);
     let path = |read: Read<String>| folder.join(read.value);
     let data = section.read(sheet, "data", text).map(path);
     let dialplans = section.read(sheet, "dialplans", text).map(path);
@@ -84,6 +87,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         shell,
         dialplans,
         domain,
+        utc_offset_minutes,
         udp,
         tcp,
         sha256,
@@ -147,6 +151,7 @@ impl Server {
             media_ports: self.media_ports.value,
             trunks: roster.trunks.iter().map(Trunk::setup).collect(),
             numbers: roster.numbers.iter().map(NumberEntry::route).collect(),
+            schedules: roster.schedules.iter().map(Timetable::setup).collect(),
             queues: roster.queues.iter().map(|q| q.setup.clone()).collect(),
             agents: roster.agents.iter().map(|a| a.setup.clone()).collect(),
             dialplans,

@@ -259,6 +259,11 @@ impl<'t> Section<'t> {
         pairs
     }
 
+    /// Whether the key is there, right or wrong.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.is_some_and(|table| table.contains_key(key))
+    }
+
     /// Notes every key nobody asked for.
     pub(super) fn finish(self, sheet: &mut Sheet) {
         for (key, _) in self.table.iter().flat_map(|t| t.iter()) {

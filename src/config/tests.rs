@@ -3,6 +3,7 @@
 use super::*;
 
 mod routing;
+mod schedules;
 
 /// A file that is right; each case below breaks one thing.
 const GOOD: &str = r#"skills = ["enquiry", "english"]

@@ -188,6 +188,7 @@ impl Queues {
             Some(VisitEnd::Full) => overflow("full"),
             Some(VisitEnd::NoAgents) => overflow("no_agents"),
             Some(VisitEnd::Left) => overflow("left"),
+            Some(VisitEnd::Closed) => overflow("closed"),
             Some(VisitEnd::Refused) => overflow("refused"),
             None => {}
         }

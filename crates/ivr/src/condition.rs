@@ -1,7 +1,7 @@
 //! What a branch can ask: who calls whom, when, and what was keyed in.
 
 use busyhour_model::calendar::{Clock, Local};
-use busyhour_model::{Name, Number, NumberKind};
+use busyhour_model::{Name, Number, NumberKind, Schedule, Time};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 
@@ -17,6 +17,8 @@ pub(crate) enum Condition {
     Clock(Vec<Clock>),
     /// First and last day since 1970-01-01.
     Dates(Vec<(i32, i32)>),
+    /// One of these is open.
+    Open(Vec<Schedule>),
     Variable(Name, Vec<Comparison>),
 }
 
@@ -86,6 +88,8 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) from: &'a Number,
     pub(crate) to: &'a Number,
     pub(crate) origin: &'a Name,
+    pub(crate) at: Time,
+    /// The same moment on the clock of the plan.
     pub(crate) local: Local,
 }
 
@@ -100,6 +104,7 @@ impl Condition {
             Condition::Weekdays(bits) => bits >> now.local.weekday & 1 == 1,
             Condition::Clock(clocks) => clocks.iter().any(|clock| clock.contains(now.local.minute)),
             Condition::Dates(spans) => spans.iter().any(|(first, last)| (*first..=*last).contains(&now.local.day)),
+            Condition::Open(schedules) => schedules.iter().any(|schedule| schedule.is_open(now.at)),
             Condition::Variable(name, comparisons) => {
                 let value = value(name);
                 comparisons.iter().any(|comparison| comparison.holds(&value))

@@ -145,6 +145,7 @@ pub(crate) struct Queue {
     pub(crate) timed_out: NodeId,
     pub(crate) full: NodeId,
     pub(crate) no_agents: NodeId,
+    pub(crate) closed: NodeId,
     pub(crate) busy: NodeId,
     pub(crate) offline: NodeId,
     pub(crate) unknown: NodeId,
@@ -206,7 +207,8 @@ impl Verb {
                 cases.iter().map(|c| &c.goto).chain([otherwise]).map(at_once).collect()
             }
             Verb::Queue(queue) => {
-                let refused = [&queue.full, &queue.no_agents, &queue.busy, &queue.offline, &queue.unknown];
+                let refused =
+                    [&queue.full, &queue.no_agents, &queue.closed, &queue.busy, &queue.offline, &queue.unknown];
                 let waited = queue.keys.values().chain([&queue.timed_out]).chain(&queue.served);
                 refused.into_iter().map(at_once).chain(waited.map(later)).collect()
             }

@@ -210,8 +210,12 @@ impl<'t> Reader<'t> {
 
 /// Monday 2026-11-23 12:00 in China.
 const NOON: Time = Time::from_secs(1_795_406_400);
-const DEQUEUES: [(&str, DequeueReason); 3] =
-    [("timed_out", DequeueReason::TimedOut), ("full", DequeueReason::Full), ("no_agents", DequeueReason::NoAgents)];
+const DEQUEUES: [(&str, DequeueReason); 4] = [
+    ("timed_out", DequeueReason::TimedOut),
+    ("full", DequeueReason::Full),
+    ("no_agents", DequeueReason::NoAgents),
+    ("closed", DequeueReason::Closed),
+];
 const AVAILABILITIES: [(&str, AgentAvailability); 3] = [
     ("busy", AgentAvailability::Busy),
     ("offline", AgentAvailability::Offline),

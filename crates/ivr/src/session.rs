@@ -304,6 +304,7 @@ impl Session {
             from: &self.caller.from,
             to: &self.caller.to,
             origin: &self.caller.origin,
+            at: now,
             local: Local::of(now, plan.utc_offset_minutes),
         };
         let value = |name: &Name| self.variable(name).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! What a session wants done next, and what it is told.
 
-use busyhour_model::{DequeueReason, Name, Number, OfferOutcome, Sound};
+use busyhour_model::{DequeueReason, Name, Number, OfferOutcome, Schedule, Sound};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -143,6 +143,8 @@ pub struct Names {
     pub skills: Vec<Name>,
     /// Trunks.
     pub trunks: Vec<Name>,
+    /// Schedules; a branch asks whether they are open.
+    pub schedules: Vec<(Name, Schedule)>,
     /// Prompt ids (without language); empty: not checked.
     pub prompts: Vec<Name>,
     /// Languages that have prompts.

@@ -6,7 +6,7 @@ use crate::phrase::{Phrase, Text};
 use crate::plan::{Announce, Ask, Case, Collect, Comfort, Dial, Dialled, Menu, Play, Queue, Verb};
 use crate::source::{Fields, Value};
 use busyhour_model::calendar::{self, Clock};
-use busyhour_model::{Name, NumberKind};
+use busyhour_model::{Name, NumberKind, Schedule};
 use std::time::Duration;
 
 /// Every node has exactly one of these keys.
@@ -188,6 +188,7 @@ impl<'t> Reader<'t> {
         conditions.extend(fields.take("date").map(|v| {
             Condition::Dates(self.each(v, "a date like \"2026-10-01\" or \"2026-10-01..2026-10-07\"", calendar::days))
         }));
+        conditions.extend(fields.take("schedule").map(|v| Condition::Open(self.schedules(v))));
         let goto = self.target(&mut fields, "goto");
         for (key, offset, value) in fields.rest() {
             if let Some(name) = key.strip_prefix('$') {
@@ -214,6 +215,22 @@ impl<'t> Reader<'t> {
             }
         }
         Condition::Origin(names)
+    }
+
+    fn schedules(&mut self, value: &'t Value<'t>) -> Vec<Schedule> {
+        let mut schedules = Vec::new();
+        for value in self.report.one_or_more(value) {
+            let Some(name) = self.report.text(value) else { continue };
+            match self.names.schedules.iter().find(|(known, _)| **known == *name) {
+                Some((_, schedule)) => schedules.push(schedule.clone()),
+                None => {
+                    let mistake = self.report.at(value.span().start, format!("no schedule is named `{name}`"));
+                    let known = self.names.schedules.iter().map(|(known, _)| &**known);
+                    self.report.note(mistake.suggest(name, known));
+                }
+            }
+        }
+        schedules
     }
 
     /// One text or several, each of which `parse` must understand.
@@ -254,6 +271,7 @@ impl<'t> Reader<'t> {
             timed_out: self.target_or(fields, "timed_out", otherwise),
             full: self.target_or(fields, "full", otherwise),
             no_agents,
+            closed: self.target_or(fields, "closed", otherwise.or(Some(no_agents))),
             busy: self.target_or(fields, "busy", busy_fallback),
             offline: self.target_or(fields, "offline", personal),
             unknown: self.target_or(fields, "unknown", personal),

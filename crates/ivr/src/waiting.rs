@@ -154,6 +154,7 @@ impl Session {
             DequeueReason::TimedOut => Some(queue.timed_out),
             DequeueReason::Full => Some(queue.full),
             DequeueReason::NoAgents => Some(queue.no_agents),
+            DequeueReason::Closed => Some(queue.closed),
             DequeueReason::Abandoned | DequeueReason::Left => {
                 self.end(480);
                 None

@@ -7,6 +7,7 @@ use busyhour_model::{Diagnostic, Name};
 fn names() -> Names {
     let list = |names: &[&str]| names.iter().map(|name| Name::from(*name)).collect();
     Names {
+        schedules: vec![("office".into(), busyhour_model::Schedule::default())],
         queues: list(&["enquiry", "general"]),
         skills: list(&["card"]),
         trunks: list(&["carrier"]),
@@ -111,6 +112,12 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ),
     ("branch = [{ time = \"9-18\", goto = \"end\" }]\nelse = \"other\"", "`9-18` is not a time of day", "\"9-18\"", ""),
     ("branch = [{ date = \"2026-02-30\", goto = \"end\" }]\nelse = \"other\"", "is not a date", "\"2026-02-30\"", ""),
+    (
+        "branch = [{ schedule = \"offize\", goto = \"end\" }]\nelse = \"other\"",
+        "no schedule is named `offize`",
+        "\"offize\"",
+        "did you mean `office`?",
+    ),
     ("branch = [{ goto = \"end\" }]\nelse = \"other\"", "this case has no condition", "{ goto", "else"),
     (
         "branch = [{ origin = \"carier\", goto = \"end\" }]\nelse = \"other\"",
@@ -193,7 +200,7 @@ fn mistakes_in_a_dialplans_own_tests_are_mistakes_too() {
         ("{ hear = \"ivr/by\" }", "no prompt is named `ivr/by`"),
         ("{ queue = \"enquire\" }", "no queue is named `enquire`"),
         ("{ enter = \"nowhere\" }", "no node is named `nowhere`"),
-        ("{ dequeue = \"ful\" }", "`ful` is none of: timed_out, full, no_agents"),
+        ("{ dequeue = \"ful\" }", "`ful` is none of: timed_out, full, no_agents, closed"),
         ("{ press = \"1\", pass = \"1s\" }", "a step does or expects exactly one thing"),
     ];
     for (step, message) in table {

@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use busyhour_ivr::{AgentAvailability, Caller, DialTarget, Dialplan, Input, Names, Session, Step};
-use busyhour_model::{DequeueReason, Name, Number, OfferOutcome, Sound, Time};
+use busyhour_model::calendar::Clock;
+use busyhour_model::{Days, DequeueReason, Name, Number, OfferOutcome, Opening, Schedule, Sound, Time};
 use std::time::Duration;
 
 /// Monday 2026-11-23 10:00 in China.
@@ -13,6 +14,13 @@ struct Call {
     plan: Dialplan,
     session: Session,
     now: Time,
+}
+
+/// Open on Mondays.
+fn office() -> Schedule {
+    let clock = Clock::parse("09:00-18:00").unwrap();
+    let open = vec![Opening { days: Days::parse("mon").unwrap(), clock }];
+    Schedule { utc_offset_minutes: 480, open, ..Schedule::default() }
 }
 
 impl Call {
@@ -28,6 +36,7 @@ impl Call {
             queues: list(&["q"]),
             skills: list(&["zh", "en", "card"]),
             trunks: list(&["t"]),
+            schedules: vec![("office".into(), office()), ("never".into(), Schedule::default())],
             ..Names::default()
         };
         let source =
@@ -244,6 +253,7 @@ fn a_queue_that_gives_the_call_back_leads_on_by_reason() {
         (DequeueReason::TimedOut, "@n1 bye601"),
         (DequeueReason::Full, "@n2 bye602"),
         (DequeueReason::NoAgents, "@n3 bye603"),
+        (DequeueReason::Closed, "@n3 bye603"),
         (DequeueReason::Abandoned, "bye480"),
     ];
     for (reason, expected) in table {
@@ -252,6 +262,19 @@ fn a_queue_that_gives_the_call_back_leads_on_by_reason() {
         assert_eq!(call.tell(Input::Dequeued(reason)), expected);
         assert_eq!(call.session.poll_timeout(), None);
     }
+    for (given, expected) in [("closed = \"n4\"\nelse = \"n2\"", "@n4 bye604"), ("else = \"n2\"", "@n2 bye602")] {
+        let mut call = Call::new(&format!("{QUEUE}\n{given}"));
+        call.start();
+        assert_eq!(call.tell(Input::Dequeued(DequeueReason::Closed)), expected, "{given}");
+    }
+}
+
+#[test]
+fn a_branch_asks_whether_a_schedule_is_open() {
+    let mut call = Call::new("branch = [{ schedule = \"office\", goto = \"n1\" }]\nelse = \"n2\"");
+    assert_eq!(call.start(), "@start @n1 bye601", "a Monday morning");
+    let mut call = Call::new("branch = [{ schedule = [\"never\"], goto = \"n1\" }]\nelse = \"n2\"");
+    assert_eq!(call.start(), "@start @n2 bye602");
 }
 
 #[test]

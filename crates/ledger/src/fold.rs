@@ -289,7 +289,9 @@ impl Open {
             What::Dequeued { queue, reason, .. } => {
                 let end = VisitEnd::from(*reason);
                 // A queue that refuses at once may say so without having taken the call first: it was offered all the same.
-                if matches!(end, VisitEnd::Full | VisitEnd::NoAgents) && self.record.visit().is_none() {
+                if matches!(end, VisitEnd::Full | VisitEnd::NoAgents | VisitEnd::Closed)
+                    && self.record.visit().is_none()
+                {
                     self.enqueued(at, QueueVisit::new(at, queue), slots);
                 }
                 self.end_visit(at, end, slots);

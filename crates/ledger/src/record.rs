@@ -114,6 +114,8 @@ pub enum VisitEnd {
     Left,
     /// We ended it: operator, limit, fault.
     Refused,
+    /// Overflow: the queue is closed.
+    Closed,
 }
 
 impl QueueVisit {
@@ -158,6 +160,7 @@ impl From<DequeueReason> for VisitEnd {
             DequeueReason::Full => VisitEnd::Full,
             DequeueReason::NoAgents => VisitEnd::NoAgents,
             DequeueReason::Left => VisitEnd::Left,
+            DequeueReason::Closed => VisitEnd::Closed,
         }
     }
 }

@@ -76,6 +76,9 @@ pub struct Counts {
     pub no_agents: u64,
     /// Overflowed: left by key.
     pub left: u64,
+    /// Overflowed: the queue was closed.
+    #[serde(default)]
+    pub closed: u64,
     /// Ended by us.
     pub refused: u64,
     /// Answered calls that were on hold at least once.
@@ -108,7 +111,7 @@ impl Counts {
 
     /// Left the queue for another treatment.
     pub fn overflowed(&self) -> u64 {
-        self.timed_out + self.full + self.no_agents + self.left
+        self.timed_out + self.full + self.no_agents + self.left + self.closed
     }
 
     /// All that ended, one way or another.
@@ -150,6 +153,7 @@ impl Counts {
             VisitEnd::Full => self.full += 1,
             VisitEnd::NoAgents => self.no_agents += 1,
             VisitEnd::Left => self.left += 1,
+            VisitEnd::Closed => self.closed += 1,
             VisitEnd::Refused => self.refused += 1,
         }
         self.wait_all.add(wait_ms);
@@ -178,7 +182,7 @@ impl Counts {
         self.wrap_up.merge(other.wrap_up);
     }
 
-    fn plain_mut(&mut self) -> [&mut u64; 14] {
+    fn plain_mut(&mut self) -> [&mut u64; 15] {
         [
             &mut self.offered,
             &mut self.answered,
@@ -189,6 +193,7 @@ impl Counts {
             &mut self.full,
             &mut self.no_agents,
             &mut self.left,
+            &mut self.closed,
             &mut self.refused,
             &mut self.held,
             &mut self.transferred,
@@ -251,18 +256,18 @@ mod tests {
 
     #[test]
     fn every_end_is_counted_once_and_days_add_up() {
-        use VisitEnd::{AbandonedRinging, AbandonedWaiting, Answered, Full, Left, NoAgents, Refused, TimedOut};
+        use VisitEnd::{AbandonedRinging, AbandonedWaiting, Answered, Closed, Full, Left, NoAgents, Refused, TimedOut};
         let mut day = Counts::default();
-        for end in [Answered, AbandonedWaiting, AbandonedRinging, TimedOut, Full, NoAgents, Left, Refused] {
+        for end in [Answered, AbandonedWaiting, AbandonedRinging, TimedOut, Full, NoAgents, Left, Closed, Refused] {
             day.offered += 1;
             day.end(end, 4_999);
         }
         assert_eq!(day.ended(), day.offered);
-        assert_eq!((day.abandoned(), day.short_abandons, day.overflowed()), (2, 2, 4));
+        assert_eq!((day.abandoned(), day.short_abandons, day.overflowed()), (2, 2, 5));
         let mut month = day;
         month.merge(&day);
-        assert_eq!((month.offered, month.ended(), month.abandoned_within[1]), (16, 16, 4));
-        assert_eq!(month.wait_all, Total { sum_ms: 16 * 4_999, max_ms: 4_999 });
+        assert_eq!((month.offered, month.ended(), month.abandoned_within[1]), (18, 18, 4));
+        assert_eq!(month.wait_all, Total { sum_ms: 18 * 4_999, max_ms: 4_999 });
     }
 
     #[test]

@@ -297,6 +297,8 @@ pub enum DequeueReason {
     NoAgents,
     /// The caller pressed a key to leave.
     Left,
+    /// The queue is closed by its schedule.
+    Closed,
 }
 
 /// How an offer ended.

@@ -3,9 +3,10 @@
 use busyhour_acd::{AgentChoice, Backup, Need, NoAnswer, Order, Policy, Reserve, Weights};
 use busyhour_ivr::{Dialplan, Names};
 use busyhour_media::Library;
-use busyhour_model::{Name, Seed};
+use busyhour_model::calendar::Clock;
+use busyhour_model::{Days, Name, Opening, Schedule, Seed};
 use busyhour_switch::{
-    AgentSetup, DialledFrom, Limits, NumberRoute, QueueSetup, Setup, StarCodes, Transport, TrunkSetup,
+    AgentSetup, Closing, DialledFrom, Limits, NumberRoute, QueueSetup, Setup, StarCodes, Transport, TrunkSetup,
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -59,6 +60,7 @@ pub(crate) fn setup(agents: usize) -> Setup {
         trunks: vec![trunk()],
         numbers: [(NUMBER, "hotline"), (DIRECT, "direct")].map(route).into(),
         dialplans: plans(),
+        schedules: Vec::new(),
         queues: QUEUES.map(queue).into(),
         agents: (0..agents).map(agent).collect(),
         codes: StarCodes::default(),
@@ -77,7 +79,7 @@ pub(crate) fn changed(setup: &Setup, random: &mut Seed) -> Setup {
     setup.trunks[0].channels = 2 + random.below(20) as u32;
     for queue in &mut setup.queues {
         queue.wrap_up = Duration::from_secs(random.below(5));
-        queue.waiting_max = Some(1 + random.below(5) as u32);
+        queue.waiting_max = Some(random.below(4) as u32);
     }
     choose_policies(&mut setup, random);
     match random.below(3) {
@@ -88,11 +90,21 @@ pub(crate) fn changed(setup: &Setup, random: &mut Seed) -> Setup {
     setup
 }
 
-/// Every queue asks for something else.
+/// Every queue asks for something else, and some are open by a schedule.
 pub(crate) fn choose_policies(setup: &mut Setup, random: &mut Seed) {
+    setup.schedules = vec![("office".into(), schedule(random))];
     for queue in &mut setup.queues {
         queue.policy = policy(random);
+        queue.schedule = random.per_mille(200).then(|| "office".into());
+        queue.closing = if random.per_mille(500) { Closing::Overflow } else { Closing::Stay };
     }
+}
+
+/// Closes within the first two minutes of a world, which begins on a Monday at 14:13:20, or opens then.
+fn schedule(random: &mut Seed) -> Schedule {
+    let edge = 14 * 60 + 14 + random.below(2) as u16;
+    let clock = if random.per_mille(600) { Clock { from: 0, to: edge } } else { Clock { from: edge, to: 1440 } };
+    Schedule { open: vec![Opening { days: Days::WEEKDAYS, clock }], ..Schedule::default() }
 }
 
 /// A library in which every phrase is a short sound.
@@ -150,6 +162,8 @@ fn queue(name: &str) -> QueueSetup {
         wrap_up: Duration::from_secs(2),
         redial_within: Some(Duration::from_secs(30)),
         policy: Policy::default(),
+        schedule: None,
+        closing: Closing::Stay,
     }
 }
 

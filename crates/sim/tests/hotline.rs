@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
-use busyhour_model::{AgentState, CallId, Cause, Codec, DequeueReason, Entrance, OfferOutcome, What};
+use busyhour_ledger::VisitEnd;
+use busyhour_model::calendar::Clock;
+use busyhour_model::{
+    AgentState, CallId, Cause, Codec, Days, DequeueReason, Entrance, OfferOutcome, Opening, Schedule, What,
+};
 use busyhour_sim::peer::{Action, Answering, Ending};
 use busyhour_sim::{Deed, Scenario, World, to_an_agent};
-use busyhour_switch::{Denied, Destination, Reply, Request};
+use busyhour_switch::{Closing, Denied, Destination, Reply, Request};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -121,6 +125,57 @@ fn a_phone_that_refuses_or_is_gone_costs_the_caller_nothing_but_time() {
         let world = ended(with_callers(scenario, vec![conversation()]));
         assert!(world.outcomes()[0].heard_partner(), "{answering:?}");
     }
+}
+
+/// One agent who talks for 42 s, a caller who waits when the queues close 40 s after the start, and one who comes later.
+fn evening(closing: Closing) -> World {
+    let mut scenario = Scenario::calm(21, 1);
+    // The world begins on a Monday at 14:13:20.
+    let clock = Clock::parse("09:00-14:14").unwrap();
+    let open = vec![Opening { days: Days::WEEKDAYS, clock }];
+    scenario.setup.schedules = vec![("office".into(), Schedule { open, ..Schedule::default() })];
+    for queue in &mut scenario.setup.queues {
+        (queue.schedule, queue.closing, queue.wait_max) = (Some("office".into()), closing, None);
+    }
+    let mut long = to_an_agent(false);
+    long.extend([Action::AwaitTone(60 * SECOND), Action::Wait(42 * SECOND), Action::HangUp]);
+    let late = Deed::Call(Box::new(scenario.caller(7, to_an_agent(false))));
+    scenario.deeds.push((45 * SECOND, late));
+    ended(with_callers(scenario, vec![long, conversation()]))
+}
+
+#[test]
+fn who_waits_when_a_queue_closes_is_served_and_who_comes_later_is_told() {
+    let world = evening(Closing::Stay);
+    assert_eq!(count(&world, |w| matches!(w, What::Connected { .. })), 2);
+    let closed = |w: &What| matches!(w, What::Dequeued { reason: DequeueReason::Closed, .. });
+    assert_eq!(count(&world, closed), 1, "the last one");
+    let record = world.records.iter().find(|record| record.visits.last().is_some_and(|v| v.wait_ms() == 0)).unwrap();
+    assert_eq!(record.visits[0].end, Some(VisitEnd::Closed), "offered, and closed: {record:?}");
+}
+
+#[test]
+fn a_queue_that_keeps_nobody_sends_callers_away_the_moment_it_closes() {
+    let world = evening(Closing::Overflow);
+    assert_eq!(count(&world, |w| matches!(w, What::Connected { .. })), 1, "who talks goes on talking");
+    let closed = world.facts.iter().filter(|f| matches!(f.what, What::Dequeued { reason: DequeueReason::Closed, .. }));
+    let at: Vec<u64> = closed.map(|fact| fact.at.as_micros() % 60_000_000).collect();
+    assert_eq!((at.len(), at[0]), (2, 0), "on the stroke of the minute");
+}
+
+#[test]
+fn a_reload_that_closes_a_queue_holds_for_those_who_wait() {
+    let mut scenario = Scenario::calm(22, 1);
+    let mut closed = scenario.setup.clone();
+    closed.schedules = vec![("never".into(), Schedule::default())];
+    for queue in &mut closed.queues {
+        (queue.schedule, queue.closing) = (Some("never".into()), Closing::Overflow);
+    }
+    scenario.deeds.push((12 * SECOND, Deed::Ask(Box::new(Request::Reload(Box::new(closed))))));
+    let mut long = to_an_agent(false);
+    long.extend([Action::AwaitTone(60 * SECOND), Action::Wait(20 * SECOND), Action::HangUp]);
+    let world = ended(with_callers(scenario, vec![long, conversation()]));
+    assert_eq!(count(&world, |w| matches!(w, What::Dequeued { reason: DequeueReason::Closed, .. })), 1);
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn kind(fact: &Fact) -> String {
 }
 
 /// What 256 storms must have had, or they test nothing.
-const WEATHER: [&str; 36] = [
+const WEATHER: [&str; 37] = [
     "Connected",
     "Disconnected",
     "NodeEntered",
@@ -55,6 +55,7 @@ const WEATHER: [&str; 36] = [
     "Transferred",
     "dequeued Left",
     "dequeued Abandoned",
+    "dequeued Closed",
     "dequeued Full",
     "dequeued NoAgents",
     "dequeued TimedOut",

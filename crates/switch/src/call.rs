@@ -200,7 +200,7 @@ impl Call {
     pub(crate) fn deadline(&self, plant: &Plant) -> Time {
         let phase = self.phase();
         let limit = self.arrived + plant.setup.call_max;
-        match phase.deadline(self) {
+        match phase.deadline(self, plant) {
             Some(at) if phase.is_ended() => at,
             Some(at) => at.min(limit),
             None => limit,

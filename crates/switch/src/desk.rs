@@ -7,7 +7,7 @@ use crate::request::{AgentRow, CallRow, Denied, Destination, QueueRow, Reply, Re
 use crate::switch::Switch;
 use busyhour_acd::{Command, Denied as AcdDenied};
 use busyhour_ivr::Dialplan;
-use busyhour_model::{AgentId, AgentState, CallId, Name, Party, Time};
+use busyhour_model::{AgentId, AgentState, CallId, Name, Party, QueueId, Time};
 
 /// Our own tiny dialplans: what an agent hears after a star code, and dialling out. Name and text.
 const PLANS: [(&str, &str); 7] = [
@@ -184,10 +184,11 @@ impl Switch {
 
     fn queue_rows(&self) -> Vec<QueueRow> {
         let plant = &self.plant;
-        let row = |(id, setup): (_, &crate::QueueSetup)| {
+        let row = |(id, setup): (QueueId, &crate::QueueSetup)| {
             let view = plant.acd.queue(id)?;
             Some(QueueRow {
                 queue: setup.name.clone(),
+                open: plant.is_open(id),
                 waiting: view.waiting,
                 ringing: view.ringing,
                 oldest: view.oldest,

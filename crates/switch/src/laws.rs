@@ -17,6 +17,7 @@ impl Switch {
         self.busy_agents_are_in_their_calls();
         self.legs_belong_to_calls();
         self.channels_are_live_legs();
+        self.who_may_not_stay_is_about_to_go();
     }
 
     /// Laws cheap enough for every input of a debug build.
@@ -58,6 +59,20 @@ impl Switch {
             let agents = by_call.get(&call.id).copied().unwrap_or(0);
             let held = usize::from(call.occupied.is_some()) + usize::from(call.phase().agent().is_some());
             assert_eq!(agents, held, "{}: agents by the ACD and by the call", call.id);
+        }
+    }
+
+    /// A call in a queue that is closed and keeps nobody has its timer due.
+    fn who_may_not_stay_is_about_to_go(&self) {
+        for call in self.calls.values() {
+            if let Phase::Queued(queued) = call.phase() {
+                let look = self.plant.closing_look(queued.queue);
+                assert!(
+                    look.is_none_or(|at| self.due[&call.id] <= at),
+                    "{} waits past the closing of its queue",
+                    call.id
+                );
+            }
         }
     }
 

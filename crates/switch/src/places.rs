@@ -113,6 +113,9 @@ impl Call {
             since,
             entrance,
         });
+        if !plant.admits(queue, entrance) {
+            return self.turned_away(plant, queue, DequeueReason::Closed);
+        }
         let since = in_time(plant.now, since, wait_max);
         if plant.acd(Command::Enqueue(Enqueue { call, queue, required, priority, since, agent, prefer: None })).is_err()
         {

@@ -4,7 +4,7 @@ use crate::desk;
 use crate::setup::Setup;
 use crate::switch::Switch;
 use busyhour_acd::Command;
-use busyhour_model::{AgentId, QueueId, What};
+use busyhour_model::{AgentId, CallId, QueueId, What};
 use busyhour_sip::{Account, Config, TrunkPeer};
 use std::collections::BTreeSet;
 
@@ -22,6 +22,9 @@ impl Switch {
         plant.sip.reconfigure(plant.now, sip_config(&setup, plant.trunks.peers()));
         plant.setup = setup;
         self.configure_acd();
+        // Queues may close at other times now.
+        let calls: Vec<CallId> = self.calls.keys().copied().collect();
+        calls.into_iter().for_each(|call| self.tend(call));
         self.plant.fact(What::Reloaded { ok: true });
     }
 

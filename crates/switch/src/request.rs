@@ -153,6 +153,8 @@ pub struct AgentRow {
 pub struct QueueRow {
     /// Name.
     pub queue: Name,
+    /// Open by its schedule.
+    pub open: bool,
     /// Calls waiting.
     pub waiting: u32,
     /// Calls being offered.

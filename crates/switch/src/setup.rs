@@ -2,7 +2,7 @@
 
 use busyhour_acd::{AgentChoice, Policy};
 use busyhour_ivr::Dialplan;
-use busyhour_model::Name;
+use busyhour_model::{Name, Schedule};
 use busyhour_sip::{Account, Limits, Transport};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,8 @@ pub struct Setup {
     pub numbers: Vec<NumberRoute>,
     /// Dialplans, by name.
     pub dialplans: Vec<(Name, Dialplan)>,
+    /// Schedules queues are open by, by name.
+    pub schedules: Vec<(Name, Schedule)>,
     /// Queues.
     pub queues: Vec<QueueSetup>,
     /// Agents.
@@ -124,6 +126,21 @@ pub struct QueueSetup {
     pub redial_within: Option<Duration>,
     /// What else it asks for; skills and sites by name.
     pub policy: Policy<Name, Name>,
+    /// Open by this schedule; `None`: always.
+    pub schedule: Option<Name>,
+    /// What becomes of those who wait when it closes.
+    pub closing: Closing,
+}
+
+/// What becomes of those who wait when a queue closes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Closing {
+    /// They are served.
+    #[default]
+    Stay,
+    /// They overflow (`Closed`), but for those whose agent is being rung.
+    Overflow,
 }
 
 impl QueueSetup {
@@ -142,6 +159,8 @@ impl QueueSetup {
             wrap_up: Duration::ZERO,
             redial_within: None,
             policy: Policy::default(),
+            schedule: None,
+            closing: Closing::Stay,
         }
     }
 

@@ -20,7 +20,7 @@ pub struct Switch {
     pub(crate) calls: BTreeMap<CallId, Call>,
     /// One deadline per call.
     timers: BTreeSet<(Time, CallId)>,
-    due: BTreeMap<CallId, Time>,
+    pub(crate) due: BTreeMap<CallId, Time>,
     pub(crate) next_call: u64,
 }
 
@@ -334,6 +334,7 @@ mod tests {
             }],
             numbers: vec![NumberRoute { number: "95118".into(), trunk: None, dialplan: "music".into() }],
             dialplans: vec![("music".into(), plan)],
+            schedules: Vec::new(),
             queues: Vec::new(),
             agents: Vec::new(),
             codes: StarCodes::default(),

@@ -165,6 +165,7 @@ pub(super) fn visit_end(end: VisitEnd) -> Words {
         VisitEnd::TimedOut => ("overflow, it had waited as long as the queue allows", "溢出,等待时间达到队列上限"),
         VisitEnd::Full => ("overflow, too many were waiting", "溢出,等待来电过多"),
         VisitEnd::NoAgents => ("overflow, nobody who could take it was signed in", "溢出,没有可接听的坐席签入"),
+        VisitEnd::Closed => ("overflow, the queue was closed", "溢出,队列不在服务时间"),
         VisitEnd::Left => ("the caller or the dialplan chose another way", "来电者或流程选择了其他去向"),
         VisitEnd::Refused => ("it was ended from our side", "由我方结束"),
     }

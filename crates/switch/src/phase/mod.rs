@@ -89,9 +89,12 @@ impl Phase {
         matches!(self, Phase::Ended(_))
     }
 
-    pub(crate) fn deadline(&self, call: &Call) -> Option<Time> {
+    pub(crate) fn deadline(&self, call: &Call, plant: &Plant) -> Option<Time> {
         match self {
-            Phase::InIvr(_) | Phase::Queued(_) => call.session.poll_timeout(),
+            Phase::InIvr(_) => call.session.poll_timeout(),
+            Phase::Queued(phase) => {
+                call.session.poll_timeout().into_iter().chain(plant.closing_look(phase.queue)).min()
+            }
             Phase::Ringing(phase) => Some(phase.deadline),
             Phase::Talking(_) => None,
             Phase::Ended(phase) => Some(phase.since + CLOSE_MAX),

@@ -19,6 +19,10 @@ impl Queued {
         match event {
             Event::Offered { queue, agent, why } => self.offered(call, plant, queue, agent, why),
             Event::Overflowed(reason) => call.turned_away(plant, self.queue, reason),
+            Event::Timeout if plant.sends_away(self.queue) => {
+                let _ = plant.acd(Command::Leave { call: call.id });
+                call.turned_away(plant, self.queue, DequeueReason::Closed)
+            }
             event => match program_input(call, plant, &event) {
                 Some(input) => call.run_program(plant, Phase::Queued(self), input),
                 None => Phase::Queued(self),
