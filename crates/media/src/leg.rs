@@ -274,7 +274,11 @@ impl Leg {
                 let pushed = outbox.push(self.id, to, false, |out| header.write(frame, out));
                 self.stats.packets_out += pushed as u64;
             }
-            None => self.outgoing.interrupt(),
+            None => {
+                self.outgoing.interrupt();
+                // Nobody waits for the end of a loop: nothing is due until the peer wants to hear again.
+                playing.next = playing.next.filter(|_| !playing.repeat);
+            }
         }
         None
     }

@@ -15,7 +15,8 @@ pub(crate) const SOUNDS_MAX: usize = 256;
 pub(crate) struct Playing {
     pub(crate) play: PlayId,
     sounds: Vec<Sound>,
-    repeat: bool,
+    /// Begins again when it is through, for ever.
+    pub(crate) repeat: bool,
     /// Which sound, and how many of its samples are done.
     at: usize,
     done: usize,

@@ -411,6 +411,24 @@ fn hold_and_resume_leave_no_gap_in_the_numbers() {
 }
 
 #[test]
+fn music_nobody_may_hear_wakes_nobody_and_goes_on_on_resume() {
+    let mut rig = Rig::pair(Codec::Pcma, Codec::Pcma);
+    rig.play(A, 1, vec![prompt("short")], true);
+    rig.pass(Duration::from_millis(210));
+    let heard = rig.got(A).len();
+    rig.connect_with(A, |audio| audio.direction = Direction::RecvOnly);
+    rig.pass(FRAME);
+    let report = rig.worker.poll_timeout().unwrap();
+    assert!(report > rig.now + Duration::from_millis(100), "only a report is due");
+    rig.pass(Duration::from_secs(3));
+    assert_eq!(rig.got(A).len(), heard);
+    rig.connect_with(A, |_| {});
+    rig.pass(Duration::from_millis(200));
+    assert_eq!(rig.got(A).len(), heard + 11);
+    rig.assert_unbroken(A);
+}
+
+#[test]
 fn a_key_is_told_once_and_relayed_with_the_partners_payload_type() {
     for lost in 0..8 {
         let mut rig = Rig::bridged(Codec::Pcma, Codec::Pcma);
