@@ -5,6 +5,7 @@ use std::io::{Error, Result};
 use std::mem;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
 use std::time::Duration;
 
 /// Readiness told by one `Epoll::wait`.
@@ -61,32 +62,42 @@ impl Epoll {
 }
 
 /// Wakes a waiting `Epoll` from another thread.
-pub(super) struct Bell(OwnedFd);
+pub(super) struct Bell {
+    fd: OwnedFd,
+    /// It rings, or is about to: whoever rings it again spares the system call.
+    rings: AtomicBool,
+}
 
 impl Bell {
     pub(super) fn new() -> Result<Bell> {
         // SAFETY: eventfd takes no pointer; a descriptor it returns is ours alone.
-        Ok(Bell(unsafe { OwnedFd::from_raw_fd(check(libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK))?) }))
+        let fd = unsafe { OwnedFd::from_raw_fd(check(libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK))?) };
+        Ok(Bell { fd, rings: AtomicBool::new(false) })
     }
 
-    /// Makes the descriptor readable.
+    /// Makes the descriptor readable. What was done before is seen by whoever makes it quiet after.
     pub(super) fn ring(&self) {
+        if self.rings.swap(true, AcqRel) {
+            return;
+        }
         let one = 1u64;
         // SAFETY: the descriptor is open and `one` is 8 readable bytes. It fails only when it rings already.
-        unsafe { libc::write(self.0.as_raw_fd(), (&raw const one).cast(), 8) };
+        unsafe { libc::write(self.fd.as_raw_fd(), (&raw const one).cast(), 8) };
     }
 
-    /// Makes it quiet again.
+    /// Makes it quiet again; look for what it rang for only afterwards.
     pub(super) fn quiet(&self) {
         let mut count = 0u64;
         // SAFETY: the descriptor is open and `count` is 8 writable bytes. It fails only when it is quiet already.
-        unsafe { libc::read(self.0.as_raw_fd(), (&raw mut count).cast(), 8) };
+        unsafe { libc::read(self.fd.as_raw_fd(), (&raw mut count).cast(), 8) };
+        // In this order: a ring between the two is not lost in the read while the flag says that it rings.
+        self.rings.swap(false, AcqRel);
     }
 }
 
 impl AsRawFd for Bell {
     fn as_raw_fd(&self) -> i32 {
-        self.0.as_raw_fd()
+        self.fd.as_raw_fd()
     }
 }
 

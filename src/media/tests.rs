@@ -226,3 +226,28 @@ fn a_bell_rings_until_quiet() {
     bell.quiet();
     assert_eq!(epoll.wait(Some(Duration::ZERO)), 0);
 }
+
+#[test]
+fn whoever_is_rung_for_looks_although_rings_are_spared() {
+    let (bell, mut epoll) = (Arc::new(Bell::new().unwrap()), Epoll::new().unwrap());
+    epoll.add(&*bell, 0).unwrap();
+    let (sender, letters) = channel();
+    let postman = {
+        let bell = bell.clone();
+        std::thread::spawn(move || {
+            for letter in 0..200_000_u32 {
+                sender.send(letter).unwrap();
+                bell.ring();
+                // So that rings meet every moment of whoever looks.
+                (0..letter % 97).for_each(|_| std::hint::spin_loop());
+            }
+        })
+    };
+    let mut next = 0;
+    while next < 200_000 {
+        assert!(epoll.wait(Some(PATIENCE)) > 0, "nobody rang for letter {next}");
+        bell.quiet();
+        next = letters.try_iter().last().map_or(next, |letter| letter + 1);
+    }
+    postman.join().unwrap();
+}
