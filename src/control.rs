@@ -163,9 +163,6 @@ impl Control {
     }
 
     fn drain_once(&mut self, began: Instant, failures: &mut VecDeque<Unsent>) {
-        while let Some(command) = self.switch.poll_media() {
-            self.plane.send(command);
-        }
         while let Some(transmit) = self.switch.poll_transmit() {
             if let Err(unsent) = self.net.send(transmit) {
                 self.metrics.unsent.inc();
@@ -174,6 +171,10 @@ impl Control {
         }
         while let Some(flow) = self.switch.poll_close() {
             self.net.close(flow);
+        }
+        // Only now: whoever is woken must not take the CPU from an INVITE that is ready to go.
+        while let Some(command) = self.switch.poll_media() {
+            self.plane.send(command);
         }
         while let Some(entry) = self.switch.poll_entry() {
             if let Entry::Fact(Fact { what: What::Offered { .. }, .. }) = &entry {
