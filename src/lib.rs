@@ -20,3 +20,4 @@ pub mod serve;
 pub mod store;
 pub mod table;
 pub mod timer;
+mod turns;

@@ -13,6 +13,7 @@ use crate::prompts::Catalogue;
 use crate::recorder::{Recorder, Told};
 use crate::store::Store;
 use crate::timer::Timer;
+use crate::turns::ask_for_short_turns;
 use busyhour_media::Config as MediaConfig;
 use busyhour_model::Name;
 use busyhour_sip::Transport;
@@ -172,6 +173,7 @@ impl Wiring {
     fn start(self) -> Result<(JoinHandle<()>, Arc<CpuTime>), StartError> {
         let (ready, started) = std::sync::mpsc::channel();
         let run = move || {
+            ask_for_short_turns();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let outcome = runtime.and_then(|runtime| {
                 let entered = runtime.enter();
