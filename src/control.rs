@@ -172,13 +172,14 @@ impl Control {
         while let Some(flow) = self.switch.poll_close() {
             self.net.close(flow);
         }
+        let sent = began.elapsed();
         // Only now: whoever is woken must not take the CPU from an INVITE that is ready to go.
         while let Some(command) = self.switch.poll_media() {
             self.plane.send(command);
         }
         while let Some(entry) = self.switch.poll_entry() {
             if let Entry::Fact(Fact { what: What::Offered { .. }, .. }) = &entry {
-                self.metrics.matching.observe(began.elapsed().as_secs_f64());
+                self.metrics.matching.observe(sent.as_secs_f64());
             }
             self.recorder.take(entry);
         }
