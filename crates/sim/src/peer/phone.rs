@@ -62,7 +62,7 @@ pub struct PhoneSetup {
     pub expires: Duration,
     /// What it speaks, best first.
     pub codecs: Vec<Codec>,
-    /// The tone it sends, a multiple of 50 Hz.
+    /// The tone it sends, a multiple of 50 Hz; 0: no packet at all.
     pub tone_hz: u32,
     /// The tone it listens for.
     pub listen_hz: u32,

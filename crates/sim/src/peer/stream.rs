@@ -153,9 +153,11 @@ impl Stream {
         self.direction
     }
 
-    /// Sound flows from now on.
+    /// Sound flows from now on, unless this peer has none.
     pub(super) fn start(&mut self, now: Time) {
-        self.next.get_or_insert(now);
+        if self.tone_hz > 0 {
+            self.next.get_or_insert(now);
+        }
     }
 
     /// Silence from now on.
