@@ -10,6 +10,7 @@ use crate::group::{Group, Idle, Profile, preferences};
 use crate::habits::Habits;
 use crate::merit::Merit;
 use crate::queue::{Handling, Queue, normalised};
+use crate::rung::RING_MAX;
 use crate::slab::{NONE, Slot};
 use busyhour_model::{AgentId, AgentState, CallId, DequeueReason, QueueId};
 
@@ -18,6 +19,7 @@ impl Acd {
         limit("queue id", spec.id.0 as usize, QUEUES_MAX - 1)?;
         limit("relaxation steps", spec.relax.len(), STEPS_MAX)?;
         limit("skills", spec.required.len(), SKILLS_MAX)?;
+        limit("agents rung at once", spec.policy.ring_max as usize, RING_MAX as usize)?;
         limit("parts of a policy", spec.policy.size(), SKILLS_MAX)?;
         for (_, required) in &spec.relax {
             limit("skills", required.len(), SKILLS_MAX)?;

@@ -49,7 +49,7 @@ impl Acd {
     fn every_offer_has_two_ends(&self) -> Result<(), String> {
         for (slot, call) in self.calls.slab.iter() {
             law(self.calls.find(call.id) == Some(slot), || format!("{} cannot be found", call.id))?;
-            if let Some(agent) = call.ringing() {
+            for agent in self.rung(slot) {
                 let rung = self
                     .known_agent(agent)
                     .is_ok_and(|a| a.state == State::Ringing && a.work.call == call.id && a.work.slot == slot);
@@ -60,8 +60,9 @@ impl Acd {
             if agent.state != State::Ringing {
                 continue;
             }
-            let ringing = self.calls.find(agent.work.call).and_then(|slot| self.calls.slab[slot].ringing());
-            law(ringing == Some(agent.id), || format!("{} rings for nothing", agent.id))?;
+            let slot = self.calls.find(agent.work.call);
+            let rings = slot.is_some_and(|slot| self.rung(slot).filter(|&rung| rung == agent.id).count() == 1);
+            law(rings, || format!("{} rings for nothing", agent.id))?;
         }
         Ok(())
     }

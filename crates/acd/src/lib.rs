@@ -29,6 +29,7 @@ mod need;
 mod place;
 mod policy;
 mod queue;
+mod rung;
 mod slab;
 mod suits;
 mod traffic;
@@ -43,5 +44,6 @@ pub use command::{
 pub use forecast::{FRESH, Forecast, Foreseen, Spot};
 pub use need::{Misread, Need};
 pub use policy::{Backup, NoAnswer, Order, Policy, Reserve, Site, Weights};
+pub use rung::RING_MAX;
 pub use suits::{Obstacle, Standing};
 pub use view::Counts;

@@ -32,19 +32,18 @@ impl Acd {
             AgentState::Talking => self.plan(agent, After::SignedOut, None),
             AgentState::Ringing => {
                 let slot = self.withdraw(agent, out);
-                self.depart(agent, Some(slot), out);
+                self.depart(agent, slot, out);
             }
             _ => self.depart(agent, None, out),
         }
         Ok(())
     }
 
-    /// Stops an offer; its call is in no line.
-    fn withdraw(&mut self, agent: AgentId, out: &mut Vec<Decision>) -> Slot {
+    /// Stops an offer; returns its call when nobody else is rung for it: it is in no line then.
+    fn withdraw(&mut self, agent: AgentId, out: &mut Vec<Decision>) -> Option<Slot> {
         let Work { call, slot, .. } = self.agent_ref(agent).work;
         out.push(Decision::Withdraw { call, agent });
-        self.take_back(slot);
-        slot
+        self.take_back(slot, agent).then_some(slot)
     }
 
     pub(crate) fn ready(&mut self, agent: AgentId, out: &mut Vec<Decision>) -> Result<(), Denied> {
@@ -79,7 +78,9 @@ impl Acd {
         }
         let slot = self.withdraw(agent, out);
         self.be_not_ready(agent, reason, out);
-        self.admit(slot, false, out);
+        if let Some(slot) = slot {
+            self.admit(slot, false, out);
+        }
         Ok(())
     }
 
@@ -110,9 +111,13 @@ impl Acd {
 
     pub(crate) fn accepted(&mut self, call: CallId, agent: AgentId, out: &mut Vec<Decision>) -> Result<(), Denied> {
         let slot = self.offered(call, agent)?;
-        self.take_back(slot);
+        let others = match self.take_back(slot, agent) {
+            true => Vec::new(),
+            false => self.take_back_all(slot),
+        };
         self.forget(slot, false);
         self.go_on(agent, AgentState::Talking, out);
+        self.withdraw_all(call, others, out);
         Ok(())
     }
 
@@ -135,9 +140,11 @@ impl Acd {
         let queue = self.lanes[self.calls.slab[slot].class as usize].queue;
         let NoAnswer { misses_max, pause } = self.queue_ref(queue).spec.policy.no_answer;
         let missed = outcome != OfferOutcome::Unreachable;
-        self.take_back(slot);
+        let over = self.take_back(slot, agent);
         if missed && !self.merits[agent.0 as usize].miss(misses_max) {
-            self.admit(slot, false, out);
+            if over {
+                self.admit(slot, false, out);
+            }
             self.resume(agent, out);
             return Ok(());
         }
@@ -146,23 +153,23 @@ impl Acd {
             self.pauses.set(agent.0, self.now + pause);
             self.wake = self.wake.min(self.now + pause);
         }
-        self.admit(slot, false, out);
+        if over {
+            self.admit(slot, false, out);
+        }
         Ok(())
     }
 
     pub(crate) fn leave(&mut self, call: CallId, out: &mut Vec<Decision>) -> Result<(), Denied> {
         let slot = self.calls.find(call).ok_or(Denied::UnknownCall(call))?;
-        let Some(agent) = self.calls.slab[slot].ringing() else {
+        if self.calls.slab[slot].ringing().is_none() {
             self.unlink(slot);
             self.forget(slot, true);
             return Ok(());
-        };
-        self.take_back(slot);
+        }
+        let rung = self.take_back_all(slot);
         self.forget(slot, true);
-        match self.agent_ref(agent).after {
-            // It was no contact: the agent keeps the turn.
-            After::Ready => self.seek_or_idle(agent, out),
-            _ => self.resume(agent, out),
+        for agent in rung {
+            self.let_go(agent, out);
         }
         Ok(())
     }
@@ -206,7 +213,7 @@ impl Acd {
         }
     }
 
-    fn resume(&mut self, agent: AgentId, out: &mut Vec<Decision>) {
+    pub(crate) fn resume(&mut self, agent: AgentId, out: &mut Vec<Decision>) {
         match self.agent_ref(agent).after {
             After::Ready => self.become_ready(agent, out),
             After::NotReady => self.rest(agent, out),
@@ -221,7 +228,7 @@ impl Acd {
         self.seek_or_idle(agent, out);
     }
 
-    fn seek_or_idle(&mut self, agent: AgentId, out: &mut Vec<Decision>) {
+    pub(crate) fn seek_or_idle(&mut self, agent: AgentId, out: &mut Vec<Decision>) {
         if !self.seek_call(agent, out) {
             self.enter(agent, AgentState::Ready, out);
         }
@@ -262,14 +269,6 @@ impl Acd {
         }
         self.calls.find(call).ok_or(Denied::UnknownCall(call))?;
         Err(Denied::WrongState { agent, state: known?.state })
-    }
-
-    /// The offer is over; the call is in no line yet.
-    fn take_back(&mut self, slot: Slot) {
-        let call = &mut self.calls.slab[slot];
-        call.ring(None);
-        let queue = self.lanes[call.class as usize].queue;
-        self.queue_mut(queue).ringing -= 1;
     }
 
     fn wrong_state<T>(&self, agent: AgentId) -> Result<T, Denied> {

@@ -62,7 +62,8 @@ impl Acd {
             self.drop_vain_wish(slot);
         }
         if let Some((agent, why)) = self.seek_agent(slot, 1) {
-            return self.offer(slot, agent, why, out);
+            self.offer(slot, agent, why, out);
+            return self.ring_others(slot, 1, out);
         }
         let call = &self.calls.slab[slot];
         let queue = self.queue_ref(self.lanes[call.class as usize].queue);
@@ -86,7 +87,7 @@ impl Acd {
 
     /// The best idle agent for a call that is, or would be, the head of its line. `calls_waiting` is what that agent
     /// could take, this call included.
-    fn seek_agent(&self, slot: Slot, calls_waiting: u32) -> Option<(AgentId, Why)> {
+    pub(crate) fn seek_agent(&self, slot: Slot, calls_waiting: u32) -> Option<(AgentId, Why)> {
         let call = &self.calls.slab[slot];
         let (rule, found) = match call.direct {
             Some(agent) => {
@@ -253,21 +254,21 @@ impl Acd {
             let (agent, why) = self.seek_agent(bid.call, waiting).expect("the search just found somebody");
             self.unlink(bid.call);
             self.offer(bid.call, agent, why, out);
+            self.ring_others(bid.call, waiting, out);
         }
     }
 
     /// Rings the agent. The call is in no line.
-    fn offer(&mut self, slot: Slot, agent: AgentId, why: Why, out: &mut Vec<Decision>) {
-        let call = &mut self.calls.slab[slot];
-        call.ring(Some(agent));
+    pub(crate) fn offer(&mut self, slot: Slot, agent: AgentId, why: Why, out: &mut Vec<Decision>) {
+        let call = &self.calls.slab[slot];
         let id = call.id;
         let queue = self.lanes[call.class as usize].queue;
         let began = self.now;
         let entry = self.queue_mut(queue);
-        entry.ringing += 1;
         entry.last = agent.0;
         let wrap_up = entry.spec.wrap_up.as_micros() as u64;
         self.enter(agent, AgentState::Ringing, out);
+        self.ring(slot, agent);
         let rung = self.agent_mut(agent);
         rung.work = Work { call: id, slot, queue, began, wrap_up };
         (rung.after, rung.reason) = (After::Ready, None);

@@ -137,6 +137,9 @@ pub struct Policy<S = SkillId, P = Site> {
     pub weights: Weights,
     /// For agents who do not take its calls.
     pub no_answer: NoAnswer,
+    /// Idle agents rung at once when a call looks for one, the first in turn first; whoever answers first has it. Who
+    /// becomes free later takes another call.
+    pub ring_max: u32,
 }
 
 impl<S, P> Default for Policy<S, P> {
@@ -152,6 +155,7 @@ impl<S, P> Default for Policy<S, P> {
             wait_predicted_max: None,
             weights: Weights::default(),
             no_answer: NoAnswer::default(),
+            ring_max: 1,
         }
     }
 }
@@ -170,6 +174,7 @@ impl<S, P> Policy<S, P> {
             wait_predicted_max: self.wait_predicted_max,
             weights: self.weights,
             no_answer: self.no_answer,
+            ring_max: self.ring_max,
         }
     }
 }

@@ -119,8 +119,10 @@ impl Traffic {
         let mut out = Vec::new();
         for agent in acd.ringing() {
             let call = acd.agent_ref(agent).work.call;
-            let _ = acd.apply(start, Command::Accepted { call, agent }, &mut out);
-            self.took(acd, agent);
+            // Of several who are rung the first answers.
+            if acd.apply(start, Command::Accepted { call, agent }, &mut out).is_ok() {
+                self.took(acd, agent);
+            }
         }
         let mut now = start;
         for number in 0..EVENTS_MAX {
@@ -154,8 +156,7 @@ impl Traffic {
                     waits.over(call, now);
                     if is_ghost(call) {
                         let _ = acd.apply(now, Command::Leave { call }, out);
-                    } else {
-                        let _ = acd.apply(now, Command::Accepted { call, agent }, out);
+                    } else if acd.apply(now, Command::Accepted { call, agent }, out).is_ok() {
                         self.took(acd, agent);
                     }
                 }

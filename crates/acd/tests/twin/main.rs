@@ -191,7 +191,8 @@ impl System {
 
     /// Somebody picks up, refuses, hangs up or gives up.
     fn progress(&mut self, twin: &Naive) -> Command {
-        let ringing: Vec<(CallId, AgentId)> = twin.calls.iter().filter_map(|c| Some((c.id, c.ringing?))).collect();
+        let ringing: Vec<(CallId, AgentId)> =
+            twin.calls.iter().flat_map(|c| c.ringing.iter().map(|&agent| (c.id, agent))).collect();
         let waiting: Vec<CallId> = twin.calls.iter().map(|c| c.id).collect();
         match self.dice.roll(10) {
             0 => Command::Leave { call: self.dice.pick(&waiting).unwrap_or(CallId(7)) },
@@ -282,6 +283,7 @@ fn policy(dice: &mut Dice, skills: u64, sites: u64) -> Policy {
             efficiency: dice.roll(2) as u32,
         },
         no_answer: NoAnswer { misses_max: dice.roll(4) as u32, pause: dice.one_in(2).then(|| dice.span(20)) },
+        ring_max: [0, 1, 1, 2, 5][dice.roll(5) as usize],
         wait_predicted_max: dice.one_in(4).then(|| dice.span(100)),
     }
 }
@@ -345,8 +347,8 @@ fn explains(acd: &Acd, twin: &Naive, now: Time) -> Result<(), String> {
     for call in &twin.calls {
         for (&id, agent) in &twin.agents {
             let standing = acd.suits(now, id, Whom::Call(call.id)).ok_or("nobody to ask about")?;
-            let rung = call.ringing == Some(id);
-            let age = if call.ringing.is_some() || call.direct.is_some() {
+            let rung = call.ringing.contains(&id);
+            let age = if !call.ringing.is_empty() || call.direct.is_some() {
                 standing.from_age
             } else {
                 twin.least_age(call, agent)
@@ -454,6 +456,8 @@ fn a_twin_with_one_rule_wrong_is_found_out() {
         Twist::HelpsAlways,
         Twist::HelpsLastOne,
         Twist::GoesTooSoon,
+        Twist::RingsOne,
+        Twist::RingsOn,
     ];
     for twist in twists {
         let found = (0..SYSTEMS).find(|&seed| compare(seed, 1_200, twist).is_err());

@@ -55,6 +55,8 @@ pub(crate) enum Twist {
     HelpsAlways,
     HelpsLastOne,
     GoesTooSoon,
+    RingsOne,
+    RingsOn,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -135,7 +137,7 @@ pub(crate) struct Call {
     pub(crate) direct: Option<AgentId>,
     /// Waits for `direct` only until then.
     wish: Option<Time>,
-    pub(crate) ringing: Option<AgentId>,
+    pub(crate) ringing: Vec<AgentId>,
 }
 
 /// Calls that ask for the same.
@@ -208,7 +210,7 @@ impl Naive {
             State::WrapUp(until, _) => Some(until),
             _ => None,
         });
-        let waiting = || self.calls.iter().filter(|c| c.ringing.is_none());
+        let waiting = || self.calls.iter().filter(|c| c.ringing.is_empty());
         let late = waiting().filter_map(|c| self.queues[&c.queue].wait_max.map(|w| c.since + w));
         let steps = waiting().filter(|c| c.direct.is_none()).flat_map(|c| {
             let spec = &self.queues[&c.queue];
@@ -287,7 +289,7 @@ impl Naive {
     /// Calls that wish for somebody and are to wait for anybody now.
     fn release(&mut self, which: impl Fn(&Naive, &Call) -> bool) {
         let mut free: Vec<Call> =
-            self.calls.iter().filter(|c| c.ringing.is_none() && which(self, c)).cloned().collect();
+            self.calls.iter().filter(|c| c.ringing.is_empty() && which(self, c)).cloned().collect();
         free.sort_by_key(|c| c.seq);
         for call in free {
             let call = Call { direct: None, wish: None, ..self.take(call.id) };
@@ -311,7 +313,8 @@ impl Naive {
     }
 
     fn overflow_where(&mut self, reason: DequeueReason, when: impl Fn(&Naive, &Call) -> bool) {
-        let mut gone: Vec<Call> = self.calls.iter().filter(|c| c.ringing.is_none() && when(self, c)).cloned().collect();
+        let mut gone: Vec<Call> =
+            self.calls.iter().filter(|c| c.ringing.is_empty() && when(self, c)).cloned().collect();
         gone.sort_by_key(|c| c.seq);
         for call in gone {
             self.calls.retain(|c| c.id != call.id);
@@ -494,7 +497,7 @@ impl Naive {
             std::cmp::Ordering::Equal => key(c) < key(call),
             order => order.is_gt(),
         };
-        let open = self.calls.iter().filter(|c| c.ringing.is_none() && c.direct.is_none());
+        let open = self.calls.iter().filter(|c| c.ringing.is_empty() && c.direct.is_none());
         let ahead: Vec<&Call> = open.filter(|c| rival(c) && before(c)).collect();
         let newest = self.foreseen[&class(call)].last();
         if let Some((at, Some(foreseen))) = newest
@@ -576,7 +579,7 @@ impl Naive {
 
     /// Calls in classes whose oldest call the agent could take, and personal calls.
     fn calls_waiting(&self, id: AgentId) -> u32 {
-        let waiting = || self.calls.iter().filter(|c| c.ringing.is_none());
+        let waiting = || self.calls.iter().filter(|c| c.ringing.is_empty());
         let mut classes = BTreeMap::new();
         for call in waiting().filter(|c| c.direct.is_none()) {
             let (fits, calls) = classes.entry((call.queue, call.priority, &call.extra)).or_insert((false, 0));
@@ -590,7 +593,7 @@ impl Naive {
     fn settle(&mut self) {
         loop {
             let mut open: Vec<&Call> =
-                self.calls.iter().filter(|c| c.ringing.is_none() && c.direct.is_none()).collect();
+                self.calls.iter().filter(|c| c.ringing.is_empty() && c.direct.is_none()).collect();
             self.by_score(&mut open, |call| self.score(call));
             let Some((call, agents)) = open.into_iter().find_map(|call| {
                 let agents = self.candidates(call);
@@ -623,17 +626,19 @@ impl Naive {
             AgentChoice::MostSkilled => Rule::MostSkilled,
             AgentChoice::LongestIdle => Rule::LongestIdle,
         };
-        let told = |id: &AgentId| {
-            let (missing, site, level) = self.rank(call, *id);
-            Rank::new(!missing, site as u16, level as u32)
-        };
-        let rank = told(&agents[0]);
-        let runner_up = agents.get(1).map(|id| Candidate::Agent(*id, told(id)));
-        self.offer(
-            call,
-            agents[0],
-            Reason { rule, rank, agents_idle: agents.len() as u32, calls_waiting: waiting, runner_up },
-        );
+        let ring_max = if self.twist == Twist::RingsOne { 1 } else { spec.policy.ring_max.max(1) };
+        let (mut agents, calls_waiting) = (agents.to_vec(), waiting);
+        for _ in 0..ring_max {
+            let told = |id: &AgentId| {
+                let (missing, site, level) = self.rank(call, *id);
+                Rank::new(!missing, site as u16, level as u32)
+            };
+            let Some(&first) = agents.first() else { return };
+            let runner_up = agents.get(1).map(|id| Candidate::Agent(*id, told(id)));
+            let (rank, agents_idle) = (told(&first), agents.len() as u32);
+            self.offer(call, first, Reason { rule, rank, agents_idle, calls_waiting, runner_up });
+            agents = self.candidates(call);
+        }
     }
 
     fn offer(&mut self, call: &Call, agent: AgentId, reason: Reason) {
@@ -643,7 +648,7 @@ impl Naive {
             Rule::HighestScore => self.score_for(call, agent),
             _ => self.score(call),
         };
-        self.calls.iter_mut().find(|c| c.id == call.id).unwrap().ringing = Some(agent);
+        self.calls.iter_mut().find(|c| c.id == call.id).unwrap().ringing.push(agent);
         let wrap_up = self.queues[&call.queue].wrap_up;
         let (queue, began) = (Some(call.queue), self.now);
         self.rung.insert(call.queue, agent);
@@ -706,7 +711,7 @@ impl Naive {
 
     /// The best call for an agent with no call in hand.
     fn seek(&mut self, id: AgentId) -> bool {
-        let waiting: Vec<&Call> = self.calls.iter().filter(|c| c.ringing.is_none()).collect();
+        let waiting: Vec<&Call> = self.calls.iter().filter(|c| c.ringing.is_empty()).collect();
         let total = self.calls_waiting(id);
         let direct = waiting.iter().filter(|c| c.direct == Some(id)).min_by_key(|c| (c.since, c.seq));
         let mut open: Vec<&Call> = waiting.iter().filter(|c| c.direct.is_none() && self.fits(c, id)).copied().collect();
@@ -728,14 +733,14 @@ impl Naive {
     /// A call that is in no line: an agent, a place or overflow.
     fn admit(&mut self, call: &Call, new: bool) {
         let comes = |agent| !matches!(self.agents[&agent].state, State::Out | State::NotReady(_));
-        let crowd = |agent| self.calls.iter().filter(|c| c.direct == Some(agent) && c.ringing.is_none()).count();
+        let crowd = |agent| self.calls.iter().filter(|c| c.direct == Some(agent) && c.ringing.is_empty()).count();
         let vain = |agent| !comes(agent) || crowd(agent) >= busyhour_acd::PERSONAL_MAX as usize;
         if call.wish.is_some() && call.direct.is_some_and(vain) {
             return self.admit(&Call { direct: None, wish: None, ..call.clone() }, new);
         }
         let direct_ready = call.direct.is_some_and(|a| self.agents[&a].state == State::Ready);
         let agents = if call.direct.is_some() { Vec::new() } else { self.candidates(call) };
-        let mut ahead = self.calls.iter().filter(|c| c.queue == call.queue).filter(|c| c.ringing.is_none()).count();
+        let mut ahead = self.calls.iter().filter(|c| c.queue == call.queue).filter(|c| c.ringing.is_empty()).count();
         if self.twist == Twist::CountsRingingAsWaiting {
             ahead = self.calls.iter().filter(|c| c.queue == call.queue).count();
         }
@@ -743,7 +748,7 @@ impl Naive {
         let most = self.queues[&call.queue].policy.wait_predicted_max.filter(|_| call.direct.is_none());
         let hopeless = most.is_some_and(|most| self.predicted(call).is_some_and(|wait| wait > most));
         let full = full || (hopeless && self.twist != Twist::IgnoresPrediction);
-        self.calls.push(Call { ringing: None, ..call.clone() });
+        self.calls.push(Call { ringing: Vec::new(), ..call.clone() });
         if direct_ready {
             let rule = if call.wish.is_some() { Rule::PreferredAgent } else { Rule::DirectAgent };
             self.offer(call, call.direct.unwrap(), Reason::of_agent(rule, 1, None));
@@ -804,8 +809,13 @@ impl Naive {
             Command::Leave { call } => self.leave(call),
             Command::Accepted { call, agent } => {
                 let work = self.offered(call, agent)?;
-                self.take(call);
+                let rung = self.take(call).ringing;
                 self.enter(agent, State::Talking(work));
+                let stops = self.twist != Twist::RingsOn;
+                for other in rung.into_iter().filter(|&other| other != agent && stops) {
+                    self.out.push(Decision::Withdraw { call, agent: other });
+                    self.let_go(other);
+                }
                 Ok(())
             }
             Command::Declined { call, agent, outcome } => self.declined(call, agent, outcome),
@@ -898,7 +908,7 @@ impl Naive {
             seq: self.seq,
             direct: wish.agent.or(wished.map(|w| w.0)),
             wish: wished.map(|w| w.1),
-            ringing: None,
+            ringing: Vec::new(),
         };
         self.foreseen.entry(class(&call)).or_default();
         self.admit(&call, call.since == self.now);
@@ -908,7 +918,12 @@ impl Naive {
     fn leave(&mut self, id: CallId) -> Result<(), Denied> {
         let call = self.calls.iter().find(|c| c.id == id).cloned().ok_or(Denied::UnknownCall(id))?;
         self.take(id);
-        let Some(agent) = call.ringing else { return Ok(()) };
+        call.ringing.into_iter().for_each(|agent| self.let_go(agent));
+        Ok(())
+    }
+
+    /// The agent rang in vain and missed nothing.
+    fn let_go(&mut self, agent: AgentId) {
         let State::Ringing(work) = self.agents[&agent].state.clone() else { unreachable!() };
         match *work.after {
             State::Ready if self.twist != Twist::AbandonLosesTurn => {
@@ -918,7 +933,13 @@ impl Naive {
             }
             after => self.go_on(agent, after),
         }
-        Ok(())
+    }
+
+    /// The agent rings no more; the call, if nobody else rings for it.
+    fn stop(&mut self, call: CallId, agent: AgentId) -> Option<Call> {
+        let rung = &mut self.calls.iter_mut().find(|c| c.id == call).unwrap().ringing;
+        rung.retain(|&rung| rung != agent);
+        rung.is_empty().then(|| self.take(call))
     }
 
     fn offered(&self, call: CallId, agent: AgentId) -> Result<Work, Denied> {
@@ -938,17 +959,18 @@ impl Naive {
             OfferOutcome::Abandoned => return self.leave(call),
             OfferOutcome::Answered => return self.wrong(agent),
         };
-        let mut call = self.take(call);
-        if self.twist == Twist::DeclineLosesPlace {
+        let queue = self.calls.iter().find(|c| c.id == call).unwrap().queue;
+        let mut call = self.stop(call, agent);
+        if let Some(call) = call.as_mut().filter(|_| self.twist == Twist::DeclineLosesPlace) {
             call.since = self.now;
         }
-        let rule = self.queues[&call.queue].policy.no_answer;
+        let rule = self.queues[&queue].policy.no_answer;
         let missed = outcome != OfferOutcome::Unreachable;
         self.agents.get_mut(&agent).unwrap().misses += u32::from(missed);
         let misses = self.agents[&agent].misses;
         if missed && misses < rule.misses_max && self.twist != Twist::IgnoresMisses {
             let State::Ringing(work) = self.agents[&agent].state.clone() else { unreachable!() };
-            self.admit(&call, false);
+            call.inspect(|call| self.admit(call, false));
             self.go_on(agent, *work.after);
             return Ok(());
         }
@@ -956,7 +978,7 @@ impl Naive {
         if missed && self.twist != Twist::NeverPauses {
             self.agents.get_mut(&agent).unwrap().pause = rule.pause.map(|pause| self.now + pause);
         }
-        self.admit(&call, false);
+        call.inspect(|call| self.admit(call, false));
         Ok(())
     }
 
@@ -975,9 +997,9 @@ impl Naive {
             }
             (Command::ForceNotReady { reason, .. }, State::Ringing(work)) if self.twist != Twist::ForcesNobody => {
                 self.out.push(Decision::Withdraw { call: work.call, agent });
-                let call = self.take(work.call);
+                let call = self.stop(work.call, agent);
                 self.rest(agent, reason);
-                self.admit(&call, false);
+                call.inspect(|call| self.admit(call, false));
             }
             (Command::ForceNotReady { reason, .. }, state) => {
                 return self.personal(agent, state, Command::NotReady { agent, reason });
@@ -991,8 +1013,8 @@ impl Naive {
             }
             (Command::SignOut { .. }, State::Ringing(work)) => {
                 self.out.push(Decision::Withdraw { call: work.call, agent });
-                let call = self.take(work.call);
-                self.depart(agent, Some(call));
+                let call = self.stop(work.call, agent);
+                self.depart(agent, call);
             }
             (Command::SignOut { .. }, _) => self.depart(agent, None),
             (Command::Ready { .. }, State::Ready) => {}
