@@ -134,7 +134,7 @@ impl Acd {
             OfferOutcome::Refused => &self.reasons.refused,
             OfferOutcome::Unreachable => &self.reasons.unreachable,
             OfferOutcome::Abandoned => return self.leave(call, out),
-            OfferOutcome::Answered => return self.wrong_state(agent),
+            OfferOutcome::Answered | OfferOutcome::Withdrawn => return self.wrong_state(agent),
         };
         let reason = reason.clone();
         let queue = self.lanes[self.calls.slab[slot].class as usize].queue;

@@ -211,6 +211,11 @@ fn who_misses_a_call_stays_ready_until_it_happens_too_often_and_then_rests_a_whi
     assert_eq!(scene.at(35, missed(1)), ["a0 Ringing", "c1->a0", "a1 Ready"]);
     assert_eq!(scene.at(50, missed(0)), ["a0 NotReady no_answer", "a1 Ringing", "c1->a1"], "the second in a row");
     scene.accept(51, 1, 1);
+    scene.at(52, Command::Released { agent: AgentId(1) });
+    assert_eq!(scene.enqueue(53, 3), ["a1 Ringing", "c3->a1"]);
+    let missed_again = Command::Declined { call: CallId(3), agent: AgentId(1), outcome: OfferOutcome::NoAnswer };
+    assert_eq!(scene.at(60, missed_again), ["a1 Ringing", "c3->a1"], "not in a row: one was taken between");
+    scene.accept(61, 3, 1);
     assert_eq!(scene.at(80, Command::Tick), ["a0 Ready"]);
     let unreachable = Command::Declined { call: CallId(2), agent: AgentId(0), outcome: OfferOutcome::Unreachable };
     assert_eq!(scene.enqueue(81, 2), ["a0 Ringing", "c2->a0"]);
@@ -280,4 +285,19 @@ fn a_caller_waits_a_little_for_the_last_agent_and_then_for_anybody() {
     scene.accept(33, 3, 0);
     assert_eq!(scene.at(34, Command::Released { agent: AgentId(1) }), ["a1 NotReady lunch"], "and c5 is anybody's");
     assert_eq!(scene.at(35, Command::Released { agent: AgentId(0) }), ["a0 Ringing", "c5->a0"]);
+}
+
+#[test]
+fn several_ring_at_once_and_who_was_not_needed_keeps_the_turn() {
+    let policy = Policy { ring_max: 2, ..Policy::default() };
+    let mut scene = Scene::new(QueueSpec { policy, ..queue() }, &[&[], &[], &[]]);
+    assert_eq!(scene.enqueue(5, 1), ["a0 Ringing", "c1->a0", "a1 Ringing", "c1->a1"]);
+    let accepted = Command::Accepted { call: CallId(1), agent: AgentId(1) };
+    assert_eq!(scene.at(6, accepted), ["a1 Talking", "c1<-a0", "a0 Ready"]);
+    assert_eq!(scene.enqueue(7, 2), ["a0 Ringing", "c2->a0", "a2 Ringing", "c2->a2"], "a0 is still the longest idle");
+    let refused = Command::Declined { call: CallId(2), agent: AgentId(0), outcome: OfferOutcome::Refused };
+    assert_eq!(scene.at(8, refused), ["a0 NotReady refused"], "the other one rings on");
+    assert_eq!(scene.at(9, Command::SignOut { agent: AgentId(2) }), ["c2<-a2", "a2 SignedOut"]);
+    assert_eq!(scene.at(10, Command::Released { agent: AgentId(1) }), ["a1 Ringing", "c2->a1"]);
+    assert_eq!(scene.at(11, Command::Leave { call: CallId(2) }), ["a1 Ready"]);
 }

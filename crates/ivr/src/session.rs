@@ -294,7 +294,7 @@ impl Session {
         Some(match failed {
             None | Some(OfferOutcome::Answered) => dial.hung_up,
             Some(OfferOutcome::NoAnswer | OfferOutcome::Abandoned) => dial.no_answer,
-            Some(OfferOutcome::Refused) => dial.busy,
+            Some(OfferOutcome::Refused | OfferOutcome::Withdrawn) => dial.busy,
             Some(OfferOutcome::Unreachable) => dial.failed,
         })
     }

@@ -326,12 +326,13 @@ impl Open {
         let mut offers = self.record.offers.iter_mut().rev();
         if let Some(offer) = offers.find(|o| o.agent == *agent && o.outcome.is_none()) {
             (offer.ended, offer.outcome) = (Some(at), Some(outcome));
-            self.record.ring_ms += ms(offer.offered, at);
+            // Of several phones that rang at once, the one answered counts.
+            self.record.ring_ms += if outcome == OfferOutcome::Withdrawn { 0 } else { ms(offer.offered, at) };
         }
         match outcome {
             OfferOutcome::Answered => self.end_visit(at, VisitEnd::Answered, slots),
             OfferOutcome::Abandoned => self.end_visit(at, VisitEnd::AbandonedRinging, slots),
-            OfferOutcome::NoAnswer | OfferOutcome::Refused | OfferOutcome::Unreachable => {}
+            OfferOutcome::NoAnswer | OfferOutcome::Refused | OfferOutcome::Unreachable | OfferOutcome::Withdrawn => {}
         }
     }
 

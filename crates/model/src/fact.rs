@@ -315,6 +315,8 @@ pub enum OfferOutcome {
     Unreachable,
     /// The caller hung up while it rang.
     Abandoned,
+    /// It was taken back: another agent answered first, or this one was signed out or stopped.
+    Withdrawn,
 }
 
 /// Why a call ended.

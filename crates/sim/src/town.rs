@@ -183,6 +183,7 @@ fn policy(random: &mut Seed) -> Policy<Name, Name> {
         backup: if backs_up { vec![Backup { of: skill(random), wait: second(random) }] } else { Vec::new() },
         weight: 50 + random.below(200) as u32,
         wait_predicted_max: predicts.then(|| second(random)),
+        ring_max: 1 + random.below(3) as u32,
         weights: Weights::default(),
         no_answer: NoAnswer {
             misses_max: random.below(3) as u32,

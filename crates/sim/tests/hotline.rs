@@ -484,3 +484,22 @@ fn only_a_talking_caller_can_be_sent_on_and_only_to_where_there_is_something() {
     let node = Request::Transfer { call: CallId(1), to: Destination::Node("nowhere".into()) };
     assert!(matches!(world.switch.handle_request(now, node), Err(Denied::UnknownNode { .. })));
 }
+
+#[test]
+fn of_three_phones_that_ring_at_once_the_first_to_answer_has_the_caller() {
+    let mut scenario = Scenario::calm(60, 4);
+    scenario.setup.queues.iter_mut().for_each(|queue| queue.policy.ring_max = 3);
+    for agent in &mut scenario.setup.agents {
+        agent.skills = scenario.setup.queues.iter().map(|queue| (queue.name.clone(), 1)).collect();
+    }
+    for (phone, after) in scenario.phones.iter_mut().zip([9, 3, 6, 1]) {
+        phone.answering = Answering::After(after * SECOND, after * SECOND);
+    }
+    let mut world = ended(with_callers(scenario, vec![conversation()]));
+    assert!(world.outcomes()[0].heard_partner());
+    let how = |wanted| count(&world, |what| matches!(what, What::OfferEnded { outcome, .. } if *outcome == wanted));
+    assert_eq!((how(OfferOutcome::Answered), how(OfferOutcome::Withdrawn)), (1, 2));
+    assert_eq!(world.records[0].agent.as_deref(), Some("1002"), "three seconds, the fourth phone did not ring");
+    let Ok(Reply::Agents(rows)) = world.switch.handle_request(world.now(), Request::Agents) else { panic!("agents") };
+    assert!(rows.iter().all(|row| row.state == AgentState::Ready), "nobody is left ringing: {rows:?}");
+}

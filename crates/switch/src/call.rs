@@ -69,7 +69,9 @@ pub(crate) enum Event {
         agent: AgentId,
         why: Why,
     },
-    Withdrawn,
+    Withdrawn {
+        agent: AgentId,
+    },
     Overflowed(DequeueReason),
     Timeout,
     HangUp,

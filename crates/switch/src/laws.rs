@@ -34,7 +34,7 @@ impl Switch {
             self.plant.acd.waiting().map(|(call, _, agent)| (call, agent.is_some())).collect();
         let by_phase = self.calls.values().filter_map(|call| match call.phase() {
             Phase::Queued(_) => Some((call.id, false)),
-            Phase::Ringing(r) if matches!(r.purpose, Purpose::Offer { .. }) => Some((call.id, true)),
+            Phase::Ringing(r) if matches!(r.rung[0].purpose, Purpose::Offer { .. }) => Some((call.id, true)),
             _ => None,
         });
         assert_eq!(by_acd, by_phase.collect(), "waiting calls of the ACD are the calls in Queued and Ringing");
@@ -57,7 +57,7 @@ impl Switch {
         }
         for call in self.calls.values() {
             let agents = by_call.get(&call.id).copied().unwrap_or(0);
-            let held = usize::from(call.occupied.is_some()) + usize::from(call.phase().agent().is_some());
+            let held = usize::from(call.occupied.is_some()) + call.phase().agents().count();
             assert_eq!(agents, held, "{}: agents by the ACD and by the call", call.id);
         }
     }

@@ -236,7 +236,7 @@ impl Switch {
                     self.tell(call, Event::Offered { queue, agent, why });
                 }
             }
-            Decision::Withdraw { call, .. } => self.tell(call, Event::Withdrawn),
+            Decision::Withdraw { call, agent } => self.tell(call, Event::Withdrawn { agent }),
             Decision::Overflow { call, reason } => self.tell(call, Event::Overflowed(reason)),
             Decision::Agent { agent, state, reason } => {
                 let number = self.plant.directory.agent_number(agent).clone();

@@ -957,7 +957,7 @@ impl Naive {
             OfferOutcome::Refused => "refused",
             OfferOutcome::Unreachable => "unreachable",
             OfferOutcome::Abandoned => return self.leave(call),
-            OfferOutcome::Answered => return self.wrong(agent),
+            OfferOutcome::Answered | OfferOutcome::Withdrawn => return self.wrong(agent),
         };
         let queue = self.calls.iter().find(|c| c.id == call).unwrap().queue;
         let mut call = self.stop(call, agent);

@@ -175,9 +175,10 @@ pub(super) fn outcome(outcome: OfferOutcome) -> Words {
     match outcome {
         OfferOutcome::Answered => ("answered", "接听"),
         OfferOutcome::NoAnswer => ("no answer", "未接听"),
-        OfferOutcome::Refused => ("refused or was taken back", "拒接或被收回"),
+        OfferOutcome::Refused => ("refused", "拒接"),
         OfferOutcome::Unreachable => ("unreachable", "无法接通"),
         OfferOutcome::Abandoned => ("the caller hung up", "来电者挂机"),
+        OfferOutcome::Withdrawn => ("taken back", "被收回"),
     }
 }
 

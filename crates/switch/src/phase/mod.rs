@@ -9,7 +9,7 @@ mod talking;
 pub(crate) use ended::Ended;
 pub(crate) use in_ivr::InIvr;
 pub(crate) use queued::Queued;
-pub(crate) use ringing::Ringing;
+pub(crate) use ringing::{Ringing, Rung};
 pub(crate) use talking::Talking;
 
 use crate::call::{Call, Event};
@@ -45,7 +45,7 @@ impl Phase {
     }
 
     pub(crate) fn ringing(leg: LegId, purpose: Purpose, deadline: Time) -> Phase {
-        Phase::Ringing(Ringing { leg, purpose, deadline })
+        Phase::Ringing(Ringing { rung: vec![Rung { leg, purpose, deadline }] })
     }
 
     pub(crate) fn handle(self, call: &mut Call, plant: &mut Plant, event: Event) -> Phase {
@@ -95,7 +95,7 @@ impl Phase {
             Phase::Queued(phase) => {
                 call.session.poll_timeout().into_iter().chain(plant.closing_look(phase.queue)).min()
             }
-            Phase::Ringing(phase) => Some(phase.deadline),
+            Phase::Ringing(phase) => phase.rung.iter().map(|rung| rung.deadline).min(),
             Phase::Talking(_) => None,
             Phase::Ended(phase) => Some(phase.since + CLOSE_MAX),
         }
@@ -112,33 +112,41 @@ impl Phase {
         }
     }
 
-    /// The partner's leg, rung or talked to.
+    /// The partner's leg, talked to or the first of those rung.
     pub(crate) fn partner(&self) -> Option<LegId> {
         match self {
-            Phase::Ringing(phase) => Some(phase.leg),
+            Phase::Ringing(phase) => phase.rung.first().map(|rung| rung.leg),
             Phase::Talking(phase) => Some(phase.leg),
             _ => None,
         }
+    }
+
+    /// Why partners are rung or talked to.
+    pub(crate) fn purposes(&self) -> impl Iterator<Item = &Purpose> {
+        let (rung, talking) = match self {
+            Phase::Ringing(phase) => (phase.rung.as_slice(), None),
+            Phase::Talking(phase) => (&[][..], Some(&phase.purpose)),
+            _ => (&[][..], None),
+        };
+        rung.iter().map(|rung| &rung.purpose).chain(talking)
     }
 
     /// The queue whose call this is.
     pub(crate) fn queue(&self) -> Option<QueueId> {
         match self {
             Phase::Queued(phase) => Some(phase.queue),
-            Phase::Ringing(Ringing { purpose: Purpose::Offer { queue, .. }, .. })
-            | Phase::Talking(Talking { purpose: Purpose::Offer { queue, .. }, .. }) => Some(*queue),
-            _ => None,
+            _ => self.purposes().find_map(|purpose| match purpose {
+                Purpose::Offer { queue, .. } => Some(*queue),
+                Purpose::Dial { .. } => None,
+            }),
         }
     }
 
-    /// The partner, when it is an agent the ACD counts as busy with this call.
-    pub(crate) fn agent(&self) -> Option<AgentId> {
-        match self {
-            Phase::Ringing(Ringing { purpose, .. }) | Phase::Talking(Talking { purpose, .. }) => match purpose {
-                Purpose::Offer { agent, .. } => Some(*agent),
-                Purpose::Dial { agent } => *agent,
-            },
-            _ => None,
-        }
+    /// Partners who are agents the ACD counts as busy with this call.
+    pub(crate) fn agents(&self) -> impl Iterator<Item = AgentId> {
+        self.purposes().filter_map(|purpose| match purpose {
+            Purpose::Offer { agent, .. } => Some(*agent),
+            Purpose::Dial { agent } => *agent,
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! The caller waits for an agent and hears the in-queue programme.
 
 use super::in_ivr::program_input;
-use super::{Phase, Purpose};
+use super::{Phase, Purpose, Ringing, Rung};
 use crate::call::{Call, Event};
 use crate::plant::{Plant, Ring};
 use busyhour_acd::Command;
@@ -17,7 +17,7 @@ pub(crate) struct Queued {
 impl Queued {
     pub(crate) fn handle(self, call: &mut Call, plant: &mut Plant, event: Event) -> Phase {
         match event {
-            Event::Offered { queue, agent, why } => self.offered(call, plant, queue, agent, why),
+            Event::Offered { queue, agent, why } => call.ring_for(plant, queue, agent, why, Phase::Queued(self)),
             Event::Overflowed(reason) => call.turned_away(plant, self.queue, reason),
             Event::Timeout if plant.sends_away(self.queue) => {
                 let _ = plant.acd(Command::Leave { call: call.id });
@@ -30,33 +30,49 @@ impl Queued {
         }
     }
 
-    fn offered(self, call: &mut Call, plant: &mut Plant, queue: QueueId, agent: AgentId, why: Why) -> Phase {
+    pub(crate) fn abandoned(self, call: &mut Call, plant: &mut Plant) {
+        call.leave_queue(plant, self.queue, DequeueReason::Abandoned);
+    }
+}
+
+impl Call {
+    /// The ACD offers the call to an agent, alone or beside those who ring already.
+    pub(super) fn ring_for(
+        &mut self,
+        plant: &mut Plant,
+        queue: QueueId,
+        agent: AgentId,
+        why: Why,
+        phase: Phase,
+    ) -> Phase {
         let number = plant.directory.agent_number(agent).clone();
         let name = plant.directory.queue_name(queue).clone();
         let runner_up = match why.runner_up {
             Some(Candidate::Agent(other, _)) => Some(plant.directory.agent_number(other).clone()),
             _ => None,
         };
-        let from_age = plant.acd.from_age(agent, call.id).unwrap_or_default();
+        let from_age = plant.acd.from_age(agent, self.id).unwrap_or_default();
         let (offered, agent_number) = (name.clone(), number.clone());
-        plant.fact(What::Offered { call: call.id, queue: offered, agent: agent_number, why, runner_up, from_age });
+        plant.fact(What::Offered { call: self.id, queue: offered, agent: agent_number, why, runner_up, from_age });
         let ring = Ring {
             target: Target::Account(number.clone()),
-            from: call.shown_number(),
+            from: self.shown_number(),
             display: None,
-            headers: vec![("X-Busyhour-Call".into(), call.id.to_string()), ("X-Busyhour-Queue".into(), ascii(&name))],
+            headers: vec![("X-Busyhour-Call".into(), self.id.to_string()), ("X-Busyhour-Queue".into(), ascii(&name))],
         };
-        match call.ring_leg(plant, Party::Agent(number), ring) {
-            Ok(leg) => Phase::ringing(leg, Purpose::Offer { queue, agent }, plant.now + plant.setup.ring_timeout),
+        let leg = match self.ring_leg(plant, Party::Agent(number), ring) {
+            Ok(leg) => leg,
             Err(outcome) => {
-                decline(call, plant, queue, agent, outcome);
-                Phase::Queued(self)
+                decline(self, plant, queue, agent, outcome);
+                return phase;
             }
+        };
+        let rung =
+            Rung { leg, purpose: Purpose::Offer { queue, agent }, deadline: plant.now + plant.setup.ring_timeout };
+        match phase {
+            Phase::Ringing(ringing) => ringing.beside(rung),
+            _ => Phase::Ringing(Ringing { rung: vec![rung] }),
         }
-    }
-
-    pub(crate) fn abandoned(self, call: &mut Call, plant: &mut Plant) {
-        call.leave_queue(plant, self.queue, DequeueReason::Abandoned);
     }
 }
 

@@ -1,4 +1,4 @@
-//! A partner's phone rings: an agent the ACD chose, or somebody dialled.
+//! A partner's phone rings, or several at once: agents the ACD chose, or somebody dialled.
 
 use super::queued::{decline, offer_ended};
 use super::{Phase, Purpose, Talking};
@@ -6,11 +6,18 @@ use crate::call::{Call, Event, Gone};
 use crate::plant::Plant;
 use busyhour_acd::Command;
 use busyhour_ivr::Input;
-use busyhour_model::{Audio, DequeueReason, LegId, OfferOutcome, Time, What};
+use busyhour_model::{AgentId, Audio, DequeueReason, LegId, OfferOutcome, QueueId, Time, What};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Ringing {
+    /// Never empty; more than one only for an offer to several agents.
+    pub(crate) rung: Vec<Rung>,
+}
+
+/// A leg that rings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Rung {
     pub(crate) leg: LegId,
     pub(crate) purpose: Purpose,
     pub(crate) deadline: Time,
@@ -19,29 +26,40 @@ pub(crate) struct Ringing {
 impl Ringing {
     pub(crate) fn handle(self, call: &mut Call, plant: &mut Plant, event: Event) -> Phase {
         match event {
-            Event::Progress { leg, audio, .. } if leg == self.leg => self.progress(call, plant, audio),
-            Event::LegAnswered { leg, audio } if leg == self.leg => self.answered(call, plant, audio),
-            Event::Gone { leg, how } if leg == self.leg => self.failed(call, plant, outcome(how)),
-            Event::Timeout if plant.now >= self.deadline => {
-                plant.drop_leg(self.leg, 487);
-                self.failed(call, plant, OfferOutcome::NoAnswer)
-            }
-            Event::Withdrawn => self.withdrawn(call, plant),
+            Event::Progress { leg, audio, .. } => self.progress(call, plant, leg, audio),
+            Event::LegAnswered { leg, audio } => self.answered(call, plant, leg, audio),
+            Event::Gone { leg, how } => self.failed(call, plant, leg, outcome(how)),
+            Event::Timeout => self.timed_out(call, plant),
+            Event::Offered { queue, agent, why } => call.ring_for(plant, queue, agent, why, Phase::Ringing(self)),
+            Event::Withdrawn { agent } => self.withdrawn(call, plant, agent),
             _ => Phase::Ringing(self),
         }
     }
 
+    /// Somebody else rings too.
+    pub(crate) fn beside(mut self, rung: Rung) -> Phase {
+        self.rung.push(rung);
+        Phase::Ringing(self)
+    }
+
+    /// The leg rings no more; `None` when it never did.
+    fn take(&mut self, leg: LegId) -> Option<Rung> {
+        let at = self.rung.iter().position(|rung| rung.leg == leg)?;
+        Some(self.rung.remove(at))
+    }
+
     /// Lets an unanswered caller hear that it rings, or the far end's own early media.
-    fn progress(self, call: &mut Call, plant: &mut Plant, audio: Option<Audio>) -> Phase {
+    fn progress(self, call: &mut Call, plant: &mut Plant, leg: LegId, audio: Option<Audio>) -> Phase {
+        let Some(rung) = self.rung.iter().find(|rung| rung.leg == leg) else { return Phase::Ringing(self) };
         let caller_waits = !plant.is_answered(call.caller);
         match audio {
-            Some(audio) if matches!(self.purpose, Purpose::Dial { .. }) => {
-                plant.connect(self.leg, audio);
+            Some(audio) if matches!(rung.purpose, Purpose::Dial { .. }) => {
+                plant.connect(leg, audio);
                 if caller_waits {
                     call.open_early(plant);
                 }
                 plant.stop(call.caller);
-                plant.bridge(call.caller, self.leg);
+                plant.bridge(call.caller, leg);
             }
             _ if caller_waits => {
                 let _ = plant.sip.ring(plant.now, call.caller, None);
@@ -51,63 +69,105 @@ impl Ringing {
         Phase::Ringing(self)
     }
 
-    fn answered(self, call: &mut Call, plant: &mut Plant, audio: Audio) -> Phase {
-        plant.answered(self.leg);
-        plant.fact(What::LegAnswered { call: call.id, leg: self.leg });
-        plant.connect(self.leg, audio);
+    /// The first to answer has the call; the others stop ringing.
+    fn answered(mut self, call: &mut Call, plant: &mut Plant, leg: LegId, audio: Audio) -> Phase {
+        let Some(Rung { purpose, .. }) = self.take(leg) else { return Phase::Ringing(self) };
+        plant.answered(leg);
+        plant.fact(What::LegAnswered { call: call.id, leg });
+        plant.connect(leg, audio);
         call.answer(plant);
         plant.stop(call.caller);
-        plant.bridge(call.caller, self.leg);
+        plant.bridge(call.caller, leg);
         let mut queue_name = None;
-        if let Purpose::Offer { queue, agent } = self.purpose {
+        if let Purpose::Offer { queue, agent } = purpose {
+            self.stop_all(call, plant, OfferOutcome::Withdrawn);
             offer_ended(call, plant, queue, agent, OfferOutcome::Answered);
             let _ = plant.acd(Command::Accepted { call: call.id, agent });
             queue_name = Some(plant.directory.queue_name(queue).clone());
         }
-        let party = plant.legs.leg(self.leg).map_or_else(|| call.origin.clone(), |leg| leg.party.clone());
+        let party = plant.legs.leg(leg).map_or_else(|| call.origin.clone(), |leg| leg.party.clone());
         plant.fact(What::Connected { call: call.id, party: party.clone(), queue: queue_name });
-        Phase::Talking(Talking { leg: self.leg, party, purpose: self.purpose, held_by: Vec::new() })
+        Phase::Talking(Talking { leg, party, purpose, held_by: Vec::new() })
     }
 
-    /// The partner did not take it: back to the queue's head, or on in the dialplan.
-    fn failed(self, call: &mut Call, plant: &mut Plant, outcome: OfferOutcome) -> Phase {
-        match self.purpose {
-            Purpose::Offer { queue, agent } => {
+    /// A partner did not take it: others ring on, else back to the queue's head, or on in the dialplan.
+    fn failed(mut self, call: &mut Call, plant: &mut Plant, leg: LegId, outcome: OfferOutcome) -> Phase {
+        match self.take(leg).map(|rung| rung.purpose) {
+            None => Phase::Ringing(self),
+            Some(Purpose::Offer { queue, agent }) => {
                 decline(call, plant, queue, agent, outcome);
-                call.session.resume_waiting(plant.now);
-                call.run_steps(plant, Phase::queued(queue))
+                self.ring_on(call, plant, queue)
             }
-            Purpose::Dial { agent } => {
-                if let Some(agent) = agent {
-                    let _ = plant.acd(Command::Released { agent });
-                }
+            Some(Purpose::Dial { agent }) => {
+                release(plant, agent);
                 plant.stop(call.caller);
                 call.run_program(plant, Phase::in_ivr(), Input::DialFailed(outcome))
             }
         }
     }
 
-    /// The ACD took the offer back (the agent signed out); the call waits again.
-    fn withdrawn(self, call: &mut Call, plant: &mut Plant) -> Phase {
-        let Purpose::Offer { queue, agent } = self.purpose else { return Phase::Ringing(self) };
-        plant.drop_leg(self.leg, 487);
-        offer_ended(call, plant, queue, agent, OfferOutcome::Refused);
+    fn timed_out(self, call: &mut Call, plant: &mut Plant) -> Phase {
+        let late = |rung: &&Rung| plant.now >= rung.deadline;
+        let Some(leg) = self.rung.iter().find(late).map(|rung| rung.leg) else { return Phase::Ringing(self) };
+        plant.drop_leg(leg, 487);
+        match self.failed(call, plant, leg, OfferOutcome::NoAnswer) {
+            Phase::Ringing(others) => others.timed_out(call, plant),
+            phase => phase,
+        }
+    }
+
+    /// The ACD took the offer to this agent back, who signed out or was stopped.
+    fn withdrawn(mut self, call: &mut Call, plant: &mut Plant, agent: AgentId) -> Phase {
+        let rings = |rung: &&Rung| matches!(rung.purpose, Purpose::Offer { agent: rung, .. } if rung == agent);
+        let Some(leg) = self.rung.iter().find(rings).map(|rung| rung.leg) else { return Phase::Ringing(self) };
+        plant.drop_leg(leg, 487);
+        match self.take(leg).map(|rung| rung.purpose) {
+            Some(Purpose::Offer { queue, .. }) => {
+                offer_ended(call, plant, queue, agent, OfferOutcome::Withdrawn);
+                self.ring_on(call, plant, queue)
+            }
+            _ => Phase::Ringing(self),
+        }
+    }
+
+    /// Others ring, or the caller waits again.
+    fn ring_on(self, call: &mut Call, plant: &mut Plant, queue: QueueId) -> Phase {
+        if !self.rung.is_empty() {
+            return Phase::Ringing(self);
+        }
         call.session.resume_waiting(plant.now);
         call.run_steps(plant, Phase::queued(queue))
     }
 
-    pub(crate) fn abandoned(self, call: &mut Call, plant: &mut Plant) {
-        match self.purpose {
+    /// Nobody rings any more, for this reason.
+    fn stop_all(self, call: &Call, plant: &mut Plant, outcome: OfferOutcome) {
+        for rung in self.rung {
+            plant.drop_leg(rung.leg, 487);
+            match rung.purpose {
+                Purpose::Offer { queue, agent } => offer_ended(call, plant, queue, agent, outcome),
+                Purpose::Dial { agent } => release(plant, agent),
+            }
+        }
+    }
+
+    /// The caller is gone: of several agents rung the first counts as abandoned.
+    pub(crate) fn abandoned(mut self, call: &mut Call, plant: &mut Plant) {
+        let first = self.rung.remove(0);
+        self.stop_all(call, plant, OfferOutcome::Withdrawn);
+        match first.purpose {
             Purpose::Offer { queue, agent } => {
                 offer_ended(call, plant, queue, agent, OfferOutcome::Abandoned);
                 call.leave_queue(plant, queue, DequeueReason::Abandoned);
             }
-            Purpose::Dial { agent } => {
-                if let Some(agent) = agent {
-                    let _ = plant.acd(Command::Released { agent });
-                }
-            }
+            Purpose::Dial { agent } => release(plant, agent),
         }
+    }
+}
+
+/// An agent rung past the ACD may be offered calls again.
+fn release(plant: &mut Plant, agent: Option<AgentId>) {
+    if let Some(agent) = agent {
+        let _ = plant.acd(Command::Released { agent });
     }
 }
 
