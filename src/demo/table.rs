@@ -70,7 +70,7 @@ fn lines(tally: &Tally, elapsed: Duration, cpu: (Duration, Duration)) -> Vec<(&'
         "{} ready, {} ringing, {} talking, {} wrapping up",
         states(AgentState::Ready),
         states(AgentState::Ringing),
-        states(AgentState::Talking),
+        states(AgentState::Talking) + states(AgentState::Hold),
         states(AgentState::WrapUp)
     );
     let ms = |samples: &Samples, what| {

@@ -277,12 +277,13 @@ impl Rtp {
     }
 }
 
-const STATES: [AgentState; 6] = [
+const STATES: [AgentState; 7] = [
     AgentState::SignedOut,
     AgentState::NotReady,
     AgentState::Ready,
     AgentState::Ringing,
     AgentState::Talking,
+    AgentState::Hold,
     AgentState::WrapUp,
 ];
 
@@ -294,6 +295,7 @@ pub fn word(state: AgentState) -> &'static str {
         AgentState::Ready => "ready",
         AgentState::Ringing => "ringing",
         AgentState::Talking => "talking",
+        AgentState::Hold => "hold",
         AgentState::WrapUp => "wrap_up",
     }
 }

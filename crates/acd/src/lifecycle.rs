@@ -50,7 +50,7 @@ impl Acd {
         match self.known_agent(agent)?.state {
             AgentState::SignedOut => return self.wrong_state(agent),
             AgentState::Ready => {}
-            AgentState::Talking | AgentState::Ringing => self.plan(agent, After::Ready, None),
+            AgentState::Talking | AgentState::Hold | AgentState::Ringing => self.plan(agent, After::Ready, None),
             AgentState::NotReady | AgentState::WrapUp => self.become_ready(agent, out),
         }
         Ok(())

@@ -357,6 +357,8 @@ pub enum AgentState {
     Ringing,
     /// In a call.
     Talking,
+    /// In a call whose other side hears music. The ACD makes no difference between this and talking.
+    Hold,
     /// After-call work.
     WrapUp,
 }

@@ -60,7 +60,7 @@ impl World {
                 What::Enqueued { call, entrance: Entrance::PhoneLost, .. } => {
                     again.insert((*at, *call));
                 }
-                What::AgentEntered { state: AgentState::Talking | AgentState::WrapUp, .. } => {}
+                What::AgentEntered { state: AgentState::Talking | AgentState::Hold | AgentState::WrapUp, .. } => {}
                 What::AgentEntered { agent, reason, .. } => {
                     let lost = given.remove(agent).filter(|_| reason.as_deref() == Some("phone_lost"));
                     let waits = lost.is_none_or(|call| again.contains(&(*at, call)));

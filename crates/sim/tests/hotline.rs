@@ -227,6 +227,8 @@ fn a_held_caller_hears_music_and_then_the_agent_again() {
     assert_eq!(count(&world, |w| matches!(w, What::Held { on: true, .. })), 1);
     assert_eq!(count(&world, |w| matches!(w, What::Held { on: false, .. })), 1);
     assert!(world.outcomes()[0].heard_partner());
+    let spent = world.ledger.agents().next().unwrap().1.total(world.now(), AgentState::Hold);
+    assert!((SECOND..3 * SECOND).contains(&spent), "the agent's time on hold is told apart: {spent:?}");
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use crate::call::{Call, Event};
 use crate::directory::Directory;
+use crate::phase::Phase;
 use crate::plant::Plant;
 use crate::request::{AgentRow, CallRow, Denied, Destination, QueueRow, Reply, Request, TrunkRow};
 use crate::switch::Switch;
-use busyhour_acd::{Command, Denied as AcdDenied};
+use busyhour_acd::{AgentView, Command, Denied as AcdDenied};
 use busyhour_ivr::Dialplan;
 use busyhour_model::{AgentId, AgentState, CallId, Name, Party, QueueId, Time};
 
@@ -171,7 +172,7 @@ impl Switch {
                 name: setup.name.clone(),
                 team: setup.team.clone(),
                 site: setup.site.clone(),
-                state: view.state,
+                state: self.state_of(&view),
                 since: view.since,
                 reason: view.reason,
                 call: view.call,
@@ -180,6 +181,15 @@ impl Switch {
             })
         };
         plant.directory.agents().filter_map(row).collect()
+    }
+
+    /// As the ACD sees it, and whether a call in hand is on hold.
+    fn state_of(&self, view: &AgentView) -> AgentState {
+        let call = view.call.and_then(|call| self.calls.get(&call));
+        match call.map(|call| (call, call.phase())) {
+            Some((call, Phase::Talking(talking))) if talking.is_held_by(call, view.agent) => AgentState::Hold,
+            _ => view.state,
+        }
     }
 
     fn queue_rows(&self) -> Vec<QueueRow> {

@@ -224,7 +224,7 @@ fn available(plant: &Plant, number: &str, wait_busy: bool) -> Result<AgentId, Ag
     match plant.acd.agent(agent).map_or(AgentState::SignedOut, |view| view.state) {
         AgentState::Ready => Ok(agent),
         AgentState::SignedOut | AgentState::NotReady => Err(AgentAvailability::Offline),
-        AgentState::Ringing | AgentState::Talking | AgentState::WrapUp if wait_busy => Ok(agent),
-        AgentState::Ringing | AgentState::Talking | AgentState::WrapUp => Err(AgentAvailability::Busy),
+        _ if wait_busy => Ok(agent),
+        _ => Err(AgentAvailability::Busy),
     }
 }

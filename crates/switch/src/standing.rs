@@ -128,6 +128,7 @@ fn doing(state: AgentState) -> &'static str {
         AgentState::Ready => "ready",
         AgentState::Ringing => "being rung",
         AgentState::Talking => "talking",
+        AgentState::Hold => "holding a call",
         AgentState::WrapUp => "in after-call work",
     }
 }

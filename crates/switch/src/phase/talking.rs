@@ -6,7 +6,7 @@ use crate::plant::Plant;
 use crate::request::Destination;
 use busyhour_acd::Command;
 use busyhour_ivr::Input;
-use busyhour_model::{AgentId, Audio, Entrance, LegId, Party, QueueId, What};
+use busyhour_model::{AgentId, AgentState, Audio, Entrance, LegId, Party, QueueId, What};
 use serde::{Deserialize, Serialize};
 
 /// Why an agent whose phone vanished takes no calls.
@@ -88,7 +88,26 @@ impl Talking {
             plant.stop(other);
         }
         plant.fact(What::Held { call: call.id, leg, on });
+        if let Some(agent) = self.agent_at(call, leg) {
+            let number = plant.directory.agent_number(agent).clone();
+            let state = if on { AgentState::Hold } else { AgentState::Talking };
+            plant.fact(What::AgentEntered { agent_id: agent, agent: number, state, reason: None });
+        }
         self
+    }
+
+    /// The agent whose leg this is, partner or caller.
+    fn agent_at(&self, call: &Call, leg: LegId) -> Option<AgentId> {
+        match self.purpose {
+            _ if leg == call.caller => call.occupied,
+            Purpose::Offer { agent, .. } => Some(agent),
+            Purpose::Dial { agent } => agent,
+        }
+    }
+
+    /// The agent has put the other side on hold.
+    pub(crate) fn is_held_by(&self, call: &Call, agent: AgentId) -> bool {
+        self.held_by.iter().any(|&leg| self.agent_at(call, leg) == Some(agent))
     }
 
     fn queue(&self) -> Option<QueueId> {
