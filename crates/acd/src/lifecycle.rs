@@ -4,7 +4,7 @@ use crate::acd::{Acd, micros};
 use crate::agent::{After, Agent, NO_QUEUE, Work};
 use crate::command::{Decision, Denied};
 use crate::group::Idle;
-use crate::policy::{NoAnswer, Order};
+use crate::policy::NoAnswer;
 use crate::slab::{NONE, Slot};
 use busyhour_model::{AgentId, AgentState, CallId, DequeueReason, Name, OfferOutcome, QueueId};
 use std::time::Duration;
@@ -325,7 +325,7 @@ impl Acd {
         let seconds = self.now.since(work.began).as_secs_f64();
         if let Some(Some(queue)) = self.queues.get_mut(work.queue.0 as usize) {
             queue.handling.learn(seconds);
-            if matches!(queue.spec.policy.order, Order::Fastest | Order::Weighted) {
+            if queue.spec.policy.order.looks_at_own() {
                 self.learn_own(agent, work.queue, seconds);
             }
         }

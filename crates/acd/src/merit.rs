@@ -39,6 +39,8 @@ pub(crate) struct Merit {
 pub(crate) struct Own {
     calls: f64,
     seconds: f64,
+    /// End of the last.
+    last: Time,
 }
 
 impl Merit {
@@ -102,6 +104,10 @@ impl Acd {
             Order::LongestIdle => 0,
             Order::LongestSinceContact => merit.contact.as_micros(),
             Order::LongestSinceCall => merit.call.as_micros(),
+            Order::LongestSinceQueueCall => {
+                let queue = self.lanes[call.class as usize].queue;
+                self.owns.get(&(agent, queue)).map_or(0, |own| own.last.as_micros())
+            }
             Order::LeastOccupied => merit.occupancy_key(),
             Order::FewestCalls => u64::from(merit.calls),
             Order::LeastTalk => merit.talk,
@@ -148,7 +154,7 @@ impl Acd {
     pub(crate) fn learn_own(&mut self, agent: AgentId, queue: QueueId, seconds: f64) {
         if self.owns.len() < PAIRS_MAX || self.owns.contains_key(&(agent, queue)) {
             let own = self.owns.entry((agent, queue)).or_default();
-            (own.calls, own.seconds) = (own.calls + 1.0, own.seconds + seconds);
+            (own.calls, own.seconds, own.last) = (own.calls + 1.0, own.seconds + seconds, self.now);
         }
     }
 

@@ -17,6 +17,8 @@ pub enum Order {
     LongestSinceContact,
     /// Whose last conversation the ACD gave ended first.
     LongestSinceCall,
+    /// Whose last call of this very queue, after-call work included, ended first.
+    LongestSinceQueueCall,
     /// Lowest share of time occupied (ringing, talking, after-call work), weighted exponentially over half an hour.
     LeastOccupied,
     /// Fewest calls taken since signing in.
@@ -36,12 +38,18 @@ pub enum Order {
 }
 
 impl Order {
+    /// It asks what each agent did with each queue's calls.
+    pub(crate) fn looks_at_own(self) -> bool {
+        matches!(self, Order::Fastest | Order::Weighted | Order::LongestSinceQueueCall)
+    }
+
     /// What it is called in the reasons of an offer; the longest idle is called after the choice by skills.
     pub(crate) fn rule(self) -> Option<Rule> {
         Some(match self {
             Order::LongestIdle => return None,
             Order::LongestSinceContact => Rule::LongestSinceContact,
             Order::LongestSinceCall => Rule::LongestSinceCall,
+            Order::LongestSinceQueueCall => Rule::LongestSinceQueueCall,
             Order::LeastOccupied => Rule::LeastOccupied,
             Order::FewestCalls => Rule::FewestCalls,
             Order::LeastTalk => Rule::LeastTalk,

@@ -398,6 +398,8 @@ pub enum Rule {
     LongestSinceContact,
     /// The agent whose last conversation the ACD gave ended first.
     LongestSinceCall,
+    /// The agent whose last call of this queue was done with first.
+    LongestSinceQueueCall,
     /// The agent with the lowest occupancy.
     LeastOccupied,
     /// The agent who took the fewest calls since signing in.

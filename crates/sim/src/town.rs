@@ -19,7 +19,7 @@ pub(crate) const DIRECT: &str = "95119";
 const QUEUES: [&str; 3] = ["enquiry", "complaint", "general"];
 /// Two agents out of three are at one of these.
 const SITES: [&str; 2] = ["shanghai", "chengdu"];
-const ORDERS: [Order; 11] = [
+const ORDERS: [Order; 12] = [
     Order::LongestIdle,
     Order::LongestSinceContact,
     Order::LongestSinceCall,
@@ -31,6 +31,7 @@ const ORDERS: [Order; 11] = [
     Order::Random,
     Order::Fastest,
     Order::Weighted,
+    Order::LongestSinceQueueCall,
 ];
 const PLAN: &str = include_str!("../../../dialplans/hotline.toml");
 const DIRECT_PLAN: &str = r#"
@@ -175,7 +176,7 @@ fn policy(random: &mut Seed) -> Policy<Name, Name> {
     let skill = |random: &mut Seed| Need::Skill(Name::from(*random.choose(&QUEUES).expect("three")), 1);
     let second = |random: &mut Seed| Duration::from_secs(random.below(20));
     Policy {
-        order: *random.choose(&ORDERS).expect("eleven"),
+        order: *random.choose(&ORDERS).expect("twelve"),
         need: needs.then(|| Need::Any(vec![skill(random), Need::Not(skill(random).into())])),
         preferred: prefers.then(|| skill(random)),
         sites: SITES.iter().filter(|_| at_sites).map(|site| (Name::from(*site), second(random))).collect(),

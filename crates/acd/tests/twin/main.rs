@@ -269,7 +269,7 @@ fn policy(dice: &mut Dice, skills: u64, sites: u64) -> Policy {
     let backup =
         (0..dice.roll(3) * dice.roll(2)).map(|_| Backup { of: need(dice, skills, 1), wait: dice.span(200) }).collect();
     Policy {
-        order: ORDERS[dice.roll(11) as usize],
+        order: ORDERS[dice.roll(12) as usize],
         need: maybe(dice, 4),
         preferred: maybe(dice, 3),
         sites,
@@ -288,7 +288,7 @@ fn policy(dice: &mut Dice, skills: u64, sites: u64) -> Policy {
     }
 }
 
-const ORDERS: [Order; 11] = [
+const ORDERS: [Order; 12] = [
     Order::LongestIdle,
     Order::LongestSinceContact,
     Order::LongestSinceCall,
@@ -300,6 +300,7 @@ const ORDERS: [Order; 11] = [
     Order::Random,
     Order::Fastest,
     Order::Weighted,
+    Order::LongestSinceQueueCall,
 ];
 
 fn skill_set(dice: &mut Dice, skills: u64, most: u64) -> Vec<Skill> {

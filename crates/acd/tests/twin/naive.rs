@@ -151,7 +151,7 @@ pub(crate) struct Naive {
     seed: u64,
     twist: Twist,
     /// Queue, agent, seconds, and whether the queue then wanted to know who.
-    handled: Vec<(QueueId, AgentId, f64, bool)>,
+    handled: Vec<(QueueId, AgentId, f64, bool, Time)>,
     rung: BTreeMap<QueueId, AgentId>,
     now: Time,
     pub(crate) queues: BTreeMap<QueueId, QueueSpec>,
@@ -434,6 +434,10 @@ impl Naive {
                 let draw = Seed(self.seed ^ call.seq << 20 ^ u64::from(id.0)).draw();
                 -(((draw >> 11) + 1) as f64 / (1u64 << 53) as f64).ln() / f64::from(agent.weight.max(1))
             }
+            Order::LongestSinceQueueCall => {
+                let own = self.handled.iter().filter(|h| h.0 == call.queue && h.1 == id && h.3);
+                own.map(|h| micros(h.4)).fold(0.0, f64::max)
+            }
             Order::Fastest => {
                 let own = self.handled.iter().filter(|h| h.0 == call.queue && h.1 == id && h.3);
                 let (calls, seconds) = own.fold((0.0, 0.0), |(n, s), h| (n + 1.0, s + h.2));
@@ -620,6 +624,7 @@ impl Naive {
                 Order::Linear => Rule::Linear,
                 Order::Random => Rule::Random,
                 Order::Fastest => Rule::Fastest,
+                Order::LongestSinceQueueCall => Rule::LongestSinceQueueCall,
                 Order::Weighted => Rule::Weighted,
             },
             AgentChoice::LeastSkilled => Rule::LeastSkilled,
@@ -687,8 +692,8 @@ impl Naive {
             && over
             && let Some(spec) = self.queues.get(&queue)
         {
-            let known = matches!(spec.policy.order, Order::Fastest | Order::Weighted);
-            self.handled.push((queue, id, now.since(work.began).as_secs_f64(), known));
+            let known = matches!(spec.policy.order, Order::Fastest | Order::Weighted | Order::LongestSinceQueueCall);
+            self.handled.push((queue, id, now.since(work.began).as_secs_f64(), known, now));
         }
     }
 

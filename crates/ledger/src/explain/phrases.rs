@@ -126,6 +126,10 @@ pub(super) fn rule(rule: Rule) -> Words {
             "of those who suit the call best, whose last queue call ended first",
             "在最合适的坐席中,上次队列来电结束最早者",
         ),
+        Rule::LongestSinceQueueCall => (
+            "of those who suit the call best, whose last call of this queue was done with first",
+            "在最合适的坐席中,上次处理本队列来电结束最早者",
+        ),
         Rule::LeastOccupied => ("of those who suit the call best, the least occupied", "在最合适的坐席中,占用率最低者"),
         Rule::FewestCalls => (
             "of those who suit the call best, who took the fewest calls since signing in",
