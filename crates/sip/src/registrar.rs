@@ -7,6 +7,7 @@ use crate::transaction::{Alarm, Map};
 use crate::{Contacts, HeaderName, NameAddr, Request, Uri};
 use busyhour_model::{Name, Time};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub(crate) struct Registrar {
     accounts: Map<Name, Bindings>,
     /// How many bindings are met at an address.
     met: Map<(Transport, SocketAddr), u32>,
+    /// Whose bindings came over a connection, once each.
+    streams: BTreeSet<(u64, Name)>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -67,11 +70,14 @@ impl Registrar {
         self.met.contains_key(&(flow.transport, flow.remote))
     }
 
-    fn note(&mut self, flow: &Flow) {
+    fn note(&mut self, account: &Name, flow: &Flow) {
         *self.met.entry((flow.transport, flow.remote)).or_default() += 1;
+        if flow.transport == Transport::Tcp {
+            self.streams.insert((flow.connection, account.clone()));
+        }
     }
 
-    fn unnote(&mut self, flow: &Flow) {
+    fn unnote(&mut self, account: &Name, flow: &Flow) {
         let key = (flow.transport, flow.remote);
         if let Some(count) = self.met.get_mut(&key) {
             *count -= 1;
@@ -79,6 +85,15 @@ impl Registrar {
                 self.met.remove(&key);
             }
         }
+        if flow.transport == Transport::Tcp && !self.contacts(account).iter().any(|binding| binding.came_over(flow)) {
+            self.streams.remove(&(flow.connection, account.clone()));
+        }
+    }
+
+    /// Who has bindings that came over this connection.
+    fn accounts_over(&self, flow: &Flow) -> Vec<Name> {
+        let after = (flow.connection, Name::from(""))..(flow.connection + 1, Name::from(""));
+        self.streams.range(after).map(|(_, account)| account.clone()).collect()
     }
 
     /// Keeps the bindings for which `keep` holds.
@@ -88,12 +103,12 @@ impl Registrar {
             bindings.list.iter().filter(|binding| !keep(binding)).map(|binding| binding.met).collect();
         bindings.list.retain(|binding| keep(binding));
         for flow in &gone {
-            self.unnote(flow);
+            self.unnote(account, flow);
         }
     }
 
     fn put(&mut self, account: &Name, binding: Binding, most: usize) {
-        self.note(&binding.met);
+        self.note(account, &binding.met);
         let bindings = self.accounts.entry(account.clone()).or_default();
         let known = bindings.list.iter().position(|known| known.uri.equivalent(&binding.uri));
         // A phone that restarts at a new port must not lock itself out: the contact that would expire first makes room.
@@ -102,7 +117,7 @@ impl Registrar {
         match known.or_else(|| first_out().filter(|_| full)) {
             Some(at) => {
                 let replaced = std::mem::replace(&mut bindings.list[at], binding);
-                self.unnote(&replaced.met);
+                self.unnote(account, &replaced.met);
             }
             None => bindings.list.push(binding),
         }
@@ -222,19 +237,17 @@ impl Stack {
 
     /// Drops the contacts registered over a connection that is gone.
     pub(crate) fn drop_contacts_of(&mut self, flow: &Flow) {
-        if !self.registrar.is_met_at(flow) {
-            return;
+        for account in self.registrar.accounts_over(flow) {
+            let before = self.contacts(&account);
+            self.registrar.retain(&account, |binding| !binding.came_over(flow));
+            self.tell_contacts(&account, before);
         }
-        for account in self.registrar.accounts() {
-            let over = |binding: &Binding| {
-                binding.met.transport == Transport::Tcp && binding.met.connection == flow.connection
-            };
-            if self.registrar.contacts(&account).iter().any(over) {
-                let before = self.contacts(&account);
-                self.registrar.retain(&account, |binding| !over(binding));
-                self.tell_contacts(&account, before);
-            }
-        }
+    }
+}
+
+impl Binding {
+    fn came_over(&self, flow: &Flow) -> bool {
+        self.met.transport == Transport::Tcp && self.met.connection == flow.connection
     }
 }
 
@@ -247,4 +260,33 @@ fn wish(contact: NameAddr, default: u32) -> Wish {
 fn reach(flow: Flow, uri: &Uri) -> Flow {
     let same_host = flow.transport == Transport::Udp && uri.host.ip() == Some(flow.remote.ip());
     if same_host { Flow { remote: SocketAddr::new(flow.remote.ip(), uri.port_or_default()), ..flow } } else { flow }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn binding(user: &str, connection: u64) -> Binding {
+        let remote = SocketAddr::from(([10, 0, 0, 1], 5060));
+        let flow = Flow { transport: Transport::Tcp, local: remote, remote, connection };
+        let (uri, call_id) = (Uri::sip(Some(user), remote.ip().into(), None), String::new());
+        Binding { uri, flow, met: flow, call_id, cseq: 1, expires: Time::ZERO }
+    }
+
+    #[test]
+    fn whose_phones_came_over_a_connection_is_known_until_they_leave_or_move() {
+        let (mut registrar, [one, two]) = (Registrar::default(), ["8001", "8002"].map(Name::from));
+        let over = |registrar: &Registrar, connection| registrar.accounts_over(&binding("", connection).met);
+        registrar.put(&two, binding("8002", 5), 4);
+        registrar.put(&one, binding("8001", 5), 4);
+        registrar.put(&one, binding("desk", 5), 4);
+        registrar.put(&one, binding("8001", 6), 4);
+        assert_eq!(over(&registrar, 5), [one.clone(), two.clone()], "the desk phone is still there");
+        registrar.retain(&one, |binding| binding.met.connection != 5);
+        assert_eq!((over(&registrar, 5), over(&registrar, 6)), (vec![two.clone()], vec![one.clone()]));
+        registrar.put(&two, binding("8002", 7), 4);
+        assert_eq!((over(&registrar, 5), over(&registrar, 7)), (vec![], vec![two]));
+        registrar.retain(&one, |_| false);
+        assert_eq!(registrar.streams.len(), 1);
+    }
 }
