@@ -86,9 +86,10 @@ impl Server {
         }
     }
 
-    /// What it wrote to its log.
+    /// What it said, calls that ended aside.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+        let text = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+        text.lines().filter(|line| !line.contains("call ended")).map(|line| format!("{line}\n")).collect()
     }
 
     pub(crate) fn sip(&self) -> SocketAddr {
@@ -185,6 +186,7 @@ fn config(sip: SocketAddr, http: SocketAddr, agents: u64) -> String {
         "[server]\ndomain = \"{DOMAIN}\"\ndata = \"data\"\ndialplans = \"dialplans\"\ncalls_max = 5000\nring_timeout = \"60s\"\n\
          [sip]\nudp = [\"{sip}\"]\ntcp = [\"{sip}\"]\n\
          [media]\naddress = \"127.0.0.1\"\nports = \"20000-31999\"\nsilence_timeout = \"0s\"\n\
+         agent_silence_timeout = \"0s\"\n\
          [http]\nlisten = \"{http}\"\n\
          [[trunk]]\nname = \"carrier\"\nsources = [\"{CARRIER}\"]\nchannels = 10000\n\
          [[number]]\nnumber = \"{HOTLINE}\"\ndialplan = \"ringing\"\n\
