@@ -119,7 +119,11 @@ impl Registrar {
                 let replaced = std::mem::replace(&mut bindings.list[at], binding);
                 self.unnote(account, &replaced.met);
             }
-            None => bindings.list.push(binding),
+            None => {
+                // Nearly everybody has one phone: no room for three more.
+                bindings.list.reserve_exact(1);
+                bindings.list.push(binding);
+            }
         }
     }
 }
