@@ -7,6 +7,7 @@ mod roster;
 mod schedule;
 mod server;
 mod sheet;
+mod tier;
 mod trunk;
 
 use crate::prompts;
@@ -132,6 +133,7 @@ fn names(roster: &roster::Roster, prompts: &prompts::Catalogue) -> Names {
         queues: roster.queues.iter().map(|q| q.name.value.as_str().into()).collect(),
         skills: roster.skills.iter().map(|s| s.value.as_str().into()).collect(),
         trunks: roster.trunks.iter().map(|t| t.name.value.as_str().into()).collect(),
+        tiers: roster.tiers.iter().map(|t| t.name.value.as_str().into()).collect(),
         schedules: roster.schedules.iter().map(schedule::Timetable::setup).collect(),
         prompts: prompts.ids(),
         languages: prompts.languages(),

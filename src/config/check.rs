@@ -6,10 +6,12 @@ use super::queue::Queue;
 use super::roster::Roster;
 use super::server::Server;
 use super::sheet::Sheet;
+use super::tier::Tier;
 use super::trunk::NumberEntry;
 use busyhour_acd::{Need, Policy};
 use busyhour_model::Name;
 use busyhour_switch::{AgentSetup, QueueSetup, level};
+use std::collections::BTreeMap;
 
 /// What becomes of calls nobody takes.
 const OVERFLOWS: &str = "its calls would wait until they overflow; give somebody the skills";
@@ -20,6 +22,8 @@ pub(super) fn roster(roster: &Roster, sheet: &mut Sheet) {
     sheet.unique("site", roster.sites.iter());
     sheet.unique("team", roster.teams.iter());
     sheet.unique("schedule", roster.schedules.iter().map(|s| &s.name));
+    sheet.unique("tier", roster.tiers.iter().map(|t| &t.name));
+    tiers(&roster.tiers, sheet);
     sheet.unique("trunk", roster.trunks.iter().map(|t| &t.name));
     sheet.unique("queue", roster.queues.iter().map(|q| &q.name));
     sheet.unique("agent", roster.agents.iter().map(|a| &a.number));
@@ -71,6 +75,16 @@ fn staffing(queue: &Queue, agents: &[&AgentSetup], sheet: &mut Sheet) {
         if !serving.iter().any(|a| meets(of, a)) {
             let message = format!("a `{key}` of queue `{name}` is about nobody it may ring");
             sheet.warn(queue.place(key), message, "it changes nothing then");
+        }
+    }
+}
+
+/// A number is of one tier.
+fn tiers(tiers: &[Tier], sheet: &mut Sheet) {
+    let mut seen = BTreeMap::new();
+    for (tier, number) in tiers.iter().flat_map(|tier| tier.numbers.iter().map(move |number| (tier, number))) {
+        if let Some(other) = seen.insert(&number.value, &tier.name.value) {
+            sheet.error(number.at, format!("this number is of tier `{other}` already"));
         }
     }
 }

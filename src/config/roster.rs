@@ -1,9 +1,10 @@
-//! The sections that grow with the centre: skills, sites, teams, schedules, trunks, numbers, queues, agents.
+//! The sections that grow with the centre: skills, sites, teams, schedules, tiers, trunks, numbers, queues, agents.
 
 use super::agent::{self, Agent};
 use super::queue::{self, Queue};
 use super::schedule::{self, Timetable};
 use super::sheet::{Read, Section, Sheet, text};
+use super::tier::{self, Tier};
 use super::trunk::{self, NumberEntry, Trunk};
 use busyhour_model::Name;
 
@@ -17,6 +18,7 @@ pub(super) struct Roster {
     pub(super) sites: Vec<Read<String>>,
     pub(super) teams: Vec<Read<String>>,
     pub(super) schedules: Vec<Timetable>,
+    pub(super) tiers: Vec<Tier>,
     pub(super) trunks: Vec<Trunk>,
     pub(super) numbers: Vec<NumberEntry>,
     pub(super) queues: Vec<Queue>,
@@ -52,6 +54,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, utc_offset_minutes: i3
         sites: root.list(sheet, "sites", text).unwrap_or_default(),
         teams: root.list(sheet, "teams", text).unwrap_or_default(),
         schedules: timetables.into_iter().filter_map(|s| schedule::timetable(s, sheet, utc_offset_minutes)).collect(),
+        tiers: root.sections(sheet, "tier").into_iter().filter_map(|s| tier::tier(s, sheet)).collect(),
         trunks: root.sections(sheet, "trunk").into_iter().filter_map(|s| trunk::trunk(s, sheet)).collect(),
         numbers: root.sections(sheet, "number").into_iter().filter_map(|s| trunk::number(s, sheet)).collect(),
         queues: root.sections(sheet, "queue").into_iter().filter_map(|s| queue::queue(s, sheet)).collect(),

@@ -3,6 +3,7 @@
 use super::roster::Roster;
 use super::schedule::{Timetable, utc_offset};
 use super::sheet::{Read, Section, Sheet, duration, flag, integer, parsed, text};
+use super::tier::Tier;
 use super::trunk::{NumberEntry, Trunk};
 use super::{LogFormat, Shell};
 use busyhour_ivr::Dialplan;
@@ -152,6 +153,7 @@ impl Server {
             trunks: roster.trunks.iter().map(Trunk::setup).collect(),
             numbers: roster.numbers.iter().map(NumberEntry::route).collect(),
             schedules: roster.schedules.iter().map(Timetable::setup).collect(),
+            tiers: roster.tiers.iter().map(Tier::setup).collect(),
             queues: roster.queues.iter().map(|q| q.setup.clone()).collect(),
             agents: roster.agents.iter().map(|a| a.setup.clone()).collect(),
             dialplans,

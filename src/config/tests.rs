@@ -4,6 +4,7 @@ use super::*;
 
 mod routing;
 mod schedules;
+mod tiers;
 
 /// A file that is right; each case below breaks one thing.
 const GOOD: &str = r#"skills = ["enquiry", "english"]

@@ -202,7 +202,9 @@ impl Queues {
             self.offered.with_label_values(&[&row.queue]);
             self.answered.with_label_values(&[&row.queue]);
             self.wait.with_label_values(&[&row.queue]);
-            self.waiting.with_label_values(&[&*row.queue, "default"]).set(row.waiting.into());
+            for (tier, waiting) in &row.tiers {
+                self.waiting.with_label_values(&[&*row.queue, &**tier]).set((*waiting).into());
+            }
             let age = row.oldest.map_or(0.0, |at| picture.now.since(at).as_secs_f64());
             self.oldest.with_label_values(&[&row.queue]).set(age);
         }

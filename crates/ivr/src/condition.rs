@@ -1,7 +1,7 @@
 //! What a branch can ask: who calls whom, when, and what was keyed in.
 
 use busyhour_model::calendar::{Clock, Local};
-use busyhour_model::{Name, Number, NumberKind, Schedule, Time};
+use busyhour_model::{Name, Number, NumberKind, Pattern, Schedule, Time};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 
@@ -20,28 +20,6 @@ pub(crate) enum Condition {
     /// One of these is open.
     Open(Vec<Schedule>),
     Variable(Name, Vec<Comparison>),
-}
-
-/// A number, or a prefix of numbers; in national form, or in E.164 when it begins with `+`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Pattern {
-    pub(crate) digits: Name,
-    pub(crate) prefix: bool,
-}
-
-impl Pattern {
-    /// `13800138000`, `138*`, `+86*`, `*`.
-    pub(crate) fn parse(text: &str) -> Option<Pattern> {
-        let digits = text.strip_suffix('*');
-        let pattern = Pattern { digits: digits.unwrap_or(text).into(), prefix: digits.is_some() };
-        let number = pattern.digits.strip_prefix('+').unwrap_or(&pattern.digits);
-        (!text.is_empty() && number.bytes().all(|b| b.is_ascii_digit())).then_some(pattern)
-    }
-
-    pub(crate) fn matches(&self, number: &Number) -> bool {
-        let text = if self.digits.starts_with('+') { &number.e164 } else { &number.national };
-        if self.prefix { text.starts_with(&*self.digits) } else { **text == *self.digits }
-    }
 }
 
 /// How a variable is compared: as numbers where there is an order, as text otherwise.
@@ -116,19 +94,6 @@ impl Condition {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn patterns_match_whole_numbers_or_prefixes() {
-        let number = Number { national: "02112345678".into(), e164: "+862112345678".into(), ..Number::default() };
-        let cases =
-            [("021*", true), ("02112345678", true), ("021", false), ("+8621*", true), ("+86", false), ("*", true)];
-        for (text, expected) in cases {
-            assert_eq!(Pattern::parse(text).unwrap().matches(&number), expected, "{text}");
-        }
-        for text in ["", "13x", "1*3", "vip"] {
-            assert_eq!(Pattern::parse(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn comparisons_order_numbers_and_equate_text() {

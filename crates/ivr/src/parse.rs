@@ -1,20 +1,19 @@
 //! A dialplan file read whole: all its mistakes at once, each where it is.
 
 use crate::check;
-use crate::condition::Pattern;
 use crate::phrase::Text;
 use crate::plan::{Dialplan, NODES_MAX, Node, NodeId};
 use crate::source::{Fields, Report, Value};
 use crate::step::Names;
 use busyhour_model::calendar;
-use busyhour_model::{Diagnostic, Name, Severity};
+use busyhour_model::{Diagnostic, Name, Pattern, Severity};
 use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeTable;
 
 /// Variables every call has and no plan can set.
 const GIVEN: [&str; 3] = ["caller", "dialled", "origin"];
 /// Variables with a meaning of their own.
-const SPECIAL: [&str; 2] = ["language", "priority"];
+const SPECIAL: [&str; 3] = ["language", "priority", "tier"];
 
 /// A dialplan without errors, and what is odd about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -198,6 +197,10 @@ impl<'t> Reader<'t> {
         match name {
             "language" => self.report.error(offset, "the first language is the dialplan's own key `language`"),
             "priority" if text.parse::<i32>().is_err() => self.report.error(offset, "a priority is a number of points"),
+            "tier" => {
+                self.known(offset, "tier", &text, &self.names.tiers, false);
+                variables.insert(name.into(), text);
+            }
             _ => drop(variables.insert(name.into(), text)),
         }
     }

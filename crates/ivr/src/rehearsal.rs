@@ -38,15 +38,19 @@ struct Rehearsal<'p> {
 enum Happened {
     Heard(Name),
     Entered(Name),
-    Queued { queue: Name, priority: i32, skills: Vec<Name>, agent: Option<Name> },
+    Queued { queue: Name, priority: i32, skills: Vec<Name>, agent: Option<Name>, tier: Option<Name> },
     Dialled(Name),
     HungUp(u16),
 }
 
 impl<'p> Rehearsal<'p> {
     fn new(plan: &'p Dialplan, script: &Script) -> Rehearsal<'p> {
-        let caller =
-            Caller { from: Number::parse(&script.from), to: Number::parse(&script.to), origin: script.origin.clone() };
+        let caller = Caller {
+            from: Number::parse(&script.from),
+            to: Number::parse(&script.to),
+            origin: script.origin.clone(),
+            tier: script.tier.clone(),
+        };
         Rehearsal {
             plan,
             session: Session::new(script.at, plan, caller),
@@ -143,7 +147,8 @@ impl<'p> Rehearsal<'p> {
             Step::Stop => self.play_ends = None,
             Step::Enqueue { queue, skills, priority, agent, .. } => {
                 let skills = skills.into_iter().map(|(name, _)| name).collect();
-                self.log.push(Happened::Queued { queue, priority, skills, agent });
+                let tier = self.session.tier();
+                self.log.push(Happened::Queued { queue, priority, skills, agent, tier });
             }
             Step::AskPlace => self.tell(Input::Place { ahead: self.place.0, wait: self.place.1 }),
             Step::Dial { to: DialTarget::Number { number, .. }, .. } => self.log.push(Happened::Dialled(number.into())),
@@ -175,13 +180,14 @@ fn found(log: &[Happened], expected: &Act) -> Option<usize> {
         (Act::Dial(to), Happened::Dialled(dialled)) => to == dialled,
         (Act::HangUp(status), Happened::HungUp(sent)) => status.is_none_or(|status| status == *sent),
         (
-            Act::Queue { queue, priority, skills, agent },
-            Happened::Queued { queue: q, priority: p, skills: s, agent: a },
+            Act::Queue { queue, priority, skills, agent, tier },
+            Happened::Queued { queue: q, priority: p, skills: s, agent: a, tier: t },
         ) => {
             queue == q
                 && priority.is_none_or(|priority| priority == *p)
                 && skills.as_ref().is_none_or(|skills| skills == s)
                 && agent.as_ref().is_none_or(|agent| Some(agent) == a.as_ref())
+                && tier.as_ref().is_none_or(|tier| Some(tier) == t.as_ref())
         }
         _ => false,
     };

@@ -16,6 +16,7 @@ pub(crate) struct Script {
     pub(crate) from: Name,
     pub(crate) to: Name,
     pub(crate) origin: Name,
+    pub(crate) tier: Option<Name>,
     pub(crate) at: Time,
     pub(crate) steps: Vec<Move>,
 }
@@ -49,6 +50,7 @@ pub(crate) enum Act {
         priority: Option<i32>,
         skills: Option<Vec<Name>>,
         agent: Option<Name>,
+        tier: Option<Name>,
     },
     Dial(Name),
     HangUp(Option<u16>),
@@ -99,11 +101,19 @@ impl<'t> Reader<'t> {
             from: self.name_or(&mut fields, "from", "13800138000"),
             to: self.name_or(&mut fields, "to", "95118"),
             origin: self.name_or(&mut fields, "origin", "test"),
+            tier: self.tier(&mut fields),
             at: fields.take("at").and_then(|value| self.moment(value, utc_offset_minutes)).unwrap_or(NOON),
             steps: steps.unwrap_or_default().iter().filter_map(|step| self.step(step)).collect(),
         };
         fields.finish(&mut self.report);
         Some(script)
+    }
+
+    fn tier(&mut self, fields: &mut Fields<'t>) -> Option<Name> {
+        let value = fields.take("tier")?;
+        let tier = self.report.text(value)?;
+        self.known(value.span().start, "tier", tier, &self.names.tiers, false);
+        Some(tier.into())
     }
 
     fn name_or(&mut self, fields: &mut Fields<'t>, key: &'static str, default: &str) -> Name {
@@ -170,7 +180,8 @@ impl<'t> Reader<'t> {
         let priority = fields.take("priority").and_then(|value| self.report.integer(value, -1_000_000, 1_000_000));
         let agent = fields.take("agent").and_then(|value| self.report.text(value)).map(Name::from);
         let skills = fields.take("skills").map(|value| self.texts(value));
-        Some(Act::Queue { queue: queue.into(), priority: priority.map(|n| n as i32), skills, agent })
+        let tier = self.tier(fields);
+        Some(Act::Queue { queue: queue.into(), priority: priority.map(|n| n as i32), skills, agent, tier })
     }
 
     /// Prompt ids; each must exist.

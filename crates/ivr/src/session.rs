@@ -54,12 +54,13 @@ impl Session {
     /// A session that has not begun; `Input::Start` begins it.
     pub fn new(_now: Time, plan: &Dialplan, caller: Caller) -> Session {
         let value = |text: &Name| Value { text: text.to_string(), secret: false };
+        let tier = caller.tier.clone().into_iter().map(|tier| ("tier".into(), value(&tier)));
         Session {
             caller,
             node: plan.start,
             name: plan.node(plan.start).map_or_else(|| "".into(), |node| node.name.clone()),
             language: plan.language.clone(),
-            values: plan.variables.iter().map(|(name, text)| (name.clone(), value(text))).collect(),
+            values: plan.variables.iter().map(|(name, text)| (name.clone(), value(text))).chain(tier).collect(),
             typed: Keyed::default(),
             swallow: None,
             stage: Stage::New,
@@ -128,6 +129,11 @@ impl Session {
     /// The language prompts are played in.
     pub fn language(&self) -> &Name {
         &self.language
+    }
+
+    /// The caller's tier: by number, unless the plan has set another.
+    pub fn tier(&self) -> Option<Name> {
+        self.variable("tier").map(Name::from)
     }
 
     /// Walk on until input is needed.

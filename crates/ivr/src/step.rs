@@ -13,6 +13,8 @@ pub struct Caller {
     pub to: Number,
     /// Trunk or agent number the call came by.
     pub origin: Name,
+    /// What the caller's number says of the caller.
+    pub tier: Option<Name>,
 }
 
 /// What the session is told.
@@ -143,6 +145,8 @@ pub struct Names {
     pub skills: Vec<Name>,
     /// Trunks.
     pub trunks: Vec<Name>,
+    /// Tiers of callers.
+    pub tiers: Vec<Name>,
     /// Schedules; a branch asks whether they are open.
     pub schedules: Vec<(Name, Schedule)>,
     /// Prompt ids (without language); empty: not checked.

@@ -149,6 +149,10 @@ impl<'t> Reader<'t> {
                     self.known(value.span().start, "language", text, &self.names.languages, true);
                 }
                 (Text::Variable(_), "language") => self.report.error(value.span().start, "a language is written out"),
+                (Text::Literal(text), "tier") if !text.is_empty() => {
+                    self.known(value.span().start, "tier", text, &self.names.tiers, false);
+                }
+                (Text::Variable(_), "tier") => self.report.error(value.span().start, "a tier is written out"),
                 (Text::Literal(text), "priority") if text.parse::<i32>().is_err() => {
                     self.report.error(value.span().start, "a priority is a number of points");
                 }

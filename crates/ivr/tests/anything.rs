@@ -66,7 +66,7 @@ proptest! {
     #[test]
     fn a_session_survives_anything_said_to_it(inputs in prop::collection::vec((input(), 0..20_000u64), 0..200)) {
         let plan = Dialplan::parse("hotline.toml", HOTLINE, &names()).unwrap().plan;
-        let caller = Caller { from: Number::parse("13800138000"), to: Number::parse("95118"), origin: "t".into() };
+        let caller = Caller { from: Number::parse("13800138000"), to: Number::parse("95118"), origin: "t".into(), tier: None };
         let mut now = Time::from_secs(1_800_000_000);
         let mut session = Session::new(now, &plan, caller);
         let mut ended = false;

@@ -11,6 +11,7 @@ fn names() -> Names {
         queues: list(&["enquiry", "general"]),
         skills: list(&["card"]),
         trunks: list(&["carrier"]),
+        tiers: list(&["gold"]),
         prompts: list(&["ivr/welcome", "ivr/bye", "ivr/invalid", "ivr/timeout", "digits/1"]),
         languages: list(&["zh", "en"]),
     }
@@ -90,6 +91,8 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "",
     ),
     ("set = { language = \"eng\" }\nthen = \"other\"", "no language is named `eng`", "\"eng\"", "did you mean `en`?"),
+    ("set = { tier = \"glod\" }\nthen = \"other\"", "no tier is named `glod`", "\"glod\"", "did you mean `gold`?"),
+    ("set = { tier = \"$caller\" }\nthen = \"other\"", "a tier is written out", "\"$caller\"", ""),
     ("set = { priority = \"high\" }\nthen = \"other\"", "a priority is a number", "\"high\"", ""),
     (
         "branch = [{ caler = \"138*\", goto = \"end\" }]\nelse = \"other\"",

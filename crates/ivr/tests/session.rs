@@ -23,6 +23,10 @@ fn office() -> Schedule {
     Schedule { utc_offset_minutes: 480, open, ..Schedule::default() }
 }
 
+fn caller(number: &str) -> Caller {
+    Caller { from: Number::parse(number), to: Number::parse("95118"), origin: "t".into(), tier: None }
+}
+
 impl Call {
     fn new(nodes: &str) -> Call {
         Call::from("13800138000", nodes)
@@ -36,6 +40,7 @@ impl Call {
             queues: list(&["q"]),
             skills: list(&["zh", "en", "card"]),
             trunks: list(&["t"]),
+            tiers: list(&["gold"]),
             schedules: vec![("office".into(), office()), ("never".into(), Schedule::default())],
             ..Names::default()
         };
@@ -45,8 +50,7 @@ impl Call {
             Ok(parsed) => parsed.plan,
             Err(mistakes) => panic!("{}", mistakes.iter().map(|m| format!("{m}\n")).collect::<String>()),
         };
-        let caller = Caller { from: Number::parse(number), to: Number::parse("95118"), origin: "t".into() };
-        let session = Session::new(START, &plan, caller);
+        let session = Session::new(START, &plan, caller(number));
         Call { plan, session, now: START }
     }
 
@@ -423,4 +427,16 @@ fn a_session_read_back_in_mid_call_goes_on_as_if_nothing_had_happened() {
         assert_eq!(kept.tell(input), restored.tell(input), "{input:?}");
     }
     assert_eq!(kept.session, restored.session);
+}
+
+#[test]
+fn a_caller_has_a_tier_by_number_or_from_the_plan() {
+    let ask = "branch = [{ \"$tier\" = \"gold\", goto = \"n1\" }]\nelse = \"n2\"";
+    let mut call = Call::new(ask);
+    assert_eq!((call.start().as_str(), call.session.tier()), ("@start @n2 bye602", None));
+    let mut call = Call::new(ask);
+    call.session = Session::new(START, &call.plan, Caller { tier: Some("gold".into()), ..caller("13800138000") });
+    assert_eq!((call.start().as_str(), call.session.tier().as_deref()), ("@start @n1 bye601", Some("gold")));
+    let mut call = Call::new(&format!("set = {{ tier = \"gold\" }}\nthen = \"ask\"\n[node.ask]\n{ask}"));
+    assert_eq!((call.start().as_str(), call.session.tier().as_deref()), ("@start @ask @n1 bye601", Some("gold")));
 }

@@ -257,9 +257,10 @@ impl Open {
 
     fn queue_fact(&mut self, at: Time, what: &What, slots: &mut Slots) {
         match what {
-            What::Enqueued { queue, priority, ahead, since, entrance, .. } => {
+            What::Enqueued { queue, priority, ahead, since, entrance, tier, .. } => {
                 let (entrance, since, priority, ahead) = (*entrance, *since, *priority, *ahead);
-                let visit = QueueVisit { entrance, since, priority, ahead, ..QueueVisit::new(at, queue) };
+                let tier = tier.clone();
+                let visit = QueueVisit { entrance, since, priority, ahead, tier, ..QueueVisit::new(at, queue) };
                 self.enqueued(at, visit, slots);
             }
             What::Announced { wait: Some(wait), .. } => {
@@ -523,7 +524,16 @@ mod tests {
 
     fn entered(queue: &str, since: u64, entrance: Entrance) -> What {
         let (queue, since) = (queue.into(), Time::from_secs(since));
-        What::Enqueued { call: CALL, queue_id: Default::default(), queue, priority: 5, ahead: 2, since, entrance }
+        What::Enqueued {
+            call: CALL,
+            queue_id: Default::default(),
+            queue,
+            priority: 5,
+            ahead: 2,
+            since,
+            entrance,
+            tier: None,
+        }
     }
 
     fn offered(agent: &str) -> What {

@@ -82,6 +82,9 @@ pub struct QueueVisit {
     pub since: Time,
     /// Out in the dialplan since then; `None` while in the queue.
     pub out: Option<Time>,
+    /// Tier of the caller.
+    #[serde(default)]
+    pub tier: Option<Name>,
     /// Head start, points.
     pub priority: i32,
     /// Calls ahead on entry.
@@ -127,6 +130,7 @@ impl QueueVisit {
             entrance: Entrance::First,
             since: at,
             out: None,
+            tier: None,
             priority: 0,
             ahead: 0,
             announced: None,

@@ -72,6 +72,9 @@ pub enum What {
         since: Time,
         /// How it came to have that place.
         entrance: Entrance,
+        /// Tier of the caller, when there is one.
+        #[serde(default)]
+        tier: Option<Name>,
     },
     /// The call left its queue without an agent.
     Dequeued {

@@ -6,6 +6,7 @@ mod diagnostic;
 mod fact;
 mod id;
 mod number;
+mod pattern;
 mod schedule;
 mod seed;
 mod time;
@@ -17,6 +18,7 @@ pub use fact::{
 };
 pub use id::{AgentId, CallId, LegId, PlanId, PlayId, QueueId, SkillId, TrunkId};
 pub use number::{Number, NumberKind};
+pub use pattern::Pattern;
 pub use schedule::{Days, Opening, Schedule};
 pub use seed::Seed;
 pub use time::Time;

@@ -4,9 +4,10 @@ use busyhour_acd::{AgentChoice, Backup, Need, NoAnswer, Order, Policy, Reserve, 
 use busyhour_ivr::{Dialplan, Names};
 use busyhour_media::Library;
 use busyhour_model::calendar::Clock;
-use busyhour_model::{Days, Name, Opening, Schedule, Seed};
+use busyhour_model::{Days, Name, Opening, Pattern, Schedule, Seed};
 use busyhour_switch::{
-    AgentSetup, Closing, DialledFrom, Limits, NumberRoute, QueueSetup, Setup, StarCodes, Transport, TrunkSetup,
+    AgentSetup, Closing, DialledFrom, Limits, NumberRoute, QueueSetup, Setup, StarCodes, TierSetup, Transport,
+    TrunkSetup,
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -62,6 +63,7 @@ pub(crate) fn setup(agents: usize) -> Setup {
         numbers: [(NUMBER, "hotline"), (DIRECT, "direct")].map(route).into(),
         dialplans: plans(),
         schedules: Vec::new(),
+        tiers: Vec::new(),
         queues: QUEUES.map(queue).into(),
         agents: (0..agents).map(agent).collect(),
         codes: StarCodes::default(),
@@ -94,11 +96,19 @@ pub(crate) fn changed(setup: &Setup, random: &mut Seed) -> Setup {
 /// Every queue asks for something else, and some are open by a schedule.
 pub(crate) fn choose_policies(setup: &mut Setup, random: &mut Seed) {
     setup.schedules = vec![("office".into(), schedule(random))];
+    setup.tiers = vec![tier(random)];
     for queue in &mut setup.queues {
         queue.policy = policy(random);
         queue.schedule = random.per_mille(200).then(|| "office".into());
         queue.closing = if random.per_mille(500) { Closing::Overflow } else { Closing::Stay };
     }
+}
+
+/// Of some callers.
+fn tier(random: &mut Seed) -> TierSetup {
+    let number = format!("1380013800{}", random.below(4));
+    let pattern = Pattern { digits: number.as_str().into(), prefix: random.per_mille(200) };
+    TierSetup { name: "gold".into(), numbers: vec![pattern], priority: random.below(300) as i32 - 100 }
 }
 
 /// Closes within the first two minutes of a world, which begins on a Monday at 14:13:20, or opens then.

@@ -5,11 +5,11 @@
 use busyhour_ledger::VisitEnd;
 use busyhour_model::calendar::Clock;
 use busyhour_model::{
-    AgentState, CallId, Cause, Codec, Days, DequeueReason, Entrance, OfferOutcome, Opening, Schedule, What,
+    AgentState, CallId, Cause, Codec, Days, DequeueReason, Entrance, OfferOutcome, Opening, Pattern, Schedule, What,
 };
 use busyhour_sim::peer::{Action, Answering, Ending};
 use busyhour_sim::{Deed, Scenario, World, to_an_agent};
-use busyhour_switch::{Closing, Denied, Destination, Reply, Request};
+use busyhour_switch::{Closing, Denied, Destination, Reply, Request, TierSetup};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -125,6 +125,41 @@ fn a_phone_that_refuses_or_is_gone_costs_the_caller_nothing_but_time() {
         let world = ended(with_callers(scenario, vec![conversation()]));
         assert!(world.outcomes()[0].heard_partner(), "{answering:?}");
     }
+}
+
+#[test]
+fn a_gold_caller_is_served_before_those_who_came_earlier() {
+    let mut scenario = Scenario::calm(23, 1);
+    let gold = vec![Pattern::parse("13800138002").unwrap()];
+    scenario.setup.tiers = vec![TierSetup { name: "gold".into(), numbers: gold, priority: 500 }];
+    scenario.setup.queues[0].wait_max = None;
+    let mut long = to_an_agent(false);
+    long.extend([Action::AwaitTone(60 * SECOND), Action::Wait(15 * SECOND), Action::HangUp]);
+    let scenario = with_callers(scenario, vec![long, conversation(), conversation()]);
+    let mut world = World::new(scenario.clone());
+    world.run(12 * SECOND);
+    let Ok(Reply::Queues(rows)) = world.switch.handle_request(world.now(), Request::Queues) else {
+        panic!("queues are shown to whoever asks");
+    };
+    let waiting = [("gold".into(), 1), ("default".into(), 1)];
+    let row = rows.iter().find(|row| &*row.queue == "enquiry").unwrap();
+    assert_eq!((row.waiting, &row.tiers[..]), (2, &waiting[..]), "{rows:?}");
+    let world = ended(scenario);
+    let served: Vec<CallId> = world
+        .facts
+        .iter()
+        .filter_map(|f| match f.what {
+            What::Connected { call, .. } => Some(call),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(served, [CallId(1), CallId(3), CallId(2)], "the third call is the gold one");
+    let tiers: Vec<_> =
+        world.records.iter().map(|r| (r.call, r.visits[0].tier.clone(), r.visits[0].priority)).collect();
+    assert!(
+        tiers.contains(&(CallId(3), Some("gold".into()), 500)) && tiers.contains(&(CallId(2), None, 0)),
+        "{tiers:?}"
+    );
 }
 
 /// One agent who talks for 42 s, a caller who waits when the queues close 40 s after the start, and one who comes later.

@@ -110,7 +110,8 @@ impl Switch {
             self.plant.connect(incoming.leg, audio);
         }
         let now = self.plant.now;
-        let caller = Caller { from: from.clone(), to: to.clone(), origin: origin.name().clone() };
+        let tier = matches!(origin, Party::Trunk(_)).then(|| self.plant.tiers.of(&from)).flatten();
+        let caller = Caller { from: from.clone(), to: to.clone(), origin: origin.name().clone(), tier };
         let session = Session::new(now, self.plant.plans.plan(plan), caller);
         let mut call = Call::new(id, now, incoming.leg, origin, from, to, plan, session);
         self.occupy(&mut call);

@@ -7,8 +7,8 @@ use crate::request::Destination;
 use busyhour_acd::Command;
 use busyhour_ivr::Session;
 use busyhour_model::{
-    AgentId, Audio, CallId, Cause, DequeueReason, LegId, Number, OfferOutcome, Party, PlanId, PlayId, QueueId, Time,
-    What, Why,
+    AgentId, Audio, CallId, Cause, DequeueReason, LegId, Name, Number, OfferOutcome, Party, PlanId, PlayId, QueueId,
+    Time, What, Why,
 };
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,8 @@ pub(crate) struct Call {
     pub(crate) to: Number,
     pub(crate) plan: PlanId,
     pub(crate) session: Session,
+    /// As which the caller entered the queue last.
+    pub(crate) tier: Option<Name>,
     /// The calling agent, kept from other calls by `Command::Occupy`.
     pub(crate) occupied: Option<AgentId>,
     /// In queues the caller waits in, left by a key or was served from.
@@ -112,7 +114,7 @@ impl Call {
     ) -> Call {
         let phase = Some(Phase::in_ivr());
         let (occupied, places, open) = (None, Places::default(), vec![caller]);
-        Call { id, arrived, caller, origin, from, to, plan, session, occupied, places, open, phase }
+        Call { id, arrived, caller, origin, from, to, plan, session, tier: None, occupied, places, open, phase }
     }
 
     pub(crate) fn phase(&self) -> &Phase {

@@ -9,6 +9,7 @@ use crate::switch::Switch;
 use busyhour_acd::{AgentView, Command, Denied as AcdDenied};
 use busyhour_ivr::Dialplan;
 use busyhour_model::{AgentId, AgentState, CallId, Name, Party, QueueId, Time};
+use std::collections::BTreeMap;
 
 /// Our own tiny dialplans: what an agent hears after a star code, and dialling out. Name and text.
 const PLANS: [(&str, &str); 7] = [
@@ -194,9 +195,13 @@ impl Switch {
 
     fn queue_rows(&self) -> Vec<QueueRow> {
         let plant = &self.plant;
+        let waiting = self.waiting_by_tier();
         let row = |(id, setup): (QueueId, &crate::QueueSetup)| {
             let view = plant.acd.queue(id)?;
+            let tiers = plant.tiers.names().map(Some).chain([None]);
+            let count = |tier: Option<&Name>| waiting.get(&(id, tier.cloned())).copied().unwrap_or(0);
             Some(QueueRow {
+                tiers: tiers.map(|tier| (tier.cloned().unwrap_or_else(|| "default".into()), count(tier))).collect(),
                 queue: setup.name.clone(),
                 open: plant.is_open(id),
                 waiting: view.waiting,
@@ -207,6 +212,18 @@ impl Switch {
             })
         };
         plant.directory.queues().filter_map(row).collect()
+    }
+
+    /// Calls waiting by queue and tier; a tier that is no longer configured is none.
+    fn waiting_by_tier(&self) -> BTreeMap<(QueueId, Option<Name>), u32> {
+        let mut counts = BTreeMap::new();
+        for call in self.calls.values() {
+            if let Phase::Queued(queued) = call.phase() {
+                let tier = call.tier.clone().filter(|tier| self.plant.tiers.names().any(|name| name == tier));
+                *counts.entry((queued.queue, tier)).or_insert(0) += 1;
+            }
+        }
+        counts
     }
 
     fn trunk_rows(&self) -> Vec<TrunkRow> {

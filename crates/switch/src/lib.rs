@@ -20,11 +20,14 @@ mod request;
 mod setup;
 mod standing;
 mod switch;
+mod tiers;
 mod trunks;
 
 pub use busyhour_sip::{Account, Counters, Flow, Limits, Transmit, Transport};
 pub use journal::Entry;
 pub use request::{AgentRow, CallRow, Denied, Destination, QueueRow, Reply, Request, TrunkRow};
-pub use setup::{AgentSetup, Closing, DialledFrom, NumberRoute, QueueSetup, Setup, StarCodes, TrunkSetup, level};
+pub use setup::{
+    AgentSetup, Closing, DialledFrom, NumberRoute, QueueSetup, Setup, StarCodes, TierSetup, TrunkSetup, level,
+};
 pub use standing::{ObstacleRow, StandingRow, Towards};
 pub use switch::{Switch, Vitals};

@@ -103,7 +103,9 @@ impl Call {
         let (base, wait_max) = plant.directory.queue(queue).map_or((0, None), |q| (q.priority, q.wait_max));
         let name = plant.directory.queue_name(queue).clone();
         let ahead = plant.acd.queue(queue).map_or(0, |view| view.waiting);
-        let (call, priority_sum) = (self.id, base + priority);
+        self.tier = self.session.tier();
+        let priority = priority.saturating_add(plant.tiers.priority(self.tier.as_ref()));
+        let (call, priority_sum) = (self.id, base.saturating_add(priority));
         plant.fact(What::Enqueued {
             call,
             queue_id: queue,
@@ -112,6 +114,7 @@ impl Call {
             ahead,
             since,
             entrance,
+            tier: self.tier.clone(),
         });
         if !plant.admits(queue, entrance) {
             return self.turned_away(plant, queue, DequeueReason::Closed);

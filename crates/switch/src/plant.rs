@@ -7,6 +7,7 @@ use crate::plans::Plans;
 use crate::ports::Ports;
 use crate::redials::Redials;
 use crate::setup::Setup;
+use crate::tiers::Tiers;
 use crate::trunks::{Trunks, Way};
 use busyhour_acd::{Acd, Command, Decision, Denied};
 use busyhour_media as media;
@@ -28,6 +29,7 @@ pub(crate) struct Plant {
     pub(crate) sip: Stack,
     pub(crate) acd: Acd,
     pub(crate) directory: Directory,
+    pub(crate) tiers: Tiers,
     pub(crate) trunks: Trunks,
     pub(crate) plans: Plans,
     pub(crate) ports: Ports,
@@ -49,6 +51,7 @@ impl Plant {
             sip,
             acd: Acd::new(seed),
             directory: Directory::default(),
+            tiers: Tiers::default(),
             trunks: Trunks::default(),
             plans: Plans::default(),
             ports,

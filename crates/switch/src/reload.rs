@@ -3,6 +3,7 @@
 use crate::desk;
 use crate::setup::Setup;
 use crate::switch::Switch;
+use crate::tiers::Tiers;
 use busyhour_acd::Command;
 use busyhour_model::{AgentId, CallId, QueueId, What};
 use busyhour_sip::{Account, Config, TrunkPeer};
@@ -16,6 +17,7 @@ impl Switch {
         let plant = &mut self.plant;
         plant.plans.configure(&plans);
         plant.trunks.configure(&setup.trunks, &setup.numbers);
+        plant.tiers = Tiers::new(&setup.tiers);
         plant.directory.configure(&setup.agents, &setup.queues);
         let used: Vec<u16> = plant.legs.iter().map(|(_, leg)| leg.port).collect();
         plant.ports.resize(plant.now, setup.media_ports, &used);

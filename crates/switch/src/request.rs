@@ -157,6 +157,8 @@ pub struct QueueRow {
     pub open: bool,
     /// Calls waiting.
     pub waiting: u32,
+    /// Of those, by tier; who has none is `default`.
+    pub tiers: Vec<(Name, u32)>,
     /// Calls being offered.
     pub ringing: u32,
     /// Since when the oldest waits.

@@ -2,7 +2,7 @@
 
 use busyhour_acd::{AgentChoice, Policy};
 use busyhour_ivr::Dialplan;
-use busyhour_model::{Name, Schedule};
+use busyhour_model::{Name, Pattern, Schedule};
 use busyhour_sip::{Account, Limits, Transport};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,8 @@ pub struct Setup {
     pub dialplans: Vec<(Name, Dialplan)>,
     /// Schedules queues are open by, by name.
     pub schedules: Vec<(Name, Schedule)>,
+    /// Tiers of callers.
+    pub tiers: Vec<TierSetup>,
     /// Queues.
     pub queues: Vec<QueueSetup>,
     /// Agents.
@@ -97,6 +99,17 @@ pub struct NumberRoute {
     pub trunk: Option<Name>,
     /// Dialplan name.
     pub dialplan: Name,
+}
+
+/// Callers who are treated alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TierSetup {
+    /// Its name.
+    pub name: Name,
+    /// Their numbers: a whole one before prefixes, a national prefix before one with `+`, a longer before a shorter.
+    pub numbers: Vec<Pattern>,
+    /// Added to the head start in every queue, points.
+    pub priority: i32,
 }
 
 /// A queue.

@@ -335,6 +335,7 @@ mod tests {
             numbers: vec![NumberRoute { number: "95118".into(), trunk: None, dialplan: "music".into() }],
             dialplans: vec![("music".into(), plan)],
             schedules: Vec::new(),
+            tiers: Vec::new(),
             queues: Vec::new(),
             agents: Vec::new(),
             codes: StarCodes::default(),

@@ -39,7 +39,16 @@ fn told(facts: Vec<(f64, What)>, language: Language) -> Vec<String> {
 
 fn enqueued(priority: i32) -> What {
     let (queue_id, queue, entrance) = (Default::default(), "credit".into(), Default::default());
-    What::Enqueued { call: CALL, queue_id, queue, priority, ahead: 3, since: Time::from_secs(1000 + 10), entrance }
+    What::Enqueued {
+        call: CALL,
+        queue_id,
+        queue,
+        priority,
+        ahead: 3,
+        since: Time::from_secs(1000 + 10),
+        entrance,
+        tier: None,
+    }
 }
 
 fn offered(agent: &str, why: Why, runner_up: Option<&str>, from_age: u64) -> What {
