@@ -2,6 +2,7 @@
 
 mod agent;
 mod check;
+mod policy;
 mod queue;
 mod roster;
 mod schedule;
@@ -111,6 +112,7 @@ pub fn read(file: &str, source: &str, folder: &Path) -> Loaded {
     }
     let mut root = Section::new(table.get_ref(), 0, "the file");
     let server = server::read(&mut root, &mut sheet, folder);
+    sheet.utc_offset_minutes = server.utc_offset_minutes;
     let roster = roster::read(&mut root, &mut sheet, server.utc_offset_minutes);
     root.finish(&mut sheet);
     check::roster(&roster, &mut sheet);

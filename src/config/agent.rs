@@ -1,13 +1,16 @@
 //! `[[agent]]`: who takes calls, where, and what they can do.
 
 use super::roster::NO_TEAM;
-use super::sheet::{Read, Section, Sheet, flag, integer, parsed, text};
-use busyhour_model::Name;
+use super::sheet::{Read, Section, Sheet, flag, held, integer, parsed, text};
+use busyhour_acd::SKILLS_MAX;
+use busyhour_model::{Name, calendar};
 use busyhour_switch::AgentSetup;
 use toml::de::DeValue;
 
 /// Agents one `numbers = "1001-1010"` may define.
 const RANGE_MAX: u64 = 10_000;
+/// Points an agent may give or take a queue.
+const POINTS_MAX: u32 = 1_000_000;
 
 /// An agent, and where number and password stand.
 pub(super) struct Agent {
@@ -41,10 +44,48 @@ pub(super) fn lay(section: &mut Section, sheet: &mut Sheet, mut setup: AgentSetu
     section.lay_mention(sheet, "team", &mut team);
     setup.team = team.unwrap_or_else(|| NO_TEAM.into());
     section.lay_mention(sheet, "site", &mut setup.site);
-    section.lay_levels(sheet, "skills", &mut setup.skills);
+    skills(section, sheet, &mut setup);
+    for (queue, points) in section.map(sheet, "queues", points) {
+        let name = Name::from(queue.value.as_str());
+        sheet.mention("queue", queue);
+        setup.prefers.retain(|(known, _)| *known != name);
+        setup.prefers.extend(points.map(|points| (name, points)));
+    }
     section.lay(sheet, "weight", weight, &mut setup.weight);
     section.lay(sheet, "auto_ready", flag, &mut setup.auto_ready);
+    sheet.at_most(section.at(), "skills", setup.skills.len(), SKILLS_MAX);
+    sheet.at_most(section.at(), "queues", setup.prefers.len(), SKILLS_MAX);
     setup
+}
+
+/// `skills = { enquiry = 3, vip = { level = 2, until = "2026-12-31" } }`.
+fn skills(section: &mut Section, sheet: &mut Sheet, setup: &mut AgentSetup) {
+    for (skill, held) in section.map(sheet, "skills", held) {
+        let name = Name::from(skill.value.as_str());
+        sheet.mention("skill", skill);
+        hold(setup, &name, held, sheet.utc_offset_minutes);
+    }
+}
+
+/// From now on the agent holds the skill at this level, through that day; or not at all.
+pub(super) fn hold(setup: &mut AgentSetup, skill: &Name, held: Option<(u8, Option<i32>)>, utc_offset_minutes: i32) {
+    setup.skills.retain(|(known, _)| known != skill);
+    setup.expires.retain(|(known, _)| known != skill);
+    if let Some((level, until)) = held {
+        setup.skills.push((skill.clone(), level));
+        let midnight = until.map(|day| calendar::midnight(day + 1, utc_offset_minutes));
+        setup.expires.extend(midnight.map(|end| (skill.clone(), end)));
+    }
+}
+
+/// Points by which an agent prefers a queue; `None` for `"none"`.
+fn points(value: &DeValue) -> Result<Option<i32>, String> {
+    if value.as_str() == Some("none") {
+        return Ok(None);
+    }
+    let points = integer::<i32>(value)?;
+    let fits = points.unsigned_abs() <= POINTS_MAX;
+    if fits { Ok(Some(points)) } else { Err(format!("{points} points are more than {POINTS_MAX}")) }
 }
 
 fn name(value: &DeValue) -> Result<Name, String> {

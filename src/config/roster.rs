@@ -32,15 +32,17 @@ pub(super) struct Words {
     sites: Vec<Name>,
     teams: Vec<Name>,
     schedules: Vec<Name>,
+    queues: Vec<Name>,
 }
 
 impl Words {
-    /// What may stand for a `skill`, `site`, `schedule` or `team`.
+    /// What may stand for a `skill`, `site`, `schedule`, `queue` or `team`.
     pub(super) fn of(&self, kind: &str) -> &[Name] {
         match kind {
             "skill" => &self.skills,
             "site" => &self.sites,
             "schedule" => &self.schedules,
+            "queue" => &self.queues,
             _ => &self.teams,
         }
     }
@@ -67,7 +69,8 @@ impl Roster {
         let names = |list: &[Read<String>]| list.iter().map(|name| name.value.as_str().into()).collect::<Vec<Name>>();
         let mut teams = names(&self.teams);
         teams.push(NO_TEAM.into());
+        let queues = self.queues.iter().map(|queue| queue.setup.name.clone()).collect();
         let schedules = self.schedules.iter().map(|s| s.name.value.as_str().into()).collect();
-        Words { skills: names(&self.skills), sites: names(&self.sites), teams, schedules }
+        Words { skills: names(&self.skills), sites: names(&self.sites), teams, schedules, queues }
     }
 }

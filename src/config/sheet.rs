@@ -1,7 +1,7 @@
 //! One TOML file being read: every mistake is noted where it stands, and reading goes on.
 
 use super::roster::Words;
-use busyhour_model::{Diagnostic, Name, Severity};
+use busyhour_model::{Diagnostic, Name, Severity, calendar};
 use std::str::FromStr;
 use std::time::Duration;
 use toml::Spanned;
@@ -26,11 +26,13 @@ pub(super) struct Sheet<'s> {
     found: Vec<Diagnostic>,
     /// Names used here and given elsewhere: what kind, and which.
     mentions: Vec<(&'static str, Read<String>)>,
+    /// The clock of its dates.
+    pub(super) utc_offset_minutes: i32,
 }
 
 impl<'s> Sheet<'s> {
     pub(super) fn new(file: &'s str, source: &'s str) -> Sheet<'s> {
-        Sheet { file, source, found: Vec::new(), mentions: Vec::new() }
+        Sheet { file, source, found: Vec::new(), mentions: Vec::new(), utc_offset_minutes: 480 }
     }
 
     /// A mistake at byte `at`, not yet noted.
@@ -46,6 +48,13 @@ impl<'s> Sheet<'s> {
 
     pub(super) fn error(&mut self, at: usize, message: impl Into<String>) {
         self.note(self.at(at, message));
+    }
+
+    /// More than `max` of them are an error.
+    pub(super) fn at_most(&mut self, at: usize, what: &str, count: usize, max: usize) {
+        if count > max {
+            self.error(at, format!("{count} {what} here; at most {max}"));
+        }
     }
 
     pub(super) fn warn(&mut self, at: usize, message: impl Into<String>, help: &str) {
@@ -335,6 +344,22 @@ pub(super) fn integer<T: TryFrom<i64>>(value: &DeValue) -> Result<T, String> {
     let number = value.as_integer().ok_or_else(|| wrong("a whole number", value))?;
     let parsed = i64::from_str_radix(number.as_str(), number.radix()).ok();
     parsed.and_then(|n| T::try_from(n).ok()).ok_or_else(|| format!("{number} is out of range"))
+}
+
+/// A level, or `{ level = 2, until = "2026-12-31" }`: held through that day; `None` for `"none"`.
+pub(super) fn held(value: &DeValue) -> Result<Option<(u8, Option<i32>)>, String> {
+    let Some(table) = value.as_table() else { return Ok(level_or_none(value)?.map(|level| (level, None))) };
+    if let Some((key, _)) = table.iter().find(|(key, _)| !["level", "until"].contains(&key.get_ref().as_ref())) {
+        return Err(format!("`{}` is neither `level` nor `until`", key.get_ref()));
+    }
+    let until = table.get("until").map(|until| date(until.get_ref())).transpose()?;
+    let level = table.get("level").map_or(Ok(1), |value| level(value.get_ref()))?;
+    Ok(Some((level, until)))
+}
+
+fn date(value: &DeValue) -> Result<i32, String> {
+    let text = text(value)?;
+    calendar::day(&text).ok_or_else(|| format!("`{text}` is no date like \"2026-12-31\""))
 }
 
 /// A skill level, 1-100.

@@ -1,5 +1,6 @@
 //! The small hotline every scenario is set in: one trunk, three queues, agents 1001 and up, the shipped dialplan.
 
+use crate::world::START;
 use busyhour_acd::{AgentChoice, Backup, Need, NoAnswer, Order, Policy, Reserve, Weights};
 use busyhour_ivr::{Dialplan, Names};
 use busyhour_media::Library;
@@ -88,9 +89,17 @@ pub(crate) fn changed(setup: &Setup, random: &mut Seed) -> Setup {
     match random.below(3) {
         0 if setup.agents.len() > 1 => drop(setup.agents.pop()),
         1 => setup.agents.push(agent(setup.agents.len())),
-        _ => setup.agents[0].skills.truncate(1),
+        _ => change_agent(&mut setup.agents[0], random),
     }
     setup
+}
+
+/// Another skill less, one for a short time only, another favourite.
+fn change_agent(agent: &mut AgentSetup, random: &mut Seed) {
+    agent.skills.truncate(1);
+    let queue = |random: &mut Seed| Name::from(*random.choose(&QUEUES).expect("three"));
+    agent.expires = vec![(queue(random), START + Duration::from_secs(random.below(120)))];
+    agent.prefers = vec![(queue(random), random.below(400) as i32 - 200)];
 }
 
 /// Every queue asks for something else, and some are open by a schedule.
@@ -213,6 +222,8 @@ fn agent(index: usize) -> AgentSetup {
         site: SITES.get(index % 3).map(|site| Name::from(*site)),
         weight: 1,
         skills: skills.map(|(_, name)| (Name::from(*name), 1)).collect(),
+        expires: Vec::new(),
+        prefers: Vec::new(),
         auto_ready: true,
     }
 }

@@ -14,6 +14,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// A Monday, 14:13:20 in Greenwich.
+pub(crate) const START: Time = Time::from_secs(1_790_000_000);
+
 /// Somebody outside the switch.
 #[derive(Debug)]
 enum Peer {
@@ -61,7 +64,7 @@ pub struct World {
 impl World {
     /// The world a scenario describes, a moment before anything happens.
     pub fn new(scenario: Scenario) -> World {
-        let now = Time::from_secs(1_790_000_000);
+        let now = START;
         let mut seed = Seed(scenario.seed);
         let sip = scenario.setup.locals[0].1;
         let Setup { silence_timeout, agent_silence_timeout, .. } = scenario.setup;

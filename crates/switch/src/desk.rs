@@ -178,7 +178,7 @@ impl Switch {
                 reason: view.reason,
                 call: view.call,
                 contacts: plant.sip.contacts(&setup.number) as u32,
-                skills: setup.skills.clone(),
+                skills: setup.skills_at(plant.now),
             })
         };
         plant.directory.agents().filter_map(row).collect()

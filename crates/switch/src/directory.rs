@@ -101,6 +101,8 @@ impl Directory {
         AgentSpec {
             site: agent.site.as_ref().map_or(0, |name| site(&mut self.site_ids, name)),
             weight: agent.weight,
+            expires: agent.expires.iter().map(|(name, at)| (skill(&mut self.skill_ids, name), *at)).collect(),
+            prefers: agent.prefers.iter().filter_map(|(name, p)| Some((self.queue_id(name)?, *p))).collect(),
             ..AgentSpec::new(id, self.skills(&agent.skills))
         }
     }
@@ -157,8 +159,12 @@ fn put<T>(all: &mut Vec<(Name, Option<T>)>, index: usize, name: &Name, value: T)
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use busyhour_acd::{AgentChoice, Backup, Need, Order, Reserve};
+    use busyhour_acd::{AgentChoice, Backup, Need, NoAnswer, Order, Reserve, Weights};
+    use busyhour_model::Time;
     use std::time::Duration;
+
+    const WEIGHTS: Weights = Weights { skill: 40, load: 30, business: 10, efficiency: 20 };
+    const NO_ANSWER: NoAnswer = NoAnswer { misses_max: 3, pause: Some(Duration::from_secs(30)) };
 
     /// Every key of a queue and an agent, by name.
     fn directory() -> Directory {
@@ -173,7 +179,9 @@ mod tests {
             backup: vec![Backup { of: need("vip"), wait: second(60) }],
             weight: 150,
             wait_predicted_max: Some(second(600)),
-            ..Policy::default()
+            weights: WEIGHTS,
+            no_answer: NO_ANSWER,
+            ring_max: 3,
         };
         let queue = QueueSetup {
             required: vec![("card".into(), 2)],
@@ -192,6 +200,8 @@ mod tests {
             skills: vec![("card".into(), 3), ("vip".into(), 1)],
             site: Some("chengdu".into()),
             weight: 5,
+            expires: vec![("vip".into(), Time::from_secs(99))],
+            prefers: vec![("cards".into(), 50), ("gone".into(), 9)],
             ..AgentSetup::new("1001".into())
         };
         let mut directory = Directory::default();
@@ -227,12 +237,21 @@ mod tests {
                 backup: vec![Backup { of: has("vip", 1), wait: second(60) }],
                 weight: 150,
                 wait_predicted_max: Some(second(600)),
-                ..Policy::default()
+                weights: WEIGHTS,
+                no_answer: NO_ANSWER,
+                ring_max: 3,
             },
         };
         assert_eq!(queue, expected);
         let skills = vec![(id["card"], 3), (id["vip"], 1)];
-        assert_eq!(agents[0], AgentSpec { site: at["chengdu"], weight: 5, ..AgentSpec::new(AgentId(0), skills) });
+        let expected = AgentSpec {
+            site: at["chengdu"],
+            weight: 5,
+            expires: vec![(id["vip"], Time::from_secs(99))],
+            prefers: vec![(QueueId(0), 50)],
+            ..AgentSpec::new(AgentId(0), skills)
+        };
+        assert_eq!(agents[0], expected);
         assert_eq!(agents[1], AgentSpec::new(AgentId(1), Vec::new()));
         assert!(at.values().all(|&site| site > 0), "0 is nowhere in particular");
     }

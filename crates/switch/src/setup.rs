@@ -2,7 +2,7 @@
 
 use busyhour_acd::{AgentChoice, Policy};
 use busyhour_ivr::Dialplan;
-use busyhour_model::{Name, Pattern, Schedule};
+use busyhour_model::{Name, Pattern, Schedule, Time};
 use busyhour_sip::{Account, Limits, Transport};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -209,11 +209,21 @@ pub struct AgentSetup {
     pub weight: u32,
     /// Skills, by name, with level.
     pub skills: Vec<(Name, u8)>,
+    /// Skills held only until then.
+    pub expires: Vec<(Name, Time)>,
+    /// Points by which the agent prefers calls of a queue, or puts them last.
+    pub prefers: Vec<(Name, i32)>,
     /// Ready as soon as the phone registers.
     pub auto_ready: bool,
 }
 
 impl AgentSetup {
+    /// Skills not expired yet.
+    pub fn skills_at(&self, now: Time) -> Vec<(Name, u8)> {
+        let held = |name: &Name| !self.expires.iter().any(|(known, at)| known == name && *at <= now);
+        self.skills.iter().filter(|(name, _)| held(name)).cloned().collect()
+    }
+
     /// An agent without skills.
     pub fn new(number: Name) -> AgentSetup {
         AgentSetup {
@@ -224,6 +234,8 @@ impl AgentSetup {
             site: None,
             weight: 1,
             skills: Vec::new(),
+            expires: Vec::new(),
+            prefers: Vec::new(),
             auto_ready: false,
         }
     }

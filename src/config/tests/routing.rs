@@ -73,7 +73,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "\"least_occupied\"",
         "\"least_busy\"",
-        "error centre.toml:12:9 `least_busy` is no order of agents: \"longest_idle\", \"longest_since_contact\", \"longest_since_call\", \"least_occupied\", \"fewest_calls\", \"least_talk\", \"round_robin\", \"linear\", \"random\" or \"fastest\"",
+        "error centre.toml:12:9 `least_busy` is no order of agents: \"longest_idle\", \"longest_since_contact\", \"longest_since_call\", \"longest_since_queue_call\", \"least_occupied\", \"fewest_calls\", \"least_talk\", \"round_robin\", \"linear\", \"random\", \"fastest\" or \"weighted\"",
     ),
     ("card or loan", "card or loam", "error centre.toml:13:33 no skill is named `loam` (did you mean `loan`?)"),
     ("(card or loan)", "(card or loan", "error centre.toml:13:24 this `(` is never closed"),
@@ -120,6 +120,80 @@ const MISTAKES: &[(&str, &str, &str)] = &[
 #[test]
 fn every_mistake_in_a_policy_is_located() {
     all_told(RICH, MISTAKES);
+}
+
+/// What else a queue may weigh, and what an agent holds for a time or likes best.
+const WEIGHED: &str = r#"skills = ["enquiry", "vip"]
+[[number]]
+number = "*"
+dialplan = "hotline"
+[[queue]]
+name = "enquiry"
+order = "weighted"
+weights = { skill = 40, load = 30, business = 10, efficiency = 20 }
+no_answer = { misses_max = 3, pause = "30s" }
+ring_max = 3
+[[queue]]
+name = "complaint"
+order = "longest_since_queue_call"
+[[queue]]
+name = "general"
+[[agent]]
+number = "1001"
+password = "secret"
+skills = { enquiry = 3, vip = { level = 2, until = "2026-12-31" } }
+queues = { enquiry = 50, complaint = -20 }
+"#;
+
+#[test]
+fn weights_expiry_dates_and_favourite_queues_are_taken() {
+    assert_eq!(told(WEIGHED), Vec::<String>::new());
+    let setup = read("centre.toml", WEIGHED, Path::new("/nowhere")).site.unwrap().setup;
+    let expected = Policy {
+        order: Order::Weighted,
+        weights: busyhour_acd::Weights { skill: 40, load: 30, business: 10, efficiency: 20 },
+        no_answer: busyhour_acd::NoAnswer { misses_max: 3, pause: Some(Duration::from_secs(30)) },
+        ring_max: 3,
+        ..Policy::default()
+    };
+    assert_eq!(setup.queues[0].policy, expected);
+    assert_eq!(setup.queues[1].policy.order, Order::LongestSinceQueueCall);
+    let agent = &setup.agents[0];
+    let midnight = busyhour_model::calendar::midnight(busyhour_model::calendar::day("2027-01-01").unwrap(), 480);
+    assert_eq!(agent.expires, [("vip".into(), midnight)], "held through that day, on our clock");
+    assert_eq!(agent.skills_at(midnight - Duration::from_secs(1)).len(), 2);
+    assert_eq!(agent.skills_at(midnight), [("enquiry".into(), 3)]);
+    let mut prefers = agent.prefers.clone();
+    prefers.sort();
+    assert_eq!(prefers, [("complaint".into(), -20), ("enquiry".into(), 50)]);
+}
+
+const WEIGHED_WRONG: &[(&str, &str, &str)] = &[
+    ("load = 30", "laod = 30", "error centre.toml:8:25 unknown key `laod` in [weights] (did you mean `load`?)"),
+    (
+        "skill = 40, load = 30, business = 10, efficiency = 20",
+        "skill = 0, load = 0, business = 0, efficiency = 0",
+        "error centre.toml:8:11 nothing counts when all weights are 0",
+    ),
+    ("skill = 40", "skill = 4000", "error centre.toml:8:21 4000 is not between 0 and 1000"),
+    ("misses_max = 3", "misses_max = 0", "error centre.toml:9:28 0 is not between 1 and 100"),
+    ("ring_max = 3", "ring_max = 17", "error centre.toml:10:12 17 is not between 1 and 16"),
+    ("until = \"2026-12-31\"", "until = \"31.12.\"", "error centre.toml:19:31 `31.12.` is no date like \"2026-12-31\""),
+    ("level = 2, until", "levl = 2, until", "error centre.toml:19:31 `levl` is neither `level` nor `until`"),
+    (
+        "queues = { enquiry",
+        "queues = { enqiry",
+        "error centre.toml:20:12 no queue is named `enqiry` (did you mean `enquiry`?)",
+    ),
+    ("= -20", "= -2000000", "error centre.toml:20:38 -2000000 points are more than 1000000"),
+];
+
+#[test]
+fn every_mistake_in_weights_and_agents_is_located() {
+    all_told(WEIGHED, WEIGHED_WRONG);
+    let crowd: String = (0..65).map(|i| format!("s{i} = 1, ")).collect();
+    let found = told(&WEIGHED.replace("skills = { enquiry = 3, ", &format!("skills = {{ {crowd}")));
+    assert!(found.iter().any(|f| f == "error centre.toml:16:1 66 skills here; at most 64"), "{found:?}");
 }
 
 /// Policies that can never match, or change nothing.
