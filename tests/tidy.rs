@@ -11,7 +11,7 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("sip", &["model"], &["bytes", "foldhash", "ipnet", "md-5", "memchr", "serde", "sha2", "thiserror"]),
     ("media", &["model"], &["rtcp-types", "rtp-rs", "serde", "thiserror"]),
     ("ivr", &["model"], &["serde", "toml"]),
-    ("acd", &["model"], &["serde", "thiserror"]),
+    ("acd", &["model"], &["postcard", "serde", "thiserror"]),
     ("switch", &["model", "sip", "media", "ivr", "acd"], &["bytes", "ipnet", "serde", "thiserror"]),
     ("ledger", &["model"], &["serde"]),
     (

@@ -14,6 +14,7 @@ mod bid;
 mod call;
 mod class;
 mod command;
+mod digest;
 pub mod erlang;
 mod expiry;
 mod forecast;
@@ -41,6 +42,7 @@ pub use ahead::{LookAhead, Whom};
 pub use command::{
     AgentChoice, AgentSpec, AgentView, Command, Decision, Denied, Enqueue, Place, Prefer, QueueSpec, QueueView, Skill,
 };
+pub use digest::Digest;
 pub use forecast::{FRESH, Forecast, Foreseen, Spot};
 pub use need::{Misread, Need};
 pub use policy::{Backup, NoAnswer, Order, Policy, Reserve, Site, Weights};

@@ -6,8 +6,8 @@
 mod naive;
 
 use busyhour_acd::{
-    Acd, AgentChoice, AgentSpec, Backup, Command, Decision, Enqueue, Forecast, Foreseen, Need, NoAnswer, Order, Policy,
-    Prefer, QueueSpec, Reserve, Site, Skill, Spot, Weights, Whom,
+    Acd, AgentChoice, AgentSpec, Backup, Command, Decision, Digest, Enqueue, Forecast, Foreseen, Need, NoAnswer, Order,
+    Policy, Prefer, QueueSpec, Reserve, Site, Skill, Spot, Weights, Whom,
 };
 use busyhour_model::{AgentId, CallId, OfferOutcome, QueueId, Rule, SkillId, Time};
 use naive::{Naive, State, Twist};
@@ -490,5 +490,73 @@ fn written_out_in_mid_run_and_read_back_it_goes_on_alike() {
             }
         }
         assert_eq!(restored.as_ref(), Some(&acd));
+    }
+}
+
+/// Commands as the switch journals them: what is due by a command of its own, and nothing that was denied.
+struct Journalled {
+    acd: Acd,
+    lines: Vec<String>,
+    decided: Vec<Decision>,
+}
+
+impl Journalled {
+    fn tell(&mut self, now: Time, command: Command) {
+        if command != Command::Tick && self.acd.poll_timeout().is_some_and(|at| at <= now) {
+            self.tell(now, Command::Tick);
+        }
+        if self.acd.apply(now, command.clone(), &mut self.decided).is_ok() {
+            self.lines.push(serde_json::to_string(&(now, command)).unwrap());
+        }
+    }
+
+    /// The decisions of the lines from this one on, after which the state must be the same.
+    fn replay(&self, mut acd: Acd, from: usize) -> Vec<Decision> {
+        let mut decided = Vec::new();
+        for line in &self.lines[from..] {
+            let (at, command) = serde_json::from_str(line).unwrap();
+            acd.apply(at, command, &mut decided).unwrap();
+        }
+        // A denied command is no line of the journal, but the time it came at was seen.
+        acd.apply(self.acd.now(), Command::Tick, &mut decided).unwrap();
+        assert_eq!(acd, self.acd);
+        assert_eq!(acd.digest(), self.acd.digest());
+        decided
+    }
+}
+
+#[test]
+fn the_text_of_a_journal_leads_to_the_same_decisions_and_the_same_state() {
+    for seed in 0..24 {
+        let (mut system, mut twin) = (System::new(seed), Naive::new(seed, Twist::None));
+        let mut live = Journalled { acd: Acd::new(seed), lines: Vec::new(), decided: Vec::new() };
+        let mut snapshots = vec![(Acd::new(seed).to_bytes(), 0, 0)];
+        for step in 0..1_200 {
+            if step % 400 == 399 {
+                assert_eq!(live.acd.digest(), Digest::of(&live.acd.to_bytes()));
+                snapshots.push((live.acd.to_bytes(), live.lines.len(), live.decided.len()));
+            }
+            let command = system.next(&twin);
+            let _ = twin.apply(system.now, command.clone());
+            live.tell(system.now, command);
+        }
+        for (bytes, line, decision) in snapshots {
+            let acd = Acd::from_bytes(&bytes).unwrap();
+            assert_eq!(live.replay(acd, line), live.decided[decision..], "system {seed} from line {line}");
+        }
+    }
+}
+
+#[test]
+fn no_command_leaves_the_fingerprint_as_it_was_unless_it_leaves_the_state() {
+    for seed in 0..12 {
+        let (mut system, mut twin, mut acd) = (System::new(seed), Naive::new(seed, Twist::None), Acd::new(seed));
+        for _ in 0..600 {
+            let before = acd.clone();
+            let command = system.next(&twin);
+            let _ = twin.apply(system.now, command.clone());
+            let _ = acd.apply(system.now, command, &mut Vec::new());
+            assert_eq!(acd == before, acd.digest() == before.digest());
+        }
     }
 }
