@@ -27,6 +27,16 @@ impl World {
         self.check_records();
         self.check_lost_phones();
         self.check_resumed();
+        self.check_replay();
+    }
+
+    /// The journal, replayed from its beginning, has come to the state of the ACD, and its marks were right on the way.
+    fn check_replay(&self) {
+        let mut replay = self.replay.clone();
+        let marked = replay.take(&self.switch.mark());
+        assert_eq!(marked, Ok(()), "the journal replayed ends in the same state");
+        let tally = replay.tally();
+        assert!(tally.marks > 0 && tally.skipped == 0 && tally.runs == 1, "the whole journal was replayed: {tally:?}");
     }
 
     /// Facts of a call start with `Arrived` and end with its only `Ended`; legs that open also end.

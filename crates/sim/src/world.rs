@@ -8,7 +8,7 @@ use busyhour_acd::Command;
 use busyhour_ledger::{CallRecord, Ledger};
 use busyhour_media as media;
 use busyhour_model::{Fact, LegId, Name, QueueId, Rule, Seed, Time, What};
-use busyhour_switch::{Entry, Setup, Switch};
+use busyhour_switch::{Entry, Replay, Setup, Switch};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -53,12 +53,16 @@ pub struct World {
     /// By which rule calls of each queue choose agents.
     rules: BTreeMap<QueueId, Rule>,
     queues: BTreeMap<Name, QueueId>,
+    /// The journal, played again as it is written.
+    pub(crate) replay: Replay,
     /// Facts folded.
     pub ledger: Ledger,
     /// One per ended call.
     pub records: Vec<CallRecord>,
     /// Everything that happened, in order.
     pub facts: Vec<Fact>,
+    /// The same with commands and marks.
+    pub journal: Vec<Entry>,
 }
 
 impl World {
@@ -86,9 +90,11 @@ impl World {
             seed,
             rules: BTreeMap::new(),
             queues: BTreeMap::new(),
+            replay: Replay::default(),
             ledger: Ledger::new(),
             records: Vec::new(),
             facts: Vec::new(),
+            journal: Vec::new(),
         };
         for (index, (after, deed)) in scenario.deeds.into_iter().enumerate() {
             world.deeds.insert((now + after, index), deed);
@@ -286,9 +292,13 @@ impl World {
     }
 
     fn note(&mut self, entry: Entry) {
+        if let Err(difference) = self.replay.take(&entry) {
+            panic!("the journal replayed does the same: {difference} at {entry:?}");
+        }
+        self.journal.push(entry.clone());
         match entry {
             Entry::Command(_, Command::SetQueue(spec)) => drop(self.rules.insert(spec.id, spec.rule())),
-            Entry::Command(..) => {}
+            Entry::Command(..) | Entry::Began(..) | Entry::Snapshot(..) | Entry::Mark(..) => {}
             Entry::Fact(fact) => {
                 if let What::Enqueued { queue_id, queue, .. } = &fact.what {
                     self.queues.insert(queue.clone(), *queue_id);

@@ -16,6 +16,7 @@ mod ports;
 mod program;
 mod redials;
 mod reload;
+mod replay;
 mod request;
 mod setup;
 mod standing;
@@ -24,7 +25,8 @@ mod tiers;
 mod trunks;
 
 pub use busyhour_sip::{Account, Counters, Flow, Limits, Transmit, Transport};
-pub use journal::Entry;
+pub use journal::{Entry, Snapshot, Unreadable};
+pub use replay::{Difference, Replay, Replayed};
 pub use request::{AgentRow, CallRow, Denied, Destination, QueueRow, Reply, Request, TrunkRow};
 pub use setup::{
     AgentSetup, Closing, DialledFrom, NumberRoute, QueueSetup, Setup, StarCodes, TierSetup, TrunkSetup, level,

@@ -1,7 +1,7 @@
 //! Everything a call may use: the SIP stack, the ACD, media, ports, trunks, names and the journal. Calls it plainly, never a call.
 
 use crate::directory::Directory;
-use crate::journal::Entry;
+use crate::journal::{Entry, Marks, Snapshot};
 use crate::legs::{Leg, Legs};
 use crate::plans::Plans;
 use crate::ports::Ports;
@@ -39,17 +39,20 @@ pub(crate) struct Plant {
     pub(crate) decisions: VecDeque<Decision>,
     pub(crate) media: VecDeque<media::Command>,
     pub(crate) entries: VecDeque<Entry>,
+    marks: Marks,
     plays: u64,
 }
 
 impl Plant {
     pub(crate) fn new(now: Time, setup: Setup, sip: Stack, seed: u64) -> Plant {
         let ports = Ports::new(now, setup.media_ports);
+        let acd = Acd::new(seed);
+        let began = Entry::Began(now, Snapshot::of(&acd));
         Plant {
             now,
             setup,
             sip,
-            acd: Acd::new(seed),
+            acd,
             directory: Directory::default(),
             tiers: Tiers::default(),
             trunks: Trunks::default(),
@@ -59,7 +62,8 @@ impl Plant {
             redials: Redials::default(),
             decisions: VecDeque::new(),
             media: VecDeque::new(),
-            entries: VecDeque::new(),
+            entries: VecDeque::from([began]),
+            marks: Marks::new(now),
             plays: 0,
         }
     }
@@ -77,7 +81,16 @@ impl Plant {
         let mut decisions = Vec::new();
         let told = self.acd.apply(self.now, command.clone(), &mut decisions);
         self.decisions.extend(decisions);
-        told.map(|()| self.entries.push_back(Entry::Command(self.now, command)))
+        told?;
+        self.entries.push_back(Entry::Command(self.now, command));
+        self.marks.commanded();
+        Ok(())
+    }
+
+    /// The next line of the journal. Marks come when nothing else is left: all that was decided has been told by then,
+    /// and whatever is to be sent has been.
+    pub(crate) fn poll_entry(&mut self) -> Option<Entry> {
+        self.entries.pop_front().or_else(|| self.marks.poll(self.now, &self.acd))
     }
 
     /// Registers the caller's leg and opens its media; false when no port is free.

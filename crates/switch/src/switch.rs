@@ -129,7 +129,12 @@ impl Switch {
 
     /// The next line of the journal.
     pub fn poll_entry(&mut self) -> Option<Entry> {
-        self.plant.entries.pop_front()
+        self.plant.poll_entry()
+    }
+
+    /// A mark of the ACD as it is now, for the end of a journal. Only after everything was drained.
+    pub fn mark(&self) -> Entry {
+        crate::journal::mark(&self.plant.acd)
     }
 
     /// Wire-level counts since the start.
