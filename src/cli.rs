@@ -4,10 +4,10 @@ mod show;
 
 use crate::client::Server;
 use crate::config::{self, Loaded};
-use crate::{demo, log, serve};
+use crate::{demo, journal, log, serve};
 use busyhour_model::{Diagnostic, Severity};
 use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ const WRONG: u8 = 2;
   busyhour serve --config centre.toml    run it
   busyhour calls --since 1h              what happened
   busyhour explain c42                   why that agent got that call
+  busyhour journal check data            whether the journal replays to the same decisions
   busyhour ctl not-ready 1001 --reason lunch
 
 Exit codes: 0 ok, 1 failed, 2 wrong usage or wrong configuration.")]
@@ -74,9 +75,24 @@ enum Command {
     Queues(AskArgs),
     /// Apply the changed configuration of a running server, whole or not at all
     Reload(AskArgs),
+    /// The journal in the data folder
+    #[command(subcommand)]
+    Journal(Journal),
     /// Steer a running server
     #[command(subcommand)]
     Ctl(Ctl),
+}
+
+#[derive(Subcommand)]
+enum Journal {
+    /// Play it again: the same decisions and states, or the first line that differs (exit 1)
+    Check {
+        /// The data folder, or one file of its journal
+        path: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Subcommand)]
@@ -180,6 +196,7 @@ pub fn run() -> ExitCode {
         Command::Agents(ask) => show::agents(&ask.server(), ask.json).map(ok),
         Command::Queues(ask) => show::queues(&ask.server(), ask.json).map(ok),
         Command::Reload(ask) => return reload(&ask),
+        Command::Journal(Journal::Check { path, json }) => check_journal(&path, json),
         Command::Ctl(ctl) => steer(&ctl).map(ok),
     };
     outcome.unwrap_or_else(|message| {
@@ -285,6 +302,16 @@ fn print_all(diagnostics: &[Diagnostic]) {
     for diagnostic in diagnostics {
         eprintln!("{diagnostic}\n");
     }
+}
+
+fn check_journal(path: &Path, json: bool) -> Result<ExitCode, String> {
+    let verdict = journal::check::check(path).map_err(|e| format!("{} cannot be read: {e}", path.display()))?;
+    if json {
+        println!("{}", serde_json::json!(verdict));
+    } else {
+        println!("{verdict}");
+    }
+    Ok(if verdict.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn reload(ask: &AskArgs) -> ExitCode {

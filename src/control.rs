@@ -78,7 +78,7 @@ impl Control {
             let deadline = due.map(|at| self.clock.instant(at));
             tokio::select! {
                 ask = self.asks.recv() => match ask {
-                    None | Some(Ask::Stop) => return,
+                    None | Some(Ask::Stop) => return self.recorder.take(self.switch.mark()),
                     Some(ask) => self.answer(ask),
                 },
                 _ = self.events.recv_many(&mut events, MEDIA_BATCH) => {

@@ -1,5 +1,7 @@
 //! The append-only journal: every entry one JSON line, written by its own thread, many at a time.
 
+pub mod check;
+
 use busyhour_switch::Entry;
 use prometheus::IntCounter;
 use std::fs::{self, File, OpenOptions};
@@ -13,7 +15,8 @@ use std::time::Duration;
 const QUEUE_MAX: usize = 65_536;
 /// Bytes kept while the disk refuses; further entries are counted as lost.
 const PENDING_MAX: usize = 16 << 20;
-/// A journal file is closed and the next one begun at this size.
+/// A journal file of this size is closed before the next snapshot, with which the next one begins: so each can be
+/// replayed from its first line. At twice the size it is closed whatever comes.
 const FILE_MAX: u64 = 256 << 20;
 /// Closed files kept.
 const FILES_MAX: usize = 16;
@@ -23,6 +26,9 @@ const GROUP_MAX: usize = 4_096;
 const GATHER: Duration = Duration::from_millis(10);
 /// After a failure the disk is tried again this often.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// The file being written.
+const CURRENT: &str = "journal.jsonl";
 
 /// What the journal counts.
 #[derive(Clone, Debug)]
@@ -77,7 +83,7 @@ struct Writer {
 impl Writer {
     fn open(folder: &Path, size_max: u64, counts: JournalCounts) -> io::Result<Writer> {
         fs::create_dir_all(folder)?;
-        let file = OpenOptions::new().create(true).append(true).open(folder.join("journal.jsonl"))?;
+        let file = OpenOptions::new().create(true).append(true).open(folder.join(CURRENT))?;
         let size = file.metadata()?.len();
         let mut writer =
             Writer { folder: folder.into(), file, size, size_max, pending: Vec::new(), failing: false, counts };
@@ -105,6 +111,14 @@ impl Writer {
     }
 
     fn add(&mut self, entry: &Entry) {
+        let whole = matches!(entry, Entry::Began(..) | Entry::Snapshot(..));
+        if whole && self.size + self.pending.len() as u64 >= self.size_max {
+            self.flush();
+            if self.pending.is_empty() && self.size > 0 {
+                let turned = self.rotate();
+                self.note(turned);
+            }
+        }
         if self.pending.len() >= PENDING_MAX || serde_json::to_writer(&mut self.pending, entry).is_err() {
             self.counts.lost.inc();
         } else {
@@ -116,7 +130,13 @@ impl Writer {
         if self.pending.is_empty() {
             return;
         }
-        match self.write() {
+        let written = self.write();
+        self.note(written);
+    }
+
+    /// Counts failures, and says when they begin and end.
+    fn note(&mut self, outcome: io::Result<()>) {
+        match outcome {
             Ok(()) if self.failing => {
                 self.failing = false;
                 tracing::info!("the journal is written again");
@@ -149,28 +169,35 @@ impl Writer {
         self.pending.drain(..written);
         self.size += written as u64;
         outcome?;
-        if self.size >= self.size_max { self.rotate() } else { Ok(()) }
+        if self.size >= 2 * self.size_max { self.rotate() } else { Ok(()) }
     }
 
     /// Closes the file under the name `journal-NNNNNN.jsonl`, counting up, and begins the next.
     fn rotate(&mut self) -> io::Result<()> {
-        let mut closed: Vec<u64> = fs::read_dir(&self.folder)?
-            .filter_map(|e| {
-                e.ok()?.file_name().to_str()?.strip_prefix("journal-")?.strip_suffix(".jsonl")?.parse().ok()
-            })
-            .collect();
-        closed.sort_unstable();
+        let closed = closed(&self.folder)?;
         let next = closed.last().map_or(1, |n| n + 1);
-        let path = |n: u64| self.folder.join(format!("journal-{n:06}.jsonl"));
-        let current = self.folder.join("journal.jsonl");
-        fs::rename(&current, path(next))?;
+        let current = self.folder.join(CURRENT);
+        fs::rename(&current, closed_path(&self.folder, next))?;
         self.file = OpenOptions::new().create(true).append(true).open(current)?;
         self.size = 0;
         for old in closed.iter().rev().skip(FILES_MAX - 1) {
-            fs::remove_file(path(*old))?;
+            fs::remove_file(closed_path(&self.folder, *old))?;
         }
         Ok(())
     }
+}
+
+/// Numbers of the closed files, rising.
+fn closed(folder: &Path) -> io::Result<Vec<u64>> {
+    let number = |name: &str| name.strip_prefix("journal-")?.strip_suffix(".jsonl")?.parse().ok();
+    let names = fs::read_dir(folder)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut numbers: Vec<u64> = names.filter_map(|name| number(&name)).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+fn closed_path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("journal-{number:06}.jsonl"))
 }
 
 #[cfg(test)]
@@ -223,6 +250,21 @@ mod tests {
         assert_eq!(fs::read_dir(&folder).unwrap().count(), FILES_MAX + 1);
         assert_eq!(entries(&folder.join("journal-000020.jsonl")), [entry(19)]);
         assert!(!folder.join("journal-000004.jsonl").exists());
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_full_ends_before_a_snapshot_and_the_next_begins_with_it() {
+        let folder = folder("snapshot");
+        let snapshot = || Entry::Snapshot(Time::ZERO, busyhour_switch::Snapshot::of(&busyhour_acd::Acd::new(1)));
+        let mut writer = Writer::open(&folder, 300, counts()).unwrap();
+        for entry in [entry(1), snapshot(), entry(2), entry(3), snapshot(), entry(4)] {
+            writer.add(&entry);
+        }
+        writer.flush();
+        let files: Vec<Vec<Entry>> =
+            ["journal-000001.jsonl", "journal.jsonl"].iter().map(|name| entries(&folder.join(name))).collect();
+        assert_eq!(files, [vec![entry(1), snapshot(), entry(2), entry(3)], vec![snapshot(), entry(4)]]);
         fs::remove_dir_all(folder).unwrap();
     }
 

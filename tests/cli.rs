@@ -129,9 +129,20 @@ impl Drop for Server {
 #[test]
 fn help_shows_every_command_with_examples() {
     let help = out(&busyhour(&["--help"]));
-    for word in
-        ["serve", "check", "demo", "calls", "explain", "agents", "queues", "reload", "ctl", "Examples:", "Exit codes:"]
-    {
+    for word in [
+        "serve",
+        "check",
+        "demo",
+        "calls",
+        "explain",
+        "agents",
+        "queues",
+        "reload",
+        "journal",
+        "ctl",
+        "Examples:",
+        "Exit codes:",
+    ] {
         assert!(help.contains(word), "{word} is missing in\n{help}");
     }
     assert_eq!(busyhour(&["no-such-command"]).status.code(), Some(2));
@@ -231,7 +242,28 @@ fn a_running_server_answers_people_and_machines_and_stops_cleanly() {
     assert_eq!((status, body["error"].as_str()), (404, Some("no agent has the number 9999")));
     assert!(body["help"].is_string());
     assert_eq!(server.http("GET", "/nothing").0, 404);
+    let journal = server.config.with_file_name("data");
     assert_eq!(server.stop(), 0);
+    check_journal(&journal);
+}
+
+/// The journal of a run that ended replays; with one digit of its last mark changed it does not.
+fn check_journal(folder: &Path) {
+    let check = |json: &[&str]| busyhour(&[&["journal", "check", folder.to_str().unwrap()], json].concat());
+    let right = check(&[]);
+    assert_eq!(right.status.code(), Some(0), "{}", out(&right));
+    assert!(out(&right).starts_with("ok: ") && out(&right).contains("of 1 runs, 0 decisions, 1 marks right"));
+    let file = folder.join("journal.jsonl");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let (head, mark) = text.trim_end().rsplit_once('\n').unwrap();
+    let digit = mark.len() - 4;
+    let other = if &mark[digit..=digit] == "0" { "1" } else { "0" };
+    std::fs::write(&file, format!("{head}\n{}{other}{}\n", &mark[..digit], &mark[digit + 1..])).unwrap();
+    let wrong = check(&["--json"]);
+    assert_eq!(wrong.status.code(), Some(1));
+    let verdict: serde_json::Value = serde_json::from_str(&out(&wrong)).unwrap();
+    assert_eq!((&verdict["ok"], &verdict["difference"]["line"]), (&false.into(), &text.lines().count().into()));
+    assert_eq!(busyhour(&["journal", "check", "/nowhere"]).status.code(), Some(1));
 }
 
 #[test]
