@@ -123,8 +123,12 @@ impl Acd {
                 break;
             }
         }
-        let forecasts = watched.iter().zip(waits).map(|(w, waits)| (w.call, Forecast::of(waits, w.spot)));
-        forecasts.collect()
+        let ring = |call| {
+            let class = self.calls.find(call).map(|slot| self.calls.slab[slot].class)?;
+            Some(self.queue_ref(self.lanes[class as usize].queue).habits.ring())
+        };
+        let forecast = |(w, waits): (&Watched, _)| Some((w.call, Forecast::of(waits, ring(w.call)?, w.spot)));
+        watched.iter().zip(waits).filter_map(forecast).collect()
     }
 
     /// The call to watch; where it stands is seen where no ghosts are.

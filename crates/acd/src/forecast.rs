@@ -15,10 +15,12 @@ pub const FRESH: Duration = Duration::from_secs(15);
 /// A predicted wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forecast {
-    /// Mean further wait of one who stays.
+    /// Mean further wait of one who stays, until an agent answers.
     pub mean: Duration,
     /// Nine in ten wait less.
     pub most: Duration,
+    /// Of both the agent's phone rings so long.
+    pub ring: Duration,
     /// Where that one stands as things are.
     pub spot: Spot,
 }
@@ -42,20 +44,22 @@ impl Spot {
 }
 
 impl Forecast {
-    pub(crate) fn of(mut waits: Vec<Duration>, spot: Spot) -> Forecast {
+    /// From the waits until the offer in so many futures.
+    pub(crate) fn of(mut waits: Vec<Duration>, ring: Duration, spot: Spot) -> Forecast {
         waits.sort_unstable();
         let mean = waits.iter().sum::<Duration>() / waits.len() as u32;
-        Forecast { mean, most: waits[(waits.len() - 1) * 9 / 10], spot }
+        Forecast { mean: mean + ring, most: waits[(waits.len() - 1) * 9 / 10] + ring, ring, spot }
     }
 
     /// Somebody is there at once.
     pub(crate) fn at_once() -> Forecast {
-        Forecast { mean: Duration::ZERO, most: Duration::ZERO, spot: Spot::default() }
+        Forecast { mean: Duration::ZERO, most: Duration::ZERO, ring: Duration::ZERO, spot: Spot::default() }
     }
 
     /// The wait of another call of the class by its place: one prediction serves the whole line for some seconds.
     pub fn at(&self, ahead: u32) -> Duration {
-        self.mean.mul_f64(Spot { ahead, ..self.spot }.turns() / self.spot.turns())
+        let times = Spot { ahead, ..self.spot }.turns() / self.spot.turns();
+        self.mean.saturating_sub(self.ring).mul_f64(times) + self.ring
     }
 }
 

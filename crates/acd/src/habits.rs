@@ -2,6 +2,7 @@
 
 use busyhour_model::Time;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Counts are halved when they reach this: the last thousand or so decide.
 const COUNT_MAX: u32 = 2_048;
@@ -16,13 +17,15 @@ pub(crate) struct Habits {
     handled: u32,
     /// Microseconds of all calls waited, for how many who left.
     waited: u64,
+    /// Microseconds from offer to answer.
+    rung: u64,
     /// Microseconds from answer to end.
     talked: u64,
 }
 
 impl Habits {
     pub(crate) fn new(now: Time) -> Habits {
-        Habits { since: now, arrivals: 0, gone: 0, handled: 0, waited: 0, talked: 0 }
+        Habits { since: now, arrivals: 0, gone: 0, handled: 0, waited: 0, rung: 0, talked: 0 }
     }
 
     #[inline]
@@ -44,12 +47,14 @@ impl Habits {
         }
     }
 
+    /// An agent's phone rang so many microseconds, and then they talked.
     #[inline]
-    pub(crate) fn talked(&mut self, micros: u64) {
+    pub(crate) fn talked(&mut self, rung: u64, talked: u64) {
         self.handled += 1;
-        self.talked += micros;
+        self.rung += rung;
+        self.talked += talked;
         if self.handled == COUNT_MAX {
-            (self.handled, self.talked) = (self.handled / 2, self.talked / 2);
+            (self.handled, self.rung, self.talked) = (self.handled / 2, self.rung / 2, self.talked / 2);
         }
     }
 
@@ -58,9 +63,14 @@ impl Habits {
         per_second(self.arrivals, now.since(self.since).as_micros() as u64)
     }
 
-    /// Ends of conversations per second and agent; `None` when none ended yet.
+    /// Ends of conversations per second and agent, ringing included; `None` when none ended yet.
     pub(crate) fn release_rate(&self) -> Option<f64> {
-        (self.handled > 0).then(|| per_second(self.handled, self.talked))
+        (self.handled > 0).then(|| per_second(self.handled, self.rung + self.talked))
+    }
+
+    /// How long an agent's phone rings, on average.
+    pub(crate) fn ring(&self) -> Duration {
+        Duration::from_micros(self.rung / u64::from(self.handled.max(1)))
     }
 
     /// Callers who give up per second and waiting caller.

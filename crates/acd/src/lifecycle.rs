@@ -6,7 +6,7 @@ use crate::command::{Decision, Denied};
 use crate::group::Idle;
 use crate::policy::NoAnswer;
 use crate::slab::{NONE, Slot};
-use busyhour_model::{AgentId, AgentState, CallId, DequeueReason, Name, OfferOutcome, QueueId};
+use busyhour_model::{AgentId, AgentState, CallId, DequeueReason, Name, OfferOutcome, Time};
 use std::time::Duration;
 
 impl Acd {
@@ -279,10 +279,10 @@ impl Acd {
     fn go_on(&mut self, agent: AgentId, state: AgentState, out: &mut Vec<Decision>) {
         let now = self.now;
         let entered = self.agent_mut(agent);
-        let was = (entered.state, entered.since, entered.work.queue);
+        let (was, work) = ((entered.state, entered.since, entered.work.queue), entered.work);
         (entered.state, entered.since) = (state, now);
         if was.0 == AgentState::Talking {
-            self.learn_talk(was.2, micros(now, was.1));
+            self.learn_talk(&work, was.1);
         }
         self.merits[agent.0 as usize].learn(now, was, state);
         out.push(Decision::Agent { agent, state, reason: None });
@@ -299,7 +299,7 @@ impl Acd {
         if matches!(from, AgentState::Talking | AgentState::WrapUp) {
             let work = entered.work;
             if from == AgentState::Talking {
-                self.learn_talk(work.queue, micros(now, was.1));
+                self.learn_talk(&work, was.1);
             }
             if from == AgentState::WrapUp {
                 self.wrap_ups.clear(agent.0);
@@ -313,10 +313,10 @@ impl Acd {
         self.shift(agent, from, to);
     }
 
-    /// The conversation is over.
-    fn learn_talk(&mut self, queue: QueueId, span: u64) {
-        if let Some(Some(queue)) = self.queues.get_mut(queue.0 as usize) {
-            queue.habits.talked(span);
+    /// The conversation that began then is over.
+    fn learn_talk(&mut self, work: &Work, began: Time) {
+        if let Some(Some(queue)) = self.queues.get_mut(work.queue.0 as usize) {
+            queue.habits.talked(micros(began, work.began), micros(self.now, began));
         }
     }
 

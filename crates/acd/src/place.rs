@@ -105,8 +105,9 @@ impl Acd {
         if let Some(foreseen) = self.classes[call.class].outlook.wait(now, spot.ahead) {
             return Some(foreseen.min(WAIT_MAX));
         }
-        let seconds = self.queue_ref(self.lanes[call.class as usize].queue).handling.seconds()?;
-        (spot.own > 0).then(|| Duration::from_secs_f64((seconds * spot.turns()).min(WAIT_MAX.as_secs_f64())))
+        let queue = self.queue_ref(self.lanes[call.class as usize].queue);
+        let seconds = queue.handling.seconds()? * spot.turns();
+        (spot.own > 0).then(|| Duration::from_secs_f64(seconds.min(WAIT_MAX.as_secs_f64())) + queue.habits.ring())
     }
 }
 

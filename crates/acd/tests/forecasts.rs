@@ -19,8 +19,8 @@ fn practise(scene: &mut Scene) {
 
 /// The next caller of queue 0 waits so long, and so long if no backup helped.
 fn foresee(scene: &mut Scene, secs: u64, mean: u64, alone: u64) -> Vec<String> {
-    let (mean, alone) = (Duration::from_secs(mean), Duration::from_secs(alone));
-    let next = Forecast { mean, most: 2 * mean, spot: Spot { ahead: 1, own: 1, pool: 1 } };
+    let (mean, alone, ring) = (Duration::from_secs(mean), Duration::from_secs(alone), Duration::ZERO);
+    let next = Forecast { mean, most: 2 * mean, ring, spot: Spot { ahead: 1, own: 1, pool: 1 } };
     let (queue, required) = (QueueId(0), Vec::new());
     let classes = vec![Foreseen { queue, priority: 0, required, next, alone }];
     scene.at(secs, Command::Foresee { classes })
@@ -100,6 +100,25 @@ fn the_wait_without_backups_is_foreseen_too() {
     let foreseen = &scene.acd.foresee(Time::from_secs(2_001), &LookAhead::default())[0];
     let ratio = foreseen.alone.as_secs_f64() / foreseen.next.mean.as_secs_f64();
     assert!((1.6..2.4).contains(&ratio), "one serves half as fast as two: {foreseen:?}");
+}
+
+#[test]
+fn the_time_an_agents_phone_rings_is_part_of_the_wait() {
+    let mut scene = Scene::new(queue(), &[&[]]);
+    for id in 0..20 {
+        scene.enqueue(100 * id, id);
+        scene.accept(100 * id + 10, id, 0);
+        scene.at(100 * id + 30, Command::Released { agent: AgentId(0) });
+    }
+    (1_000..1_006).for_each(|id| drop(scene.enqueue(2_000, id)));
+    scene.accept(2_010, 1_000, 0);
+    let place = |scene: &Scene| scene.acd.place(Time::from_secs(2_010), CallId(1_005)).unwrap().wait.unwrap();
+    assert_eq!(place(&scene), Duration::from_secs(5 * 30 + 10), "five ends, ten seconds after the last");
+    let how = LookAhead { replications: 400, error: 0.0, ..LookAhead::default() };
+    let told = scene.acd.look_ahead(Time::from_secs(2_010), &[Whom::Call(CallId(1_005))], &how)[0].unwrap();
+    assert_eq!(told.ring, Duration::from_secs(10));
+    assert!((150.0..170.0).contains(&told.mean.as_secs_f64()), "{told:?}");
+    assert_eq!(told.at(2).as_micros(), ((told.mean - told.ring) * 3 / 5 + told.ring).as_micros());
 }
 
 #[test]

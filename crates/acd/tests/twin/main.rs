@@ -178,10 +178,11 @@ impl System {
         let stranger = (QueueId(dice.roll(self.queues) as u32), 7, Default::default());
         let known: Vec<_> = twin.foreseen.keys().filter(|_| !dice.one_in(4)).cloned().collect();
         let classes = known.into_iter().chain([stranger]).map(|(queue, priority, extra)| {
-            let (mean, alone) = (dice.span(120), dice.span(240));
+            let (ring, mean, alone) = (dice.span(20), dice.span(120), dice.span(240));
             let next = Forecast {
                 mean,
                 most: 2 * mean,
+                ring,
                 spot: Spot { ahead: dice.roll(6) as u32, own: 1 + dice.roll(5) as u32, pool: 6 },
             };
             Foreseen { queue, priority, required: extra.into_iter().collect(), next, alone }
@@ -459,6 +460,7 @@ fn a_twin_with_one_rule_wrong_is_found_out() {
         Twist::GoesTooSoon,
         Twist::RingsOne,
         Twist::RingsOn,
+        Twist::NobodyRings,
     ];
     for twist in twists {
         let found = (0..SYSTEMS).find(|&seed| compare(seed, 1_200, twist).is_err());

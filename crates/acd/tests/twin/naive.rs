@@ -57,6 +57,7 @@ pub(crate) enum Twist {
     GoesTooSoon,
     RingsOne,
     RingsOn,
+    NobodyRings,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -153,6 +154,8 @@ pub(crate) struct Naive {
     /// Queue, agent, seconds, and whether the queue then wanted to know who.
     handled: Vec<(QueueId, AgentId, f64, bool, Time)>,
     rung: BTreeMap<QueueId, AgentId>,
+    /// How long phones rang before each conversation that is over.
+    rings: Vec<(QueueId, Duration)>,
     now: Time,
     pub(crate) queues: BTreeMap<QueueId, QueueSpec>,
     pub(crate) agents: BTreeMap<AgentId, Agent>,
@@ -191,10 +194,10 @@ fn class(call: &Call) -> Class {
 impl Naive {
     pub(crate) fn new(seed: u64, twist: Twist) -> Naive {
         let (queues, agents) = (BTreeMap::new(), BTreeMap::new());
-        let (handled, rung) = (Vec::new(), BTreeMap::new());
+        let (handled, rung, rings) = (Vec::new(), BTreeMap::new(), Vec::new());
         let (now, calls, out) = (Time::ZERO, Vec::new(), Vec::new());
         let foreseen = BTreeMap::new();
-        Naive { seed, twist, handled, rung, now, queues, agents, calls, foreseen, seq: 0, turn: 0, out }
+        Naive { seed, twist, handled, rung, rings, now, queues, agents, calls, foreseen, seq: 0, turn: 0, out }
     }
 
     pub(crate) fn apply(&mut self, now: Time, command: Command) -> (Vec<Decision>, Result<(), Denied>) {
@@ -519,7 +522,12 @@ impl Naive {
         let pool = at_work().filter(|a| takes(call, a) || ahead.iter().any(|c| takes(c, a))).count();
         let turns = ahead.len() as f64 / pool as f64 + 1.0 / own as f64;
         let seconds = self.handling(call.queue)?;
-        (own > 0).then(|| Duration::from_secs_f64((seconds * turns).min(86_400.0)))
+        let rings: Vec<Duration> = self.rings.iter().filter(|r| r.0 == call.queue).map(|r| r.1).collect();
+        let ring = match self.twist {
+            Twist::NobodyRings => Duration::ZERO,
+            _ => rings.iter().sum::<Duration>() / rings.len().max(1) as u32,
+        };
+        (own > 0).then(|| Duration::from_secs_f64((seconds * turns).min(86_400.0)) + ring)
     }
 
     fn level(&self, call: &Call, agent: &Agent) -> i64 {
@@ -677,6 +685,8 @@ impl Naive {
             (State::NotReady(_), _) => (agent.misses, agent.pause) = (0, None),
             (State::Ringing(_), State::Talking(_)) => (agent.calls, agent.misses) = (agent.calls + 1, 0),
             (State::Talking(work), _) => {
+                let ring = agent.since.since(work.began);
+                self.rings.extend(work.queue.filter(|q| self.queues.contains_key(q)).map(|queue| (queue, ring)));
                 agent.talk += now.since(agent.since);
                 agent.contact = now;
                 if work.queue.is_some() {
@@ -804,6 +814,7 @@ impl Naive {
                 self.foreseen.retain(|class, _| class.0 != queue);
                 self.rung.remove(&queue);
                 self.handled.retain(|h| h.0 != queue);
+                self.rings.retain(|r| r.0 != queue);
                 Ok(())
             }
             Command::SetAgent(spec) => {
