@@ -71,6 +71,8 @@ pub struct Acd {
     pub(crate) wishes: BTreeMap<Slot, Time>,
     /// Nothing is due before this.
     pub(crate) wake: Time,
+    /// Classes of which something is foreseen.
+    pub(crate) foreseen: u32,
     pub(crate) call_seq: u64,
     pub(crate) idle_seq: u64,
     pub(crate) reasons: Reasons,
@@ -115,6 +117,7 @@ impl Acd {
             personal: Alarms::default(),
             wishes: BTreeMap::new(),
             wake: NEVER,
+            foreseen: 0,
             call_seq: 0,
             idle_seq: 0,
             reasons: Reasons {

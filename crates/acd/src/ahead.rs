@@ -71,17 +71,23 @@ impl Acd {
     }
 
     /// What is worth foreseeing now: how long the next caller of a class waits where somebody waits already or, of calls
-    /// that ask for nothing special, where nobody is idle. Empty when there is nobody to tell.
+    /// that ask for nothing special, where nobody is idle; nowhere when nobody is at work. Empty when there is nobody to
+    /// tell.
     ///
     /// Changes nothing here; the answer goes into [`Command::Foresee`].
     pub fn foresee(&self, now: Time, how: &LookAhead) -> Vec<Foreseen> {
         let Some(empty) = self.at(now) else { return Vec::new() };
         let mut start = empty.clone();
         let plain = |slot: Slot| self.queue_ref(self.lanes[slot as usize].queue).plain == slot;
+        let at_work = |slot: Slot| {
+            let mut groups = self.classes[slot].edges.iter().map(|edge| &self.groups[edge.group]);
+            groups.any(|group| group.signed_in > group.not_ready)
+        };
         let classes: Vec<Slot> = self.classes.iter().map(|(slot, _)| slot).collect();
         let mut waiting = Vec::new();
         for slot in classes {
             if (start.fronts[slot as usize].waiting > 0 || plain(slot))
+                && at_work(slot)
                 && let Some(watched) = start.haunt(slot, &empty).waits()
             {
                 waiting.push((slot, watched));

@@ -116,10 +116,21 @@ impl Acd {
             }
         }
         let now = self.now;
+        self.foreseen = news.len() as u32;
         let changed = self.strain_by(|slot, outlook| outlook.learn(now, news.get(&slot)));
         self.settle(&changed, out);
         self.overflow(self.stranded(&changed), DequeueReason::NoAgents, out);
         Ok(())
+    }
+
+    /// Somebody waits or is offered, or the newest forecast is of somebody: it is time for another.
+    pub fn wants_forecast(&self) -> bool {
+        self.calls.len() > 0 || self.has_forecast()
+    }
+
+    /// The newest forecast is of somebody.
+    pub fn has_forecast(&self) -> bool {
+        self.foreseen > 0
     }
 
     /// Nobody is helped any more; whether anybody was.

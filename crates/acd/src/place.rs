@@ -8,7 +8,7 @@ use crate::group::Group;
 use crate::slab::Slot;
 use crate::traffic::ghost;
 use busyhour_model::{CallId, QueueId, Time};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 impl Acd {
@@ -49,24 +49,80 @@ impl Acd {
         Call::new(ghost(class), self.now, u64::MAX, class, None)
     }
 
+    /// Every call that waits, as [`Acd::place`] says of one: all lines are walked once, not once per call.
+    pub fn places(&self, now: Time) -> BTreeMap<CallId, Place> {
+        let now = now.max(self.now);
+        let mut places = BTreeMap::new();
+        for agent in self.agents.iter().flatten() {
+            for ((_, call), ahead) in agent.personal.iter(&self.calls.slab).zip(0..) {
+                places.insert(call.id, Place { ahead, wait: None });
+            }
+        }
+        for (class, _) in self.classes.iter() {
+            self.places_in(class, now, &mut places);
+        }
+        places
+    }
+
+    fn places_in(&self, class: Slot, now: Time, places: &mut BTreeMap<CallId, Place>) {
+        let line = self.lanes[class as usize].line;
+        let Some((_, head)) = line.iter(&self.calls.slab).next() else { return };
+        let rivals = self.rivals(head);
+        let mut lines: Vec<_> = rivals
+            .iter()
+            .map(|&rival| self.lanes[rival as usize].line.iter(&self.calls.slab).map(|(_, call)| call).peekable())
+            .collect();
+        let mut passed = vec![0; lines.len()];
+        let mut known: Option<((usize, usize), Spot)> = None;
+        for (_, call) in line.iter(&self.calls.slab) {
+            let own = self.turn(call, now);
+            for (line, passed) in lines.iter_mut().zip(&mut passed) {
+                while line.next_if(|other| self.turn(other, now) < own).is_some() {
+                    *passed += 1;
+                }
+            }
+            let before = rivals.iter().zip(&passed).filter(|(_, passed)| **passed > 0).map(|(&rival, _)| rival);
+            // Down the line fewer agents fit and more classes are ahead: as long as neither changes, so do the agents.
+            let age = micros(now, call.since);
+            let same = (self.fitting(class, age).count(), before.clone().count());
+            let crew = match known {
+                Some((of, crew)) if of == same => crew,
+                _ => self.crew(class, age, before, now),
+            };
+            known = Some((same, crew));
+            let spot = Spot { ahead: passed.iter().sum(), ..crew };
+            places.insert(call.id, Place { ahead: spot.ahead, wait: self.wait(call, spot, now) });
+        }
+    }
+
     /// Where a call stands, in line or on its way there.
     pub(crate) fn spot(&self, call: &Call, now: Time) -> Spot {
-        let age = micros(now, call.since);
+        let ahead = self.rivals(call).into_iter().map(|rival| (rival, self.ahead_in(rival, call, now)));
+        let ahead: Vec<(Slot, u32)> = ahead.filter(|rival| rival.1 > 0).collect();
+        let crew = self.crew(call.class, micros(now, call.since), ahead.iter().map(|rival| rival.0), now);
+        Spot { ahead: ahead.iter().map(|rival| rival.1).sum(), ..crew }
+    }
+
+    /// Agents at work who may take a call of this class at that age, and those who may take it or the head of one of the
+    /// others.
+    fn crew(&self, class: Slot, age: u64, others: impl Iterator<Item = Slot>, now: Time) -> Spot {
         let at_work = |&group: &Slot| self.groups[group].signed_in - self.groups[group].not_ready;
-        let fitting = |class: Slot, age: u64| {
-            let edges = self.classes[class].edges.iter().filter(move |edge| edge.min_age <= age);
-            edges.map(|edge| edge.group)
-        };
-        let own: BTreeSet<Slot> = fitting(call.class, age).collect();
-        let (mut ahead, mut pool) = (0, own.clone());
-        for class in self.rivals(call) {
-            let before = self.ahead_in(class, call, now);
-            if before > 0 {
-                pool.extend(fitting(class, now.as_micros().saturating_sub(self.fronts[class as usize].since)));
-            }
-            ahead += before;
+        let own: BTreeSet<Slot> = self.fitting(class, age).collect();
+        let mut pool = own.clone();
+        for other in others {
+            pool.extend(self.fitting(other, now.as_micros().saturating_sub(self.fronts[other as usize].since)));
         }
-        Spot { ahead, own: own.iter().map(at_work).sum(), pool: pool.iter().map(at_work).sum() }
+        Spot { ahead: 0, own: own.iter().map(at_work).sum(), pool: pool.iter().map(at_work).sum() }
+    }
+
+    /// Groups that may take a call of this class at that age.
+    fn fitting(&self, class: Slot, age: u64) -> impl Iterator<Item = Slot> {
+        self.classes[class].edges.iter().filter(move |edge| edge.min_age <= age).map(|edge| edge.group)
+    }
+
+    /// Its turn among all: the lower the sooner.
+    fn turn(&self, call: &Call, now: Time) -> (f64, Time, u64) {
+        (-self.score(call, now), call.since, call.seq)
     }
 
     /// Classes that share somebody signed in with the class of this call, and that class itself.
@@ -78,15 +134,14 @@ impl Acd {
 
     /// Calls of that class which beat this call now: counted from both ends of the line, for they stand in order.
     fn ahead_in(&self, class: Slot, call: &Call, now: Time) -> u32 {
-        let key = |call: &Call| (-self.score(call, now), call.since, call.seq);
-        let own = key(call);
+        let own = self.turn(call, now);
         let line = &self.lanes[class as usize].line;
         let ends = line.iter(&self.calls.slab).zip(line.iter_back(&self.calls.slab)).zip(0..);
         for (((_, first), (_, last)), passed) in ends {
-            if key(first) >= own {
+            if self.turn(first, now) >= own {
                 return passed;
             }
-            if key(last) < own {
+            if self.turn(last, now) < own {
                 return line.len - passed;
             }
         }

@@ -329,6 +329,11 @@ fn compare(seed: u64, commands: u64, twist: Twist) -> Result<Tally, String> {
                 explains(&acd, &twin, now).map_err(|wrong| format!("{told}\n {wrong}"))?;
             }
         }
+        if step % 16 == 0 {
+            let places = acd.places(now);
+            let each = twin.calls.iter().filter_map(|call| Some((call.id, acd.place(now, call.id)?)));
+            assert_eq!(places, each.collect(), "{told}");
+        }
         let punctual = match twin.due() {
             Some(due) if acd.poll_timeout().is_none_or(|at| at > due) => {
                 twin.clone().apply(due, Command::Tick).0.is_empty()
