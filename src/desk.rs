@@ -102,7 +102,7 @@ impl Desk {
                 Reply::Queues(rows) => picture.queues = rows,
                 Reply::Calls(rows) => picture.calls = rows,
                 Reply::Trunks(rows) => picture.trunks = rows,
-                Reply::Done | Reply::Standing(_) => {}
+                Reply::Done | Reply::Standing(_) | Reply::Place(_) => {}
             }
         }
         Some(self.metrics.page(&picture, &self.recorder.ledger()))

@@ -50,6 +50,7 @@ fn router(desk: Desk) -> Router {
         .route("/api/calls", get(calls))
         .route("/api/calls/active", get(async |State(desk)| rows(desk, Request::Calls).await))
         .route("/api/calls/{id}/hangup", post(hang_up))
+        .route("/api/calls/{id}/place", get(place))
         .route("/api/calls/{id}/explain", get(explain))
         .route("/api/explain/agent/{agent}", get(standing))
         .route("/api/calls/{id}/transfer", post(transfer))
@@ -193,6 +194,10 @@ async fn queues(State(desk): State<Desk>) -> Result<Json<Vec<QueueFigures>>, Fau
         }
     });
     Ok(Json(figures.collect()))
+}
+
+async fn place(State(desk): State<Desk>, Path(id): Path<String>) -> Result<Json<Reply>, Fault> {
+    rows(desk, Request::Place { call: call_id(&id)? }).await
 }
 
 async fn hang_up(State(desk): State<Desk>, Path(id): Path<String>) -> Result<Json<serde_json::Value>, Fault> {

@@ -137,6 +137,7 @@ pub(super) fn queues(server: &Server, json: bool) -> Shown {
             q.waiting.to_string(),
             q.ringing.to_string(),
             or_dash(q.oldest.map(|at| span(now.since(at)))),
+            or_dash(q.wait_ms.map(|ms| span(Duration::from_millis(ms)))),
             format!("{}/{}", q.agents_ready, q.agents_signed_in),
             count("offered"),
             count("answered"),
@@ -146,8 +147,8 @@ pub(super) fn queues(server: &Server, json: bool) -> Shown {
         ])
     };
     let heads = [
-        "QUEUE", "OPEN", "WAITING", "RINGING", "OLDEST", "READY/IN", "OFFERED", "ANSWERED", "ANSWER%", "IN20S%",
-        "ABANDON%",
+        "QUEUE", "OPEN", "WAITING", "RINGING", "OLDEST", "NEXT", "READY/IN", "OFFERED", "ANSWERED", "ANSWER%",
+        "IN20S%", "ABANDON%",
     ];
     table::print(&heads, &rows.iter().filter_map(row).collect::<Vec<_>>(), "no queues are configured");
     Ok(())
@@ -159,9 +160,11 @@ pub(super) fn active(server: &Server, json: bool) -> Shown {
     let row = |c: &CallRow| {
         let (from, to) = (c.from.clone(), c.to.clone());
         let since = span(now.since(c.arrived));
-        vec![c.call.to_string(), c.stage.to_string(), since, from, to, c.at.to_string(), or_dash(c.partner.as_ref())]
+        let wait = c.wait_ms.map(|ms| span(Duration::from_millis(ms)));
+        let (at, partner) = (c.at.to_string(), or_dash(c.partner.as_ref()));
+        vec![c.call.to_string(), c.stage.to_string(), since, from, to, at, or_dash(c.ahead), or_dash(wait), partner]
     };
-    let heads = ["CALL", "STAGE", "FOR", "FROM", "TO", "AT", "WITH"];
+    let heads = ["CALL", "STAGE", "FOR", "FROM", "TO", "AT", "AHEAD", "WAITS", "WITH"];
     table::print(&heads, &rows.iter().map(row).collect::<Vec<_>>(), "no calls are going on");
     Ok(())
 }

@@ -4,12 +4,13 @@ use crate::call::{Call, Event};
 use crate::directory::Directory;
 use crate::phase::Phase;
 use crate::plant::Plant;
-use crate::request::{AgentRow, CallRow, Denied, Destination, QueueRow, Reply, Request, TrunkRow};
+use crate::request::{AgentRow, CallRow, Denied, Destination, PlaceRow, QueueRow, Reply, Request, TrunkRow};
 use crate::switch::Switch;
-use busyhour_acd::{AgentView, Command, Denied as AcdDenied};
+use busyhour_acd::{AgentView, Command, Denied as AcdDenied, Place};
 use busyhour_ivr::Dialplan;
 use busyhour_model::{AgentId, AgentState, CallId, Name, Party, QueueId, Time};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Our own tiny dialplans: what an agent hears after a star code, and dialling out. Name and text.
 const PLANS: [(&str, &str); 7] = [
@@ -64,7 +65,8 @@ impl Switch {
         match request {
             Request::Agents => Ok(Reply::Agents(self.agent_rows())),
             Request::Queues => Ok(Reply::Queues(self.queue_rows())),
-            Request::Calls => Ok(Reply::Calls(self.calls.values().map(|call| self.call_row(call)).collect())),
+            Request::Calls => Ok(Reply::Calls(self.call_rows())),
+            Request::Place { call } => self.place(call),
             Request::Trunks => Ok(Reply::Trunks(self.trunk_rows())),
             Request::Ready { agent } => self.ready(&agent),
             Request::NotReady { agent, reason } => self.not_ready(&agent, reason),
@@ -209,6 +211,7 @@ impl Switch {
                 oldest: view.oldest,
                 agents_signed_in: view.agents_signed_in,
                 agents_ready: view.agents_ready,
+                wait_ms: plant.acd.next_wait(plant.now, id).map(millis),
             })
         };
         plant.directory.queues().filter_map(row).collect()
@@ -237,7 +240,19 @@ impl Switch {
         self.plant.trunks.active().map(|(_, trunk)| row(trunk)).collect()
     }
 
-    fn call_row(&self, call: &Call) -> CallRow {
+    fn place(&self, id: CallId) -> Result<Reply, Denied> {
+        let call = self.calls.get(&id).ok_or(Denied::UnknownCall(id))?;
+        let place = self.plant.acd.place(self.plant.now, id).ok_or(Denied::NotWaiting(id))?;
+        let queue = call.place(&self.plant.directory);
+        Ok(Reply::Place(PlaceRow { call: id, queue, ahead: place.ahead, wait_ms: place.wait.map(millis) }))
+    }
+
+    fn call_rows(&self) -> Vec<CallRow> {
+        let places = self.plant.acd.places(self.plant.now);
+        self.calls.values().map(|call| self.call_row(call, places.get(&call.id))).collect()
+    }
+
+    fn call_row(&self, call: &Call, place: Option<&Place>) -> CallRow {
         CallRow {
             call: call.id,
             stage: call.phase().stage().into(),
@@ -245,9 +260,15 @@ impl Switch {
             from: call.from.masked(),
             to: call.to.national.clone(),
             at: call.place(&self.plant.directory),
+            ahead: place.map(|place| place.ahead),
+            wait_ms: place.and_then(|place| place.wait).map(millis),
             partner: call.phase().partner().and_then(|leg| Some(self.plant.legs.leg(leg)?.party.name().clone())),
         }
     }
+}
+
+fn millis(span: Duration) -> u64 {
+    span.as_millis() as u64
 }
 
 impl Call {

@@ -33,6 +33,11 @@ pub enum Request {
         /// Agent number.
         agent: Name,
     },
+    /// Where a waiting call stands.
+    Place {
+        /// Which.
+        call: CallId,
+    },
     /// End a call.
     HangUp {
         /// Which.
@@ -82,6 +87,8 @@ pub enum Reply {
     Trunks(Vec<TrunkRow>),
     /// An agent towards a call.
     Standing(StandingRow),
+    /// One waiting call's place.
+    Place(PlaceRow),
 }
 
 /// Why not.
@@ -167,6 +174,21 @@ pub struct QueueRow {
     pub agents_signed_in: u32,
     /// Of those, ready.
     pub agents_ready: u32,
+    /// Predicted wait of the next caller in milliseconds; `None` when nothing can be said.
+    pub wait_ms: Option<u64>,
+}
+
+/// Where one waiting call stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaceRow {
+    /// Which.
+    pub call: CallId,
+    /// Where it waits.
+    pub queue: Name,
+    /// Calls served before it as things are.
+    pub ahead: u32,
+    /// Predicted further wait in milliseconds; `None` when nothing can be said.
+    pub wait_ms: Option<u64>,
 }
 
 /// One call in progress.
@@ -184,6 +206,10 @@ pub struct CallRow {
     pub to: String,
     /// Queue or node it is in.
     pub at: Name,
+    /// Calls served before it as things are, when it waits.
+    pub ahead: Option<u32>,
+    /// Predicted further wait in milliseconds, when it waits and something can be said.
+    pub wait_ms: Option<u64>,
     /// Partner, when ringing or talking.
     pub partner: Option<Name>,
 }
