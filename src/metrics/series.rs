@@ -144,6 +144,8 @@ pub(super) struct Queues {
     overflowed: IntCounterVec,
     wait: HistogramVec,
     prediction: HistogramVec,
+    bias: CounterVec,
+    predicted: GaugeVec,
     waiting: IntGaugeVec,
     oldest: GaugeVec,
 }
@@ -152,7 +154,9 @@ impl Queues {
     pub(super) fn new(m: &Maker) -> Queues {
         let by_queue = &["queue"];
         let overflowed = "Calls that left the queue without an agent, by reason.";
-        let prediction = "Absolute error of the announced wait.";
+        let prediction = "Absolute error of the predicted wait: the first told, else the one on entry.";
+        let bias = "Seconds by which waits were predicted too long or too short, added up.";
+        let predicted = Opts::new("busyhour_queue_predicted_wait_seconds", "Predicted wait of the next caller.");
         let oldest = Opts::new("busyhour_queue_oldest_wait_seconds", "Age of the oldest waiting call.");
         Queues {
             offered: m.counts("busyhour_queue_offered_calls_total", "Calls that asked for an agent.", by_queue),
@@ -165,6 +169,8 @@ impl Queues {
             overflowed: m.counts("busyhour_queue_overflowed_calls_total", overflowed, &["queue", "reason"]),
             wait: m.histograms("busyhour_queue_wait_seconds", "Wait until answer.", by_queue, WAIT_S),
             prediction: m.histograms("busyhour_queue_prediction_error_seconds", prediction, by_queue, ERROR_S),
+            bias: m.seconds("busyhour_queue_misprediction_seconds_total", bias, &["queue", "way"]),
+            predicted: m.keep(GaugeVec::new(predicted, by_queue)),
             waiting: m.gauges("busyhour_queue_waiting_calls", "Calls waiting now.", &["queue", "tier"]),
             oldest: m.keep(GaugeVec::new(oldest, by_queue)),
         }
@@ -178,8 +184,11 @@ impl Queues {
             Some(VisitEnd::Answered) => {
                 self.answered.with_label_values(&[queue]).inc();
                 self.wait.with_label_values(&[queue]).observe(visit.wait_ms() as f64 / 1e3);
-                if let Some(error_ms) = visit.prediction_error_ms() {
-                    self.prediction.with_label_values(&[queue]).observe(error_ms as f64 / 1e3);
+                if let Some(error_ms) = visit.prediction_error_ms {
+                    let error = error_ms.unsigned_abs() as f64 / 1e3;
+                    self.prediction.with_label_values(&[queue]).observe(error);
+                    let way = if error_ms > 0 { "long" } else { "short" };
+                    self.bias.with_label_values(&[queue, way]).inc_by(error);
                 }
             }
             Some(VisitEnd::AbandonedWaiting) => abandon("waiting"),
@@ -197,6 +206,7 @@ impl Queues {
     pub(super) fn show(&self, picture: &Picture) {
         self.waiting.reset();
         self.oldest.reset();
+        self.predicted.reset();
         for row in &picture.queues {
             // Series exist from the start, so that a rate over the first call is right.
             self.offered.with_label_values(&[&row.queue]);
@@ -207,6 +217,9 @@ impl Queues {
             }
             let age = row.oldest.map_or(0.0, |at| picture.now.since(at).as_secs_f64());
             self.oldest.with_label_values(&[&row.queue]).set(age);
+            if let Some(wait_ms) = row.wait_ms {
+                self.predicted.with_label_values(&[&row.queue]).set(wait_ms as f64 / 1e3);
+            }
         }
     }
 }

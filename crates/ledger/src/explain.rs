@@ -96,9 +96,9 @@ impl Story {
         if let Some(at) = visit.out {
             self.say(at, Phrase::Out, &[("queue", &visit.queue)]);
         }
-        if let Some((at, wait_ms)) = visit.announced {
-            let wait = self.span(Duration::from_millis(wait_ms));
-            self.say(at, Phrase::Announced, &[("wait", &wait)]);
+        if let Some(said) = visit.predicted.filter(|said| said.told) {
+            let wait = self.span(Duration::from_millis(said.wait_ms));
+            self.say(said.at, Phrase::Announced, &[("wait", &wait)]);
         }
     }
 

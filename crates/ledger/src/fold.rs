@@ -257,15 +257,16 @@ impl Open {
 
     fn queue_fact(&mut self, at: Time, what: &What, slots: &mut Slots) {
         match what {
-            What::Enqueued { queue, priority, ahead, since, entrance, tier, .. } => {
+            What::Enqueued { queue, priority, ahead, since, entrance, tier, wait, .. } => {
                 let (entrance, since, priority, ahead) = (*entrance, *since, *priority, *ahead);
                 let tier = tier.clone();
-                let visit = QueueVisit { entrance, since, priority, ahead, tier, ..QueueVisit::new(at, queue) };
+                let mut visit = QueueVisit { entrance, since, priority, ahead, tier, ..QueueVisit::new(at, queue) };
+                wait.inspect(|&wait| visit.predict(at, wait, false));
                 self.enqueued(at, visit, slots);
             }
             What::Announced { wait: Some(wait), .. } => {
                 if let Some(visit) = self.record.visit() {
-                    visit.announced.get_or_insert((at, wait.as_millis() as u64));
+                    visit.predict(at, *wait, true);
                 }
             }
             What::Offered { queue, agent, why, runner_up, from_age, .. } => {
@@ -309,7 +310,8 @@ impl Open {
         if visit.entrance == Entrance::Returned
             && let Some(former) = out.find(|v| v.queue == visit.queue)
         {
-            former.out = None;
+            // What was told to one who then went elsewhere is no prediction any more.
+            (former.out, former.predicted) = (None, visit.predicted);
             return;
         }
         let counts = slots.at(&Slot::of(at, &visit.queue));
@@ -441,7 +443,7 @@ fn end_stay<'s>(
     slots: &'s mut Slots,
     stays: &mut Vec<Stay>,
 ) -> &'s mut Counts {
-    (visit.left, visit.end) = (at, Some(end));
+    visit.finish(at, end);
     let counts = slots.at(&Slot::of(visit.entered, &visit.queue));
     counts.end(end, visit.wait_ms());
     stays.push(Stay::Ended(visit.clone()));
@@ -533,6 +535,7 @@ mod tests {
             since,
             entrance,
             tier: None,
+            wait: Some(Duration::from_secs(60)),
         }
     }
 
@@ -614,6 +617,35 @@ mod tests {
         assert_eq!((counts.talk.sum_ms, counts.hold.sum_ms), (36_000, 4_000));
         assert_eq!(counts.service_level(15).unwrap().to_string(), "100.00");
         assert_eq!(tape.ledger.open_calls(), 0);
+    }
+
+    #[test]
+    fn the_first_wait_told_counts_or_else_the_one_on_entry() {
+        let say = |wait| What::Announced { call: CALL, queue: "credit".into(), ahead: 2, wait };
+        let told = |secs| say(Some(Duration::from_secs(secs)));
+        let again = entered("credit", 9 * 3600, Entrance::Returned);
+        let answer = offer_ended("1001", OfferOutcome::Answered);
+        type Script = Vec<(f64, What)>;
+        let table: [(&str, Script, Option<i64>); 5] = [
+            ("nothing told", vec![(50.0, answer.clone())], Some(10_000)),
+            ("twice told", vec![(5.0, told(30)), (20.0, told(90)), (50.0, answer.clone())], Some(-15_000)),
+            ("nothing more can be said", vec![(5.0, say(None)), (50.0, answer.clone())], Some(10_000)),
+            (
+                "out and back",
+                vec![(5.0, told(30)), (10.0, dequeued(DequeueReason::Left)), (20.0, again), (50.0, answer)],
+                Some(30_000),
+            ),
+            ("gave up", vec![(5.0, told(30)), (20.0, dequeued(DequeueReason::Abandoned))], None),
+        ];
+        for (name, script, error) in table {
+            let mut tape = Tape::new();
+            tape.say(0.0, enqueued());
+            for (at, what) in script {
+                tape.say(at, what);
+            }
+            tape.say(60.0, ended(Cause::CallerHungUp));
+            assert_eq!(tape.record.unwrap().visits[0].prediction_error_ms, error, "{name}");
+        }
     }
 
     #[test]

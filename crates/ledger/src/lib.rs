@@ -11,5 +11,5 @@ pub use agent::AgentTimes;
 pub use explain::{Language, Line, explain};
 pub use fold::{Imbalance, Ledger, OPEN_CALLS_MAX, Stay};
 pub use ratio::Ratio;
-pub use record::{CallRecord, LegRecord, NodeVisit, OfferRecord, QueueVisit, VisitEnd};
+pub use record::{CallRecord, LegRecord, NodeVisit, OfferRecord, Prediction, QueueVisit, VisitEnd};
 pub use slot::{Counts, SLOT_SECS, SLOTS_MAX, Slot, THRESHOLDS_S, Total};

@@ -89,12 +89,25 @@ pub struct QueueVisit {
     pub priority: i32,
     /// Calls ahead on entry.
     pub ahead: u32,
-    /// The first announced wait: when, and milliseconds foreseen.
-    pub announced: Option<(Time, u64)>,
+    /// The first wait told to the caller or, when none was told, the one predicted on entry.
+    pub predicted: Option<Prediction>,
+    /// By how much that was longer than the real wait until the answer, in milliseconds; negative: shorter.
+    pub prediction_error_ms: Option<i64>,
     /// Until when; equal to `entered` while it lasts.
     pub left: Time,
     /// How it ended; `None` while it lasts.
     pub end: Option<VisitEnd>,
+}
+
+/// A predicted wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// When it was predicted.
+    pub at: Time,
+    /// Milliseconds from then on.
+    pub wait_ms: u64,
+    /// The caller was told.
+    pub told: bool,
 }
 
 /// How a stay in a queue ended. These add up to the calls offered (law S4).
@@ -133,7 +146,8 @@ impl QueueVisit {
             tier: None,
             priority: 0,
             ahead: 0,
-            announced: None,
+            predicted: None,
+            prediction_error_ms: None,
             left: at,
             end: None,
         }
@@ -149,10 +163,18 @@ impl QueueVisit {
         ms(self.entered, self.left)
     }
 
-    /// How far the first announced wait was from the real one, in milliseconds either way; `None` when none was announced.
-    pub fn prediction_error_ms(&self) -> Option<u64> {
-        let (said, wait_ms) = self.announced?;
-        Some(wait_ms.abs_diff(ms(said, self.left)))
+    /// A wait is predicted: the first that is told counts, else the first.
+    pub(crate) fn predict(&mut self, at: Time, wait: Duration, told: bool) {
+        if self.predicted.is_none_or(|former| told && !former.told) {
+            self.predicted = Some(Prediction { at, wait_ms: wait.as_millis() as u64, told });
+        }
+    }
+
+    /// It is over.
+    pub(crate) fn finish(&mut self, at: Time, end: VisitEnd) {
+        (self.left, self.end) = (at, Some(end));
+        let counts = self.predicted.filter(|_| end == VisitEnd::Answered);
+        self.prediction_error_ms = counts.map(|said| said.wait_ms as i64 - ms(said.at, at) as i64);
     }
 }
 
@@ -224,9 +246,9 @@ impl CallRecord {
         CallRecord { from: masked(&self.from), ..self.clone() }
     }
 
-    /// How well the first announced wait foresaw the answer, in milliseconds either way.
-    pub fn prediction_error_ms(&self) -> Option<u64> {
-        self.visits.iter().rev().find(|v| v.end == Some(VisitEnd::Answered))?.prediction_error_ms()
+    /// By how much the wait predicted was longer than the one until the last answer, in milliseconds; negative: shorter.
+    pub fn prediction_error_ms(&self) -> Option<i64> {
+        self.visits.iter().rev().find(|v| v.end == Some(VisitEnd::Answered))?.prediction_error_ms
     }
 
     /// Whether all lists are closed and consistent, as they must be in a record handed out.

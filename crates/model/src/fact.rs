@@ -75,6 +75,9 @@ pub enum What {
         /// Tier of the caller, when there is one.
         #[serde(default)]
         tier: Option<Name>,
+        /// Predicted wait; `None` when it need not wait or nothing can be said.
+        #[serde(default)]
+        wait: Option<Duration>,
     },
     /// The call left its queue without an agent.
     Dequeued {

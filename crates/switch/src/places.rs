@@ -106,6 +106,11 @@ impl Call {
         self.tier = self.session.tier();
         let priority = priority.saturating_add(plant.tiers.priority(self.tier.as_ref()));
         let (call, priority_sum) = (self.id, base.saturating_add(priority));
+        let counted = in_time(plant.now, since, wait_max);
+        let wish = Enqueue { call, queue, required, priority, since: counted, agent, prefer: None };
+        // Verdicts reach the call after this handler: the fact comes before theirs.
+        let open = plant.admits(queue, entrance);
+        let taken = open && plant.acd(Command::Enqueue(wish)).is_ok();
         plant.fact(What::Enqueued {
             call,
             queue_id: queue,
@@ -115,16 +120,13 @@ impl Call {
             since,
             entrance,
             tier: self.tier.clone(),
+            wait: plant.acd.place(plant.now, call).and_then(|place| place.wait),
         });
-        if !plant.admits(queue, entrance) {
-            return self.turned_away(plant, queue, DequeueReason::Closed);
+        match (open, taken) {
+            (false, _) => self.turned_away(plant, queue, DequeueReason::Closed),
+            (true, false) => self.turned_away(plant, queue, DequeueReason::Full),
+            (true, true) => Phase::queued(queue),
         }
-        let since = in_time(plant.now, since, wait_max);
-        if plant.acd(Command::Enqueue(Enqueue { call, queue, required, priority, since, agent, prefer: None })).is_err()
-        {
-            return self.turned_away(plant, queue, DequeueReason::Full);
-        }
-        Phase::queued(queue)
     }
 
     /// Puts the caller into a queue: with the place the call has in queue `from`, else a new one.

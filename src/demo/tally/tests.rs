@@ -13,7 +13,7 @@ fn at(ms: u64) -> Time {
 
 fn enqueued(queue: &Name) -> What {
     let (queue_id, queue, since, entrance) = (QueueId(0), queue.clone(), at(500), Entrance::First);
-    What::Enqueued { call: CALL, queue_id, queue, priority: 0, ahead: 0, since, entrance, tier: None }
+    What::Enqueued { call: CALL, queue_id, queue, priority: 0, ahead: 0, since, entrance, tier: None, wait: None }
 }
 
 /// A caller dials at 0 ms, waits from 500 on, agent 1001 answers at 1500, both talk until 4000.

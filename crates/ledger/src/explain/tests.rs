@@ -48,6 +48,7 @@ fn enqueued(priority: i32) -> What {
         since: Time::from_secs(1000 + 10),
         entrance,
         tier: None,
+        wait: None,
     }
 }
 
