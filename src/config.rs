@@ -65,6 +65,8 @@ pub struct Shell {
     pub log: LogFormat,
     /// At a graceful stop calls may go on so long.
     pub drain: Duration,
+    /// Waits are foreseen this often while somebody waits; zero: never.
+    pub forecast_every: Duration,
 }
 
 /// How log lines look.
@@ -122,6 +124,7 @@ pub fn read(file: &str, source: &str, folder: &Path) -> Loaded {
     let plans: Vec<&str> = dialplans.iter().map(|(name, _)| &**name).collect();
     check::numbers(&roster, &plans, later.is_empty(), &mut sheet);
     check::server(&server, &mut sheet);
+    check::backups(&roster, &server, &mut sheet);
     later.extend(prompts.unreadable().cloned());
     let mut diagnostics = sheet.into_found();
     diagnostics.append(&mut later);

@@ -1,6 +1,7 @@
 //! The control loop: one task owns the one `Switch`. An input, then a drain of everything it caused, then the next input.
 
 use crate::clock::Clock;
+use crate::forecaster::Forecaster;
 use crate::media::Plane;
 use crate::metrics::Metrics;
 use crate::net::{BATCH_MAX, Net, TcpEvent, Unsent};
@@ -65,6 +66,8 @@ pub struct Control {
     pub clock: Clock,
     /// Rings when the switch wants it.
     pub timer: Timer,
+    /// Foresees waits.
+    pub forecaster: Forecaster,
 }
 
 impl Control {
@@ -75,7 +78,8 @@ impl Control {
         self.drain(Instant::now());
         loop {
             let due = self.switch.poll_timeout();
-            let deadline = due.map(|at| self.clock.instant(at));
+            let looks = self.forecaster.due(&self.switch);
+            let deadline = due.into_iter().chain(looks).min().map(|at| self.clock.instant(at));
             tokio::select! {
                 ask = self.asks.recv() => match ask {
                     None | Some(Ask::Stop) => return self.recorder.take(self.switch.mark()),
@@ -88,11 +92,13 @@ impl Control {
                 }
                 Some(event) = self.streams.recv() => self.tcp(event),
                 () = self.net.readable() => self.datagrams(&mut buffer),
+                classes = self.forecaster.answer() => self.input(|switch, now| switch.handle_forecast(now, classes)),
                 () = self.timer.until(deadline) => {}
             }
             if due.is_some_and(|at| at <= self.clock.now()) {
                 self.input(Switch::handle_timeout);
             }
+            self.forecaster.look(self.clock.now(), &self.switch);
         }
     }
 

@@ -8,6 +8,7 @@ pub mod control;
 pub mod demo;
 pub mod desk;
 pub mod explain;
+pub mod forecaster;
 pub mod http;
 pub mod journal;
 pub mod log;

@@ -17,6 +17,7 @@ use std::time::Duration;
 pub use series::word;
 
 const SETUP_S: &[f64] = &[0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
+const FORECAST_S: &[f64] = &[0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0];
 const MATCH_S: &[f64] = &[0.000_01, 0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.1];
 
 /// Everything `/metrics` shows.
@@ -37,6 +38,10 @@ pub struct Metrics {
     cpu: CounterVec,
     /// From an input's arrival to the agent's INVITE it causes.
     pub matching: Histogram,
+    /// How long a forecast takes, on its own thread.
+    pub forecast: Histogram,
+    /// How long the copy of the matcher it starts from holds the control loop.
+    pub forecast_copy: Histogram,
     /// Of the journal.
     pub journal: JournalCounts,
     /// Of the store.
@@ -76,6 +81,8 @@ impl Metrics {
         let revision = option_env!("BUSYHOUR_REVISION").unwrap_or("unknown");
         build.with_label_values(&[env!("CARGO_PKG_VERSION"), revision]).set(1);
         let matching = "Time from the event that made a match possible to the agent's INVITE on the wire.";
+        let forecast = "Time one forecast of all queues takes, on a thread of its own.";
+        let copy = "Time the control loop takes to copy the matcher for a forecast.";
         let success = Gauge::new("busyhour_config_reload_success_timestamp_seconds", "Time of the last good reload.");
         Metrics {
             wire: Wire::new(&m),
@@ -92,6 +99,8 @@ impl Metrics {
             faults: m.count("busyhour_faults_total", "Faults of ours that were contained."),
             cpu: m.seconds("busyhour_cpu_seconds_total", "CPU time by part of the program.", &["part"]),
             matching: m.histogram("busyhour_acd_match_seconds", matching, MATCH_S),
+            forecast: m.histogram("busyhour_forecast_seconds", forecast, FORECAST_S),
+            forecast_copy: m.histogram("busyhour_forecast_copy_seconds", copy, MATCH_S),
             journal: JournalCounts {
                 errors: m.count("busyhour_journal_errors_total", "Failed writes of the journal."),
                 lost: m.count("busyhour_journal_lost_entries_total", "Journal entries given up."),

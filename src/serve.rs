@@ -4,6 +4,7 @@ use crate::clock::{Clock, CpuTime};
 use crate::config::Site;
 use crate::control::{Ask, Control, State};
 use crate::desk::Desk;
+use crate::forecaster::Forecaster;
 use crate::http;
 use crate::journal::Journal;
 use crate::media::Plane;
@@ -92,6 +93,7 @@ pub fn start(site: Site, options: Options) -> Result<Running, StartError> {
         recorder: recorder.clone(),
         metrics: Arc::clone(&metrics),
         clock,
+        forecast_every: site.shell.forecast_every,
     };
     let (control, cpu) = control.start()?;
     let drain = site.shell.drain;
@@ -166,6 +168,7 @@ struct Wiring {
     recorder: Recorder,
     metrics: Arc<Metrics>,
     clock: Clock,
+    forecast_every: Duration,
 }
 
 impl Wiring {
@@ -179,12 +182,13 @@ impl Wiring {
                 let entered = runtime.enter();
                 let (net, streams) = self.bound.serve()?;
                 let timer = Timer::new()?;
+                let forecaster = Forecaster::start(self.forecast_every, self.seed, Arc::clone(&self.metrics))?;
                 drop(entered);
-                Ok((runtime, net, streams, timer))
+                Ok((runtime, net, streams, timer, forecaster))
             });
             match outcome {
                 Err(e) => drop(ready.send(Err(e))),
-                Ok((runtime, net, streams, timer)) => {
+                Ok((runtime, net, streams, timer, forecaster)) => {
                     drop(ready.send(Ok(CpuTime::of_this_thread())));
                     let control = Control {
                         switch: Switch::new(self.clock.now(), self.setup, self.seed),
@@ -197,6 +201,7 @@ impl Wiring {
                         metrics: self.metrics,
                         clock: self.clock,
                         timer,
+                        forecaster,
                     };
                     runtime.block_on(control.run());
                 }

@@ -89,6 +89,16 @@ fn tiers(tiers: &[Tier], sheet: &mut Sheet) {
     }
 }
 
+/// Backups wait for forecasts.
+pub(super) fn backups(roster: &Roster, server: &Server, sheet: &mut Sheet) {
+    for queue in roster.queues.iter().filter(|queue| !queue.setup.policy.backup.is_empty()) {
+        if server.shell.forecast_every.is_zero() {
+            let message = format!("a `backup` of queue `{}` never helps: no wait is foreseen", queue.name.value);
+            sheet.warn(queue.place("backup"), message, "set `forecast.every`, like \"1s\"");
+        }
+    }
+}
+
 fn passwords(agents: &[Agent], sheet: &mut Sheet) {
     let mut last = None;
     for agent in agents.iter().filter(|agent| &*agent.setup.password == SAMPLE_PASSWORD) {

@@ -71,6 +71,10 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
     let http_on = section.or(sheet, "enabled", flag, true);
     section.finish(sheet);
 
+    let mut section = root.section(sheet, "forecast");
+    let forecast_every = section.or(sheet, "every", forecasts, Duration::from_secs(1));
+    section.finish(sheet);
+
     let addresses = |list: &[Read<SocketAddr>]| list.iter().map(|r| r.value).collect();
     let shell = Shell {
         udp: addresses(&udp),
@@ -82,6 +86,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         media_threads: media.threads,
         log,
         drain,
+        forecast_every,
     };
     let codes = codes(root, sheet);
     Server {
@@ -194,6 +199,13 @@ fn threads(value: &DeValue) -> Result<usize, String> {
         count @ 1..=MEDIA_THREADS_MAX => Ok(count),
         other => Err(format!("{other} is not between 1 and {MEDIA_THREADS_MAX}")),
     }
+}
+
+/// A forecast is believed for 15 s: it has to be renewed before.
+fn forecasts(value: &DeValue) -> Result<Duration, String> {
+    let span = duration(value)?;
+    let fits = span.is_zero() || (Duration::from_millis(200)..=busyhour_acd::FRESH).contains(&span);
+    if fits { Ok(span) } else { Err("waits are foreseen every 200ms to 15s, or never (0s)".into()) }
 }
 
 /// A phone that rings for no time or for ever serves nobody.

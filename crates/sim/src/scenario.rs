@@ -47,6 +47,8 @@ pub struct Scenario {
     pub setup: Setup,
     /// Prompts.
     pub library: Arc<Library>,
+    /// Waits are foreseen this often while somebody waits.
+    pub foresee: Option<Duration>,
     /// The wires.
     pub faults: Faults,
     /// Agents' phones.
@@ -65,6 +67,7 @@ impl Scenario {
             seed,
             setup: town::setup(agents),
             library: town::library(),
+            foresee: Some(SECOND),
             faults: Faults::NONE,
             phones: Vec::new(),
             deeds: Vec::new(),

@@ -5,6 +5,7 @@ use crate::network::{Network, Packet};
 use crate::peer::{Caller, CallerSetup, Out, Outcome, Phone};
 use crate::scenario::{Deed, Scenario};
 use busyhour_acd::Command;
+use busyhour_acd::LookAhead;
 use busyhour_ledger::{CallRecord, Ledger};
 use busyhour_media as media;
 use busyhour_model::{Fact, LegId, Name, QueueId, Rule, Seed, Time, What};
@@ -16,6 +17,8 @@ use std::time::Duration;
 
 /// A Monday, 14:13:20 in Greenwich.
 pub(crate) const START: Time = Time::from_secs(1_790_000_000);
+/// Futures of one forecast: a small town needs no more.
+const REPLICATIONS: u32 = 20;
 
 /// Somebody outside the switch.
 #[derive(Debug)]
@@ -49,6 +52,8 @@ pub struct World {
     ports: BTreeMap<u16, LegId>,
     deeds: BTreeMap<(Time, usize), Deed>,
     sip: SocketAddr,
+    foresee: Option<Duration>,
+    foresee_at: Time,
     seed: Seed,
     /// By which rule calls of each queue choose agents.
     rules: BTreeMap<QueueId, Rule>,
@@ -87,6 +92,8 @@ impl World {
             ports: BTreeMap::new(),
             deeds: BTreeMap::new(),
             sip,
+            foresee: scenario.foresee,
+            foresee_at: now,
             seed,
             rules: BTreeMap::new(),
             queues: BTreeMap::new(),
@@ -151,8 +158,23 @@ impl World {
     fn next(&self) -> Option<Time> {
         let deed = self.deeds.first_key_value().map(|((at, _), _)| *at);
         let alarm = self.alarm.first().map(|(at, _)| *at);
-        let machines = [self.network.poll_timeout(), self.switch.poll_timeout(), self.worker.poll_timeout()];
+        let machines =
+            [self.network.poll_timeout(), self.switch.poll_timeout(), self.worker.poll_timeout(), self.looks_ahead()];
         machines.into_iter().chain([deed, alarm]).flatten().min()
+    }
+
+    /// When waits are foreseen next, while somebody waits.
+    fn looks_ahead(&self) -> Option<Time> {
+        self.foresee.and(self.switch.to_foresee()).map(|_| self.foresee_at)
+    }
+
+    /// As the thread beside the control loop does, in no time.
+    fn look_ahead(&mut self) {
+        let how = LookAhead { seed: self.now.as_micros(), replications: REPLICATIONS, ..LookAhead::default() };
+        let classes = self.switch.to_foresee().map(|acd| acd.foresee(self.now, &how));
+        self.switch.handle_forecast(self.now, classes.unwrap_or_default());
+        self.foresee_at = self.now + self.foresee.unwrap_or_default();
+        self.drain_switch();
     }
 
     fn step(&mut self) {
@@ -164,6 +186,8 @@ impl World {
         } else if self.switch.poll_timeout().is_some_and(|at| at <= self.now) {
             self.switch.handle_timeout(self.now);
             self.drain_switch();
+        } else if self.looks_ahead().is_some_and(|at| at <= self.now) {
+            self.look_ahead();
         } else if self.worker.poll_timeout().is_some_and(|at| at <= self.now) {
             self.worker.handle_timeout(self.now);
             self.drain_worker();

@@ -5,7 +5,7 @@ use crate::journal::Entry;
 use crate::plant::Plant;
 use crate::setup::Setup;
 use crate::trunks::Way;
-use busyhour_acd::{Command, Decision};
+use busyhour_acd::{Acd, Command, Decision, Foreseen};
 use busyhour_media as media;
 use busyhour_model::{CallId, LegId, Name, Time, What};
 use busyhour_sip as sip;
@@ -104,6 +104,20 @@ impl Switch {
             self.tell(call, Event::Timeout);
             self.settle();
         }
+    }
+
+    /// The matcher, when it is time to foresee waits: copy it and let [`Acd::foresee`] work on the copy.
+    pub fn to_foresee(&self) -> Option<&Acd> {
+        Some(&self.plant.acd).filter(|acd| acd.wants_forecast())
+    }
+
+    /// The waits foreseen on a copy of the matcher.
+    pub fn handle_forecast(&mut self, now: Time, classes: Vec<Foreseen>) {
+        self.at(now);
+        if !classes.is_empty() || self.plant.acd.has_forecast() {
+            let _ = self.plant.acd(Command::Foresee { classes });
+        }
+        self.settle();
     }
 
     /// When to call `handle_timeout`.
