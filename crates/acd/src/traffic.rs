@@ -124,6 +124,7 @@ impl Traffic {
                 self.took(acd, agent);
             }
         }
+        self.follow(acd, start, &mut waits, &mut out);
         let mut now = start;
         for number in 0..EVENTS_MAX {
             let (gap, next) = self.draw(&mut seed);
@@ -245,9 +246,11 @@ struct Waits<'a> {
 }
 
 impl Waits<'_> {
-    /// This call waits no longer.
+    /// This call waits no longer; where several are rung for it that is said more than once.
     fn over(&mut self, call: CallId, now: Time) {
-        if let Ok(at) = self.watched.binary_search_by_key(&call, |w| w.call) {
+        if let Ok(at) = self.watched.binary_search_by_key(&call, |w| w.call)
+            && self.spans[at].is_none()
+        {
             self.spans[at] = Some(now.since(self.start));
             self.left -= 1;
         }

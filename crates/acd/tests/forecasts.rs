@@ -122,6 +122,25 @@ fn the_time_an_agents_phone_rings_is_part_of_the_wait() {
 }
 
 #[test]
+fn where_several_are_rung_each_caller_is_still_served_once() {
+    let mut scene =
+        Scene::new(QueueSpec { policy: Policy { ring_max: 2, ..Policy::default() }, ..queue() }, &[&[], &[]]);
+    for id in 0..20 {
+        scene.enqueue(100 * id, id);
+        scene.accept(100 * id, id, (id % 2) as u32);
+        scene.at(100 * id + 10, Command::Released { agent: AgentId((id % 2) as u32) });
+    }
+    // One call rings both agents, three wait.
+    (1_000..1_004).for_each(|id| drop(scene.enqueue(2_000, id)));
+    let how = LookAhead { replications: 400, error: 0.0, ..LookAhead::default() };
+    let told = scene.acd.look_ahead(Time::from_secs(2_000), &[Whom::Call(CallId(1_003)), Whom::Next(QueueId(0))], &how);
+    let [Some(last), Some(next)] = told[..] else { panic!("{told:?}") };
+    // The second agent takes the first who waits at once; then one ends every five seconds.
+    let near = |mean: Duration, secs: f64| (mean.as_secs_f64() / secs - 1.0).abs() < 0.15;
+    assert!(near(last.mean, 10.0) && near(next.mean, 15.0), "{told:?}");
+}
+
+#[test]
 fn a_crowd_is_foreseen_by_the_pace_of_its_beginning() {
     let mut scene = Scene::new(queue(), &[&[]]);
     practise(&mut scene);
