@@ -228,7 +228,7 @@ impl Acd {
         for slot in calls {
             self.unlink(slot);
             let call = self.forget(slot, false);
-            out.push(Decision::Overflow { call: call.id, reason });
+            out.push(Decision::Overflow { call, reason });
         }
     }
 

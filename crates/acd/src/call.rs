@@ -85,6 +85,7 @@ impl Calls {
         self.index.find(id, |slot| self.slab[slot].id == id)
     }
 
+    #[inline(always)]
     pub(crate) fn insert(&mut self, call: Call) -> Slot {
         let id = call.id;
         let slot = self.slab.insert(call);
@@ -92,10 +93,9 @@ impl Calls {
         slot
     }
 
-    pub(crate) fn remove(&mut self, slot: Slot) -> Call {
-        let call = self.slab.remove(slot);
-        self.index.remove(call.id, slot);
-        call
+    pub(crate) fn remove(&mut self, id: CallId, slot: Slot) {
+        self.slab.remove(slot);
+        self.index.remove(id, slot);
     }
 }
 

@@ -55,16 +55,21 @@ impl Index {
     /// Adds an id that is not there yet.
     pub(crate) fn insert(&mut self, id: CallId, slot: Slot) {
         if 2 * (self.len + 1) > self.entries.len() {
-            self.shift -= 1;
-            let doubled = vec![VACANT; 2 * self.entries.len()];
-            for entry in std::mem::replace(&mut self.entries, doubled) {
-                if entry.slot != NONE {
-                    self.place(entry);
-                }
-            }
+            self.grow();
         }
         self.place(Entry { low: id.0 as u32, slot });
         self.len += 1;
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        self.shift -= 1;
+        let doubled = vec![VACANT; 2 * self.entries.len()];
+        for entry in std::mem::replace(&mut self.entries, doubled) {
+            if entry.slot != NONE {
+                self.place(entry);
+            }
+        }
     }
 
     /// Who is farther from home stays (Robin Hood hashing): so what lies behind a gap and is at home closes it.
@@ -90,7 +95,8 @@ impl Index {
             gap = (gap + 1) & mask;
         }
         let mut next = (gap + 1) & mask;
-        while self.entries[next].slot != NONE && self.probes(next) > 0 {
+        // Nearly always one of both is the end of it, but which is a guess: so no branch between them.
+        while (self.entries[next].slot != NONE) & (self.probes(next) > 0) {
             self.entries[gap] = self.entries[next];
             (gap, next) = (next, (next + 1) & mask);
         }

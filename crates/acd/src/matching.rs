@@ -9,7 +9,7 @@ use crate::command::{Decision, Denied, Enqueue};
 use crate::policy::Order;
 use crate::queue::normalised;
 use crate::slab::{NONE, Slot};
-use busyhour_model::{AgentId, AgentState, Candidate, DequeueReason, Rank, Rule, Why};
+use busyhour_model::{AgentId, AgentState, CallId, Candidate, DequeueReason, Rank, Rule, Why};
 use std::cmp::Ordering;
 
 /// Whom a call could get.
@@ -22,7 +22,8 @@ struct Found {
 
 impl Acd {
     pub(crate) fn enqueue(&mut self, wish: Enqueue, out: &mut Vec<Decision>) -> Result<(), Denied> {
-        let queue = self.known_queue(wish.queue)?.spec.id;
+        let queue = wish.queue;
+        let plain = self.known_queue(queue)?.plain;
         if self.calls.find(wish.call).is_some() {
             return Err(Denied::AlreadyQueued(wish.call));
         }
@@ -35,7 +36,10 @@ impl Acd {
         if self.calls.len() >= CALLS_MAX {
             return Err(Denied::Limit { what: "calls", max: CALLS_MAX });
         }
-        let class = self.class_for(queue, wish.priority, normalised(wish.required))?;
+        let class = match wish.priority == 0 && wish.required.is_empty() {
+            true => plain,
+            false => self.class_for(queue, wish.priority, normalised(wish.required))?,
+        };
         self.call_seq += 1;
         let seq = self.call_seq;
         let lane = &mut self.lanes[class as usize];
@@ -50,7 +54,9 @@ impl Acd {
             self.queue_mut(queue).habits.arrived(now);
         }
         let slot = self.calls.insert(call);
-        self.wishes.extend(wished.map(|(_, until)| (slot, until)));
+        if let Some((_, until)) = wished {
+            self.wishes.insert(slot, until);
+        }
         self.admit(slot, new, out);
         Ok(())
     }
@@ -81,7 +87,7 @@ impl Acd {
             (_, true) => DequeueReason::Full,
             _ => return self.link(slot),
         };
-        let call = self.forget(slot, false).id;
+        let call = self.forget(slot, false);
         out.push(Decision::Overflow { call, reason });
     }
 
@@ -312,17 +318,18 @@ impl Acd {
     }
 
     /// Forgets a call that is in no line.
-    pub(crate) fn forget(&mut self, slot: Slot, gave_up: bool) -> Call {
+    pub(crate) fn forget(&mut self, slot: Slot, gave_up: bool) -> CallId {
         if !self.wishes.is_empty() {
             self.wishes.remove(&slot);
         }
-        let call = self.calls.remove(slot);
-        let micros = micros(self.now, call.since);
-        let lane = &mut self.lanes[call.class as usize];
+        let Call { id, since, class, .. } = self.calls.slab[slot];
+        self.calls.remove(id, slot);
+        let micros = micros(self.now, since);
+        let lane = &mut self.lanes[class as usize];
         lane.calls -= 1;
         let queue = lane.queue;
         self.queue_mut(queue).habits.waited(micros, gave_up);
-        call
+        id
     }
 
     /// The line of the class changed.

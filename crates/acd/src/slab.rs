@@ -25,19 +25,21 @@ impl<T> Slab<T> {
         self.entries.len() - self.free.len()
     }
 
+    /// Inlined, so that the value is made where it belongs instead of being moved there.
+    #[inline(always)]
     pub(crate) fn insert(&mut self, value: T) -> Slot {
-        match self.free.pop() {
-            Some(slot) => {
-                self.entries[slot as usize] = Some(value);
-                slot
-            }
-            None => {
-                self.entries.push(Some(value));
-                (self.entries.len() - 1) as Slot
-            }
-        }
+        let slot = self.free.pop().unwrap_or_else(|| self.grow());
+        self.entries[slot as usize] = Some(value);
+        slot
     }
 
+    #[cold]
+    fn grow(&mut self) -> Slot {
+        self.entries.push(None);
+        (self.entries.len() - 1) as Slot
+    }
+
+    #[inline]
     pub(crate) fn remove(&mut self, slot: Slot) -> T {
         self.free.push(slot);
         self.entries[slot as usize].take().expect("only slots in use are removed")
