@@ -92,6 +92,12 @@ pub(crate) fn micros(now: Time, then: Time) -> u64 {
     now.as_micros().saturating_sub(then.as_micros())
 }
 
+/// Appends a verdict, made where it belongs: pushed, it would be copied whole, with all the room an offer needs.
+#[inline]
+pub(crate) fn tell(out: &mut Vec<Decision>, decision: impl FnOnce() -> Decision) {
+    out.extend(std::iter::once_with(decision));
+}
+
 impl Acd {
     /// An empty one. The seed is for choices by lot; same seed and same commands, same decisions.
     pub fn new(seed: u64) -> Acd {

@@ -1,6 +1,6 @@
 //! The life of an agent: every change of state passes through `enter`, which keeps lists and counts right.
 
-use crate::acd::{Acd, micros};
+use crate::acd::{Acd, micros, tell};
 use crate::agent::{After, Agent, NO_QUEUE, Work};
 use crate::command::{Decision, Denied};
 use crate::group::Idle;
@@ -285,7 +285,7 @@ impl Acd {
             self.learn_talk(&work, was.1);
         }
         self.merits[agent.0 as usize].learn(now, was, state);
-        out.push(Decision::Agent { agent, state, reason: None });
+        tell(out, || Decision::Agent { agent, state, reason: None });
     }
 
     /// The one place where an agent's state changes, but for `go_on`.
@@ -295,7 +295,8 @@ impl Acd {
         let from = std::mem::replace(&mut entered.state, to);
         let was = (from, entered.since, entered.work.queue);
         entered.since = now;
-        out.push(Decision::Agent { agent, state: to, reason: entered.not_ready().cloned() });
+        let reason = entered.not_ready().cloned();
+        tell(out, || Decision::Agent { agent, state: to, reason });
         if matches!(from, AgentState::Talking | AgentState::WrapUp) {
             let work = entered.work;
             if from == AgentState::Talking {

@@ -1,6 +1,6 @@
 //! The match itself: a call looks for an agent, an agent looks for a call.
 
-use crate::acd::{Acd, CALLS_MAX, PERSONAL_MAX, SKILLS_MAX, micros};
+use crate::acd::{Acd, CALLS_MAX, PERSONAL_MAX, SKILLS_MAX, micros, tell};
 use crate::agent::{After, Work};
 use crate::bid::Bid;
 use crate::call::Call;
@@ -278,7 +278,7 @@ impl Acd {
         let rung = self.agent_mut(agent);
         rung.work = Work { call: id, slot, queue, began, wrap_up };
         (rung.after, rung.reason) = (After::Ready, None);
-        out.push(Decision::Offer { call: id, queue, agent, why });
+        tell(out, || Decision::Offer { call: id, queue, agent, why });
     }
 
     /// Puts a call into its line.
