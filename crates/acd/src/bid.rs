@@ -42,6 +42,7 @@ pub(crate) struct Bids {
 
 impl Acd {
     /// The heads an agent of this group may serve now, beside whom so many are idle.
+    #[inline(always)]
     pub(crate) fn bids(&self, group: Slot, others: u32) -> Bids {
         let (edges, now) = (&self.groups[group], self.now.as_micros());
         let mut race = Race::EMPTY;
@@ -88,6 +89,7 @@ impl Acd {
     }
 
     /// The call that would have been chosen otherwise: the best head of another class or the one behind the best.
+    #[inline(always)]
     pub(crate) fn next_best(&self, group: Slot, bids: &Bids) -> Option<Candidate> {
         let mut second = bids.second;
         let mut id = self.lanes.get(second.class as usize).map(|lane| lane.head);

@@ -265,6 +265,7 @@ impl Acd {
     }
 
     /// Rings the agent. The call is in no line.
+    #[inline(always)]
     pub(crate) fn offer(&mut self, slot: Slot, agent: AgentId, why: Why, out: &mut Vec<Decision>) {
         let call = &self.calls.slab[slot];
         let id = call.id;
