@@ -93,6 +93,7 @@ impl Acd {
 
     /// The best idle agent for a call that is, or would be, the head of its line. `calls_waiting` is what that agent
     /// could take, this call included.
+    #[inline(always)]
     pub(crate) fn seek_agent(&self, slot: Slot, calls_waiting: u32) -> Option<(AgentId, Why)> {
         let call = &self.calls.slab[slot];
         let (rule, found) = match call.direct {
