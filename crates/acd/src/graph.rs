@@ -33,7 +33,7 @@ impl Acd {
             return Ok(());
         }
         self.queue_mut(id).spec = spec;
-        let classes = self.queue_ref(id).classes.clone();
+        let classes: Vec<Slot> = self.queue_ref(id).classes.iter().map(|c| c.1).collect();
         for &class in &classes {
             self.disconnect_class(class);
             self.connect_class(class);
@@ -62,10 +62,10 @@ impl Acd {
 
     pub(crate) fn remove_queue(&mut self, id: QueueId) -> Result<(), Denied> {
         let queue = self.known_queue(id)?;
-        if queue.classes.iter().any(|&class| self.lanes[class as usize].calls > 0) {
+        if queue.classes.iter().any(|&(_, class)| self.lanes[class as usize].calls > 0) {
             return Err(Denied::NotEmpty(id));
         }
-        for class in queue.classes.clone() {
+        for (_, class) in queue.classes.clone() {
             self.remove_class(class);
         }
         self.queues[id.0 as usize] = None;
@@ -80,7 +80,7 @@ impl Acd {
             return Ok(queue.plain);
         }
         if let Ok(at) = self.class_at(queue, priority, &extra) {
-            return Ok(queue.classes[at]);
+            return Ok(queue.classes[at].1);
         }
         self.make_room_for_class()?;
         let at = self.class_at(self.queue_ref(id), priority, &extra).unwrap_or_else(|at| at);
@@ -90,14 +90,13 @@ impl Acd {
     /// The class of such calls, when there is one.
     pub(crate) fn known_class(&self, id: QueueId, priority: i32, extra: &[Skill]) -> Option<Slot> {
         let queue = self.known_queue(id).ok()?;
-        self.class_at(queue, priority, extra).ok().map(|at| queue.classes[at])
+        self.class_at(queue, priority, extra).ok().map(|at| queue.classes[at].1)
     }
 
     /// Where such calls have their class among those of the queue, or would have.
     fn class_at(&self, queue: &Queue, priority: i32, extra: &[Skill]) -> Result<usize, usize> {
-        queue.classes.binary_search_by(|&slot| {
-            let class = &self.classes[slot];
-            (class.priority, class.extra.as_slice()).cmp(&(priority, extra))
+        queue.classes.binary_search_by(|&(of, slot)| {
+            of.cmp(&priority).then_with(|| self.classes[slot].extra.as_slice().cmp(extra))
         })
     }
 
@@ -135,7 +134,7 @@ impl Acd {
         }
         self.fronts[slot as usize] = Front::EMPTY;
         self.lanes[slot as usize] = lane;
-        self.queue_mut(queue).classes.insert(at, slot);
+        self.queue_mut(queue).classes.insert(at, (priority, slot));
         self.connect_class(slot);
         slot
     }
@@ -144,7 +143,7 @@ impl Acd {
         self.disconnect_class(slot);
         self.heads.clear(slot);
         self.classes.remove(slot);
-        self.queue_mut(self.lanes[slot as usize].queue).classes.retain(|&c| c != slot);
+        self.queue_mut(self.lanes[slot as usize].queue).classes.retain(|c| c.1 != slot);
     }
 
     /// Compiles the edges of one class.

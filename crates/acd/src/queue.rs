@@ -11,8 +11,8 @@ pub(crate) struct Queue {
     pub(crate) spec: QueueSpec,
     /// The class of calls that ask for nothing more than the queue does.
     pub(crate) plain: Slot,
-    /// All classes, `plain` included, in order of priority and extra skills.
-    pub(crate) classes: Vec<Slot>,
+    /// All classes, `plain` included, in order of priority, which stands here too, and extra skills.
+    pub(crate) classes: Vec<(i32, Slot)>,
     pub(crate) waiting: u32,
     pub(crate) ringing: u32,
     pub(crate) handling: Handling,
