@@ -6,7 +6,7 @@ use crate::call::{Call, Calls};
 use crate::class::{self, Class, Front, Lane};
 use crate::command::{Command, Decision, Denied};
 use crate::group::{Group, Idle, Profile};
-use crate::merit::{Merit, Own};
+use crate::merit::Own;
 use crate::queue::Queue;
 use crate::slab::{Slab, Slot};
 use busyhour_model::{AgentId, DequeueReason, Name, QueueId, SkillId, Time};
@@ -41,8 +41,6 @@ pub struct Acd {
     pub(crate) queues: Vec<Option<Queue>>,
     /// By id.
     pub(crate) agents: Vec<Option<Agent>>,
-    /// By agent.
-    pub(crate) merits: Vec<Merit>,
     /// Handling times by agent and queue, of queues that want the fastest.
     pub(crate) owns: BTreeMap<(AgentId, QueueId), Own>,
     pub(crate) groups: Slab<Group>,
@@ -106,7 +104,6 @@ impl Acd {
             now: Time::ZERO,
             queues: Vec::new(),
             agents: Vec::new(),
-            merits: Vec::new(),
             owns: BTreeMap::new(),
             groups: Slab::new(),
             group_of: BTreeMap::new(),

@@ -1,6 +1,7 @@
 //! An agent: one state and at most one call in hand.
 
 use crate::call::Line;
+use crate::merit::Merit;
 use crate::slab::{NONE, Slot};
 use busyhour_model::{AgentId, AgentState, CallId, Name, QueueId, Time};
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,7 @@ pub(crate) struct Agent {
     pub(crate) personal: Line,
     /// Says something while ringing, talking and in after-call work.
     pub(crate) work: Work,
+    pub(crate) merit: Merit,
 }
 
 /// The one call in hand.
@@ -53,7 +55,7 @@ pub(crate) enum After {
 }
 
 impl Agent {
-    pub(crate) fn new(id: AgentId, group: Slot, now: Time) -> Agent {
+    pub(crate) fn new(id: AgentId, group: Slot, weight: u32, now: Time) -> Agent {
         Agent {
             id,
             group,
@@ -66,6 +68,7 @@ impl Agent {
             next: NONE,
             personal: Line::EMPTY,
             work: Work { call: CallId(0), slot: NONE, queue: NO_QUEUE, began: now, wrap_up: 0 },
+            merit: Merit::new(weight),
         }
     }
 

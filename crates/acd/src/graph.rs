@@ -8,7 +8,6 @@ use crate::command::{AgentSpec, Decision, Denied, QueueSpec, Skill};
 use crate::forecast::Outlook;
 use crate::group::{Group, Idle, Profile, preferences};
 use crate::habits::Habits;
-use crate::merit::Merit;
 use crate::queue::{Handling, Queue, normalised};
 use crate::rung::RING_MAX;
 use crate::slab::{NONE, Slot};
@@ -186,11 +185,8 @@ impl Acd {
         let (id, index) = (spec.id, spec.id.0 as usize);
         let skills = self.unexpired(id, normalised(spec.skills), spec.expires);
         let profile = Profile { skills, site: spec.site, prefers: preferences(spec.prefers) };
-        if self.merits.len() <= index {
-            self.merits.resize(index + 1, Merit::default());
-        }
-        self.merits[index].weight = spec.weight;
         if self.known_agent(id).is_ok() {
+            self.agent_mut(id).merit.weight = spec.weight;
             self.regroup(id, profile, out);
             return Ok(());
         }
@@ -198,7 +194,7 @@ impl Acd {
         if self.agents.len() <= index {
             self.agents.resize(index + 1, None);
         }
-        self.agents[index] = Some(Agent::new(id, group, self.now));
+        self.agents[index] = Some(Agent::new(id, group, spec.weight, self.now));
         self.groups[group].members += 1;
         Ok(())
     }
@@ -231,7 +227,7 @@ impl Acd {
         self.overflow(calls, DequeueReason::NoAgents, out);
         self.groups[group].members -= 1;
         self.agents[id.0 as usize] = None;
-        self.forget_merits(id);
+        self.forget_owns(id);
         self.forget_expiries(id);
         self.drop_group_if_empty(group);
         Ok(())

@@ -141,7 +141,7 @@ impl Acd {
         let NoAnswer { misses_max, pause } = self.queue_ref(queue).spec.policy.no_answer;
         let missed = outcome != OfferOutcome::Unreachable;
         let over = self.take_back(slot, agent);
-        if missed && !self.merits[agent.0 as usize].miss(misses_max) {
+        if missed && !self.agent_mut(agent).merit.miss(misses_max) {
             if over {
                 self.admit(slot, false, out);
             }
@@ -281,10 +281,10 @@ impl Acd {
         let entered = self.agent_mut(agent);
         let (was, work) = ((entered.state, entered.since, entered.work.queue), entered.work);
         (entered.state, entered.since) = (state, now);
+        entered.merit.learn(now, was, state);
         if was.0 == AgentState::Talking {
             self.learn_talk(&work, was.1);
         }
-        self.merits[agent.0 as usize].learn(now, was, state);
         tell(out, || Decision::Agent { agent, state, reason: None });
     }
 
@@ -295,6 +295,7 @@ impl Acd {
         let from = std::mem::replace(&mut entered.state, to);
         let was = (from, entered.since, entered.work.queue);
         entered.since = now;
+        entered.merit.learn(now, was, to);
         let reason = entered.not_ready().cloned();
         tell(out, || Decision::Agent { agent, state: to, reason });
         if matches!(from, AgentState::Talking | AgentState::WrapUp) {
@@ -310,7 +311,6 @@ impl Acd {
         if from == AgentState::NotReady {
             self.pauses.clear(agent.0);
         }
-        self.merits[agent.0 as usize].learn(now, was, to);
         self.shift(agent, from, to);
     }
 

@@ -44,6 +44,10 @@ pub(crate) struct Own {
 }
 
 impl Merit {
+    pub(crate) fn new(weight: u32) -> Merit {
+        Merit { weight, ..Merit::default() }
+    }
+
     /// The agent goes from one state, in since `since`, to another.
     #[inline]
     pub(crate) fn learn(&mut self, now: Time, (from, since, queue): (AgentState, Time, QueueId), to: AgentState) {
@@ -99,7 +103,7 @@ fn ascending(number: f64) -> u64 {
 impl Acd {
     /// The lower the sooner. `LongestIdle` is decided by the idle lists.
     pub(crate) fn turn_by(&self, order: Order, agent: AgentId, call: &Call) -> u64 {
-        let merit = &self.merits[agent.0 as usize];
+        let merit = &self.agent_ref(agent).merit;
         match order {
             Order::LongestIdle => 0,
             Order::LongestSinceContact => merit.contact.as_micros(),
@@ -142,7 +146,7 @@ impl Acd {
         let Weights { skill, load, business, efficiency } = spec.policy.weights;
         let parts = [
             (skill, if levels.is_empty() { 1.0 } else { levels.iter().sum::<f64>() / levels.len() as f64 }),
-            (load, 1.0 - self.merits[agent.0 as usize].share(self.now)),
+            (load, 1.0 - self.agent_ref(agent).merit.share(self.now)),
             (business, f64::from(profile.points(id).clamp(0, 100)) / 100.0),
             (efficiency, if usual + own > 0.0 { usual / (usual + own) } else { 0.5 }),
         ];
@@ -158,8 +162,7 @@ impl Acd {
         }
     }
 
-    pub(crate) fn forget_merits(&mut self, agent: AgentId) {
-        self.merits[agent.0 as usize] = Merit::default();
+    pub(crate) fn forget_owns(&mut self, agent: AgentId) {
         self.owns.retain(|&(owner, _), _| owner != agent);
     }
 }
