@@ -68,7 +68,7 @@ impl Acd {
         let (class, call) = self.asked(whom)?;
         let mut obstacles = Vec::new();
         let busy = (state != AgentState::Ready).then_some(Obstacle::State(state));
-        let rings = |call: &Call| self.known_agent(agent).is_ok_and(|agent| agent.call() == Some(call.id));
+        let rings = |call: &Call| state == AgentState::Ringing && self.agent_ref(agent).call() == Some(call.id);
         match call.map(|call| (call.ringing(), call.direct)) {
             Some((Some(_), _)) if call.is_some_and(rings) => return Some(Standing::in_person(None)),
             Some((None, Some(wanted))) if wanted == agent => return Some(Standing::in_person(busy)),
