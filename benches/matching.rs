@@ -8,9 +8,10 @@
 #![allow(clippy::unwrap_used, reason = "a bench may stop at the first surprise")]
 
 use busyhour_acd::{Acd, AgentChoice, AgentSpec, Command, Decision, Enqueue, Policy, QueueSpec, Skill};
-use busyhour_model::{AgentId, CallId, QueueId, SkillId, Time};
+use busyhour_model::{AgentId, CallId, QueueId, Seed, SkillId, Time};
+use busyhour_switch::Entry;
 use meter::{IN_USE, clock, cpu};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::hint::black_box;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -26,9 +27,13 @@ const COMMANDS: usize = 200_000;
 /// Passes whose median is the latency of one command: other processes disturb a different one each time.
 const PASSES: usize = 5;
 /// Commands measured with everything swept out of the caches before each.
-const SWEPT: usize = 300;
+const SWEPT: usize = 1_000;
+/// As `PASSES`, fewer, for sweeping takes long.
+const SWEPT_PASSES: usize = 3;
 /// More than the caches hold.
 const SWEEP_BYTES: usize = 48 << 20;
+/// Commands after which the recorder writes.
+const BATCH: usize = 1_000;
 /// Commands of the trace the naive twin has to decide alike.
 const TWIN: usize = 1_500;
 
@@ -100,22 +105,9 @@ impl Step {
     }
 }
 
-/// SplitMix64.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % sides
-    }
-}
-
 /// The state before the trace, and the trace.
 struct Scene {
-    dice: Dice,
+    seed: Seed,
     acd: Acd,
     now: Time,
     calls: u64,
@@ -134,7 +126,7 @@ struct Scene {
 impl Scene {
     fn new(load: &Workload) -> Scene {
         let mut scene = Scene {
-            dice: Dice(1),
+            seed: Seed(1),
             acd: Acd::new(1),
             now: Time::from_secs(1_000),
             calls: 0,
@@ -151,8 +143,8 @@ impl Scene {
         let mut sets = BTreeSet::new();
         while sets.len() < load.groups {
             // 12 of 1,000 skills where all are different, else one to four.
-            let count = if load.skills == 1_000 { 12 } else { 1 + scene.dice.roll(4) };
-            let set: BTreeSet<Skill> = (0..count).map(|_| (SkillId(scene.dice.roll(load.skills) as u32), 1)).collect();
+            let count = if load.skills == 1_000 { 12 } else { 1 + scene.seed.below(4) };
+            let set: BTreeSet<Skill> = (0..count).map(|_| (SkillId(scene.seed.below(load.skills) as u32), 1)).collect();
             sets.insert(set);
         }
         let sets: Vec<Vec<Skill>> = sets.into_iter().map(|set| set.into_iter().collect()).collect();
@@ -186,13 +178,13 @@ impl Scene {
         // Half of them leave again, so that the slots are used in no order.
         let mut order: Vec<u64> = Vec::new();
         for _ in 0..2 * load.waiting {
-            let class = (QueueId(self.dice.roll(load.skills) as u32), 5 * self.dice.roll(load.priorities) as i32);
+            let class = (QueueId(self.seed.below(load.skills) as u32), 5 * self.seed.below(load.priorities) as i32);
             order.push(self.calls);
             let command = self.arrival(class).command(self.now);
             self.set(command);
         }
         for left in 0..load.waiting {
-            let pick = left + self.dice.roll((order.len() - left) as u64) as usize;
+            let pick = left + self.seed.below((order.len() - left) as u64) as usize;
             order.swap(left, pick);
             self.waits[order[left] as usize] = false;
             self.set(Command::Leave { call: CallId(order[left]) });
@@ -204,7 +196,7 @@ impl Scene {
         self.calls += 1;
         self.classes.push((queue, priority));
         self.waits.push(true);
-        self.now += Duration::from_micros(1 + self.dice.roll(2_000));
+        self.now += Duration::from_micros(1 + self.seed.below(2_000));
         Step::Enqueue(call, queue, priority as i16)
     }
 
@@ -241,19 +233,19 @@ impl Scene {
     fn trace(&mut self, load: &Workload, commands: usize) -> Vec<(Time, Step)> {
         let mut trace = Vec::new();
         while trace.len() < commands {
-            self.now += Duration::from_micros(1 + self.dice.roll(2_000));
-            let at = self.dice.roll(self.talking.len() as u64) as usize;
+            self.now += Duration::from_micros(1 + self.seed.below(2_000));
+            let at = self.seed.below(self.talking.len() as u64) as usize;
             let agent = self.talking.swap_remove(at);
             let mut offered = self.play(&mut trace, Step::Released(agent));
             let class = match offered {
                 Some((call, _)) => self.classes[call.0 as usize],
-                None => (QueueId(self.dice.roll(load.skills) as u32), 0),
+                None => (QueueId(self.seed.below(load.skills) as u32), 0),
             };
             self.accept(&mut trace, offered.take());
             let arrival = self.arrival(class);
             let offered = self.play(&mut trace, arrival);
             self.accept(&mut trace, offered);
-            if self.dice.roll(10) == 0 {
+            if self.seed.below(10) == 0 {
                 self.replace_one(&mut trace);
             }
         }
@@ -269,7 +261,7 @@ impl Scene {
 
     /// Some waiting call is given up; one like it comes.
     fn replace_one(&mut self, trace: &mut Vec<(Time, Step)>) {
-        let Some(call) = (0..64).map(|_| self.dice.roll(self.calls)).find(|&call| self.waits[call as usize]) else {
+        let Some(call) = (0..64).map(|_| self.seed.below(self.calls)).find(|&call| self.waits[call as usize]) else {
             return;
         };
         self.waits[call as usize] = false;
@@ -341,39 +333,60 @@ fn clocked(acd: &mut Acd, (now, step): (Time, Step), out: &mut Vec<Decision>, cl
     span.saturating_sub(clock)
 }
 
-/// Nanoseconds of each command, the median of its passes, sorted.
-fn warm(start: &Acd, trace: &[(Time, Step)]) -> Vec<u64> {
+/// Nanoseconds of each command, the median of so many passes, sorted; `before` comes before each.
+fn spans(start: &Acd, trace: &[(Time, Step)], passes: usize, mut before: impl FnMut()) -> Vec<u64> {
     let (clock, mut out) = (clock(), Vec::with_capacity(16));
-    let passes: Vec<Vec<u64>> = (0..PASSES)
-        .map(|_| {
-            let mut acd = start.clone();
-            trace.iter().map(|&step| clocked(&mut acd, step, &mut out, clock)).collect()
-        })
-        .collect();
+    let mut pass = || -> Vec<u64> {
+        let mut acd = start.clone();
+        let mut one = |&step| {
+            before();
+            clocked(&mut acd, step, &mut out, clock)
+        };
+        trace.iter().map(&mut one).collect()
+    };
+    let passes: Vec<Vec<u64>> = (0..passes).map(|_| pass()).collect();
     let median = |at: usize| {
         let mut spans: Vec<u64> = passes.iter().map(|pass| pass[at]).collect();
         spans.sort_unstable();
-        spans[PASSES / 2]
+        spans[passes.len() / 2]
     };
     let mut spans: Vec<u64> = (0..trace.len()).map(median).collect();
     spans.sort_unstable();
     spans
 }
 
-/// Nanoseconds of commands each of which finds the caches full of something else, sorted.
+/// Each command finds the caches full of something else.
 fn swept(start: &Acd, trace: &[(Time, Step)]) -> Vec<u64> {
-    let (clock, mut out) = (clock(), Vec::with_capacity(16));
-    let (mut acd, mut sweep) = (start.clone(), vec![1u64; SWEEP_BYTES / 8]);
-    let mut spans: Vec<u64> = trace[..SWEPT.min(trace.len())]
-        .iter()
-        .map(|&step| {
-            sweep.iter_mut().step_by(8).for_each(|word| *word += 1);
-            black_box(&mut sweep);
-            clocked(&mut acd, step, &mut out, clock)
-        })
-        .collect();
-    spans.sort_unstable();
-    spans
+    let mut sweep = vec![1u64; SWEEP_BYTES / 8];
+    spans(start, &trace[..SWEPT.min(trace.len())], SWEPT_PASSES, || {
+        sweep.iter_mut().step_by(8).for_each(|word| *word += 1);
+        black_box(&mut sweep);
+    })
+}
+
+/// CPU time of one run with every command made an entry of the journal as the switch does, and of writing the entries
+/// out, which another thread does.
+fn journalled(start: &Acd, trace: &[(Time, Step)]) -> (Duration, Duration) {
+    let (mut acd, mut out, mut entries) = (start.clone(), Vec::with_capacity(16), VecDeque::with_capacity(BATCH));
+    let (mut control, mut recorder, mut line) = (Duration::ZERO, Duration::ZERO, Vec::new());
+    for batch in trace.chunks(BATCH) {
+        let begin = cpu();
+        for &(now, step) in batch {
+            let command = step.command(now);
+            entries.push_back(Entry::Command(now, command.clone()));
+            let _ = black_box(acd.apply(now, command, &mut out));
+            out.clear();
+        }
+        let told = cpu();
+        for entry in entries.drain(..) {
+            line.clear();
+            serde_json::to_writer(&mut line, &entry).unwrap();
+            black_box(&line);
+        }
+        control += told - begin;
+        recorder += cpu() - told;
+    }
+    (control, recorder)
 }
 
 /// The naive twin decides the beginning of the trace as the matcher does.
@@ -406,10 +419,11 @@ fn report(load: &Workload) {
     let per = |spent: Duration| spent.saturating_sub(idle).as_nanos() as f64 / trace.len() as f64;
     let mut spent: Vec<f64> = runs.iter().map(|r| per(r.0)).collect();
     spent.sort_by(f64::total_cmp);
-    let (warm, swept) = (warm(&start, &trace), swept(&start, &trace));
+    let (warm, swept) = (spans(&start, &trace, PASSES, || ()), swept(&start, &trace));
+    let (control, recorder) = journalled(&start, &trace);
     let share = |spans: &[u64], permille: usize| spans[(spans.len() - 1) * permille / 1000];
     println!(
-        "{:<20} {:>6} {:>6} {:>5} {:>7} | {:>6.1} {:>6.1} {:>6.1} | {:>5} {:>5} {:>5} | {:>5} {:>6} | {:>5} {:>5} | {:016x}",
+        "{:<20} {:>6} {:>6} {:>5} {:>7} | {:>6.1} {:>6.1} {:>6.1} | {:>5} {:>5} {:>5} | {:>5} {:>5} {:>5} | {:>6.1} {:>6.1} | {:>5} {:>5} | {:016x}",
         load.name,
         counts.agents,
         counts.groups,
@@ -423,6 +437,9 @@ fn report(load: &Workload) {
         share(&warm, 999),
         share(&swept, 500),
         share(&swept, 990),
+        share(&swept, 999),
+        per(control),
+        per(recorder + idle),
         scene.bytes.0,
         scene.bytes.1,
         runs[0].1,
@@ -445,10 +462,13 @@ fn main() {
     }
     println!("mix: released, accepted, enqueued in equal parts; in one round of ten a caller gives up and is replaced");
     println!(
-        "per command: CPU ns min, median, max of {RUNS} runs | wall ns p50, p99, p99.9, caches warm | p50, p99 swept"
+        "per command: CPU ns min, median, max of {RUNS} runs | wall ns p50, p99, p99.9, caches warm | the same, swept"
     );
     println!(
-        "{:<20} {:>6} {:>6} {:>5} {:>7} | CPU | warm | swept | bytes per agent, waiting call | checksum of offers",
+        "journal: CPU ns per command, put in the journal by the control loop | and written as JSON by the recorder"
+    );
+    println!(
+        "{:<20} {:>6} {:>6} {:>5} {:>7} | CPU | warm | swept | journal | bytes per agent, waiting call | checksum of offers",
         "workload", "agents", "groups", "class", "waiting"
     );
     for load in &WORKLOADS {

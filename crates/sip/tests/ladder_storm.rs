@@ -3,9 +3,9 @@
 
 mod ladder;
 
-use busyhour_model::{Direction, LegId, TrunkId};
+use busyhour_model::{Direction, LegId, Seed, TrunkId};
 use busyhour_sip::{Event, Invite, Stack, Target, Transport};
-use ladder::{Dice, Weather, World, leg_of, millis, rtp, secs};
+use ladder::{Weather, World, leg_of, millis, rtp, secs};
 
 /// Seeds of an ordinary run; `BUSYHOUR_SEEDS=10000 cargo test storm` runs more.
 #[expect(clippy::disallowed_methods, reason = "only a test asks how long it may run")]
@@ -48,14 +48,14 @@ fn learn(world: &mut World, parties: &mut [Party; 2]) {
     }
 }
 
-fn act(world: &mut World, parties: &mut [Party; 2], end: usize, dice: &mut Dice) {
+fn act(world: &mut World, parties: &mut [Party; 2], end: usize, draws: &mut Seed) {
     let party = &mut parties[end];
     if party.legs.is_empty() {
         return;
     }
-    let at = dice.roll(party.legs.len() as u64) as usize;
+    let at = draws.below(party.legs.len() as u64) as usize;
     let (leg, stage) = party.legs[at];
-    match (dice.roll(8), stage) {
+    match (draws.below(8), stage) {
         (0, Stage::Incoming) => drop(world.ask(end, |stack, now| stack.ring(now, leg, None)).unwrap()),
         (1, Stage::Incoming) => drop(world.ask(end, |stack, now| stack.ring(now, leg, Some(rtp()))).unwrap()),
         (2..5, Stage::Incoming) => {
@@ -67,7 +67,7 @@ fn act(world: &mut World, parties: &mut [Party; 2], end: usize, dice: &mut Dice)
             party.legs.remove(at);
         }
         (0..3, Stage::Up) => {
-            let direction = [Direction::SendOnly, Direction::SendRecv, Direction::Inactive][dice.roll(3) as usize];
+            let direction = [Direction::SendOnly, Direction::SendRecv, Direction::Inactive][draws.below(3) as usize];
             let _ = world.ask(end, |stack, now| stack.reinvite(now, leg, direction));
         }
         (6, _) => {
@@ -85,10 +85,11 @@ fn read_back(world: &mut World, end: usize) {
 
 /// One storm; returns legs that only one end still knew when it was over.
 fn storm(seed: u64) -> usize {
-    let mut dice = Dice(seed.wrapping_mul(77));
+    let mut draws = Seed(seed.wrapping_mul(77));
     let mut world = World::pair(seed);
-    world.weather = Weather { loss: dice.roll(150), double: dice.roll(200), delay: 5, jitter: 1 + dice.roll(900) };
-    if dice.roll(4) == 0 {
+    world.weather =
+        Weather { loss: draws.below(150), double: draws.below(200), delay: 5, jitter: 1 + draws.below(900) };
+    if draws.below(4) == 0 {
         for end in 0..2 {
             let mut config = ladder::config(world.ends[end].at, vec![ladder::trunk(1, world.ends[1 - end].at)], &[]);
             config.trunks[0].peer = config.trunks[0].peer.map(|(_, peer)| (Transport::Tcp, peer));
@@ -97,16 +98,16 @@ fn storm(seed: u64) -> usize {
     }
     let mut parties = [Party { legs: Vec::new() }, Party { legs: Vec::new() }];
     for _ in 0..40 {
-        let end = dice.roll(2) as usize;
-        if dice.roll(8) == 0 || parties.iter().all(|party| party.legs.is_empty()) {
+        let end = draws.below(2) as usize;
+        if draws.below(8) == 0 || parties.iter().all(|party| party.legs.is_empty()) {
             let leg = world.ask(end, |stack, now| stack.invite(now, invite())).unwrap();
             parties[end].legs.push((leg, Stage::Calling));
         } else {
-            act(&mut world, &mut parties, end, &mut dice);
+            act(&mut world, &mut parties, end, &mut draws);
         }
-        world.run(millis(dice.roll(3000)));
+        world.run(millis(draws.below(3000)));
         learn(&mut world, &mut parties);
-        if dice.roll(20) == 0 {
+        if draws.below(20) == 0 {
             read_back(&mut world, end);
         }
     }

@@ -9,7 +9,7 @@ use busyhour_acd::{
     Acd, AgentChoice, AgentSpec, Backup, Command, Decision, Digest, Enqueue, Forecast, Foreseen, Need, NoAnswer, Order,
     Policy, Prefer, QueueSpec, Reserve, Site, Skill, Spot, Weights, Whom,
 };
-use busyhour_model::{AgentId, CallId, OfferOutcome, QueueId, Rule, SkillId, Time};
+use busyhour_model::{AgentId, CallId, OfferOutcome, QueueId, Rule, Seed, SkillId, Time};
 use naive::{Naive, State, Twist};
 use std::time::Duration;
 
@@ -23,16 +23,12 @@ const COMMANDS: u64 = match option_env!("BUSYHOUR_TWIN_COMMANDS") {
     },
 };
 
-/// SplitMix64.
-struct Dice(u64);
+/// What a system is made of.
+struct Dice(Seed);
 
 impl Dice {
     fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % sides
+        self.0.below(sides)
     }
 
     fn one_in(&mut self, sides: u64) -> bool {
@@ -67,7 +63,7 @@ struct System {
 
 impl System {
     fn new(seed: u64) -> System {
-        let mut dice = Dice(seed);
+        let mut dice = Dice(Seed(seed));
         let skills = 1 + dice.roll(6);
         let sets = 1 + dice.roll(40);
         let sets = (0..sets).map(|_| skill_set(&mut dice, skills, 4)).collect();

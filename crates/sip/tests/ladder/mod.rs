@@ -1,7 +1,7 @@
 //! A world in virtual time for packet ladders: stacks, hand-written peers, and a network that loses, doubles and reorders.
 #![allow(dead_code, clippy::unwrap_used, missing_docs, unreachable_pub)]
 
-use busyhour_model::{LegId, Time, TrunkId};
+use busyhour_model::{LegId, Seed, Time, TrunkId};
 use busyhour_sip::{Account, Config, Event, Flow, Limits, Message, Request, Response, Stack, Transport, TrunkPeer};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,19 +28,6 @@ pub fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// SplitMix64.
-#[derive(Clone)]
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % sides
-    }
-}
-
 /// Per thousand, and milliseconds.
 #[derive(Clone, Copy, Default)]
 pub struct Weather {
@@ -64,7 +51,7 @@ pub struct World {
     pub now: Time,
     pub ends: Vec<End>,
     pub weather: Weather,
-    pub dice: Dice,
+    pub seed: Seed,
     /// What came to addresses without a stack.
     pub inbox: Vec<(SocketAddr, Message)>,
     /// Every message sent, for assertions.
@@ -117,7 +104,7 @@ impl World {
             now: Time::from_secs(1_700_000_000),
             ends: Vec::new(),
             weather: Weather { delay: 10, ..Weather::default() },
-            dice: Dice(seed),
+            seed: Seed(seed),
             inbox: Vec::new(),
             log: Vec::new(),
             lose: |_| false,
@@ -290,12 +277,12 @@ impl World {
         self.laws.check(&flow, &message, bytes);
         self.log.push((self.now, flow, message.clone()));
         let lost =
-            (self.lose)(&message) || (flow.transport == Transport::Udp && self.dice.roll(1000) < self.weather.loss);
-        let copies = u64::from(!lost) + u64::from(self.dice.roll(1000) < self.weather.double);
+            (self.lose)(&message) || (flow.transport == Transport::Udp && self.seed.below(1000) < self.weather.loss);
+        let copies = u64::from(!lost) + u64::from(self.seed.below(1000) < self.weather.double);
         for _ in 0..copies {
             let mut delay = self.weather.delay;
             if flow.transport == Transport::Udp && self.weather.jitter > 0 {
-                delay += self.dice.roll(self.weather.jitter);
+                delay += self.seed.below(self.weather.jitter);
             }
             self.serial += 1;
             self.flights.insert((self.now + millis(delay), self.serial), (flow, bytes.clone()));
@@ -327,7 +314,7 @@ impl World {
             });
             let arrived =
                 Flow { transport: Transport::Tcp, local: target, remote: flow.local, connection: connection as u64 };
-            let cut = self.dice.roll(bytes.len() as u64 + 1) as usize;
+            let cut = self.seed.below(bytes.len() as u64 + 1) as usize;
             for part in [&bytes[..cut], &bytes[cut..]] {
                 self.ends[end].stack.handle_stream(self.now, arrived, part);
             }
