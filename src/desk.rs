@@ -171,7 +171,9 @@ impl Desk {
         let began = Instant::now();
         while began.elapsed() < patience {
             match self.state().await {
-                Some(state) if state.vitals.calls + state.vitals.dialogs > 0 => tokio::time::sleep(LOOK).await,
+                Some(state) if state.vitals.calls - state.vitals.callbacks + state.vitals.dialogs > 0 => {
+                    tokio::time::sleep(LOOK).await
+                }
                 _ => return,
             }
         }

@@ -92,7 +92,8 @@ mod tests {
         let mut ledger = Ledger::new();
         let (origin, sip_call_id) = (Party::Trunk("ct".into()), "x".into());
         let (from, to) = (Number::parse("13800138000"), Number::parse("95118"));
-        let arrived = What::Arrived { call: CALL, leg: LegId(1), origin, from, to, sip_call_id };
+        let arrived =
+            What::Arrived { call: CALL, leg: Some(LegId(1)), callback_of: None, origin, from, to, sip_call_id };
         ledger.apply(&Fact { at: Time::from_secs(secs), what: arrived });
         let ended = What::Ended { call: CALL, cause: Cause::CallerHungUp };
         ledger.apply(&Fact { at: Time::from_secs(secs + 5), what: ended }).unwrap()

@@ -135,6 +135,7 @@ impl Metrics {
         for stay in stays {
             match stay {
                 Stay::Began(queue) => self.queues.offered.with_label_values(&[queue]).inc(),
+                Stay::Promised(queue) => self.queues.callbacks.with_label_values(&[queue, "asked"]).inc(),
                 Stay::Ended(visit) => self.queues.left(visit),
             }
         }
@@ -153,7 +154,7 @@ impl Metrics {
         self.trunks.show(&picture.trunks);
         self.queues.show(picture);
         self.agents.show(picture, ledger);
-        for stage in ["ivr", "queued", "ringing", "talking"] {
+        for stage in ["ivr", "queued", "callback", "ringing", "talking"] {
             self.calls.with_label_values(&[stage]).set(0);
         }
         for row in &picture.calls {
@@ -202,7 +203,8 @@ mod tests {
             entered(AgentState::Ready),
             What::Arrived {
                 call: Default::default(),
-                leg: Default::default(),
+                leg: Some(Default::default()),
+                callback_of: None,
                 origin: Party::Trunk("ct".into()),
                 from: busyhour_model::Number::parse("13800138000"),
                 to: busyhour_model::Number::parse("95118"),

@@ -287,7 +287,8 @@ mod tests {
         let mut ledger = Ledger::new();
         let arrived = What::Arrived {
             call: CallId(call),
-            leg: LegId(call),
+            leg: Some(LegId(call)),
+            callback_of: None,
             origin: Party::Trunk("ct".into()),
             from: Number::parse("13800138000"),
             to: Number::parse("95118"),

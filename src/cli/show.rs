@@ -136,6 +136,7 @@ pub(super) fn queues(server: &Server, json: bool) -> Shown {
             if q.open { "yes" } else { "no" }.into(),
             q.waiting.to_string(),
             q.ringing.to_string(),
+            q.callbacks.to_string(),
             or_dash(q.oldest.map(|at| span(now.since(at)))),
             or_dash(q.wait_ms.map(|ms| span(Duration::from_millis(ms)))),
             format!("{}/{}", q.agents_ready, q.agents_signed_in),
@@ -147,8 +148,19 @@ pub(super) fn queues(server: &Server, json: bool) -> Shown {
         ])
     };
     let heads = [
-        "QUEUE", "OPEN", "WAITING", "RINGING", "OLDEST", "NEXT", "READY/IN", "OFFERED", "ANSWERED", "ANSWER%",
-        "IN20S%", "ABANDON%",
+        "QUEUE",
+        "OPEN",
+        "WAITING",
+        "RINGING",
+        "CALLBACKS",
+        "OLDEST",
+        "NEXT",
+        "READY/IN",
+        "OFFERED",
+        "ANSWERED",
+        "ANSWER%",
+        "IN20S%",
+        "ABANDON%",
     ];
     table::print(&heads, &rows.iter().filter_map(row).collect::<Vec<_>>(), "no queues are configured");
     Ok(())

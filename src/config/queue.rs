@@ -1,9 +1,10 @@
 //! `[[queue]]`: what its calls need, how long they may wait, and which agent is chosen.
 
 use super::policy;
+use super::server::ringing;
 use super::sheet::{Read, Section, Sheet, duration, flag, integer, one_of, text};
 use busyhour_acd::{AgentChoice, SKILLS_MAX, STEPS_MAX};
-use busyhour_switch::{Closing, QueueSetup};
+use busyhour_switch::{CallbackSetup, Closing, QueueSetup};
 use std::time::Duration;
 use toml::de::DeValue;
 
@@ -61,9 +62,21 @@ pub(super) fn lay(
     section.lay_option(sheet, "redial_within", duration, &mut setup.redial_within);
     section.lay_mention(sheet, "schedule", &mut setup.schedule);
     section.lay(sheet, "closing", closing, &mut setup.closing);
+    callback(section, sheet, &mut setup.callback);
     policy::lay(section, sheet, &mut setup.policy);
     limits(section, sheet, &setup);
     (setup, steps)
+}
+
+/// `callback = { max = 100, expires = "4h", … }`
+fn callback(section: &mut Section, sheet: &mut Sheet, setup: &mut CallbackSetup) {
+    let mut callback = section.section(sheet, "callback");
+    callback.lay(sheet, "max", integer, &mut setup.max);
+    callback.lay(sheet, "expires", duration, &mut setup.expires);
+    callback.lay(sheet, "retries", integer, &mut setup.retries);
+    callback.lay(sheet, "pause", duration, &mut setup.pause);
+    callback.lay(sheet, "ring", ringing, &mut setup.ring);
+    callback.finish(sheet);
 }
 
 /// What the ACD takes of one queue.

@@ -209,7 +209,7 @@ fn forecasts(value: &DeValue) -> Result<Duration, String> {
 }
 
 /// A phone that rings for no time or for ever serves nobody.
-fn ringing(value: &DeValue) -> Result<Duration, String> {
+pub(super) fn ringing(value: &DeValue) -> Result<Duration, String> {
     let span = duration(value)?;
     let fits = (Duration::from_secs(1)..=Duration::from_secs(180)).contains(&span);
     if fits { Ok(span) } else { Err("a phone rings between 1s and 180s (3m)".into()) }

@@ -142,6 +142,7 @@ pub(super) struct Queues {
     answered: IntCounterVec,
     abandoned: IntCounterVec,
     overflowed: IntCounterVec,
+    pub(super) callbacks: IntCounterVec,
     wait: HistogramVec,
     prediction: HistogramVec,
     bias: CounterVec,
@@ -166,6 +167,11 @@ impl Queues {
                 "Calls abandoned, by stage.",
                 &["queue", "stage"],
             ),
+            callbacks: m.counts(
+                "busyhour_queue_callbacks_total",
+                "Call-backs asked for, and what became of them.",
+                &["queue", "result"],
+            ),
             overflowed: m.counts("busyhour_queue_overflowed_calls_total", overflowed, &["queue", "reason"]),
             wait: m.histograms("busyhour_queue_wait_seconds", "Wait until answer.", by_queue, WAIT_S),
             prediction: m.histograms("busyhour_queue_prediction_error_seconds", prediction, by_queue, ERROR_S),
@@ -179,6 +185,9 @@ impl Queues {
     pub(super) fn left(&self, visit: &QueueVisit) {
         let queue = &*visit.queue;
         let abandon = |stage| self.abandoned.with_label_values(&[queue, stage]).inc();
+        if visit.is_callback() {
+            return self.called_back(visit);
+        }
         let overflow = |reason| self.overflowed.with_label_values(&[queue, reason]).inc();
         match visit.end {
             Some(VisitEnd::Answered) => {
@@ -198,9 +207,20 @@ impl Queues {
             Some(VisitEnd::NoAgents) => overflow("no_agents"),
             Some(VisitEnd::Left) => overflow("left"),
             Some(VisitEnd::Closed) => overflow("closed"),
-            Some(VisitEnd::Refused) => overflow("refused"),
+            Some(VisitEnd::Callback) => overflow("callback"),
+            Some(VisitEnd::Refused | VisitEnd::Unreached | VisitEnd::Expired) => overflow("refused"),
             None => {}
         }
+    }
+
+    fn called_back(&self, visit: &QueueVisit) {
+        let result = match visit.end {
+            Some(VisitEnd::Answered) => "reached",
+            Some(VisitEnd::Unreached) => "unreached",
+            Some(VisitEnd::Expired) => "expired",
+            _ => "removed",
+        };
+        self.callbacks.with_label_values(&[&*visit.queue, result]).inc();
     }
 
     pub(super) fn show(&self, picture: &Picture) {

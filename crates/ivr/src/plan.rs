@@ -74,6 +74,7 @@ pub(crate) enum Verb {
     Branch { cases: Vec<Case>, otherwise: NodeId },
     Queue(Box<Queue>),
     Dial(Dial),
+    Callback(Callback),
     HangUp { status: u16 },
 }
 
@@ -187,6 +188,15 @@ pub(crate) enum Dialled {
     Agent(Text),
 }
 
+/// Promise to call back, with the place the caller had in the last queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Callback {
+    /// `None`: the calling number.
+    pub(crate) number: Option<Text>,
+    pub(crate) then: NodeId,
+    pub(crate) refused: NodeId,
+}
+
 /// An outcome of a node: its key in the file, where it goes, and whether the caller or time decides (so that a loop through it ends).
 pub(crate) struct Outcome {
     pub(crate) target: NodeId,
@@ -216,6 +226,7 @@ impl Verb {
                 let refused = [&dial.busy, &dial.failed, &dial.no_answer];
                 refused.into_iter().map(at_once).chain([later(&dial.hung_up)]).collect()
             }
+            Verb::Callback(callback) => [&callback.then, &callback.refused].map(at_once).into(),
             Verb::HangUp { .. } => Vec::new(),
         }
     }

@@ -29,6 +29,8 @@ struct Rehearsal<'p> {
     /// When what plays will have been heard.
     play_ends: Option<Time>,
     place: (u32, Option<Duration>),
+    /// Whether the next call-back asked for is refused.
+    refuses: bool,
     /// What happened and was not yet expected.
     log: Vec<Happened>,
 }
@@ -40,6 +42,7 @@ enum Happened {
     Entered(Name),
     Queued { queue: Name, priority: i32, skills: Vec<Name>, agent: Option<Name>, tier: Option<Name> },
     Dialled(Name),
+    CalledBack(Name),
     HungUp(u16),
 }
 
@@ -57,6 +60,7 @@ impl<'p> Rehearsal<'p> {
             now: script.at,
             play_ends: None,
             place: (0, None),
+            refuses: false,
             log: Vec::new(),
         }
     }
@@ -78,6 +82,7 @@ impl<'p> Rehearsal<'p> {
             Act::Place(ahead, wait) => self.place = (*ahead, *wait),
             Act::Dequeue(reason) => self.tell(Input::Dequeued(*reason)),
             Act::Agent(availability) => self.tell(Input::AgentUnavailable(*availability)),
+            Act::RefuseCallback => self.refuses = true,
             Act::DialFails(outcome) => self.tell(Input::DialFailed(*outcome)),
             Act::PartnerLeaves => self.tell(Input::PartnerLeft),
             Act::Language(language) if self.session.language() == language => {}
@@ -153,6 +158,12 @@ impl<'p> Rehearsal<'p> {
             Step::AskPlace => self.tell(Input::Place { ahead: self.place.0, wait: self.place.1 }),
             Step::Dial { to: DialTarget::Number { number, .. }, .. } => self.log.push(Happened::Dialled(number.into())),
             Step::Dial { to: DialTarget::Agent(agent), .. } => self.log.push(Happened::Dialled(agent)),
+            Step::Callback { number } => {
+                let number = number.unwrap_or_else(|| self.session.caller.from.national.clone());
+                self.log.push(Happened::CalledBack(number.into()));
+                let taken = !std::mem::take(&mut self.refuses);
+                self.tell(Input::Callback { taken });
+            }
             Step::HangUp { status } => {
                 self.play_ends = None;
                 self.log.push(Happened::HungUp(status));
@@ -178,6 +189,7 @@ fn found(log: &[Happened], expected: &Act) -> Option<usize> {
     let matches = |happened: &Happened| match (expected, happened) {
         (Act::Enter(node), Happened::Entered(entered)) => node == entered,
         (Act::Dial(to), Happened::Dialled(dialled)) => to == dialled,
+        (Act::Callback(to), Happened::CalledBack(number)) => to == number,
         (Act::HangUp(status), Happened::HungUp(sent)) => status.is_none_or(|status| status == *sent),
         (
             Act::Queue { queue, priority, skills, agent, tier },

@@ -41,6 +41,8 @@ pub(crate) enum Act {
     Agent(AgentAvailability),
     DialFails(OfferOutcome),
     PartnerLeaves,
+    /// The next call-back asked for is refused.
+    RefuseCallback,
     /// The caller hears these prompts, one after another.
     Hear(Vec<Name>),
     Enter(Name),
@@ -53,6 +55,8 @@ pub(crate) enum Act {
         tier: Option<Name>,
     },
     Dial(Name),
+    /// To this number.
+    Callback(Name),
     HangUp(Option<u16>),
 }
 
@@ -68,7 +72,7 @@ pub struct TestOutcome {
 }
 
 /// Every step of a test has one of these keys.
-const ACTS: [&str; 13] = [
+const ACTS: [&str; 15] = [
     "press",
     "pass",
     "place",
@@ -76,11 +80,13 @@ const ACTS: [&str; 13] = [
     "agent_is",
     "dial_fails",
     "partner_leaves",
+    "refuse_callback",
     "hear",
     "enter",
     "language",
     "queue",
     "dial",
+    "callback",
     "hangup",
 ];
 
@@ -162,6 +168,7 @@ impl<'t> Reader<'t> {
             "agent_is" => Act::Agent(self.one_of(value, &AVAILABILITIES)?),
             "dial_fails" => Act::DialFails(self.one_of(value, &DIAL_FAILURES)?),
             "partner_leaves" => Act::PartnerLeaves,
+            "refuse_callback" => Act::RefuseCallback,
             "hear" => Act::Hear(self.heard(value)),
             "enter" => {
                 self.node_id(value);
@@ -170,6 +177,7 @@ impl<'t> Reader<'t> {
             "language" => Act::Language(self.language(value)?),
             "queue" => self.queue_act(value, fields)?,
             "dial" => Act::Dial(self.report.text(value)?.into()),
+            "callback" => Act::Callback(self.report.text(value)?.into()),
             _ => Act::HangUp(self.hang_up_status(value)),
         })
     }

@@ -47,6 +47,7 @@ pub(crate) enum Stage {
     Asking(Attempt),
     Waiting(Programme),
     Dialling,
+    Promising,
     Ended,
 }
 
@@ -106,6 +107,7 @@ impl Session {
             Input::Dequeued(reason) => self.dequeued(node, reason),
             Input::AgentUnavailable(availability) => self.agent_unavailable(node, availability),
             Input::DialFailed(outcome) => self.dial_ended(node, Some(outcome)),
+            Input::Callback { taken } => self.promised(node, taken),
             Input::PartnerLeft => self.partner_left(node),
         };
         self.go(now, plan, next);
@@ -179,6 +181,12 @@ impl Session {
             Verb::Branch { cases, otherwise } => Some(self.choose(now, plan, cases).unwrap_or(*otherwise)),
             Verb::Queue(queue) => self.enqueue(now, queue),
             Verb::Dial(dial) => self.dial(dial),
+            Verb::Callback(callback) => {
+                self.stage = Stage::Promising;
+                let number = callback.number.as_ref().map(|number| self.text(number).unwrap_or_default());
+                self.steps.push_back(Step::Callback { number });
+                None
+            }
             Verb::HangUp { status } => {
                 self.end(*status);
                 None
@@ -282,6 +290,11 @@ impl Session {
         self.stage = Stage::Dialling;
         self.steps.push_back(Step::Dial { to, timeout: dial.timeout });
         None
+    }
+
+    fn promised(&mut self, node: &Node, taken: bool) -> Option<NodeId> {
+        let (Stage::Promising, Verb::Callback(callback)) = (&self.stage, &node.verb) else { return None };
+        Some(if taken { callback.then } else { callback.refused })
     }
 
     /// The agent or the dialled party hung up and the caller is still here.

@@ -41,6 +41,11 @@ pub enum Input {
     AgentUnavailable(AgentAvailability),
     /// The dialled party did not answer. (When it does, the session sleeps until `PartnerLeft`.)
     DialFailed(OfferOutcome),
+    /// Answer to `Step::Callback`, at once: the caller will be called back, or not.
+    Callback {
+        /// It is promised.
+        taken: bool,
+    },
     /// The dialled party or agent hung up and the caller is still here.
     PartnerLeft,
 }
@@ -105,6 +110,11 @@ pub enum Step {
         to: DialTarget,
         /// Give up ringing after this.
         timeout: Duration,
+    },
+    /// Keep the place in the queue left last and call back when an agent is there. Tell me `Input::Callback` now.
+    Callback {
+        /// Where to; the calling number when none is given.
+        number: Option<String>,
     },
     /// The session is over: hang up, or refuse with this status if the call was not answered yet.
     HangUp {

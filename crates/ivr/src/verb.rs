@@ -3,15 +3,16 @@
 use crate::condition::{Comparison, Condition};
 use crate::parse::Reader;
 use crate::phrase::{Phrase, Text};
-use crate::plan::{Announce, Ask, Case, Collect, Comfort, Dial, Dialled, Menu, Play, Queue, Verb};
+use crate::plan::{Announce, Ask, Callback, Case, Collect, Comfort, Dial, Dialled, Menu, Play, Queue, Verb};
 use crate::source::{Fields, Value};
 use busyhour_model::calendar::{self, Clock};
 use busyhour_model::{Name, NumberKind, Schedule};
 use std::time::Duration;
 
 /// Every node has exactly one of these keys.
-const VERBS: [&str; 12] =
-    ["answer", "ring", "play", "say", "menu", "collect", "goto", "set", "branch", "queue", "dial", "hangup"];
+const VERBS: [&str; 13] = [
+    "answer", "ring", "play", "say", "menu", "collect", "goto", "set", "branch", "queue", "dial", "callback", "hangup",
+];
 /// Stands for a node that could not be read.
 pub(crate) const UNREAD: Verb = Verb::HangUp { status: 500 };
 /// Status of a call hung up before it was answered, when the plan names none.
@@ -45,6 +46,7 @@ impl<'t> Reader<'t> {
             "branch" => self.branch(fields, value),
             "queue" => self.queue(fields, value),
             "dial" => self.dial(fields, value),
+            "callback" => self.callback(fields, value),
             _ => self.hang_up(value),
         }
     }
@@ -378,6 +380,21 @@ impl<'t> Reader<'t> {
         let trunk = self.report.text(value)?;
         self.known(value.span().start, "trunk", trunk, &self.names.trunks, false);
         Some(trunk.into())
+    }
+
+    /// `true` for the calling number, or the number.
+    fn callback(&mut self, fields: &mut Fields<'t>, value: &'t Value<'t>) -> Verb {
+        let number = match value.get_ref().as_bool() {
+            Some(true) => None,
+            Some(false) => {
+                let mistake = self.report.at(value.span().start, "`callback = false` does nothing");
+                self.report.note(mistake.help("write `callback = true`, or the number to call"));
+                None
+            }
+            None => self.scalar(value, true),
+        };
+        let then = self.target(fields, "then");
+        Verb::Callback(Callback { number, then, refused: self.target(fields, "refused") })
     }
 
     fn hang_up(&mut self, value: &'t Value<'t>) -> Verb {

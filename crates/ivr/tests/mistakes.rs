@@ -42,6 +42,8 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("answer = true\nring = true\nthen = \"other\"", "more than one verb: answer, ring", "start]", ""),
     ("answer = true", "node `start` needs `then`", "start]", ""),
     ("answer = false\nthen = \"other\"", "does nothing", "false", "goto"),
+    ("callback = false\nthen = \"other\"\nrefused = \"end\"", "does nothing", "false", "callback = true"),
+    ("callback = true\nthen = \"other\"", "node `start` needs `refused`", "start]", ""),
     ("answer = 1\nthen = \"other\"", "expected true or false, found integer", "1", ""),
     ("play = \"ivr/by\"\nthen = \"other\"", "no prompt is named `ivr/by`", "\"ivr/by\"", "did you mean `ivr/bye`?"),
     ("play = \"system/mho\"\nthen = \"other\"", "no prompt", "\"system/mho\"", "did you mean `system/moh`?"),

@@ -110,7 +110,22 @@ fn short(step: &Step) -> String {
             format!("dial({number} {} {})", trunk.as_deref().unwrap_or("-"), timeout.as_secs())
         }
         Step::Dial { to: DialTarget::Agent(agent), timeout } => format!("dial(agent {agent} {})", timeout.as_secs()),
+        Step::Callback { number } => format!("callback({})", number.as_deref().unwrap_or("-")),
         Step::HangUp { status } => format!("bye{status}"),
+    }
+}
+
+#[test]
+fn a_callback_is_promised_or_refused() {
+    for (verb, asked) in [("true", "callback(-)"), ("\"$caller\"", "callback(13800138000)")] {
+        let node = format!("callback = {verb}\nthen = \"n1\"\nrefused = \"n2\"");
+        let mut call = Call::new(&node);
+        assert_eq!(call.start(), format!("@start {asked}"));
+        assert_eq!(call.tell(Input::Callback { taken: true }), "@n1 bye601");
+        let mut call = Call::new(&node);
+        call.start();
+        assert_eq!(call.tell(Input::Callback { taken: false }), "@n2 bye602");
+        assert_eq!(call.tell(Input::Callback { taken: true }), "", "once");
     }
 }
 

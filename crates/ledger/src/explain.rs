@@ -79,10 +79,11 @@ impl Story {
     }
 
     fn arrived(&mut self, record: &CallRecord) {
-        let origin = record.origin.name();
-        let blanks: [(&str, &dyn Display); 3] =
-            [("from", &record.from.masked()), ("to", &record.to.national), ("origin", origin)];
-        self.say(record.arrived, Phrase::Arrived, &blanks);
+        let (from, to, origin) = (record.from.masked(), &record.to.national, record.origin.name());
+        match &record.callback_of {
+            Some(call) => self.say(record.arrived, Phrase::Callback, &[("from", &from), ("to", to), ("call", call)]),
+            None => self.say(record.arrived, Phrase::Arrived, &[("from", &from), ("to", to), ("origin", origin)]),
+        }
     }
 
     fn visit(&mut self, visit: &QueueVisit) {

@@ -1,14 +1,11 @@
 //! The fold itself: one fact in, at most one finished record out.
 
-use crate::record::{STORY_MAX, ms};
+use crate::open::{Open, leg_record};
 use crate::slot::Slots;
-use crate::{AgentTimes, CallRecord, Counts, LegRecord, NodeVisit, OfferRecord, QueueVisit, Slot, VisitEnd};
-use busyhour_model::{
-    AgentState, CallId, Cause, DequeueReason, Entrance, Fact, LegId, Name, OfferOutcome, Party, StreamStats, Time, What,
-};
+use crate::{AgentTimes, CallRecord, Counts, QueueVisit, Slot};
+use busyhour_model::{AgentState, CallId, Cause, Fact, Name, Time, What};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// Calls followed at once; facts of further ones are counted as strays.
 pub const OPEN_CALLS_MAX: usize = 50_000;
@@ -30,27 +27,10 @@ pub struct Ledger {
 pub enum Stay {
     /// A call was offered to this queue.
     Began(Name),
+    /// Somebody will be called back by it.
+    Promised(Name),
     /// It is there no longer.
     Ended(QueueVisit),
-}
-
-/// A call going on: its record so far, and what is running.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Open {
-    record: CallRecord,
-    spell: Option<Spell>,
-    talk: Duration,
-    hold: Duration,
-    stays: Vec<Stay>,
-}
-
-/// One stretch of talking with one partner.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Spell {
-    marked: Time,
-    talk: Duration,
-    hold: Duration,
-    holding: Vec<LegId>,
 }
 
 /// Law S4 broken: a slot whose counts do not add up.
@@ -136,24 +116,28 @@ impl Ledger {
         self.strays
     }
 
-    /// Law S4, per slot: offered = answered + abandoned + overflowed + refused + in progress.
+    /// Law S4, per slot: offered = answered + abandoned + overflowed + called back + refused + in progress; and the
+    /// same of call-backs.
     pub fn check(&self) -> Result<(), Imbalance> {
-        let mut waiting: BTreeMap<Slot, u64> = BTreeMap::new();
+        let mut waiting: BTreeMap<(Slot, bool), u64> = BTreeMap::new();
         for visit in self.open.values().flat_map(|open| &open.record.visits).filter(|v| v.end.is_none()) {
-            *waiting.entry(Slot::of(visit.entered, &visit.queue)).or_default() += 1;
+            *waiting.entry((Slot::of(visit.entered, &visit.queue), visit.is_callback())).or_default() += 1;
         }
+        let balance = |slot: &Slot, callback: bool, offered: u64, ended: u64| {
+            let slot = slot.clone();
+            let in_progress = waiting.get(&(slot.clone(), callback)).copied().unwrap_or_default();
+            let holds = offered == ended + in_progress;
+            if holds { Ok(()) } else { Err(Imbalance { slot, offered, ended, in_progress }) }
+        };
         for (slot, counts) in self.slots.iter() {
-            let in_progress = waiting.get(slot).copied().unwrap_or_default();
-            if counts.offered != counts.ended() + in_progress {
-                let slot = slot.clone();
-                return Err(Imbalance { slot, offered: counts.offered, ended: counts.ended(), in_progress });
-            }
+            balance(slot, false, counts.offered, counts.ended())?;
+            balance(slot, true, counts.callbacks.asked, counts.callbacks.ended())?;
         }
         Ok(())
     }
 
     fn arrived(&mut self, fact: &Fact) {
-        let What::Arrived { call, leg, origin, from, to, sip_call_id } = &fact.what else { return };
+        let What::Arrived { call, leg, callback_of, origin, from, to, sip_call_id } = &fact.what else { return };
         if self.open.len() >= OPEN_CALLS_MAX || self.open.contains_key(call) {
             self.strays += 1;
             return;
@@ -161,6 +145,8 @@ impl Ledger {
         let record = CallRecord {
             call: *call,
             sip_call_id: sip_call_id.clone(),
+            callback_of: *callback_of,
+            callback: None,
             origin: origin.clone(),
             from: from.clone(),
             to: to.clone(),
@@ -175,7 +161,7 @@ impl Ledger {
             agent: None,
             visits: Vec::new(),
             offers: Vec::new(),
-            legs: vec![leg_record(fact.at, *leg, origin)],
+            legs: leg.iter().map(|leg| leg_record(fact.at, *leg, origin)).collect(),
             customer_wait_ms: None,
             queue_wait_ms: None,
             ring_ms: 0,
@@ -183,8 +169,7 @@ impl Ledger {
             hold_ms: 0,
             dropped: 0,
         };
-        self.open
-            .insert(*call, Open { record, spell: None, talk: Duration::ZERO, hold: Duration::ZERO, stays: Vec::new() });
+        self.open.insert(*call, Open::new(record));
     }
 
     fn ended(&mut self, at: Time, call: CallId, cause: Cause) -> Option<CallRecord> {
@@ -211,274 +196,14 @@ impl Ledger {
     }
 }
 
-impl Open {
-    fn apply(&mut self, at: Time, what: &What, slots: &mut Slots, agents: &mut BTreeMap<Name, AgentTimes>) {
-        let record = &mut self.record;
-        match what {
-            What::Answered { .. } => {
-                record.answered.get_or_insert(at);
-                if let Some(leg) = record.legs.first_mut() {
-                    leg.answered.get_or_insert(at);
-                }
-            }
-            What::NodeEntered { plan, node, .. } => {
-                record.plan = Some(plan.clone());
-                let visit = NodeVisit { node: node.clone(), at };
-                record.dropped += push(&mut record.nodes, visit, |_| true);
-            }
-            What::IvrLeft { plan, outcome, .. } => {
-                (record.plan, record.outcome) = (Some(plan.clone()), Some(outcome.clone()));
-            }
-            What::LegOpened { leg, party, .. } => {
-                let leg = leg_record(at, *leg, party);
-                record.dropped += push(&mut record.legs, leg, |l| l.ended.is_some() && l.answered.is_none());
-            }
-            What::LegAnswered { leg, .. } => {
-                if let Some(leg) = record.legs.iter_mut().find(|l| l.leg == *leg) {
-                    leg.answered.get_or_insert(at);
-                }
-            }
-            What::LegEnded { leg, status, stats, .. } => {
-                if let Some(leg) = record.legs.iter_mut().find(|l| l.leg == *leg) {
-                    (leg.ended, leg.status, leg.stats) = (Some(at), *status, *stats);
-                }
-            }
-            What::Connected { party, queue, .. } => self.connected(at, party, queue.as_ref(), slots, agents),
-            What::Held { leg, on, .. } => self.held(at, *leg, *on),
-            What::Disconnected { .. } => self.end_spell(at, slots),
-            What::Transferred { .. } => {
-                if let Some(slot) = self.answered_slot() {
-                    slots.at(&slot).transferred += 1;
-                }
-            }
-            what => self.queue_fact(at, what, slots),
-        }
-    }
-
-    fn queue_fact(&mut self, at: Time, what: &What, slots: &mut Slots) {
-        match what {
-            What::Enqueued { queue, priority, ahead, since, entrance, tier, wait, .. } => {
-                let (entrance, since, priority, ahead) = (*entrance, *since, *priority, *ahead);
-                let tier = tier.clone();
-                let mut visit = QueueVisit { entrance, since, priority, ahead, tier, ..QueueVisit::new(at, queue) };
-                wait.inspect(|&wait| visit.predict(at, wait, false));
-                self.enqueued(at, visit, slots);
-            }
-            What::Announced { wait: Some(wait), .. } => {
-                if let Some(visit) = self.record.visit() {
-                    visit.predict(at, *wait, true);
-                }
-            }
-            What::Offered { queue, agent, why, runner_up, from_age, .. } => {
-                let offer = OfferRecord {
-                    queue: queue.clone(),
-                    agent: agent.clone(),
-                    offered: at,
-                    ended: None,
-                    outcome: None,
-                    why: *why,
-                    runner_up: runner_up.clone(),
-                    from_age: *from_age,
-                };
-                self.record.dropped += push(&mut self.record.offers, offer, |o| o.outcome.is_some());
-            }
-            What::OfferEnded { agent, outcome, .. } => self.offer_ended(at, agent, *outcome, slots),
-            What::Dequeued { reason: DequeueReason::Left, .. } => {
-                if let Some(visit) = self.record.visit() {
-                    visit.out = Some(at);
-                }
-            }
-            What::Dequeued { queue, reason, .. } => {
-                let end = VisitEnd::from(*reason);
-                // A queue that refuses at once may say so without having taken the call first: it was offered all the same.
-                if matches!(end, VisitEnd::Full | VisitEnd::NoAgents | VisitEnd::Closed)
-                    && self.record.visit().is_none()
-                {
-                    self.enqueued(at, QueueVisit::new(at, queue), slots);
-                }
-                self.end_visit(at, end, slots);
-            }
-            _ => {}
-        }
-    }
-
-    /// Begins a stay, or goes on with the one the caller comes back to: that is one call offered, not two.
-    fn enqueued(&mut self, at: Time, visit: QueueVisit, slots: &mut Slots) {
-        self.end_visit(at, VisitEnd::Left, slots);
-        self.record.queue = Some(visit.queue.clone());
-        let mut out = self.record.visits.iter_mut().filter(|v| v.out.is_some() && v.end.is_none());
-        if visit.entrance == Entrance::Returned
-            && let Some(former) = out.find(|v| v.queue == visit.queue)
-        {
-            // What was told to one who then went elsewhere is no prediction any more.
-            (former.out, former.predicted) = (None, visit.predicted);
-            return;
-        }
-        let counts = slots.at(&Slot::of(at, &visit.queue));
-        counts.offered += 1;
-        match visit.entrance {
-            Entrance::First => {}
-            Entrance::Resumed => counts.resumed += 1,
-            Entrance::Returned | Entrance::Transferred | Entrance::PhoneLost => counts.returned += 1,
-        }
-        self.stays.push(Stay::Began(visit.queue.clone()));
-        self.record.dropped += push(&mut self.record.visits, visit, |v| v.end.is_some_and(|e| e != VisitEnd::Answered));
-    }
-
-    fn offer_ended(&mut self, at: Time, agent: &Name, outcome: OfferOutcome, slots: &mut Slots) {
-        let mut offers = self.record.offers.iter_mut().rev();
-        if let Some(offer) = offers.find(|o| o.agent == *agent && o.outcome.is_none()) {
-            (offer.ended, offer.outcome) = (Some(at), Some(outcome));
-            // Of several phones that rang at once, the one answered counts.
-            self.record.ring_ms += if outcome == OfferOutcome::Withdrawn { 0 } else { ms(offer.offered, at) };
-        }
-        match outcome {
-            OfferOutcome::Answered => self.end_visit(at, VisitEnd::Answered, slots),
-            OfferOutcome::Abandoned => self.end_visit(at, VisitEnd::AbandonedRinging, slots),
-            OfferOutcome::NoAnswer | OfferOutcome::Refused | OfferOutcome::Unreachable | OfferOutcome::Withdrawn => {}
-        }
-    }
-
-    fn end_visit(&mut self, at: Time, end: VisitEnd, slots: &mut Slots) {
-        let Some(visit) = self.record.visit() else { return };
-        let wait_ms = ms(visit.entered, at);
-        let counts = end_stay(visit, at, end, slots, &mut self.stays);
-        if end == VisitEnd::Answered {
-            let record = &mut self.record;
-            record.customer_wait_ms.get_or_insert(ms(record.arrived, at));
-            record.queue_wait_ms.get_or_insert(wait_ms);
-            let ringing = record.offers.last().map_or(0, |o| ms(o.offered, at));
-            counts.ring.add(ringing);
-        }
-    }
-
-    fn connected(
-        &mut self,
-        at: Time,
-        party: &Party,
-        queue: Option<&Name>,
-        slots: &mut Slots,
-        agents: &mut BTreeMap<Name, AgentTimes>,
-    ) {
-        self.end_spell(at, slots);
-        self.spell = Some(Spell { marked: at, ..Spell::default() });
-        let Party::Agent(agent) = party else { return };
-        self.record.agent = Some(agent.clone());
-        if queue.is_some() {
-            self.end_visit(at, VisitEnd::Answered, slots);
-        }
-        self.record.customer_wait_ms.get_or_insert(ms(self.record.arrived, at));
-        if let (Some(times), Some(slot)) = (agents.get_mut(agent), self.answered_slot()) {
-            times.served = Some(slot);
-        }
-    }
-
-    fn held(&mut self, at: Time, leg: LegId, on: bool) {
-        let Some(spell) = &mut self.spell else { return };
-        spell.mark(at);
-        spell.holding.retain(|l| *l != leg);
-        if on && spell.holding.len() < STORY_MAX {
-            spell.holding.push(leg);
-        }
-    }
-
-    fn end_spell(&mut self, at: Time, slots: &mut Slots) {
-        let Some(mut spell) = self.spell.take() else { return };
-        spell.mark(at);
-        self.talk += spell.talk;
-        self.hold += spell.hold;
-        if let Some(slot) = self.answered_slot() {
-            let counts = slots.at(&slot);
-            counts.talk.add(spell.talk.as_millis() as u64);
-            counts.hold.add(spell.hold.as_millis() as u64);
-            counts.held += u64::from(!spell.hold.is_zero());
-        }
-    }
-
-    fn answered_slot(&self) -> Option<Slot> {
-        let answered = self.record.visits.iter().rev().find(|v| v.end == Some(VisitEnd::Answered))?;
-        Some(Slot::of(answered.entered, &answered.queue))
-    }
-
-    fn finish(&mut self, at: Time, cause: Cause, slots: &mut Slots) {
-        self.end_spell(at, slots);
-        let gave_up = matches!(cause, Cause::CallerHungUp | Cause::CallerCancelled | Cause::PeerVanished);
-        let ringing = self.record.offers.last().is_some_and(|o| o.outcome.is_none());
-        let end = match (gave_up, ringing) {
-            (true, true) => VisitEnd::AbandonedRinging,
-            (true, false) => VisitEnd::AbandonedWaiting,
-            (false, _) => VisitEnd::Refused,
-        };
-        self.end_visit(at, end, slots);
-        let record = &mut self.record;
-        for visit in record.visits.iter_mut().filter(|visit| visit.end.is_none()) {
-            let left = visit.out.unwrap_or(at);
-            end_stay(visit, left, VisitEnd::Left, slots, &mut self.stays);
-        }
-        for offer in record.offers.iter_mut().filter(|o| o.outcome.is_none()) {
-            (offer.ended, offer.outcome) = (Some(at), Some(OfferOutcome::Abandoned));
-            record.ring_ms += ms(offer.offered, at);
-        }
-        for leg in &mut record.legs {
-            leg.ended.get_or_insert(at);
-        }
-        (record.ended, record.cause) = (at, cause);
-        (record.talk_ms, record.hold_ms) = (self.talk.as_millis() as u64, self.hold.as_millis() as u64);
-    }
-}
-
-impl Spell {
-    fn mark(&mut self, at: Time) {
-        let span = at.since(self.marked);
-        *(if self.holding.is_empty() { &mut self.talk } else { &mut self.hold }) += span;
-        self.marked = self.marked.max(at);
-    }
-}
-
-/// Ends a stay and counts it.
-fn end_stay<'s>(
-    visit: &mut QueueVisit,
-    at: Time,
-    end: VisitEnd,
-    slots: &'s mut Slots,
-    stays: &mut Vec<Stay>,
-) -> &'s mut Counts {
-    visit.finish(at, end);
-    let counts = slots.at(&Slot::of(visit.entered, &visit.queue));
-    counts.end(end, visit.wait_ms());
-    stays.push(Stay::Ended(visit.clone()));
-    counts
-}
-
-fn leg_record(at: Time, leg: LegId, party: &Party) -> LegRecord {
-    LegRecord {
-        leg,
-        side: party.side(),
-        party: party.clone(),
-        opened: at,
-        answered: None,
-        ended: None,
-        status: 0,
-        stats: StreamStats::default(),
-    }
-}
-
-/// Appends, dropping the first spare entry after the head when the list is full; says how many were dropped.
-fn push<T>(list: &mut Vec<T>, item: T, spare: impl Fn(&T) -> bool) -> u32 {
-    let full = list.len() >= STORY_MAX;
-    if full {
-        let victim = 1 + list[1..].iter().position(spare).unwrap_or_default();
-        list.remove(victim);
-    }
-    list.push(item);
-    u32::from(full)
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use busyhour_model::{Number, Rule, Side, Why};
+    use crate::VisitEnd;
+    use crate::record::STORY_MAX;
+    use busyhour_model::{DequeueReason, Entrance, LegId, Number, OfferOutcome, Party, Rule, Side, StreamStats, Why};
+    use std::time::Duration;
 
     const CALL: CallId = CallId(7);
 
@@ -512,7 +237,8 @@ mod tests {
     fn arrived() -> What {
         What::Arrived {
             call: CALL,
-            leg: LegId(1),
+            leg: Some(LegId(1)),
+            callback_of: None,
             origin: Party::Trunk("ct".into()),
             from: Number::parse("13800138000"),
             to: Number::parse("95118"),
@@ -738,6 +464,79 @@ mod tests {
         assert_eq!(counts.transfer_rate().to_string(), "100.00");
         let other = tape.ledger.counts("other", Time::ZERO, Time::from_secs(u64::MAX / 2_000_000));
         assert_eq!((other.offered, other.answered, other.abandoned(), other.returned), (1, 1, 0, 1));
+    }
+
+    /// A caller leaves the queue to be called back; what happens to the call-back, to its record and the counts.
+    fn callback(story: &[(f64, What)]) -> (CallRecord, Counts) {
+        let mut tape = Tape::new();
+        let (asked, callback) = (Time::from_secs(9 * 3600 + 10), CallId(8));
+        tape.say(10.0, enqueued()).say(20.0, dequeued(DequeueReason::Left));
+        let What::Arrived { origin, from, to, .. } = arrived() else { unreachable!() };
+        let (call, callback_of, sip_call_id) = (callback, Some(CALL), "".into());
+        tape.say(30.0, What::Arrived { call, leg: None, callback_of, origin, from, to, sip_call_id });
+        tape.say(30.0, What::CallbackAsked { call: CALL, callback, queue: "credit".into() });
+        tape.say(40.0, ended(Cause::IvrHungUp));
+        let caller = tape.record.take().unwrap();
+        assert_eq!((caller.callback, caller.visits[0].end), (Some(callback), Some(VisitEnd::Callback)));
+        assert_eq!(caller.visits[0].wait_ms(), 10_000);
+        let entered = |since, entrance| match entered("credit", 0, entrance) {
+            What::Enqueued { queue_id, queue, priority, ahead, .. } => What::Enqueued {
+                call,
+                queue_id,
+                queue,
+                priority,
+                ahead,
+                since,
+                entrance,
+                tier: None,
+                wait: Some(Duration::from_secs(60)),
+            },
+            _ => unreachable!(),
+        };
+        tape.say(30.0, entered(asked, Entrance::Callback));
+        for (at, what) in story {
+            tape.say(*at, what.clone());
+        }
+        let record = tape.record.clone().unwrap();
+        assert!(record.is_complete() && record.callback_of == Some(CALL) && record.visits.len() == 1);
+        (record, tape.counts())
+    }
+
+    #[test]
+    fn a_callback_is_counted_apart_from_the_call_that_asked_for_it() {
+        let call = CallId(8);
+        let offer = |w: What| match w {
+            What::Offered { queue, agent, why, runner_up, from_age, .. } => {
+                What::Offered { call, queue, agent, why, runner_up, from_age }
+            }
+            What::OfferEnded { queue, agent, outcome, .. } => What::OfferEnded { call, queue, agent, outcome },
+            What::Connected { party, queue, .. } => What::Connected { call, party, queue },
+            _ => What::Ended { call, cause: Cause::CallerHungUp },
+        };
+        let queue = Some("credit".into());
+        let (record, counts) = callback(&[
+            (100.0, offer(offered("1"))),
+            (105.0, offer(offer_ended("1", OfferOutcome::Answered))),
+            (120.0, offer(What::Connected { call, party: agent("1"), queue })),
+            (150.0, offer(ended(Cause::CallerHungUp))),
+        ]);
+        assert_eq!((record.queue_wait_ms, record.talk_ms), (Some(90_000), 30_000));
+        assert_eq!((record.agent.as_deref(), record.visits[0].end), (Some("1"), Some(VisitEnd::Answered)));
+        assert_eq!((counts.offered, counts.answered, counts.called_back, counts.talk.sum_ms), (1, 0, 1, 0));
+        assert_eq!(counts.callbacks, crate::Callbacks { asked: 1, reached: 1, ..Default::default() });
+    }
+
+    #[test]
+    fn a_callback_that_reaches_nobody_ends_once_too() {
+        for (cause, end) in [
+            (Cause::CallbackFailed, VisitEnd::Unreached),
+            (Cause::CallbackExpired, VisitEnd::Expired),
+            (Cause::OperatorHungUp, VisitEnd::Refused),
+        ] {
+            let (record, counts) = callback(&[(400.0, What::Ended { call: CallId(8), cause })]);
+            assert_eq!(record.visits[0].end, Some(end));
+            assert_eq!((counts.callbacks.asked, counts.callbacks.ended(), counts.refused), (1, 1, 0));
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod agent;
 mod explain;
 mod fold;
+mod open;
 mod ratio;
 mod record;
 mod slot;
@@ -12,4 +13,4 @@ pub use explain::{Language, Line, explain};
 pub use fold::{Imbalance, Ledger, OPEN_CALLS_MAX, Stay};
 pub use ratio::Ratio;
 pub use record::{CallRecord, LegRecord, NodeVisit, OfferRecord, Prediction, QueueVisit, VisitEnd};
-pub use slot::{Counts, SLOT_SECS, SLOTS_MAX, Slot, THRESHOLDS_S, Total};
+pub use slot::{Callbacks, Counts, SLOT_SECS, SLOTS_MAX, Slot, THRESHOLDS_S, Total};

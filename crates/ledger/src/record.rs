@@ -14,8 +14,12 @@ pub(crate) const STORY_MAX: usize = 256;
 pub struct CallRecord {
     /// Which.
     pub call: CallId,
-    /// SIP Call-ID of the caller's leg.
+    /// SIP Call-ID of the caller's leg; empty for a call-back.
     pub sip_call_id: Name,
+    /// It is a call-back asked for in this call.
+    pub callback_of: Option<CallId>,
+    /// The call-back asked for.
+    pub callback: Option<CallId>,
     /// Who sent the INVITE.
     pub origin: Party,
     /// Caller, normalised.
@@ -128,10 +132,16 @@ pub enum VisitEnd {
     NoAgents,
     /// Overflow: the caller pressed a key to leave.
     Left,
+    /// The caller asked to be called back.
+    Callback,
     /// We ended it: operator, limit, fault.
     Refused,
     /// Overflow: the queue is closed.
     Closed,
+    /// A call-back that never reached the customer.
+    Unreached,
+    /// A call-back that waited too long.
+    Expired,
 }
 
 impl QueueVisit {
@@ -151,6 +161,11 @@ impl QueueVisit {
             left: at,
             end: None,
         }
+    }
+
+    /// It waits without a caller, and is counted apart.
+    pub fn is_callback(&self) -> bool {
+        self.entrance == Entrance::Callback
     }
 
     /// In the queue now, neither gone nor out in the dialplan.
@@ -256,7 +271,7 @@ impl CallRecord {
         self.visits.iter().all(|v| v.end.is_some())
             && self.offers.iter().all(|o| o.outcome.is_some())
             && self.legs.iter().all(|l| l.ended.is_some_and(|e| e >= l.opened))
-            && !self.legs.is_empty()
+            && (!self.legs.is_empty() || self.callback_of.is_some())
     }
 }
 

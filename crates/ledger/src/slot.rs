@@ -51,6 +51,37 @@ impl Total {
     }
 }
 
+/// What became of call-backs: asked = reached + unreached + expired + removed + in progress.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Callbacks {
+    /// Callers who asked for one.
+    pub asked: u64,
+    /// Agent and customer talked.
+    pub reached: u64,
+    /// The customer was never reached.
+    pub unreached: u64,
+    /// It waited too long.
+    pub expired: u64,
+    /// Ended by us.
+    pub removed: u64,
+}
+
+impl Callbacks {
+    /// All that ended, one way or another.
+    pub fn ended(&self) -> u64 {
+        self.reached + self.unreached + self.expired + self.removed
+    }
+
+    pub(crate) fn end(&mut self, end: VisitEnd) {
+        match end {
+            VisitEnd::Answered => self.reached += 1,
+            VisitEnd::Unreached => self.unreached += 1,
+            VisitEnd::Expired => self.expired += 1,
+            _ => self.removed += 1,
+        }
+    }
+}
+
 /// The counts of one slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
@@ -79,8 +110,12 @@ pub struct Counts {
     /// Overflowed: the queue was closed.
     #[serde(default)]
     pub closed: u64,
+    /// Left to be called back; what becomes of that is in `callbacks`.
+    pub called_back: u64,
     /// Ended by us.
     pub refused: u64,
+    /// Call-backs, in none of the other counts.
+    pub callbacks: Callbacks,
     /// Answered calls that were on hold at least once.
     pub held: u64,
     /// Answered calls whose callers were sent on.
@@ -116,7 +151,7 @@ impl Counts {
 
     /// All that ended, one way or another.
     pub fn ended(&self) -> u64 {
-        self.answered + self.abandoned() + self.overflowed() + self.refused
+        self.answered + self.abandoned() + self.overflowed() + self.called_back + self.refused
     }
 
     /// 接起率: answered of offered.
@@ -154,7 +189,8 @@ impl Counts {
             VisitEnd::NoAgents => self.no_agents += 1,
             VisitEnd::Left => self.left += 1,
             VisitEnd::Closed => self.closed += 1,
-            VisitEnd::Refused => self.refused += 1,
+            VisitEnd::Callback => self.called_back += 1,
+            VisitEnd::Refused | VisitEnd::Unreached | VisitEnd::Expired => self.refused += 1,
         }
         self.wait_all.add(wait_ms);
     }
@@ -182,7 +218,7 @@ impl Counts {
         self.wrap_up.merge(other.wrap_up);
     }
 
-    fn plain_mut(&mut self) -> [&mut u64; 15] {
+    fn plain_mut(&mut self) -> [&mut u64; 21] {
         [
             &mut self.offered,
             &mut self.answered,
@@ -199,6 +235,12 @@ impl Counts {
             &mut self.transferred,
             &mut self.returned,
             &mut self.resumed,
+            &mut self.called_back,
+            &mut self.callbacks.asked,
+            &mut self.callbacks.reached,
+            &mut self.callbacks.unreached,
+            &mut self.callbacks.expired,
+            &mut self.callbacks.removed,
         ]
     }
 }

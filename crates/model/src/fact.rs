@@ -18,12 +18,14 @@ pub struct Fact {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "snake_case")]
 pub enum What {
-    /// A new call: an INVITE from a trunk or an agent's phone was taken.
+    /// A new call: an INVITE from a trunk or an agent's phone was taken, or a caller asked to be called back.
     Arrived {
         /// The call.
         call: CallId,
-        /// Its first leg.
-        leg: LegId,
+        /// Its first leg; a call-back has none yet.
+        leg: Option<LegId>,
+        /// It is a call-back asked for in this call.
+        callback_of: Option<CallId>,
         /// Who sent it.
         origin: Party,
         /// The caller, normalised.
@@ -181,6 +183,15 @@ pub enum What {
         /// The caller's partner.
         party: Party,
     },
+    /// The caller will be called back: another call keeps the place.
+    CallbackAsked {
+        /// The call.
+        call: CallId,
+        /// The call-back.
+        callback: CallId,
+        /// Queue name.
+        queue: Name,
+    },
     /// A caller who talked was sent on, by the partner or a supervisor.
     Transferred {
         /// The call.
@@ -287,6 +298,8 @@ pub enum Entrance {
     Transferred,
     /// The agent's phone was lost in mid-call: back to the head.
     PhoneLost,
+    /// Without a caller on the line: to be called back, with the place the caller had.
+    Callback,
 }
 
 /// Why a call left its queue without an agent.
@@ -345,6 +358,10 @@ pub enum Cause {
     OperatorHungUp,
     /// It lasted as long as a call may.
     TooLong,
+    /// A call-back never reached the customer.
+    CallbackFailed,
+    /// A call-back waited as long as one may.
+    CallbackExpired,
     /// A fault of ours.
     Fault,
 }
@@ -487,6 +504,7 @@ impl What {
             | What::Connected { call, .. }
             | What::Held { call, .. }
             | What::Disconnected { call, .. }
+            | What::CallbackAsked { call, .. }
             | What::Transferred { call, .. }
             | What::Ended { call, .. } => Some(*call),
             What::Fault { call, .. } => *call,

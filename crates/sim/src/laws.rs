@@ -1,7 +1,7 @@
 //! The laws a finished world must have kept; those of every moment are the switch's own `check`.
 
 use crate::world::World;
-use busyhour_model::{AgentState, CallId, Candidate, DequeueReason, Entrance, Fact, Name, Party, Rule, What};
+use busyhour_model::{AgentState, CallId, Candidate, DequeueReason, Entrance, Fact, Name, Party, Rule, Time, What};
 use busyhour_switch::{Flow, Transport};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -27,6 +27,7 @@ impl World {
         self.check_records();
         self.check_lost_phones();
         self.check_resumed();
+        self.check_callbacks();
         self.check_replay();
     }
 
@@ -102,6 +103,28 @@ impl World {
         }
     }
 
+    /// Who asks to be called back keeps the place, in a call of its own whose record names the first.
+    fn check_callbacks(&self) {
+        let mut places = BTreeMap::new();
+        let mut asked: BTreeMap<CallId, (CallId, Time)> = BTreeMap::new();
+        for Fact { what, .. } in &self.facts {
+            match what {
+                What::Enqueued { call, entrance: Entrance::Callback, since, .. } => {
+                    assert_eq!(asked[call].1, *since, "{call} has the place of the caller");
+                }
+                What::Enqueued { call, queue, since, .. } => drop(places.insert((*call, queue), *since)),
+                What::CallbackAsked { call, callback, queue } => {
+                    asked.insert(*callback, (*call, places[&(*call, queue)]));
+                }
+                _ => {}
+            }
+        }
+        for record in &self.records {
+            let of = asked.get(&record.call).map(|(call, _)| *call);
+            assert_eq!(record.callback_of, of, "{}: a record names the call it calls back for", record.call);
+        }
+    }
+
     /// S3, S4: one record per call, and the ledger balances.
     fn check_records(&self) {
         let arrived = self.facts.iter().filter(|f| matches!(f.what, What::Arrived { .. })).count();
@@ -162,7 +185,7 @@ fn check_places(call: CallId, facts: &[&Fact]) {
                 let kept = former.is_some_and(|(at, points)| at == *since && points <= *priority);
                 assert!(kept, "{call} came back to another place than {former:?}: {facts:#?}");
             }
-            Entrance::Resumed | Entrance::Transferred => {
+            Entrance::Resumed | Entrance::Transferred | Entrance::Callback => {
                 assert!(*since <= fact.at, "{call}: sent on with a time to come")
             }
         }
@@ -173,7 +196,8 @@ fn check_legs(call: CallId, facts: &[&Fact]) {
     let mut open: Vec<_> = Vec::new();
     for fact in facts {
         match fact.what {
-            What::Arrived { leg, .. } | What::LegOpened { leg, .. } => open.push(leg),
+            What::Arrived { leg, .. } => open.extend(leg),
+            What::LegOpened { leg, .. } => open.push(leg),
             What::LegEnded { leg, .. } => {
                 let at = open.iter().position(|l| *l == leg);
                 open.remove(at.unwrap_or_else(|| panic!("{call}: {leg} ends without having been opened")));

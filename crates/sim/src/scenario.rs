@@ -97,6 +97,9 @@ impl Scenario {
                 phone.codecs = vec![Codec::Pcmu];
             }
         }
+        let mut customer = scenario.customer();
+        (customer.answering, customer.ending) = (answering(&mut random), ending(&mut random));
+        scenario.phones.push(customer);
         for index in 0..2 + random.below(7) {
             let at = random.between(SECOND, STORM - 20 * SECOND);
             let mut caller = scenario.caller(index as usize, script(&mut random));
@@ -135,6 +138,20 @@ impl Scenario {
             answering: Answering::After(SECOND / 2, SECOND),
             ending: Ending::Wait,
             hold: None,
+        }
+    }
+
+    /// Who answers when we call a customer by the trunk, one at a time: in a moment, and hangs up some seconds later.
+    pub fn customer(&self) -> PhoneSetup {
+        PhoneSetup {
+            number: "customer".into(),
+            sip: town::CUSTOMERS,
+            media: SocketAddr::new(town::CUSTOMERS.ip(), 4000),
+            registrar: None,
+            tone_hz: CALLER_HZ,
+            listen_hz: AGENT_HZ,
+            ending: Ending::HangUp(3 * SECOND, 5 * SECOND),
+            ..self.phone(0)
         }
     }
 
@@ -219,6 +236,7 @@ fn script(random: &mut Seed) -> Vec<Action> {
         2 => random_keys(random),
         3 => out_and_back(random),
         4 => gives_up(random),
+        5 => to_be_called_back(random),
         _ => to_an_agent(random.per_mille(200)),
     };
     script.push(Action::AwaitTone(patience));
@@ -258,6 +276,13 @@ fn out_and_back(random: &mut Seed) -> Vec<Action> {
         script.push(Action::Wait(random.between(SECOND / 2, 3 * SECOND)));
         script.push(Action::Press(*random.choose(&['1', '1', '1', '2', '3']).expect("five keys")));
     }
+    script
+}
+
+/// Waits a little, then wants to be called back.
+fn to_be_called_back(random: &mut Seed) -> Vec<Action> {
+    let mut script = to_an_agent(false);
+    script.extend([Action::Wait(random.between(SECOND, 6 * SECOND)), Action::Press('2')]);
     script
 }
 

@@ -7,13 +7,15 @@ use busyhour_media::Library;
 use busyhour_model::calendar::Clock;
 use busyhour_model::{Days, Name, Opening, Pattern, Schedule, Seed};
 use busyhour_switch::{
-    AgentSetup, Closing, DialledFrom, Limits, NumberRoute, QueueSetup, Setup, StarCodes, TierSetup, Transport,
-    TrunkSetup,
+    AgentSetup, CallbackSetup, Closing, DialledFrom, Limits, NumberRoute, QueueSetup, Setup, StarCodes, TierSetup,
+    Transport, TrunkSetup,
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Where the carrier takes our calls to its customers.
+pub(crate) const CUSTOMERS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 9, 255, 1)), 5060);
 /// The hotline's number.
 pub const NUMBER: &str = "95118";
 /// A number that rings agent 1001 and answers only when the agent does.
@@ -156,7 +158,7 @@ fn trunk() -> TrunkSetup {
     TrunkSetup {
         name: "carrier".into(),
         sources: vec!["10.9.0.0/16".parse().expect("a network")],
-        peer: Some((Transport::Udp, SocketAddr::new(Ipv4Addr::new(10, 9, 0, 1).into(), 5060))),
+        peer: Some((Transport::Udp, CUSTOMERS)),
         domain: None,
         credentials: None,
         register: None,
@@ -181,6 +183,13 @@ fn queue(name: &str) -> QueueSetup {
         overflow_no_agents: true,
         wrap_up: Duration::from_secs(2),
         redial_within: Some(Duration::from_secs(30)),
+        callback: CallbackSetup {
+            max: 3,
+            expires: Duration::from_secs(120),
+            retries: 1,
+            pause: Duration::from_secs(5),
+            ring: Duration::from_secs(10),
+        },
         policy: Policy::default(),
         schedule: None,
         closing: Closing::Stay,

@@ -41,7 +41,7 @@ fn kind(fact: &Fact) -> String {
 }
 
 /// What 256 storms must have had, or they test nothing.
-const WEATHER: [&str; 37] = [
+const WEATHER: [&str; 41] = [
     "Connected",
     "Disconnected",
     "NodeEntered",
@@ -52,6 +52,10 @@ const WEATHER: [&str; 37] = [
     "entered Resumed",
     "entered Transferred",
     "entered PhoneLost",
+    "entered Callback",
+    "CallbackAsked",
+    "ended CallbackFailed",
+    "ended CallbackExpired",
     "Transferred",
     "dequeued Left",
     "dequeued Abandoned",

@@ -30,7 +30,7 @@ struct Arrival {
 impl Switch {
     /// Takes or refuses a new INVITE.
     pub(crate) fn arrive(&mut self, incoming: Incoming) {
-        let admitted = match self.calls.len() >= self.plant.setup.calls_max {
+        let admitted = match self.calls.len() - self.plant.callbacks.len() >= self.plant.setup.calls_max {
             true => Err(Refusal { reason: "overload", status: 503 }),
             false => self.admit(&incoming),
         };
@@ -100,7 +100,8 @@ impl Switch {
         };
         self.plant.fact(What::Arrived {
             call: id,
-            leg: incoming.leg,
+            leg: Some(incoming.leg),
+            callback_of: None,
             origin: origin.clone(),
             from: from.clone(),
             to: to.clone(),

@@ -1,5 +1,6 @@
 //! One call: what holds in every phase. The phase is asked only after this.
 
+use crate::callbacks::{Asked, Callback};
 use crate::phase::{Ended, Phase};
 use crate::places::Places;
 use crate::plant::{Plant, Ring};
@@ -16,6 +17,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Call {
     pub(crate) id: CallId,
     pub(crate) arrived: Time,
+    /// `call_max` counts from here: arrival, or the answer of a customer called back.
+    begun: Time,
+    /// `NOBODY` while a call-back has not reached the customer.
     pub(crate) caller: LegId,
     pub(crate) origin: Party,
     pub(crate) from: Number,
@@ -28,11 +32,16 @@ pub(crate) struct Call {
     pub(crate) occupied: Option<AgentId>,
     /// In queues the caller waits in, left by a key or was served from.
     pub(crate) places: Places,
+    /// It is to call somebody back; `None` again once it has, or has given up.
+    pub(crate) callback: Option<Callback>,
     /// Legs whose media has not closed yet.
     pub(crate) open: Vec<LegId>,
     /// Taken only while the phase handles an event.
     phase: Option<Phase>,
 }
+
+/// No leg: the stack counts from 1.
+const NOBODY: LegId = LegId(0);
 
 /// What can happen to a call.
 #[derive(Debug)]
@@ -113,8 +122,44 @@ impl Call {
         session: Session,
     ) -> Call {
         let phase = Some(Phase::in_ivr());
-        let (occupied, places, open) = (None, Places::default(), vec![caller]);
-        Call { id, arrived, caller, origin, from, to, plan, session, tier: None, occupied, places, open, phase }
+        let (begun, occupied, places, callback, open) = (arrived, None, Places::default(), None, vec![caller]);
+        Call {
+            id,
+            arrived,
+            begun,
+            caller,
+            origin,
+            from,
+            to,
+            plan,
+            session,
+            tier: None,
+            occupied,
+            places,
+            callback,
+            open,
+            phase,
+        }
+    }
+
+    /// A call that waits to call somebody back.
+    pub(crate) fn called_back(id: CallId, now: Time, asked: Asked, expires: Time) -> Call {
+        let Asked { place, origin, from, to, plan, session, .. } = asked;
+        let callback = Callback { queue: place.queue, number: from.national.clone(), expires, missed: 0 };
+        let call = Call::new(id, now, NOBODY, origin, from, to, plan, session);
+        let mut call = Call { callback: Some(callback), open: Vec::new(), phase: Some(Phase::promised()), ..call };
+        call.tier = call.session.tier();
+        call.places.keep(place);
+        call
+    }
+
+    /// The customer answered and is the caller from now on.
+    pub(crate) fn reached(&mut self, plant: &mut Plant, queue: QueueId, customer: LegId) {
+        (self.caller, self.begun) = (customer, plant.now);
+        self.kept_promise(plant);
+        self.hear_waiting(plant, queue);
+        // The agent is there: what the programme would play is not wanted.
+        while self.session.poll_step().is_some() {}
     }
 
     pub(crate) fn phase(&self) -> &Phase {
@@ -124,6 +169,7 @@ impl Call {
     pub(crate) fn handle(&mut self, plant: &mut Plant, event: Event) {
         let phase = self.phase.take().expect("handlers do not nest");
         let next = match event {
+            Event::Begin if self.callback.is_some() => self.promise(plant),
             Event::Begin => self.run_program(plant, phase, busyhour_ivr::Input::Start),
             Event::Closed { leg } => {
                 self.open.retain(|open| *open != leg);
@@ -167,6 +213,7 @@ impl Call {
         for leg in self.open.clone() {
             plant.drop_leg(leg, status);
         }
+        self.kept_promise(plant);
         if let Some(agent) = self.occupied.take() {
             let _ = plant.acd(Command::Released { agent });
         }
@@ -197,15 +244,15 @@ impl Call {
     }
 
     fn too_long(&self, plant: &Plant) -> bool {
-        plant.now >= self.arrived + plant.setup.call_max
+        self.callback.is_none() && plant.now >= self.begun + plant.setup.call_max
     }
 
     /// When the call wants `Event::Timeout`.
     pub(crate) fn deadline(&self, plant: &Plant) -> Time {
         let phase = self.phase();
-        let limit = self.arrived + plant.setup.call_max;
+        let limit = self.begun + plant.setup.call_max;
         match phase.deadline(self, plant) {
-            Some(at) if phase.is_ended() => at,
+            Some(at) if phase.is_ended() || self.callback.is_some() => at,
             Some(at) => at.min(limit),
             None => limit,
         }

@@ -208,6 +208,7 @@ impl Switch {
                 open: plant.is_open(id),
                 waiting: view.waiting,
                 ringing: view.ringing,
+                callbacks: plant.callbacks.waiting(id),
                 oldest: view.oldest,
                 agents_signed_in: view.agents_signed_in,
                 agents_ready: view.agents_ready,
@@ -274,7 +275,8 @@ fn millis(span: Duration) -> u64 {
 impl Call {
     /// The queue it waits in, else the node it is at.
     fn place(&self, directory: &Directory) -> Name {
-        match self.phase().queue() {
+        let promised = self.callback.as_ref().map(|callback| callback.queue);
+        match self.phase().queue().or(promised) {
             Some(queue) => directory.queue_name(queue).clone(),
             None => self.session.node().clone(),
         }

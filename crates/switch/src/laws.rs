@@ -1,6 +1,6 @@
 //! The laws that hold after every input, and the quick ones every debug build checks.
 
-use crate::phase::{Phase, Purpose};
+use crate::phase::{Phase, Promised, Purpose};
 use crate::switch::Switch;
 use busyhour_model::{AgentState, CallId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +18,7 @@ impl Switch {
         self.legs_belong_to_calls();
         self.channels_are_live_legs();
         self.who_may_not_stay_is_about_to_go();
+        self.callbacks_are_promised();
     }
 
     /// Laws cheap enough for every input of a debug build.
@@ -33,7 +34,7 @@ impl Switch {
         let by_acd: BTreeSet<(CallId, bool)> =
             self.plant.acd.waiting().map(|(call, _, agent)| (call, agent.is_some())).collect();
         let by_phase = self.calls.values().filter_map(|call| match call.phase() {
-            Phase::Queued(_) => Some((call.id, false)),
+            Phase::Queued(_) | Phase::Promised(Promised { again: None }) => Some((call.id, false)),
             Phase::Ringing(r) if matches!(r.rung[0].purpose, Purpose::Offer { .. }) => Some((call.id, true)),
             _ => None,
         });
@@ -80,6 +81,14 @@ impl Switch {
         let by_calls: BTreeSet<_> = self.calls.values().flat_map(|call| call.open.iter().copied()).collect();
         let by_legs: BTreeSet<_> = self.plant.legs.iter().map(|(id, _)| id).collect();
         assert_eq!(by_legs, by_calls, "every leg belongs to one call");
+    }
+
+    /// Who is to be called back is exactly whom a call waits to call: one per queue and number.
+    fn callbacks_are_promised(&self) {
+        let promised: Vec<_> = self.calls.values().filter_map(|call| call.callback.as_ref()).collect();
+        let known = promised.iter().all(|callback| self.plant.callbacks.contains(callback));
+        assert!(known && promised.len() == self.plant.callbacks.len(), "call-backs are the calls that wait to call");
+        assert!(self.plant.asked.is_empty(), "every call-back asked for is made at once");
     }
 
     /// S12: channels in use are exactly the live legs of the trunk, and within its limit.

@@ -2,6 +2,7 @@
 
 mod arrival;
 mod call;
+mod callbacks;
 mod desk;
 mod directory;
 mod hours;
@@ -29,7 +30,8 @@ pub use journal::{Entry, Snapshot, Unreadable};
 pub use replay::{Difference, Replay, Replayed};
 pub use request::{AgentRow, CallRow, Denied, Destination, PlaceRow, QueueRow, Reply, Request, TrunkRow};
 pub use setup::{
-    AgentSetup, Closing, DialledFrom, NumberRoute, QueueSetup, Setup, StarCodes, TierSetup, TrunkSetup, level,
+    AgentSetup, CallbackSetup, Closing, DialledFrom, NumberRoute, QueueSetup, Setup, StarCodes, TierSetup, TrunkSetup,
+    level,
 };
 pub use standing::{ObstacleRow, StandingRow, Towards};
 pub use switch::{Switch, Vitals};

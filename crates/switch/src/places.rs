@@ -28,26 +28,43 @@ pub(crate) struct Place {
     pub(crate) required: Vec<Skill>,
 }
 
-/// One call's places, the newest last.
+/// One call's places.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Places(Vec<Place>);
+pub(crate) struct Places {
+    /// The newest last.
+    kept: Vec<Place>,
+    /// The newest, also when the queue did not keep the call: it is good for a call-back.
+    last: Option<Place>,
+}
 
 impl Places {
     pub(crate) fn of(&self, queue: QueueId) -> Option<&Place> {
-        self.0.iter().find(|place| place.queue == queue)
+        self.kept.iter().find(|place| place.queue == queue)
     }
 
-    /// The place is used up: served, or waited as long as the queue allows.
+    /// The place in the queue entered last.
+    pub(crate) fn last(&self) -> Option<&Place> {
+        self.last.as_ref()
+    }
+
+    /// The place is used up: the caller was served, or will be called back.
     pub(crate) fn forget(&mut self, queue: QueueId) {
-        self.0.retain(|place| place.queue != queue);
+        self.lose(queue);
+        self.last.take_if(|place| place.queue == queue);
     }
 
-    fn keep(&mut self, place: Place) {
-        self.forget(place.queue);
-        if self.0.len() >= PLACES_MAX {
-            self.0.remove(0);
+    /// The queue does not keep the call.
+    fn lose(&mut self, queue: QueueId) {
+        self.kept.retain(|place| place.queue != queue);
+    }
+
+    pub(crate) fn keep(&mut self, place: Place) {
+        self.lose(place.queue);
+        if self.kept.len() >= PLACES_MAX {
+            self.kept.remove(0);
         }
-        self.0.push(place);
+        self.last = Some(place.clone());
+        self.kept.push(place);
     }
 }
 
@@ -98,35 +115,44 @@ impl Call {
         entrance: Entrance,
         agent: Option<AgentId>,
     ) -> Phase {
-        let Place { queue, since, priority, required } = place.clone();
-        self.places.keep(place);
-        let (base, wait_max) = plant.directory.queue(queue).map_or((0, None), |q| (q.priority, q.wait_max));
-        let name = plant.directory.queue_name(queue).clone();
-        let ahead = plant.acd.queue(queue).map_or(0, |view| view.waiting);
+        let queue = place.queue;
+        self.places.keep(place.clone());
         self.tier = self.session.tier();
-        let priority = priority.saturating_add(plant.tiers.priority(self.tier.as_ref()));
-        let (call, priority_sum) = (self.id, base.saturating_add(priority));
-        let counted = in_time(plant.now, since, wait_max);
-        let wish = Enqueue { call, queue, required, priority, since: counted, agent, prefer: None };
+        let ahead = plant.acd.queue(queue).map_or(0, |view| view.waiting);
         // Verdicts reach the call after this handler: the fact comes before theirs.
         let open = plant.admits(queue, entrance);
-        let taken = open && plant.acd(Command::Enqueue(wish)).is_ok();
-        plant.fact(What::Enqueued {
-            call,
-            queue_id: queue,
-            queue: name,
-            priority: priority_sum,
-            ahead,
-            since,
-            entrance,
-            tier: self.tier.clone(),
-            wait: plant.acd.place(plant.now, call).and_then(|place| place.wait),
-        });
+        let taken = open && self.stand(plant, place.clone(), agent);
+        self.entered(plant, &place, entrance, ahead);
         match (open, taken) {
             (false, _) => self.turned_away(plant, queue, DequeueReason::Closed),
             (true, false) => self.turned_away(plant, queue, DequeueReason::Full),
             (true, true) => Phase::queued(queue),
         }
+    }
+
+    /// Tells the facts that it has this place, behind so many of the queue.
+    pub(crate) fn entered(&self, plant: &mut Plant, place: &Place, entrance: Entrance, ahead: u32) {
+        let Place { queue, since, priority, .. } = *place;
+        let base = plant.directory.queue(queue).map_or(0, |queue| queue.priority);
+        let name = plant.directory.queue_name(queue).clone();
+        let priority = base.saturating_add(self.with_tier(plant, priority));
+        let (call, queue_id, queue, tier) = (self.id, queue, name, self.tier.clone());
+        let wait = plant.acd.place(plant.now, call).and_then(|place| place.wait);
+        plant.fact(What::Enqueued { call, queue_id, queue, priority, ahead, since, entrance, tier, wait });
+    }
+
+    /// Points of the place and of the caller's tier.
+    fn with_tier(&self, plant: &Plant, priority: i32) -> i32 {
+        priority.saturating_add(plant.tiers.priority(self.tier.as_ref()))
+    }
+
+    /// Takes the place in the line; false when there is no such queue any more, or no room in the ACD.
+    pub(crate) fn stand(&self, plant: &mut Plant, place: Place, agent: Option<AgentId>) -> bool {
+        let Place { queue, since, priority, required } = place;
+        let wait_max = plant.directory.queue(queue).and_then(|queue| queue.wait_max);
+        let since = in_time(plant.now, since, wait_max);
+        let (call, prefer, priority) = (self.id, None, self.with_tier(plant, priority));
+        plant.acd(Command::Enqueue(Enqueue { call, queue, required, priority, since, agent, prefer })).is_ok()
     }
 
     /// Puts the caller into a queue: with the place the call has in queue `from`, else a new one.
@@ -150,7 +176,7 @@ impl Call {
     }
 
     /// The session goes on as the in-queue programme: of the call's own plan, or of the desk's when that one has none.
-    fn hear_waiting(&mut self, plant: &mut Plant, queue: QueueId) -> Wish {
+    pub(crate) fn hear_waiting(&mut self, plant: &mut Plant, queue: QueueId) -> Wish {
         let name = plant.directory.queue_name(queue);
         if let Some(wish) = self.session.rejoin(plant.now, plant.plans.plan(self.plan), name) {
             return wish;
@@ -164,7 +190,7 @@ impl Call {
 
     /// The queue does not keep the call: on in the dialplan, and what place there was is gone.
     pub(crate) fn turned_away(&mut self, plant: &mut Plant, queue: QueueId, reason: DequeueReason) -> Phase {
-        self.places.forget(queue);
+        self.places.lose(queue);
         let queue = plant.directory.queue_name(queue).clone();
         plant.fact(What::Dequeued { call: self.id, queue, reason });
         self.run_program(plant, Phase::in_ivr(), Input::Dequeued(reason))
@@ -194,9 +220,13 @@ mod tests {
         for queue in 0..=PLACES_MAX as u32 {
             places.keep(place(queue, 1));
         }
-        assert_eq!((places.0.len(), places.of(QueueId(0))), (PLACES_MAX, None));
+        assert_eq!((places.kept.len(), places.of(QueueId(0))), (PLACES_MAX, None));
         places.keep(place(1, 2));
-        assert_eq!((places.0.len(), places.of(QueueId(1))), (PLACES_MAX, Some(&place(1, 2))));
+        assert_eq!((places.kept.len(), places.of(QueueId(1))), (PLACES_MAX, Some(&place(1, 2))));
+        places.lose(QueueId(1));
+        assert_eq!((places.of(QueueId(1)), places.last()), (None, Some(&place(1, 2))), "good for a call-back");
+        places.forget(QueueId(1));
+        assert_eq!(places.last(), None);
     }
 
     #[test]

@@ -42,6 +42,13 @@ impl Plans {
         Some(id)
     }
 
+    /// One call more uses this version.
+    pub(crate) fn stay(&mut self, id: PlanId) {
+        if let Some(version) = self.versions.get_mut(&id) {
+            version.calls += 1;
+        }
+    }
+
     /// One call less uses this version.
     pub(crate) fn leave(&mut self, id: PlanId) {
         if let Some(version) = self.versions.get_mut(&id) {

@@ -1,5 +1,6 @@
 //! Everything a call may use: the SIP stack, the ACD, media, ports, trunks, names and the journal. Calls it plainly, never a call.
 
+use crate::callbacks::{Asked, Callbacks};
 use crate::directory::Directory;
 use crate::journal::{Entry, Marks, Snapshot};
 use crate::legs::{Leg, Legs};
@@ -35,6 +36,9 @@ pub(crate) struct Plant {
     pub(crate) ports: Ports,
     pub(crate) legs: Legs,
     pub(crate) redials: Redials,
+    pub(crate) callbacks: Callbacks,
+    /// Call-backs asked for and not yet made.
+    pub(crate) asked: VecDeque<Asked>,
     /// Verdicts not yet told to their calls.
     pub(crate) decisions: VecDeque<Decision>,
     pub(crate) media: VecDeque<media::Command>,
@@ -60,6 +64,8 @@ impl Plant {
             ports,
             legs: Legs::default(),
             redials: Redials::default(),
+            callbacks: Callbacks::default(),
+            asked: VecDeque::new(),
             decisions: VecDeque::new(),
             media: VecDeque::new(),
             entries: VecDeque::from([began]),

@@ -45,7 +45,7 @@ impl Call {
         phase
     }
 
-    fn entered(&mut self, plant: &mut Plant, node: Name) {
+    fn node_entered(&mut self, plant: &mut Plant, node: Name) {
         let plan = plant.plans.name(self.plan).clone();
         plant.fact(What::NodeEntered { call: self.id, plan, node });
     }
@@ -80,8 +80,12 @@ impl Call {
                 }
                 return Phase::in_ivr();
             }
+            Step::Callback { number } => {
+                let taken = self.ask_callback(plant, number);
+                return self.run_program(plant, phase, Input::Callback { taken });
+            }
             Step::Dial { to, timeout } => return self.dial(plant, to, timeout),
-            Step::Entered(node) => self.entered(plant, node),
+            Step::Entered(node) => self.node_entered(plant, node),
             Step::HangUp { status } => return self.leave_program(plant, &phase, cause, status),
         }
         phase
@@ -137,6 +141,9 @@ impl Call {
     /// Leaves the line; coming back in the same call leads to the same place.
     pub(crate) fn leave_queue(&mut self, plant: &mut Plant, queue: QueueId, reason: DequeueReason) {
         let _ = plant.acd(Command::Leave { call: self.id });
+        if self.callback.is_some() {
+            return;
+        }
         if reason == DequeueReason::Abandoned {
             self.give_up(plant, queue);
         }
@@ -170,7 +177,11 @@ impl Call {
         }
     }
 
-    fn ring_target(&mut self, plant: &mut Plant, to: DialTarget) -> Result<(LegId, Option<AgentId>), OfferOutcome> {
+    pub(crate) fn ring_target(
+        &mut self,
+        plant: &mut Plant,
+        to: DialTarget,
+    ) -> Result<(LegId, Option<AgentId>), OfferOutcome> {
         match to {
             DialTarget::Number { number, trunk } => {
                 let trunk = match trunk {

@@ -168,6 +168,8 @@ pub struct QueueRow {
     pub tiers: Vec<(Name, u32)>,
     /// Calls being offered.
     pub ringing: u32,
+    /// Of the calls waiting and being offered, or out of line for a while: those that wait to call somebody back.
+    pub callbacks: u32,
     /// Since when the oldest waits.
     pub oldest: Option<Time>,
     /// Agents who could serve it, signed in.
@@ -196,7 +198,7 @@ pub struct PlaceRow {
 pub struct CallRow {
     /// Which.
     pub call: CallId,
-    /// `ivr`, `queued`, `ringing`, `talking`, `ended`.
+    /// `ivr`, `queued`, `callback`, `ringing`, `talking`, `ended`.
     pub stage: Name,
     /// Since when the call exists.
     pub arrived: Time,

@@ -137,6 +137,8 @@ pub struct QueueSetup {
     pub wrap_up: Duration,
     /// Who gave up waiting and calls again within this has the old place.
     pub redial_within: Option<Duration>,
+    /// How callers who asked for it are called back.
+    pub callback: CallbackSetup,
     /// What else it asks for; skills and sites by name.
     pub policy: Policy<Name, Name>,
     /// Open by this schedule; `None`: always.
@@ -156,6 +158,33 @@ pub enum Closing {
     Overflow,
 }
 
+/// How callers are called back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallbackSetup {
+    /// So many may wait for it; 0: nobody is called back.
+    pub max: u32,
+    /// One waits at most so long.
+    pub expires: Duration,
+    /// After so many further attempts to reach the customer it ends.
+    pub retries: u32,
+    /// Between attempts.
+    pub pause: Duration,
+    /// The customer's phone rings so long.
+    pub ring: Duration,
+}
+
+impl Default for CallbackSetup {
+    fn default() -> CallbackSetup {
+        CallbackSetup {
+            max: 100,
+            expires: Duration::from_secs(4 * 3600),
+            retries: 2,
+            pause: Duration::from_secs(300),
+            ring: Duration::from_secs(45),
+        }
+    }
+}
+
 impl QueueSetup {
     /// A queue that asks for nothing.
     pub fn new(name: Name) -> QueueSetup {
@@ -171,6 +200,7 @@ impl QueueSetup {
             overflow_no_agents: false,
             wrap_up: Duration::ZERO,
             redial_within: None,
+            callback: CallbackSetup::default(),
             policy: Policy::default(),
             schedule: None,
             closing: Closing::Stay,

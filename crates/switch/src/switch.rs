@@ -39,6 +39,8 @@ pub struct Vitals {
     pub ports_in_use: usize,
     /// Timers of calls.
     pub timers: usize,
+    /// Of the calls, those that wait to call somebody back.
+    pub callbacks: usize,
 }
 
 impl Switch {
@@ -165,6 +167,7 @@ impl Switch {
             transactions: self.plant.sip.transactions(),
             ports_in_use: self.plant.ports.in_use(),
             timers: self.timers.len(),
+            callbacks: self.plant.callbacks.len(),
         }
     }
 
@@ -178,6 +181,8 @@ impl Switch {
         loop {
             if let Some(decision) = self.plant.decisions.pop_front() {
                 self.on_decision(decision);
+            } else if let Some(asked) = self.plant.asked.pop_front() {
+                self.promise(asked);
             } else if let Some(event) = self.plant.sip.poll_event() {
                 self.on_sip(event);
             } else {

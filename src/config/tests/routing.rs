@@ -69,6 +69,24 @@ fn every_key_of_a_policy_is_taken() {
     assert_eq!((&*setup.agents[1].team, setup.agents[1].weight), ("default", 1));
 }
 
+#[test]
+fn how_callers_are_called_back_and_who_resumes_are_taken() {
+    let keys =
+        "redial_within = \"10m\"\ncallback = { expires = \"2h\", retries = 0, ring = \"30s\" }\nwait_max = \"none\"";
+    let setup =
+        read("centre.toml", &RICH.replace("wait_max = \"none\"", keys), Path::new("/nowhere")).site.unwrap().setup;
+    let queue = &setup.queues[1];
+    assert_eq!(
+        (queue.redial_within, queue.callback.expires),
+        (Some(Duration::from_secs(600)), Duration::from_secs(7200))
+    );
+    assert_eq!((queue.callback.retries, queue.callback.ring.as_secs(), queue.callback.max), (0, 30, 100));
+    assert_eq!(setup.queues[2].callback, busyhour_switch::CallbackSetup::default());
+    let wrong = RICH.replace("wait_max = \"none\"", "callback = { ring = \"1h\", expire = \"2h\" }");
+    let told = told(&wrong);
+    assert!(told.len() == 2 && told[0].contains("a phone rings between") && told[1].contains("`expires`"), "{told:?}");
+}
+
 const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "\"least_occupied\"",

@@ -31,7 +31,8 @@ fn facts() -> Vec<Fact> {
             0,
             What::Arrived {
                 call: CALL,
-                leg: LegId(1),
+                leg: Some(LegId(1)),
+                callback_of: None,
                 origin: trunk,
                 from: number("13800138000"),
                 to: number("95118"),

@@ -9,6 +9,7 @@ pub(super) type Words = (&'static str, &'static str);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phrase {
     Arrived,
+    Callback,
     Waits,
     PlaceKept,
     Out,
@@ -42,6 +43,10 @@ impl Phrase {
             Phrase::Arrived => {
                 ("a call from {from} to {to} came from {origin}", "{from} 拨打 {to} 的来电,来自 {origin}")
             }
+            Phrase::Callback => (
+                "{from}, who called {to}, is to be called back; asked for in call {call}",
+                "{from} 拨打 {to} 时预约回电,原通话 {call}",
+            ),
             Phrase::Waits => (
                 "it began to wait in queue {queue} with a head start of {points} points; calls already waiting there: {ahead}",
                 "进入队列 {queue} 排队,起始分 {points};队列中已有等待来电 {ahead} 个",
@@ -171,6 +176,9 @@ pub(super) fn visit_end(end: VisitEnd) -> Words {
         VisitEnd::NoAgents => ("overflow, nobody who could take it was signed in", "溢出,没有可接听的坐席签入"),
         VisitEnd::Closed => ("overflow, the queue was closed", "溢出,队列不在服务时间"),
         VisitEnd::Left => ("the caller or the dialplan chose another way", "来电者或流程选择了其他去向"),
+        VisitEnd::Callback => ("the caller asked to be called back and keeps the place", "来电者预约回电,排队位置保留"),
+        VisitEnd::Unreached => ("the customer could not be reached", "未能接通客户"),
+        VisitEnd::Expired => ("it had waited as long as a call-back may", "回电等待超过上限"),
         VisitEnd::Refused => ("it was ended from our side", "由我方结束"),
     }
 }
@@ -196,6 +204,8 @@ pub(super) fn cause(cause: Cause) -> Words {
         Cause::PeerVanished => ("a peer fell silent for too long", "对端长时间无响应"),
         Cause::OperatorHungUp => ("a supervisor or operator ended it", "班长或管理员结束通话"),
         Cause::TooLong => ("it lasted as long as a call may", "达到最长通话时间"),
+        Cause::CallbackFailed => ("the customer to be called back could not be reached", "回电未能接通客户"),
+        Cause::CallbackExpired => ("the call-back waited as long as one may", "回电等待超过上限"),
         Cause::Fault => ("a fault of ours", "系统故障"),
     }
 }

@@ -14,7 +14,8 @@ fn record(facts: Vec<(f64, What)>) -> (CallRecord, bool) {
     let mut ledger = Ledger::new();
     let arrived = What::Arrived {
         call: CALL,
-        leg: LegId(1),
+        leg: Some(LegId(1)),
+        callback_of: None,
         origin: Party::Trunk("ct".into()),
         from: Number::parse("13800138000"),
         to: Number::parse("95118"),

@@ -1,13 +1,17 @@
 //! A call is a chain of phases; each owns only what is valid in it, consumes itself and returns the next.
 
+mod calling;
 mod ended;
 mod in_ivr;
+mod promised;
 mod queued;
 mod ringing;
 mod talking;
 
+pub(crate) use calling::Calling;
 pub(crate) use ended::Ended;
 pub(crate) use in_ivr::InIvr;
+pub(crate) use promised::Promised;
 pub(crate) use queued::Queued;
 pub(crate) use ringing::{Ringing, Rung};
 pub(crate) use talking::Talking;
@@ -23,6 +27,8 @@ pub(crate) enum Phase {
     Queued(Queued),
     Ringing(Ringing),
     Talking(Talking),
+    Promised(Promised),
+    Calling(Calling),
     Ended(Ended),
 }
 
@@ -44,6 +50,10 @@ impl Phase {
         Phase::Queued(Queued { queue })
     }
 
+    pub(crate) fn promised() -> Phase {
+        Phase::Promised(Promised { again: None })
+    }
+
     pub(crate) fn ringing(leg: LegId, purpose: Purpose, deadline: Time) -> Phase {
         Phase::Ringing(Ringing { rung: vec![Rung { leg, purpose, deadline }] })
     }
@@ -54,6 +64,8 @@ impl Phase {
             Phase::Queued(phase) => phase.handle(call, plant, event),
             Phase::Ringing(phase) => phase.handle(call, plant, event),
             Phase::Talking(phase) => phase.handle(call, plant, event),
+            Phase::Promised(phase) => phase.handle(call, plant, &event),
+            Phase::Calling(phase) => phase.handle(call, plant, event),
             Phase::Ended(phase) => phase.handle(call, plant, &event),
         }
     }
@@ -65,6 +77,8 @@ impl Phase {
             Phase::Queued(phase) => phase.abandoned(call, plant),
             Phase::Ringing(phase) => phase.abandoned(call, plant),
             Phase::Talking(phase) => phase.finish(call, plant),
+            Phase::Promised(phase) => phase.abandoned(call, plant),
+            Phase::Calling(phase) => phase.abandoned(plant),
             Phase::Ended(_) => {}
         }
     }
@@ -97,17 +111,21 @@ impl Phase {
             }
             Phase::Ringing(phase) => phase.rung.iter().map(|rung| rung.deadline).min(),
             Phase::Talking(_) => None,
+            Phase::Promised(phase) => phase.deadline(call, plant),
+            Phase::Calling(phase) => Some(phase.deadline),
             Phase::Ended(phase) => Some(phase.since + CLOSE_MAX),
         }
     }
 
-    /// `ivr`, `queue`, `ringing`, `talking`, `ended`: the stage in metrics and boards.
+    /// `ivr`, `queued`, `callback`, `ringing`, `talking`, `ended`: the stage in metrics and boards.
     pub(crate) fn stage(&self) -> &'static str {
         match self {
             Phase::InIvr(_) => "ivr",
-            Phase::Queued(_) => "queue",
+            Phase::Queued(_) => "queued",
             Phase::Ringing(_) => "ringing",
             Phase::Talking(_) => "talking",
+            Phase::Promised(_) => "callback",
+            Phase::Calling(_) => "ringing",
             Phase::Ended(_) => "ended",
         }
     }
@@ -117,6 +135,7 @@ impl Phase {
         match self {
             Phase::Ringing(phase) => phase.rung.first().map(|rung| rung.leg),
             Phase::Talking(phase) => Some(phase.leg),
+            Phase::Calling(phase) => Some(phase.customer),
             _ => None,
         }
     }
@@ -126,6 +145,7 @@ impl Phase {
         let (rung, talking) = match self {
             Phase::Ringing(phase) => (phase.rung.as_slice(), None),
             Phase::Talking(phase) => (&[][..], Some(&phase.purpose)),
+            Phase::Calling(phase) => (&[][..], Some(&phase.purpose)),
             _ => (&[][..], None),
         };
         rung.iter().map(|rung| &rung.purpose).chain(talking)

@@ -57,7 +57,7 @@ impl Call {
         let ring = Ring {
             target: Target::Account(number.clone()),
             from: self.shown_number(),
-            display: None,
+            display: self.callback.as_ref().map(|callback| format!("Call-back {}", callback.number)),
             headers: vec![("X-Busyhour-Call".into(), self.id.to_string()), ("X-Busyhour-Queue".into(), ascii(&name))],
         };
         let leg = match self.ring_leg(plant, Party::Agent(number), ring) {

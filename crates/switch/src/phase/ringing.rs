@@ -75,19 +75,29 @@ impl Ringing {
         plant.answered(leg);
         plant.fact(What::LegAnswered { call: call.id, leg });
         plant.connect(leg, audio);
+        if let (Some(_), Purpose::Offer { queue, agent }) = (&call.callback, &purpose) {
+            let (queue, agent) = (*queue, *agent);
+            self.taken(call, plant, queue, agent);
+            return call.call_customer(plant, leg, queue, agent);
+        }
         call.answer(plant);
         plant.stop(call.caller);
         plant.bridge(call.caller, leg);
         let mut queue_name = None;
         if let Purpose::Offer { queue, agent } = purpose {
-            self.stop_all(call, plant, OfferOutcome::Withdrawn);
-            offer_ended(call, plant, queue, agent, OfferOutcome::Answered);
-            let _ = plant.acd(Command::Accepted { call: call.id, agent });
+            self.taken(call, plant, queue, agent);
             queue_name = Some(plant.directory.queue_name(queue).clone());
         }
         let party = plant.legs.leg(leg).map_or_else(|| call.origin.clone(), |leg| leg.party.clone());
         plant.fact(What::Connected { call: call.id, party: party.clone(), queue: queue_name });
         Phase::Talking(Talking { leg, party, purpose, held_by: Vec::new() })
+    }
+
+    /// An agent took the offer.
+    fn taken(self, call: &Call, plant: &mut Plant, queue: QueueId, agent: AgentId) {
+        self.stop_all(call, plant, OfferOutcome::Withdrawn);
+        offer_ended(call, plant, queue, agent, OfferOutcome::Answered);
+        let _ = plant.acd(Command::Accepted { call: call.id, agent });
     }
 
     /// A partner did not take it: others ring on, else back to the queue's head, or on in the dialplan.
@@ -135,6 +145,9 @@ impl Ringing {
         if !self.rung.is_empty() {
             return Phase::Ringing(self);
         }
+        if call.callback.is_some() {
+            return Phase::promised();
+        }
         call.session.resume_waiting(plant.now);
         call.run_steps(plant, Phase::queued(queue))
     }
@@ -172,7 +185,7 @@ fn release(plant: &mut Plant, agent: Option<AgentId>) {
 }
 
 /// What a final response means for an offer.
-fn outcome(how: Gone) -> OfferOutcome {
+pub(super) fn outcome(how: Gone) -> OfferOutcome {
     match how {
         Gone::Refused(408 | 404 | 410 | 502 | 503 | 504) | Gone::Vanished => OfferOutcome::Unreachable,
         Gone::Refused(480 | 487) => OfferOutcome::NoAnswer,
