@@ -11,6 +11,7 @@ use crate::queue::normalised;
 use crate::slab::{NONE, Slot};
 use busyhour_model::{AgentId, AgentState, CallId, Candidate, DequeueReason, Rank, Rule, Why};
 use std::cmp::Ordering;
+use std::time::Duration;
 
 /// Whom a call could get.
 struct Found {
@@ -114,6 +115,7 @@ impl Acd {
             agents_idle: found.idle,
             calls_waiting,
             runner_up: found.runner_up,
+            ..Why::default()
         };
         Some((found.agent, why))
     }
@@ -232,6 +234,7 @@ impl Acd {
             agents_idle: 1,
             calls_waiting: bids.waiting + personal.len,
             runner_up,
+            ..Why::default()
         };
         self.unlink(slot);
         self.offer(slot, agent, why, out);
@@ -271,6 +274,11 @@ impl Acd {
         let call = &self.calls.slab[slot];
         let id = call.id;
         let queue = self.lanes[call.class as usize].queue;
+        let min_age = match call.direct {
+            Some(_) => 0,
+            None => self.groups[self.agent_ref(agent).group].terms(call.class).0,
+        };
+        let why = Why { from_age: Duration::from_micros(min_age), ..why };
         let began = self.now;
         let entry = self.queue_mut(queue);
         entry.last = agent.0;

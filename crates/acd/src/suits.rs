@@ -7,7 +7,7 @@ use crate::class::{self, Fit};
 use crate::command::Skill;
 use crate::policy::Site;
 use crate::slab::Slot;
-use busyhour_model::{AgentId, AgentState, CallId, QueueId, Rank, SkillId, Time};
+use busyhour_model::{AgentId, AgentState, QueueId, Rank, SkillId, Time};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -89,16 +89,6 @@ impl Acd {
             better: fit.map_or(0, |fit| before(fit.rank)),
             obstacles,
         })
-    }
-
-    /// From which wait on this agent may take this call, which waits or is offered. Zero for the one it wants in person.
-    pub fn from_age(&self, agent: AgentId, call: CallId) -> Option<Duration> {
-        self.known_agent(agent).ok()?;
-        let call = &self.calls.slab[self.calls.find(call)?];
-        match call.direct {
-            Some(wanted) => (wanted == agent).then_some(Duration::ZERO),
-            None => self.fit_of(agent, call.class).map(|fit| Duration::from_micros(fit.min_age)),
-        }
     }
 
     /// The class asked for, and the call if there is one.

@@ -95,7 +95,6 @@ fn a_skill_too_low_is_in_the_way_until_it_is_relaxed() {
     scene.enqueue(10, 1, Vec::new(), None);
     assert_eq!(scene.obstacles(24, Whom::Call(CallId(1))), [low, Obstacle::Age(age)]);
     scene.at(25, Command::Tick);
-    assert_eq!(scene.0.from_age(AgentId(0), CallId(1)), Some(age));
     scene.enqueue(30, 2, vec![(ENGLISH, 1)], None);
     let english = Obstacle::Skill { skill: ENGLISH, wanted: 1, held: 0 };
     let busy = Obstacle::State(AgentState::Ringing);

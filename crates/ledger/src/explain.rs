@@ -121,8 +121,8 @@ impl Story {
         self.say(at, Phrase::Rule, &[("rule", &self.word(phrases::rule(why.rule)))]);
         self.score(record, offer);
         self.runner_up(offer);
-        if !offer.from_age.is_zero() {
-            let age = self.span(offer.from_age);
+        if !offer.why.from_age.is_zero() {
+            let age = self.span(offer.why.from_age);
             self.say(at, Phrase::Relaxed, &[("age", &age), ("agent", &offer.agent)]);
         }
         self.offer_end(offer);

@@ -267,8 +267,7 @@ mod tests {
 
     fn offered(agent: &str) -> What {
         let why = Why { rule: Rule::LongestIdle, ..Why::default() };
-        let (runner_up, from_age) = (None, Duration::ZERO);
-        What::Offered { call: CALL, queue: "credit".into(), agent: agent.into(), why, runner_up, from_age }
+        What::Offered { call: CALL, queue: "credit".into(), agent: agent.into(), why, runner_up: None }
     }
 
     fn offer_ended(agent: &str, outcome: OfferOutcome) -> What {
@@ -506,9 +505,7 @@ mod tests {
     fn a_callback_is_counted_apart_from_the_call_that_asked_for_it() {
         let call = CallId(8);
         let offer = |w: What| match w {
-            What::Offered { queue, agent, why, runner_up, from_age, .. } => {
-                What::Offered { call, queue, agent, why, runner_up, from_age }
-            }
+            What::Offered { queue, agent, why, runner_up, .. } => What::Offered { call, queue, agent, why, runner_up },
             What::OfferEnded { queue, agent, outcome, .. } => What::OfferEnded { call, queue, agent, outcome },
             What::Connected { party, queue, .. } => What::Connected { call, party, queue },
             _ => What::Ended { call, cause: Cause::CallerHungUp },

@@ -94,7 +94,7 @@ impl Open {
                     visit.predict(at, *wait, true);
                 }
             }
-            What::Offered { queue, agent, why, runner_up, from_age, .. } => {
+            What::Offered { queue, agent, why, runner_up, .. } => {
                 let offer = OfferRecord {
                     queue: queue.clone(),
                     agent: agent.clone(),
@@ -103,7 +103,6 @@ impl Open {
                     outcome: None,
                     why: *why,
                     runner_up: runner_up.clone(),
-                    from_age: *from_age,
                 };
                 self.record.dropped += push(&mut self.record.offers, offer, |o| o.outcome.is_some());
             }

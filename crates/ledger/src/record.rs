@@ -224,9 +224,6 @@ pub struct OfferRecord {
     /// Agent number of the runner-up, when that is an agent.
     #[serde(default)]
     pub runner_up: Option<Name>,
-    /// Only calls that have waited so long may go to this agent; zero: any call.
-    #[serde(default)]
-    pub from_age: Duration,
 }
 
 /// One leg.

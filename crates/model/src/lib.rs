@@ -10,18 +10,18 @@ mod pattern;
 mod schedule;
 mod seed;
 mod time;
+mod why;
 
 pub use audio::{Audio, Codec, Direction, Side, Sound, StreamStats};
 pub use diagnostic::{Diagnostic, Severity};
-pub use fact::{
-    AgentState, Candidate, Cause, DequeueReason, Entrance, Fact, OfferOutcome, Party, Rank, Rule, What, Why,
-};
+pub use fact::{AgentState, Cause, DequeueReason, Entrance, Fact, OfferOutcome, Party, What};
 pub use id::{AgentId, CallId, LegId, PlanId, PlayId, QueueId, SkillId, TrunkId};
 pub use number::{Number, NumberKind};
 pub use pattern::Pattern;
 pub use schedule::{Days, Opening, Schedule};
 pub use seed::Seed;
 pub use time::Time;
+pub use why::{Candidate, Rank, Rule, Why};
 
 /// A name people chose: a queue, a trunk, an agent number (工号), a node. Cheap to clone.
 pub type Name = std::sync::Arc<str>;

@@ -47,7 +47,9 @@ impl World {
             calls.entry(fact.what.call().unwrap_or_default()).or_default().push(fact);
             assert!(!matches!(fact.what, What::Fault { .. }), "nothing of ours broke: {fact:?}");
         }
-        calls.remove(&CallId::default());
+        let of_no_call = calls.remove(&CallId::default()).unwrap_or_default();
+        let reloads: Vec<Time> =
+            of_no_call.iter().filter(|f| matches!(f.what, What::Reloaded { .. })).map(|f| f.at).collect();
         for (call, facts) in calls {
             assert!(matches!(facts[0].what, What::Arrived { .. }), "{call} starts with Arrived: {facts:#?}");
             let ends = facts.iter().filter(|f| matches!(f.what, What::Ended { .. })).count();
@@ -55,7 +57,7 @@ impl World {
             assert!(ends == 1 && matches!(last, Some(What::Ended { .. })), "{call} ends once, last: {facts:#?}");
             assert!(facts.is_sorted_by_key(|f| f.at), "{call}: time goes forward");
             check_offers(call, &facts);
-            check_places(call, &facts);
+            check_places(call, &facts, &reloads);
             check_legs(call, &facts);
         }
     }
@@ -139,13 +141,13 @@ impl World {
 
 /// Every offer says why, completely and consistently; `rule` is the one by which calls of a queue choose agents.
 pub(crate) fn check_why(fact: &Fact, rule: impl Fn(&Name) -> Rule) {
-    let What::Offered { call, queue, agent, why, runner_up, from_age } = &fact.what else { return };
+    let What::Offered { call, queue, agent, why, runner_up } = &fact.what else { return };
     let told = || format!("an offer says why: {fact:?}");
-    assert!(why.agents_idle >= 1 && why.calls_waiting >= 1 && *from_age <= why.waited, "{}", told());
+    assert!(why.agents_idle >= 1 && why.calls_waiting >= 1 && why.from_age <= why.waited, "{}", told());
     let right = match (why.rule, why.runner_up, runner_up) {
         (Rule::DirectAgent | Rule::PreferredAgent, None, None) => true,
         // Others of the line may be too young for this agent.
-        (Rule::HighestScore, None, None) => why.calls_waiting == 1 || !from_age.is_zero(),
+        (Rule::HighestScore, None, None) => why.calls_waiting == 1 || !why.from_age.is_zero(),
         (Rule::HighestScore, Some(Candidate::Call(other, score)), None) => {
             other != *call && score <= why.score && why.calls_waiting > 1
         }
@@ -173,16 +175,20 @@ fn check_offers(call: CallId, facts: &[&Fact]) {
     assert!(open.is_empty(), "{call}: no offer is left open");
 }
 
-/// A new caller's place begins on entering; who comes back has the time and at least the priority of the first entry.
-fn check_places(call: CallId, facts: &[&Fact]) {
+/// A new caller's place begins on entering; who comes back has the time and at least the priority of the first entry,
+/// unless queues and tiers were given other points since.
+fn check_places(call: CallId, facts: &[&Fact], reloads: &[Time]) {
     let mut places = BTreeMap::new();
     for fact in facts {
         let What::Enqueued { queue, since, priority, entrance, .. } = &fact.what else { continue };
-        let former = places.insert(queue, (*since, *priority));
+        let former = places.insert(queue, (*since, *priority, fact.at));
         match entrance {
             Entrance::First => assert_eq!(*since, fact.at, "{call}: a new place begins now"),
             Entrance::Returned | Entrance::PhoneLost => {
-                let kept = former.is_some_and(|(at, points)| at == *since && points <= *priority);
+                let kept = former.is_some_and(|(place, points, entered)| {
+                    let reloaded = reloads.iter().any(|at| (entered..=fact.at).contains(at));
+                    place == *since && (points <= *priority || reloaded)
+                });
                 assert!(kept, "{call} came back to another place than {former:?}: {facts:#?}");
             }
             Entrance::Resumed | Entrance::Transferred | Entrance::Callback => {

@@ -116,13 +116,13 @@ impl Call {
         agent: Option<AgentId>,
     ) -> Phase {
         let queue = place.queue;
-        self.places.keep(place.clone());
         self.tier = self.session.tier();
         let ahead = plant.acd.queue(queue).map_or(0, |view| view.waiting);
         // Verdicts reach the call after this handler: the fact comes before theirs.
         let open = plant.admits(queue, entrance);
         let taken = open && self.stand(plant, place.clone(), agent);
         self.entered(plant, &place, entrance, ahead);
+        self.places.keep(place);
         match (open, taken) {
             (false, _) => self.turned_away(plant, queue, DequeueReason::Closed),
             (true, false) => self.turned_away(plant, queue, DequeueReason::Full),

@@ -50,7 +50,6 @@ fn facts() -> Vec<Fact> {
                 agent: agent.clone(),
                 why: Why::default(),
                 runner_up: None,
-                from_age: Duration::ZERO,
             },
         ),
         (500, What::LegOpened { call: CALL, leg: LegId(2), party: talk() }),

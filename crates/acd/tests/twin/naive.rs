@@ -666,7 +666,11 @@ impl Naive {
         let (queue, began) = (Some(call.queue), self.now);
         self.rung.insert(call.queue, agent);
         self.enter(agent, State::Ringing(Work { call: call.id, queue, began, wrap_up, after: State::Ready.into() }));
-        let why = Why { rule, waited, score, rank, agents_idle, calls_waiting, runner_up };
+        let from_age = match call.direct {
+            Some(_) => Duration::ZERO,
+            None => self.least_age(call, &self.agents[&agent]).unwrap(),
+        };
+        let why = Why { rule, waited, from_age, score, rank, agents_idle, calls_waiting, runner_up };
         self.out.push(Decision::Offer { call: call.id, queue: call.queue, agent, why });
     }
 

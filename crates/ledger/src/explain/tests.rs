@@ -54,8 +54,8 @@ fn enqueued(priority: i32) -> What {
 }
 
 fn offered(agent: &str, why: Why, runner_up: Option<&str>, from_age: u64) -> What {
-    let (runner_up, from_age) = (runner_up.map(Name::from), Duration::from_secs(from_age));
-    What::Offered { call: CALL, queue: "credit".into(), agent: agent.into(), why, runner_up, from_age }
+    let why = Why { from_age: Duration::from_secs(from_age), ..why };
+    What::Offered { call: CALL, queue: "credit".into(), agent: agent.into(), why, runner_up: runner_up.map(Name::from) }
 }
 
 fn offer_ended(agent: &str, outcome: OfferOutcome) -> What {
@@ -80,6 +80,7 @@ fn long_story() -> Vec<(f64, What)> {
         agents_idle: 5,
         calls_waiting: 1,
         runner_up: Some(Candidate::Agent(AgentId(7), Rank::new(true, 1, 5))),
+        ..Why::default()
     };
     vec![
         (10.0, enqueued(100)),

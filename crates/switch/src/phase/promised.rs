@@ -27,10 +27,7 @@ impl Promised {
                 let pause = if reason == DequeueReason::TimedOut { TIMED_OUT } else { NOBODY_THERE };
                 Phase::Promised(Promised { again: Some(plant.now + pause) })
             }
-            Event::Timeout if call.has_expired(plant) => {
-                self.abandoned(call, plant);
-                call.end(plant, Cause::CallbackExpired, 480)
-            }
+            Event::Timeout if call.has_expired(plant) => self.expired(call, plant),
             Event::Timeout if self.again.is_some_and(|at| at <= plant.now) => call.line_up(plant),
             _ => Phase::Promised(self),
         }
@@ -40,6 +37,11 @@ impl Promised {
         let callback = call.callback.as_ref()?;
         let closing = plant.closing_look(callback.queue);
         self.again.into_iter().chain(closing).chain([callback.expires]).min()
+    }
+
+    fn expired(self, call: &mut Call, plant: &mut Plant) -> Phase {
+        self.abandoned(call, plant);
+        call.end(plant, Cause::CallbackExpired, 480)
     }
 
     pub(crate) fn abandoned(self, call: &Call, plant: &mut Plant) {
@@ -55,6 +57,15 @@ impl Call {
         let over =
             |callback: &crate::callbacks::Callback| callback.expires <= plant.now || plant.sends_away(callback.queue);
         self.callback.as_ref().is_none_or(over)
+    }
+
+    /// In the line again, no agent having answered. Phones that ring in vain for ever are no reason to wait for ever.
+    pub(super) fn promised(&mut self, plant: &mut Plant) -> Phase {
+        let waits = Promised { again: None };
+        match self.has_expired(plant) {
+            true => waits.expired(self, plant),
+            false => Phase::Promised(waits),
+        }
     }
 
     /// Takes its place in the line.

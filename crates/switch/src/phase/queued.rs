@@ -51,9 +51,8 @@ impl Call {
             Some(Candidate::Agent(other, _)) => Some(plant.directory.agent_number(other).clone()),
             _ => None,
         };
-        let from_age = plant.acd.from_age(agent, self.id).unwrap_or_default();
         let (offered, agent_number) = (name.clone(), number.clone());
-        plant.fact(What::Offered { call: self.id, queue: offered, agent: agent_number, why, runner_up, from_age });
+        plant.fact(What::Offered { call: self.id, queue: offered, agent: agent_number, why, runner_up });
         let ring = Ring {
             target: Target::Account(number.clone()),
             from: self.shown_number(),
