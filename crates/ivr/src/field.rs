@@ -1,25 +1,15 @@
 //! Fields many verbs share: phrases, keys, spans, flags and numbers.
 
 use crate::parse::Reader;
-use crate::phrase::{ITEMS_MAX, Item, Phrase};
+use crate::phrase::{ITEMS_MAX, Item, Phrase, Text};
 use crate::plan::NodeId;
-use crate::say::{Form, Unit};
+use crate::say::{FORMS, Form, Unit};
 use crate::source::{Fields, Value};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Sounds the media layer makes itself.
 const SYSTEM: [&str; 4] = ["system/beep", "system/moh", "system/ringback-450", "system/busy-450"];
-/// Ways to read a value aloud.
-const FORMS: [(&str, Form); 7] = [
-    ("number", Form::Number(None)),
-    ("digits", Form::Digits),
-    ("telephone", Form::Telephone),
-    ("agent_number", Form::AgentNumber),
-    ("place", Form::Place),
-    ("duration", Form::Duration),
-    ("amount", Form::Amount),
-];
 
 impl<'t> Reader<'t> {
     /// Prompt ids and values to read aloud; one alone needs no brackets.
@@ -88,10 +78,17 @@ impl<'t> Reader<'t> {
             self.report.note(mistake.help(format!("as one of: {known}, prompt, silence")));
             return None;
         };
-        if form == Form::Number(None) {
-            form = Form::Number(fields.take("unit").and_then(|unit| self.unit(unit)));
+        if let Form::Number(unit) | Form::Ordinal(unit) = &mut form {
+            *unit = fields.take("unit").and_then(|unit| self.unit(unit));
         }
-        Some(Item::Say { form, value: self.scalar(value, true)? })
+        let offset = value.span().start;
+        let value = self.scalar(value, true)?;
+        if let Text::Literal(text) = &value
+            && !form.fits(text)
+        {
+            self.report.error(offset, format!("`{text}` is not {}", form.wanted()));
+        }
+        Some(Item::Say { form, value })
     }
 
     fn unit(&mut self, value: &'t Value<'t>) -> Option<Unit> {

@@ -5,6 +5,7 @@ mod check;
 mod condition;
 mod field;
 mod keyed;
+mod moment;
 mod parse;
 mod phrase;
 mod plan;

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeTable;
 
 /// Variables every call has and no plan can set.
-const GIVEN: [&str; 3] = ["caller", "dialled", "origin"];
+const GIVEN: [&str; 5] = ["caller", "dialled", "origin", "today", "now"];
 /// Variables with a meaning of their own.
 const SPECIAL: [&str; 3] = ["language", "priority", "tier"];
 

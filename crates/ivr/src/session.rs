@@ -36,6 +36,9 @@ pub struct Session {
     pub(crate) deadline: Option<Time>,
     answered: bool,
     entered: u32,
+    /// When it was last told something, on the clock of the plan.
+    at: Time,
+    utc_offset_minutes: i32,
     pub(crate) steps: VecDeque<Step>,
 }
 
@@ -53,7 +56,7 @@ pub(crate) enum Stage {
 
 impl Session {
     /// A session that has not begun; `Input::Start` begins it.
-    pub fn new(_now: Time, plan: &Dialplan, caller: Caller) -> Session {
+    pub fn new(now: Time, plan: &Dialplan, caller: Caller) -> Session {
         let value = |text: &Name| Value { text: text.to_string(), secret: false };
         let tier = caller.tier.clone().into_iter().map(|tier| ("tier".into(), value(&tier)));
         Session {
@@ -68,13 +71,15 @@ impl Session {
             deadline: None,
             answered: false,
             entered: 0,
+            at: now,
+            utc_offset_minutes: plan.utc_offset_minutes,
             steps: VecDeque::new(),
         }
     }
 
     /// The same caller, language and variables on another plan, which the session has not begun.
     pub fn moved(&self, plan: &Dialplan) -> Session {
-        let mut moved = Session::new(Time::ZERO, plan, self.caller.clone());
+        let mut moved = Session::new(self.at, plan, self.caller.clone());
         moved.language.clone_from(&self.language);
         moved.values.extend(self.values.clone());
         (moved.answered, moved.entered) = (self.answered, self.entered);
@@ -84,6 +89,7 @@ impl Session {
     /// Goes on at the node of this name, whatever it was doing; false: there is none.
     pub fn jump(&mut self, now: Time, plan: &Dialplan, node: &str) -> bool {
         let Some(id) = plan.nodes.iter().position(|n| *n.name == *node) else { return false };
+        self.at = now;
         self.steps.clear();
         self.typed.clear();
         self.go(now, plan, Some(NodeId(id as u16)));
@@ -92,6 +98,7 @@ impl Session {
 
     /// Something happened.
     pub fn handle(&mut self, now: Time, plan: &Dialplan, input: Input) {
+        self.at = now;
         let Some(node) = plan.node(self.node) else { return self.end(500) };
         let next = match input {
             Input::Start if self.stage == Stage::New => Some(plan.start),
@@ -362,6 +369,8 @@ impl Session {
             "dialled" => &self.caller.to.national,
             "origin" => return Some(self.caller.origin.to_string()),
             "language" => return Some(self.language.to_string()),
+            "today" => return Some(Local::of(self.at, self.utc_offset_minutes).date()),
+            "now" => return Some(Local::of(self.at, self.utc_offset_minutes).time()),
             _ => &self.values.get(name)?.text,
         };
         (!text.is_empty()).then(|| text.clone())

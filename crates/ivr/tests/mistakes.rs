@@ -64,6 +64,9 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("say = { number = \"$balance\" }\nthen = \"other\"", "nothing sets the variable `balance`", "\"$balance\"", ""),
     ("say = { number = 1, unit = \"minits\" }\nthen = \"other\"", "no unit is named `minits`", "\"minits\"", "minutes"),
     ("say = { number = 1, digits = 2 }\nthen = \"other\"", "say exactly one value", "{ number", "telephone"),
+    ("say = { date = \"2026-02-30\" }\nthen = \"other\"", "`2026-02-30` is not a date like", "\"2026-02-30\"", ""),
+    ("say = { time = \"9 am\" }\nthen = \"other\"", "`9 am` is not a time of day like", "\"9 am\"", ""),
+    ("say = { amount = \"much\" }\nthen = \"other\"", "`much` is not an amount like", "\"much\"", ""),
     ("menu = \"ivr/bye\"\nkeys = { 12 = \"other\" }\ntoo_many = \"end\"", "`12` is not a key", "12 =", "0 to 9"),
     ("menu = \"ivr/bye\"\nkeys = { 1 = \"other\" }", "node `start` needs `too_many`", "start]", ""),
     (

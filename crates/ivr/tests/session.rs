@@ -455,3 +455,12 @@ fn a_caller_has_a_tier_by_number_or_from_the_plan() {
     let mut call = Call::new(&format!("set = {{ tier = \"gold\" }}\nthen = \"ask\"\n[node.ask]\n{ask}"));
     assert_eq!((call.start().as_str(), call.session.tier().as_deref()), ("@start @ask @n1 bye601", Some("gold")));
 }
+
+#[test]
+fn the_plan_says_what_the_clock_shows() {
+    let mut call =
+        Call::new("play = [{ date = \"$today\" }, { weekday = \"$today\" }, { time = \"$now\" }]\nthen = \"n1\"");
+    let day = "zh:digits/2 zh:digits/0 zh:digits/2 zh:digits/6 zh:unit/year zh:digits/10 zh:digits/1 zh:unit/month \
+               zh:digits/2 zh:digits/10 zh:digits/3 zh:unit/day";
+    assert_eq!(call.start(), format!("@start answer play[{day} zh:time/mon zh:time/am zh:digits/10 zh:unit/oclock]"));
+}

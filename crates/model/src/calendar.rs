@@ -25,6 +25,24 @@ impl Local {
         // 1970-01-01 was a Thursday.
         Local { day, weekday: (day + 3).rem_euclid(7) as u8, minute: minutes.rem_euclid(1440) as u16 }
     }
+
+    /// `2026-10-01`.
+    pub fn date(self) -> String {
+        // Years are counted from March, in 400-year eras of 146,097 days.
+        let days = self.day + 719_468;
+        let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+        let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month = (5 * day_of_year + 2) / 153;
+        let date = day_of_year - (153 * month + 2) / 5 + 1;
+        let month = if month < 10 { month + 3 } else { month - 9 };
+        format!("{:04}-{month:02}-{date:02}", year_of_era + era * 400 + i32::from(month <= 2))
+    }
+
+    /// `09:30`.
+    pub fn time(self) -> String {
+        format!("{:02}:{:02}", self.minute / 60, self.minute % 60)
+    }
 }
 
 /// A span of the day in minutes; `from > to` passes midnight.
@@ -127,6 +145,18 @@ mod tests {
         let local = Local::of(now, 480);
         assert_eq!(local, Local { day: day("2026-11-22").unwrap(), weekday: 6, minute: 18 * 60 + 12 });
         assert_eq!(Local::of(Time::ZERO, -60), Local { day: -1, weekday: 2, minute: 23 * 60 });
+    }
+
+    #[test]
+    fn every_date_is_written_as_it_is_read() {
+        for days in -800_000..400_000 {
+            if let Some(read) = day(&Local { day: days, weekday: 0, minute: 0 }.date()) {
+                assert_eq!(read, days);
+            } else {
+                assert!(days < -719_528, "{days}: only years before 0 cannot be read");
+            }
+        }
+        assert_eq!(Local::of(Time::from_secs(1_795_342_320), 480).time(), "18:12");
     }
 
     #[test]
