@@ -1,13 +1,13 @@
 //! The busyhour under test: its own process, its own ports, its own folder.
 
 use crate::process::{Process, until};
-use serde_json::Value;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+use toml::{Table, Value};
 
 /// What the agents' phones know.
 pub(crate) const PASSWORD: &str = "correct-horse-7";
@@ -31,12 +31,29 @@ pub(crate) struct Exchange {
 impl Exchange {
     /// Starts one and waits until it is ready. `name` is the test's own.
     pub(crate) fn start(name: &str) -> Exchange {
+        Exchange::with(name, toml::from_str(HOTLINE).unwrap())
+    }
+
+    /// Starts one with this configuration on ports of its own.
+    fn with(name: &str, mut config: Table) -> Exchange {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::remove_dir_all(&folder).ok();
         fs::create_dir_all(&folder).unwrap();
         let (sip, http) = (free_port(), SocketAddr::from(([127, 0, 0, 1], free_port())));
         let media = (28_000, 28_099);
-        fs::write(folder.join("busyhour.toml"), config(sip, media, http)).unwrap();
+        let bound = vec![format!("127.0.0.1:{sip}")];
+        for (name, key, value) in [
+            ("server", "domain", Value::from("127.0.0.1")),
+            ("server", "data", "data".into()),
+            ("sip", "udp", bound.clone().into()),
+            ("sip", "tcp", bound.into()),
+            ("media", "address", "127.0.0.1".into()),
+            ("media", "ports", format!("{}-{}", media.0, media.1).into()),
+            ("http", "listen", http.to_string().into()),
+        ] {
+            section(&mut config, name).insert(key.into(), value);
+        }
+        fs::write(folder.join("busyhour.toml"), toml::to_string(&config).unwrap()).unwrap();
         let program = std::env::var("BUSYHOUR_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_busyhour").into());
         let mut command = Command::new(program);
         command.arg("serve").arg("--config").arg(folder.join("busyhour.toml"));
@@ -59,15 +76,15 @@ impl Exchange {
 
     /// A page of JSON rows.
     #[track_caller]
-    pub(crate) fn rows(&self, path: &str) -> Vec<Value> {
+    pub(crate) fn rows(&self, path: &str) -> Vec<serde_json::Value> {
         let body = self.page(path).unwrap_or_else(|| panic!("{path} is not answered:\n{}", self.process.said()));
-        let value: Value = serde_json::from_str(&body).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&body).unwrap();
         value.as_array().unwrap_or_else(|| panic!("{path} is no list: {body}")).clone()
     }
 
     /// Waits for the records of `calls` calls and for everything to be at rest again.
     #[track_caller]
-    pub(crate) fn records(&self, calls: usize) -> Vec<Value> {
+    pub(crate) fn records(&self, calls: usize) -> Vec<serde_json::Value> {
         let limit = Duration::from_secs(15);
         until("no call is left", limit, || self.rows("/api/calls/active").is_empty().then_some(()));
         let records = until("every record is written", limit, || {
@@ -93,43 +110,33 @@ fn free_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn config(sip: u16, media: (u16, u16), http: SocketAddr) -> String {
-    format!(
-        r#"skills = ["enquiry", "complaint", "general"]
-[server]
-domain = "127.0.0.1"
-data = "data"
-[sip]
-udp = ["127.0.0.1:{sip}"]
-tcp = ["127.0.0.1:{sip}"]
-[media]
-address = "127.0.0.1"
-ports = "{}-{}"
-[http]
-listen = "{http}"
+/// A section of a configuration, made when there is none.
+fn section<'a>(config: &'a mut Table, name: &str) -> &'a mut Table {
+    config.entry(name).or_insert_with(|| Table::new().into()).as_table_mut().unwrap()
+}
+
+const HOTLINE: &str = r#"
+skills = ["enquiry", "complaint", "general"]
 [[trunk]]
 name = "carrier"
-sources = ["{CARRIER}"]
+sources = ["127.0.0.2"]
 channels = 30
 [[number]]
 number = "95118"
 dialplan = "hotline"
 [[queue]]
 name = "enquiry"
-skills = {{ enquiry = 1 }}
+skills = { enquiry = 1 }
 wrap_up = "1s"
 [[queue]]
 name = "complaint"
-skills = {{ complaint = 1 }}
+skills = { complaint = 1 }
 [[queue]]
 name = "general"
-skills = {{ general = 1 }}
+skills = { general = 1 }
 [[agent]]
 numbers = "1001-1006"
-password = "{PASSWORD}"
-skills = {{ enquiry = 1, complaint = 1, general = 1 }}
+password = "correct-horse-7"
+skills = { enquiry = 1, complaint = 1, general = 1 }
 auto_ready = true
-"#,
-        media.0, media.1
-    )
-}
+"#;

@@ -5,12 +5,14 @@
 mod capture;
 mod exchange;
 mod process;
+mod prompts;
 mod softphone;
 mod sound;
 
 use capture::Capture;
 use exchange::{CARRIER, Exchange, PASSWORD, PHONES};
 use process::{Process, output, until};
+use prompts::Prompts;
 use softphone::{Line, Softphone};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -142,6 +144,9 @@ fn softphones_talk(test: &str, hangs_up: &str) {
     assert_eq!(records[0]["cause"], cause, "{}", records[0]);
     assert_eq!(records[0]["agent"], "1001", "{}", records[0]);
     let (caller_ear, agent_ear) = (caller.ear(), agent.ear());
+    let shipped = Prompts::read(&[&Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts")]);
+    let heard: Vec<_> = shipped.heard_in(&caller_ear).into_iter().map(|heard| heard.id).collect();
+    assert_eq!(heard[..3], ["zh/ivr/menu-consult", "zh/ivr/press", "zh/digits/1"], "{heard:?}");
     for (ear, other, own) in [(caller_ear, AGENT_HERTZ, CALLER_HERTZ), (agent_ear, CALLER_HERTZ, AGENT_HERTZ)] {
         let heard = (sound::seconds_of_tone(&ear, other), sound::seconds_of_tone(&ear, own));
         assert!(heard.0 >= 6.0 && heard.1 < 0.3, "{}: {heard:?} s of the other's and of its own voice", ear.display());

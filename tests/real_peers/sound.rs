@@ -35,12 +35,27 @@ pub(crate) fn write_tone(path: &Path, hertz: f64, seconds: usize) {
 /// For how many seconds a tone is clearly heard in a 16-bit mono WAV file: a tenth of a second counts when the tone
 /// has at least a quarter of the amplitude it was sent with.
 pub(crate) fn seconds_of_tone(path: &Path, hertz: f64) -> f64 {
+    let heard = |tenth: &&[f64]| goertzel(tenth, hertz) > AMPLITUDE / 4.0;
+    samples(path).chunks_exact(RATE / 10).filter(heard).count() as f64 / 10.0
+}
+
+/// The samples of a mono WAV file at 8 kHz, 16-bit or A-law.
+pub(crate) fn samples(path: &Path) -> Vec<f64> {
+    const FORMAT_A_LAW: u8 = 6;
     let file = fs::read(path).unwrap();
     let data = file.windows(4).position(|word| word == b"data").expect("a WAV file has a data chunk") + 8;
-    let samples: Vec<f64> =
-        file[data..].chunks_exact(2).map(|pair| f64::from(i16::from_le_bytes([pair[0], pair[1]]))).collect();
-    let heard = |tenth: &&[f64]| goertzel(tenth, hertz) > AMPLITUDE / 4.0;
-    samples.chunks_exact(RATE / 10).filter(heard).count() as f64 / 10.0
+    match file[20] {
+        FORMAT_A_LAW => file[data..].iter().map(|code| linear(*code)).collect(),
+        _ => file[data..].chunks_exact(2).map(|pair| f64::from(i16::from_le_bytes([pair[0], pair[1]]))).collect(),
+    }
+}
+
+/// The middle of the interval an A-law code stands for.
+fn linear(code: u8) -> f64 {
+    let code = code ^ 0x55;
+    let (segment, step) = (i32::from(code >> 4 & 7), i32::from(code & 15));
+    let magnitude = if segment == 0 { 2 * step + 1 } else { (2 * step + 33) << (segment - 1) } << 3;
+    f64::from(if code & 0x80 == 0 { -magnitude } else { magnitude })
 }
 
 /// The amplitude of one frequency in these samples (Goertzel).
