@@ -50,6 +50,11 @@ impl Acd {
         self.calls.slab.iter().map(|(_, call)| (call.id, self.lanes[call.class as usize].queue, call.ringing()))
     }
 
+    /// Calls waiting in this queue, those for one agent in person included; 0 when there is no such queue.
+    pub fn waiting_in(&self, queue: QueueId) -> u32 {
+        self.known_queue(queue).map_or(0, |queue| queue.waiting)
+    }
+
     /// How much there is of everything.
     pub fn counts(&self) -> Counts {
         let ringing = self.queues.iter().flatten().map(|queue| queue.ringing as usize).sum();

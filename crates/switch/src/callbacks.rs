@@ -99,7 +99,7 @@ impl Call {
     /// Begins to wait without a caller.
     pub(crate) fn promise(&mut self, plant: &mut Plant) -> Phase {
         if let Some(place) = self.callback.as_ref().and_then(|callback| self.places.of(callback.queue)).cloned() {
-            let ahead = plant.acd.queue(place.queue).map_or(0, |view| view.waiting);
+            let ahead = plant.acd.waiting_in(place.queue);
             self.entered(plant, &place, Entrance::Callback, ahead);
         }
         self.line_up(plant)

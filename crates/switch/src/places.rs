@@ -117,7 +117,7 @@ impl Call {
     ) -> Phase {
         let queue = place.queue;
         self.tier = self.session.tier();
-        let ahead = plant.acd.queue(queue).map_or(0, |view| view.waiting);
+        let ahead = plant.acd.waiting_in(queue);
         // Verdicts reach the call after this handler: the fact comes before theirs.
         let open = plant.admits(queue, entrance);
         let taken = open && self.stand(plant, place.clone(), agent);
