@@ -1,5 +1,6 @@
 //! What `busyhour` does when typed: the commands, their help, and the exit codes 0 (ok), 1 (failed), 2 (wrong usage or configuration).
 
+mod dialplan;
 mod show;
 
 use crate::client::Server;
@@ -19,6 +20,7 @@ const WRONG: u8 = 2;
 #[command(after_help = "Examples:
   busyhour demo                          watch a hotline work, nothing to configure
   busyhour check --config centre.toml    every mistake in a configuration, located
+  busyhour dialplan test hotline.toml    the tests inside a dialplan
   busyhour serve --config centre.toml    run it
   busyhour calls --since 1h              what happened
   busyhour explain c42                   why that agent got that call
@@ -75,6 +77,9 @@ enum Command {
     Queues(AskArgs),
     /// Apply the changed configuration of a running server, whole or not at all
     Reload(AskArgs),
+    /// Check and test dialplans
+    #[command(subcommand)]
+    Dialplan(dialplan::Dialplan),
     /// The journal in the data folder
     #[command(subcommand)]
     Journal(Journal),
@@ -196,6 +201,7 @@ pub fn run() -> ExitCode {
         Command::Agents(ask) => show::agents(&ask.server(), ask.json).map(ok),
         Command::Queues(ask) => show::queues(&ask.server(), ask.json).map(ok),
         Command::Reload(ask) => return reload(&ask),
+        Command::Dialplan(command) => return dialplan::run(&command),
         Command::Journal(Journal::Check { path, json }) => check_journal(&path, json),
         Command::Ctl(ctl) => steer(&ctl).map(ok),
     };
@@ -287,7 +293,6 @@ fn check(args: &ConfigArgs, json: bool) -> ExitCode {
 
 fn summary(site: &config::Site, warnings: usize) -> String {
     let setup = &site.setup;
-    let plural = |n: usize, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
     let parts = [
         plural(setup.trunks.len(), "trunk"),
         plural(setup.numbers.len(), "number"),
@@ -296,6 +301,11 @@ fn summary(site: &config::Site, warnings: usize) -> String {
         plural(setup.agents.len(), "agent"),
     ];
     format!("ok: {}; {}", parts.join(", "), plural(warnings, "warning"))
+}
+
+/// `1 queue`, `2 queues`.
+fn plural(n: usize, one: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
 }
 
 fn print_all(diagnostics: &[Diagnostic]) {

@@ -11,9 +11,10 @@ mod sheet;
 mod tier;
 mod trunk;
 
+use crate::dialplans::Shelf;
 use crate::prompts;
-use busyhour_ivr::{Dialplan, Names};
-use busyhour_model::{Diagnostic, Name, Severity};
+use busyhour_ivr::Names;
+use busyhour_model::{Diagnostic, Severity};
 use busyhour_switch::Setup;
 use serde::Deserialize;
 use sheet::{Section, Sheet};
@@ -91,46 +92,86 @@ pub struct Loaded {
 
 /// Reads `path`, or the built-in sample.
 pub fn load(path: Option<&Path>) -> Loaded {
-    let Some(path) = path else { return read(SAMPLE_NAME, SAMPLE, Path::new("")) };
-    let shown = path.display().to_string();
-    match read_file(path) {
-        Ok(source) => read(&shown, &source, path.parent().unwrap_or(Path::new(""))),
-        Err(message) => Loaded {
-            site: None,
-            diagnostics: vec![Diagnostic::whole(&shown, message).help("name an existing file with --config FILE")],
-        },
+    match open(path) {
+        Ok((shown, source)) => read(&shown, &source, path.and_then(Path::parent).unwrap_or(Path::new(""))),
+        Err(diagnostics) => Loaded { site: None, diagnostics },
     }
+}
+
+/// What `path`, or the built-in sample, is called and says.
+fn open(path: Option<&Path>) -> Result<(String, String), Vec<Diagnostic>> {
+    let Some(path) = path else { return Ok((SAMPLE_NAME.into(), SAMPLE.into())) };
+    let shown = path.display().to_string();
+    let missing = |message| vec![Diagnostic::whole(&shown, message).help("name an existing file with --config FILE")];
+    let source = read_file(path).map_err(missing)?;
+    Ok((shown, source))
+}
+
+/// What dialplans stand on: the names they may use and the folder they are in.
+#[derive(Debug)]
+pub struct Ground {
+    /// Queues, skills, prompts, ….
+    pub names: Names,
+    /// `server.dialplans`.
+    pub folder: Option<PathBuf>,
+    /// What is wrong with the configuration itself.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// The ground `path`, or the built-in sample, gives to dialplans, whatever they say.
+///
+/// # Errors
+/// The file cannot be read or is no TOML.
+pub fn ground(path: Option<&Path>) -> Result<Ground, Vec<Diagnostic>> {
+    let (shown, source) = open(path)?;
+    let mut sheet = Sheet::new(&shown, &source);
+    let folder = path.and_then(Path::parent).unwrap_or(Path::new(""));
+    let Some((server, roster)) = sections(&mut sheet, &source, folder) else { return Err(sheet.into_found()) };
+    let names = names(&roster, &prompts::Catalogue::of(server.shell.prompts.as_deref()));
+    Ok(Ground { names, folder: server.dialplans, diagnostics: sheet.into_found() })
 }
 
 /// Reads `source`, called `file` in messages; relative paths in it are below `folder`.
 pub fn read(file: &str, source: &str, folder: &Path) -> Loaded {
     let mut sheet = Sheet::new(file, source);
+    let Some((server, roster)) = sections(&mut sheet, source, folder) else {
+        return Loaded { site: None, diagnostics: sheet.into_found() };
+    };
+    let prompts = prompts::Catalogue::of(server.shell.prompts.as_deref());
+    let mut shelf = Shelf::folder(server.dialplans.as_deref(), &names(&roster, &prompts));
+    let dialplans = shelf.dialplans();
+    let plans: Vec<&str> = dialplans.iter().map(|(name, _)| &**name).collect();
+    let whole = shelf.diagnostics.iter().all(|d| d.severity == Severity::Warning);
+    check::numbers(&roster, &plans, whole, &mut sheet);
+    check::server(&server, &mut sheet);
+    check::backups(&roster, &server, &mut sheet);
+    let mut diagnostics = sheet.into_found();
+    diagnostics.append(&mut shelf.diagnostics);
+    diagnostics.extend(prompts.unreadable().cloned());
+    if whole {
+        diagnostics.extend(prompts.unused(&shelf.prompts()));
+    }
+    let refused = diagnostics.iter().any(|d| d.severity == Severity::Error);
+    let site = (!refused).then(|| Site { setup: server.setup(&roster, dialplans), shell: server.shell });
+    Loaded { site, diagnostics }
+}
+
+/// All sections, checked among themselves; `None`: it is no TOML.
+fn sections(sheet: &mut Sheet, source: &str, folder: &Path) -> Option<(server::Server, roster::Roster)> {
     let (table, mistakes) = DeTable::parse_recoverable(source);
     if !mistakes.is_empty() {
         for mistake in mistakes {
             sheet.error(mistake.span().map_or(0, |s| s.start), mistake.message());
         }
-        return Loaded { site: None, diagnostics: sheet.into_found() };
+        return None;
     }
     let mut root = Section::new(table.get_ref(), 0, "the file");
-    let server = server::read(&mut root, &mut sheet, folder);
+    let server = server::read(&mut root, sheet, folder);
     sheet.utc_offset_minutes = server.utc_offset_minutes;
-    let roster = roster::read(&mut root, &mut sheet, server.utc_offset_minutes);
-    root.finish(&mut sheet);
-    check::roster(&roster, &mut sheet);
-    let prompts = prompts::Catalogue::of(server.shell.prompts.as_deref());
-    let names = names(&roster, &prompts);
-    let (dialplans, mut later) = dialplans(server.dialplans.as_deref(), &names);
-    let plans: Vec<&str> = dialplans.iter().map(|(name, _)| &**name).collect();
-    check::numbers(&roster, &plans, later.is_empty(), &mut sheet);
-    check::server(&server, &mut sheet);
-    check::backups(&roster, &server, &mut sheet);
-    later.extend(prompts.unreadable().cloned());
-    let mut diagnostics = sheet.into_found();
-    diagnostics.append(&mut later);
-    let refused = diagnostics.iter().any(|d| d.severity == Severity::Error);
-    let site = (!refused).then(|| Site { setup: server.setup(&roster, dialplans), shell: server.shell });
-    Loaded { site, diagnostics }
+    let roster = roster::read(&mut root, sheet, server.utc_offset_minutes);
+    root.finish(sheet);
+    check::roster(&roster, sheet);
+    Some((server, roster))
 }
 
 fn names(roster: &roster::Roster, prompts: &prompts::Catalogue) -> Names {
@@ -142,55 +183,12 @@ fn names(roster: &roster::Roster, prompts: &prompts::Catalogue) -> Names {
         schedules: roster.schedules.iter().map(schedule::Timetable::setup).collect(),
         prompts: prompts.ids(),
         languages: prompts.languages(),
+        recordings: prompts.recordings(),
     }
 }
 
-/// The dialplans of a folder, or the built-in one.
-fn dialplans(folder: Option<&Path>, names: &Names) -> (Vec<(Name, Dialplan)>, Vec<Diagnostic>) {
-    let mut plans: Vec<(Name, Dialplan)> = Vec::new();
-    let mut found = Vec::new();
-    for (file, source) in dialplan_files(folder, &mut found) {
-        match Dialplan::parse(&file, &source, names) {
-            Err(mistakes) => found.extend(mistakes),
-            Ok(parsed) => {
-                found.extend(parsed.warnings);
-                let name = parsed.plan.name().clone();
-                if plans.iter().any(|(n, _)| *n == name) {
-                    found.push(Diagnostic::whole(&file, format!("a second dialplan is named `{name}`")));
-                }
-                plans.push((name, parsed.plan));
-            }
-        }
-    }
-    (plans, found)
-}
-
-fn dialplan_files(folder: Option<&Path>, found: &mut Vec<Diagnostic>) -> Vec<(String, String)> {
-    let Some(folder) = folder else { return vec![("(built-in dialplans/hotline.toml)".into(), HOTLINE.into())] };
-    let mut paths: Vec<PathBuf> = match std::fs::read_dir(folder) {
-        Ok(entries) => entries.filter_map(|e| e.ok().map(|e| e.path())).collect(),
-        Err(e) => {
-            let mistake = Diagnostic::whole(&folder.display().to_string(), format!("cannot read this folder: {e}"));
-            found.push(mistake.help(
-                "`server.dialplans` names the folder of the *.toml dialplans; leave it out for the built-in one",
-            ));
-            return Vec::new();
-        }
-    };
-    paths.retain(|p| p.extension().is_some_and(|e| e == "toml"));
-    paths.sort();
-    let mut files = Vec::new();
-    for path in paths {
-        let shown = path.display().to_string();
-        match read_file(&path) {
-            Ok(source) => files.push((shown, source)),
-            Err(message) => found.push(Diagnostic::whole(&shown, message)),
-        }
-    }
-    files
-}
-
-fn read_file(path: &Path) -> Result<String, String> {
+/// The text of a file of ours.
+pub(crate) fn read_file(path: &Path) -> Result<String, String> {
     let size = std::fs::metadata(path).map_err(|e| format!("cannot read this file: {e}"))?.len();
     if size > FILE_BYTES_MAX {
         return Err(format!("this file has {size} bytes; a configuration has at most {FILE_BYTES_MAX}"));

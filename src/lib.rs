@@ -7,6 +7,7 @@ pub mod config;
 pub mod control;
 pub mod demo;
 pub mod desk;
+pub mod dialplans;
 pub mod explain;
 pub mod forecaster;
 pub mod http;

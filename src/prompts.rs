@@ -73,6 +73,26 @@ impl Catalogue {
         languages.into_iter().map(Name::from).collect()
     }
 
+    /// Language and id of every recording.
+    pub fn recordings(&self) -> BTreeSet<(Name, Name)> {
+        self.sounds.keys().map(|(language, id)| (language.as_str().into(), id.as_str().into())).collect()
+    }
+
+    /// A warning for each file of the folder that replaces no built-in prompt and that no dialplan names.
+    pub fn unused(&self, named: &BTreeSet<Name>) -> Vec<Diagnostic> {
+        let known = |id: &str| named.contains(id) || BUILT_IN.iter().any(|(_, built_in, _)| *built_in == id);
+        let files = self.sounds.iter().filter_map(|((_, id), sound)| match sound {
+            Sound::File(path) if !known(id) => Some((id, path)),
+            _ => None,
+        });
+        let warning = |(id, path): (&String, &PathBuf)| {
+            let built_in = BUILT_IN.iter().map(|(_, built_in, _)| *built_in);
+            let message = format!("no dialplan plays the prompt `{id}`");
+            Diagnostic::whole(&path.display().to_string(), message).warning().suggest(id, built_in)
+        };
+        files.map(warning).collect()
+    }
+
     /// A folder that cannot be read. Prompts a dialplan names and nobody recorded are found when it is read.
     pub fn unreadable(&self) -> Option<&Diagnostic> {
         self.unreadable.as_ref()

@@ -138,6 +138,7 @@ fn help_shows_every_command_with_examples() {
         "agents",
         "queues",
         "reload",
+        "dialplan",
         "journal",
         "ctl",
         "Examples:",
@@ -165,6 +166,46 @@ fn check_takes_a_right_file_and_locates_mistakes_in_a_wrong_one() {
         serde_json::from_slice(&busyhour(&["check", "--json", "--config", good.to_str().unwrap()]).stdout).unwrap();
     assert_eq!((&json["ok"], json["diagnostics"][0]["line"].as_u64()), (&false.into(), Some(11)));
     assert_eq!(busyhour(&["serve", "--config", good.to_str().unwrap()]).status.code(), Some(2));
+}
+
+#[test]
+fn a_dialplan_is_checked_and_its_tests_are_run() {
+    let shipped = include_str!("../dialplans/hotline.toml");
+    let file = folder("dialplan", CONFIG).join("hotline.toml");
+    let run = |command: &str, source: &str, more: &[&str]| {
+        std::fs::write(&file, source).unwrap();
+        busyhour(&[&["dialplan", command, file.to_str().unwrap()], more].concat())
+    };
+    let right = run("check", shipped, &[]);
+    assert_eq!(
+        (right.status.code(), &*out(&right)),
+        (Some(0), "ok: 1 dialplan without errors; 0 errors, 0 warnings\n")
+    );
+    let wrong = run("check", &shipped.replace("play = \"queue/full\"", "play = \"digits/11\""), &[]);
+    assert_eq!(wrong.status.code(), Some(2));
+    let told = "error: `digits/11` is recorded in `en`, not in `zh`";
+    let line = 1 + shipped.lines().position(|line| line == "play = \"queue/full\"").unwrap();
+    let place = format!("hotline.toml:{line}:8\n{line} | play = ");
+    assert!(err(&wrong).contains(told) && err(&wrong).contains(&place), "{}", err(&wrong));
+
+    let passed = run("test", shipped, &["--filter", "busy"]);
+    assert_eq!((passed.status.code(), out(&passed).lines().last()), (Some(0), Some("2 passed, 0 failed")));
+    let changed = shipped.replace("{ hear = \"agent/offline\" }", "{ hear = \"agent/busy\" }");
+    let failed = run("test", &changed, &[]);
+    assert_eq!(failed.status.code(), Some(1));
+    for line in [
+        "FAILED  the agent asked for is away",
+        "error: step 4: expected to hear `agent/busy`",
+        "    |   ^",
+        "  instead: queued in `general`, priority 0, agent 1001, heard `ivr/transfer`, entered `agent-offline`",
+        &format!("{} passed, 1 failed", shipped.matches("[[test]]").count() - 1),
+    ] {
+        assert!(out(&failed).contains(line), "{line} is not in\n{}", out(&failed));
+    }
+    let json: serde_json::Value = serde_json::from_str(&out(&run("test", &changed, &["--json"]))).unwrap();
+    let mut tests = json["files"][0]["tests"].as_array().unwrap().iter();
+    let test = tests.find(|test| test["name"] == "the agent asked for is away").unwrap();
+    assert_eq!((&json["ok"], &test["failure"]["step"]), (&false.into(), &4.into()));
 }
 
 #[test]

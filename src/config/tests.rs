@@ -1,6 +1,7 @@
 //! What an operator is told about a wrong file: where, what, and what to do.
 
 use super::*;
+use busyhour_model::Name;
 
 mod routing;
 mod schedules;

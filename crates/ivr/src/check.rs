@@ -1,7 +1,12 @@
-//! What only the whole graph shows: nodes nobody reaches, and loops in which nobody is ever asked or waited for.
+//! What only the whole graph shows: nodes nobody reaches, loops in which nobody is ever asked or waited for, missing translations.
 
-use crate::plan::{Dialplan, NodeId};
+use crate::parse::Played;
+use crate::phrase::Text;
+use crate::plan::{Dialplan, NodeId, Verb};
 use crate::source::Report;
+use crate::step::Names;
+use busyhour_model::Name;
+use std::collections::BTreeSet;
 
 /// Note unreachable nodes and endless loops; `offsets` are the places of the nodes in the file.
 pub(crate) fn graph(plan: &Dialplan, offsets: &[usize], report: &mut Report) {
@@ -79,4 +84,50 @@ fn walk(plan: &Dialplan, first: NodeId, seen: &mut [Mark], mut found: impl FnMut
             Some(Mark::Done) | None => {}
         }
     }
+}
+
+/// Note every prompt that a caller may come to in a language it is not recorded in.
+pub(crate) fn translations(plan: &Dialplan, played: &[Played], names: &Names, report: &mut Report) {
+    let recorded = |language: &Name, id: &Name| names.recordings.contains(&(language.clone(), id.clone()));
+    // With a language that does not exist, or targets that could not be read, everything would be told once more.
+    if names.recordings.is_empty() || !report.is_clean() {
+        return;
+    }
+    let spoken = spoken(plan);
+    for Played { node, id, language, offset } in played.iter().filter(|played| !played.id.starts_with("system/")) {
+        let heard = language.as_ref().map_or_else(|| spoken[usize::from(node.0)].clone(), |one| [one.clone()].into());
+        for language in heard.iter().filter(|language| !recorded(language, id)) {
+            let others = names.languages.iter().filter(|other| recorded(other, id)).map(|other| format!("`{other}`"));
+            let others: Vec<_> = others.collect();
+            let mistake =
+                report.at(*offset, format!("`{id}` is recorded in {}, not in `{language}`", others.join(", ")));
+            let help =
+                format!("callers come here in `{language}`: add {language}/{id}.wav to the prompts, or choose another");
+            report.note(mistake.help(help));
+        }
+    }
+}
+
+/// The languages each node may be entered in.
+fn spoken(plan: &Dialplan) -> Vec<BTreeSet<Name>> {
+    let mut spoken = vec![BTreeSet::new(); plan.nodes.len()];
+    let mut open = vec![(plan.start, plan.language.clone())];
+    while let Some((id, language)) = open.pop() {
+        let Some(node) = plan.node(id) else { continue };
+        if !spoken[usize::from(id.0)].insert(language.clone()) {
+            continue;
+        }
+        let next = switched(&node.verb).unwrap_or(&language);
+        open.extend(node.verb.outcomes().iter().map(|outcome| (outcome.target, next.clone())));
+    }
+    spoken
+}
+
+/// The language a node changes to.
+fn switched(verb: &Verb) -> Option<&Name> {
+    let Verb::Set { values, .. } = verb else { return None };
+    values.iter().find_map(|(name, text)| match text {
+        Text::Literal(language) if **name == *"language" => Some(language),
+        _ => None,
+    })
 }

@@ -26,7 +26,7 @@ impl<'t> Reader<'t> {
         if let Some(value) = fields.take(key) {
             return self.phrase(value);
         }
-        default.iter().for_each(|id| self.prompt_known(id, fields.offset));
+        default.iter().for_each(|id| self.prompt(id, fields.offset));
         default.iter().map(|id| Item::Prompt((*id).into())).collect()
     }
 
@@ -35,8 +35,14 @@ impl<'t> Reader<'t> {
             return self.item_table(value);
         }
         let id = self.report.text(value)?;
-        self.prompt_known(id, value.span().start);
+        self.prompt(id, value.span().start);
         Some(Item::Prompt(id.into()))
+    }
+
+    /// A prompt played in the caller's language.
+    fn prompt(&mut self, id: &str, offset: usize) {
+        self.prompt_known(id, offset);
+        self.plays(id, None, offset);
     }
 
     pub(crate) fn prompt_known(&mut self, id: &str, offset: usize) {
@@ -67,6 +73,7 @@ impl<'t> Reader<'t> {
         let id = self.report.text(value)?;
         self.prompt_known(id, value.span().start);
         let language = fields.need("language", &mut self.report).and_then(|value| self.language(value))?;
+        self.plays(id, Some(&language), value.span().start);
         Some(Item::Foreign { language, id: id.into() })
     }
 

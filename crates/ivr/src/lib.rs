@@ -22,7 +22,7 @@ pub use keyed::KEYS_MAX;
 pub use parse::Parsed;
 pub use phrase::ITEMS_MAX;
 pub use plan::{Dialplan, NODES_MAX};
-pub use script::TestOutcome;
+pub use script::{Failure, TestOutcome};
 pub use session::{CHAIN_MAX, ENTERED_MAX, Session};
 pub use source::DIAGNOSTICS_MAX;
 pub use step::{AgentAvailability, Caller, DialTarget, Input, Names, Step, Wish};

@@ -22,6 +22,8 @@ pub struct Parsed {
     pub plan: Dialplan,
     /// Warnings, in the order of the file.
     pub warnings: Vec<Diagnostic>,
+    /// Ids of the prompts its nodes name.
+    pub prompts: BTreeSet<Name>,
 }
 
 impl Dialplan {
@@ -38,11 +40,12 @@ impl Dialplan {
         }
         let mut reader = Reader::new(report, names);
         let plan = reader.plan(table.get_ref());
+        let prompts = reader.played.into_iter().map(|played| played.id).collect();
         let found = reader.report.into_found();
         if found.iter().any(|mistake| mistake.severity == Severity::Error) {
             return Err(found);
         }
-        Ok(Parsed { plan, warnings: found })
+        Ok(Parsed { plan, warnings: found, prompts })
     }
 }
 
@@ -51,10 +54,29 @@ pub(crate) struct Reader<'t> {
     pub(crate) report: Report<'t>,
     pub(crate) names: &'t Names,
     nodes: BTreeMap<&'t str, NodeId>,
-    lists: BTreeMap<&'t str, Vec<Pattern>>,
+    lists: BTreeMap<&'t str, List>,
     written: BTreeMap<Name, usize>,
     secret: BTreeSet<Name>,
     read: Vec<Read>,
+    /// The node being read.
+    inside: Option<NodeId>,
+    pub(crate) played: Vec<Played>,
+}
+
+/// One of `[lists]`.
+struct List {
+    patterns: Vec<Pattern>,
+    offset: usize,
+    used: bool,
+}
+
+/// A prompt named in a node.
+pub(crate) struct Played {
+    pub(crate) node: NodeId,
+    pub(crate) id: Name,
+    /// In this one, whatever the caller's.
+    pub(crate) language: Option<Name>,
+    pub(crate) offset: usize,
 }
 
 /// A variable used somewhere.
@@ -75,6 +97,8 @@ impl<'t> Reader<'t> {
             written: BTreeMap::new(),
             secret: BTreeSet::new(),
             read: Vec::new(),
+            inside: None,
+            played: Vec::new(),
         }
     }
 
@@ -94,9 +118,11 @@ impl<'t> Reader<'t> {
         let scripts = fields.take("test").map(|v| self.scripts(v, utc_offset_minutes)).unwrap_or_default();
         fields.finish(&mut self.report);
         self.check_variables();
+        self.check_lists();
         let language = language.unwrap_or_else(|| "zh".into());
         let plan = Dialplan { name: name.into(), start, language, utc_offset_minutes, variables, nodes, scripts };
         check::graph(&plan, &offsets, &mut self.report);
+        check::translations(&plan, &self.played, self.names, &mut self.report);
         plan
     }
 
@@ -119,7 +145,9 @@ impl<'t> Reader<'t> {
             return Node { name: name.into(), verb: crate::verb::UNREAD };
         };
         fields.offset = offset;
+        self.inside = self.nodes.get(name).copied();
         let verb = self.verb(&mut fields, &what);
+        self.inside = None;
         fields.finish(&mut self.report);
         Node { name: name.into(), verb }
     }
@@ -208,8 +236,8 @@ impl<'t> Reader<'t> {
     fn lists(&mut self, value: &'t Value<'t>) {
         let Some(table) = self.report.table(value) else { return };
         for (name, value) in table {
-            let patterns = self.patterns(value);
-            self.lists.insert(name.get_ref(), patterns);
+            let (patterns, offset) = (self.patterns(value), name.span().start);
+            self.lists.insert(name.get_ref(), List { patterns, offset, used: false });
         }
     }
 
@@ -219,8 +247,11 @@ impl<'t> Reader<'t> {
         for value in self.report.one_or_more(value) {
             let (Some(text), offset) = (self.report.text(value), value.span().start) else { continue };
             if let Some(list) = text.strip_prefix('@') {
-                match self.lists.get(list) {
-                    Some(list) => patterns.extend(list.iter().cloned()),
+                match self.lists.get_mut(list) {
+                    Some(list) => {
+                        list.used = true;
+                        patterns.extend(list.patterns.iter().cloned());
+                    }
                     None => {
                         let mistake = self.report.at(offset, format!("no list is named `{list}`"));
                         self.report.note(mistake.suggest(list, self.lists.keys().copied()));
@@ -251,6 +282,13 @@ impl<'t> Reader<'t> {
         })
     }
 
+    /// Note that the node being read plays this.
+    pub(crate) fn plays(&mut self, id: &str, language: Option<&Name>, offset: usize) {
+        if let Some(node) = self.inside {
+            self.played.push(Played { node, id: id.into(), language: language.cloned(), offset });
+        }
+    }
+
     /// Note that a variable is used.
     pub(crate) fn read(&mut self, name: &str, offset: usize, leaks: bool) {
         self.read.push(Read { name: name.into(), offset, leaks });
@@ -266,6 +304,14 @@ impl<'t> Reader<'t> {
             self.secret.insert(name.into());
         }
         self.written.entry(name.into()).or_insert(offset);
+    }
+
+    /// Every list is used.
+    fn check_lists(&mut self) {
+        for (name, list) in self.lists.iter().filter(|(_, list)| !list.used) {
+            let warning = self.report.at(list.offset, format!("the list `{name}` is never used")).warning();
+            self.report.note(warning.help(format!("a branch asks for it: {{ caller = \"@{name}\", goto = \"…\" }}")));
+        }
     }
 
     /// Every variable used is set somewhere, is not given away when secret, and is used when set.

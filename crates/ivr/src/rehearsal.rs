@@ -1,16 +1,19 @@
 //! A dialplan's own tests, run against a session in virtual time.
 
 use crate::plan::Dialplan;
-use crate::script::{Act, Move, Script, TestOutcome};
+use crate::script::{Act, Failure, Move, Script, TestOutcome};
 use crate::session::Session;
 use crate::step::{Caller, DialTarget, Input, Step};
 use busyhour_model::{Name, Number, Sound, Time};
+use std::fmt;
 use std::time::Duration;
 
 /// Every prompt takes so long.
 const PROMPT: Duration = Duration::from_secs(2);
 /// A test waits at most so long for what it expects.
 const PATIENCE: Duration = Duration::from_secs(3600);
+/// Of what happened instead, the first so many are told.
+const TOLD_MAX: usize = 8;
 /// Moments at which something happens while a test waits for one thing.
 const MOMENTS_MAX: usize = 10_000;
 
@@ -46,6 +49,57 @@ enum Happened {
     HungUp(u16),
 }
 
+impl fmt::Display for Happened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Happened::Heard(id) => write!(f, "heard `{id}`"),
+            Happened::Entered(node) => write!(f, "entered `{node}`"),
+            Happened::Queued { queue, priority, skills, agent, tier } => {
+                write!(f, "queued in `{queue}`, priority {priority}")?;
+                queued_for(f, Some(skills).filter(|skills| !skills.is_empty()), agent.as_ref(), tier.as_ref())
+            }
+            Happened::Dialled(to) => write!(f, "dialled {to}"),
+            Happened::CalledBack(to) => write!(f, "promised to call back {to}"),
+            Happened::HungUp(status) => write!(f, "hung up ({status})"),
+        }
+    }
+}
+
+/// An expectation in words.
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Act::Hear(prompts) => {
+                let prompts: Vec<_> = prompts.iter().map(|id| format!("`{id}`")).collect();
+                write!(f, "to hear {}", prompts.join(", "))
+            }
+            Act::Enter(node) => write!(f, "to enter `{node}`"),
+            Act::Language(language) => write!(f, "language `{language}`"),
+            Act::Queue { queue, priority, skills, agent, tier } => {
+                write!(f, "to be queued in `{queue}`")?;
+                priority.iter().try_for_each(|priority| write!(f, ", priority {priority}"))?;
+                queued_for(f, skills.as_ref(), agent.as_ref(), tier.as_ref())
+            }
+            Act::Dial(to) => write!(f, "to dial {to}"),
+            Act::Callback(to) => write!(f, "to promise to call back {to}"),
+            Act::HangUp(Some(status)) => write!(f, "to hang up ({status})"),
+            Act::HangUp(None) => write!(f, "to hang up"),
+            done => write!(f, "{done:?}"),
+        }
+    }
+}
+
+fn queued_for(
+    f: &mut fmt::Formatter<'_>,
+    skills: Option<&Vec<Name>>,
+    agent: Option<&Name>,
+    tier: Option<&Name>,
+) -> fmt::Result {
+    skills.iter().try_for_each(|skills| write!(f, ", skills [{}]", skills.join(", ")))?;
+    agent.iter().try_for_each(|agent| write!(f, ", agent {agent}"))?;
+    tier.iter().try_for_each(|tier| write!(f, ", tier {tier}"))
+}
+
 impl<'p> Rehearsal<'p> {
     fn new(plan: &'p Dialplan, script: &Script) -> Rehearsal<'p> {
         let caller = Caller {
@@ -67,14 +121,16 @@ impl<'p> Rehearsal<'p> {
 
     fn run(mut self, script: &Script) -> TestOutcome {
         self.tell(Input::Start);
-        for Move { line, what } in &script.steps {
-            if let Err(failure) = self.act(what) {
+        for (Move { line, column, what }, step) in script.steps.iter().zip(1..) {
+            if let Err(instead) = self.act(what) {
+                let failure = Failure { step, column: *column, expected: what.to_string(), instead };
                 return TestOutcome { name: script.name.clone(), line: *line, failure: Some(failure) };
             }
         }
         TestOutcome { name: script.name.clone(), line: script.line, failure: None }
     }
 
+    /// What happened instead, when it is not what was expected.
     fn act(&mut self, act: &Act) -> Result<(), String> {
         match act {
             Act::Press(keys) => keys.chars().for_each(|key| self.tell(Input::Digit(key))),
@@ -86,9 +142,7 @@ impl<'p> Rehearsal<'p> {
             Act::DialFails(outcome) => self.tell(Input::DialFailed(*outcome)),
             Act::PartnerLeaves => self.tell(Input::PartnerLeft),
             Act::Language(language) if self.session.language() == language => {}
-            Act::Language(language) => {
-                return Err(format!("expected language `{language}`, it is `{}`", self.session.language()));
-            }
+            Act::Language(_) => return Err(format!("language `{}`", self.session.language())),
             expected => return self.expect(expected),
         }
         Ok(())
@@ -107,9 +161,13 @@ impl<'p> Rehearsal<'p> {
                 None => break,
             }
         }
-        let log: Vec<_> = self.log.iter().map(|happened| format!("{happened:?}")).collect();
-        let instead = if log.is_empty() { "nothing".into() } else { log.join(", ") };
-        Err(format!("expected {expected:?}; what happened instead, in node `{}`: {instead}", self.session.node()))
+        let mut log: Vec<_> = self.log.iter().take(TOLD_MAX).map(Happened::to_string).collect();
+        match self.log.len() {
+            0 => log.push("nothing".into()),
+            more if more > TOLD_MAX => log.push("…".into()),
+            _ => {}
+        }
+        Err(format!("{} (now in node `{}`)", log.join(", "), self.session.node()))
     }
 
     fn next_moment(&self) -> Option<Time> {

@@ -25,6 +25,7 @@ pub(crate) struct Script {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Move {
     pub(crate) line: usize,
+    pub(crate) column: usize,
     pub(crate) what: Act,
 }
 
@@ -68,7 +69,20 @@ pub struct TestOutcome {
     /// Line of the test, or of the step that failed; 1-based.
     pub line: usize,
     /// What went wrong; `None` when it passed.
-    pub failure: Option<String>,
+    pub failure: Option<Failure>,
+}
+
+/// A step of a test that did not come true.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Which one, 1-based.
+    pub step: usize,
+    /// Where it begins in its line, 1-based, in characters.
+    pub column: usize,
+    /// What should have come, in words.
+    pub expected: String,
+    /// What came, in words.
+    pub instead: String,
 }
 
 /// Every step of a test has one of these keys.
@@ -103,7 +117,7 @@ impl<'t> Reader<'t> {
         let steps = fields.need("steps", &mut self.report).and_then(|value| self.report.array(value));
         let script = Script {
             name: name.into(),
-            line: self.report.line(value.span().start),
+            line: self.report.spot(value.span().start).0,
             from: self.name_or(&mut fields, "from", "13800138000"),
             to: self.name_or(&mut fields, "to", "95118"),
             origin: self.name_or(&mut fields, "origin", "test"),
@@ -153,7 +167,8 @@ impl<'t> Reader<'t> {
         let value = fields.take(key)?;
         let what = self.act(key, value, &mut fields);
         fields.finish(&mut self.report);
-        Some(Move { line: self.report.line(offset), what: what? })
+        let (line, column) = self.report.spot(offset);
+        Some(Move { line, column, what: what? })
     }
 
     fn act(&mut self, key: &str, value: &'t Value<'t>, fields: &mut Fields<'t>) -> Option<Act> {

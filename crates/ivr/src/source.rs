@@ -40,9 +40,10 @@ impl<'s> Report<'s> {
         self.note(self.at(offset, message));
     }
 
-    /// The line, 1-based, of byte `offset`.
-    pub(crate) fn line(&self, offset: usize) -> usize {
-        self.at(offset, "").line
+    /// The line and the column of byte `offset`, 1-based.
+    pub(crate) fn spot(&self, offset: usize) -> (usize, usize) {
+        let here = self.at(offset, "");
+        (here.line, here.column)
     }
 
     /// No error so far.

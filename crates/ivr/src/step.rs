@@ -2,6 +2,7 @@
 
 use busyhour_model::{DequeueReason, Name, Number, OfferOutcome, Schedule, Sound};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Who calls, when a session begins.
@@ -163,4 +164,6 @@ pub struct Names {
     pub prompts: Vec<Name>,
     /// Languages that have prompts.
     pub languages: Vec<Name>,
+    /// Language and id of every recording; empty: translations are not checked.
+    pub recordings: BTreeSet<(Name, Name)>,
 }

@@ -7,10 +7,19 @@ use busyhour_model::Name;
 fn names() -> Names {
     let list = |names: &[&str]| names.iter().map(|name| Name::from(*name)).collect();
     let phrases = include_str!("../../../prompts/phrases.tsv");
+    let recorded = phrases.lines().flat_map(|line| {
+        let columns: Vec<&str> = line.split('\t').collect();
+        let languages = [("zh", columns[2]), ("en", columns[3])];
+        languages
+            .map(|(language, text)| (text != "-").then(|| (language.into(), columns[0].into())))
+            .into_iter()
+            .flatten()
+    });
     Names {
         queues: list(&["enquiry", "complaint", "general"]),
         prompts: phrases.lines().filter_map(|line| line.split('\t').next()).map(Name::from).collect(),
         languages: list(&["zh", "en"]),
+        recordings: recorded.collect(),
         ..Names::default()
     }
 }

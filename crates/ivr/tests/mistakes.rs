@@ -14,6 +14,7 @@ fn names() -> Names {
         tiers: list(&["gold"]),
         prompts: list(&["ivr/welcome", "ivr/bye", "ivr/invalid", "ivr/timeout", "digits/1"]),
         languages: list(&["zh", "en"]),
+        recordings: [].into(),
     }
 }
 
@@ -227,5 +228,44 @@ fn a_failing_test_of_a_dialplan_says_what_happened_instead() {
     let outcome = Dialplan::parse("plan.toml", &source, &names()).unwrap().plan.test().remove(0);
     assert_eq!(outcome.line, source.lines().count());
     let failure = outcome.failure.unwrap();
-    assert!(failure.contains("general") && failure.contains("HungUp(480)"), "{failure}");
+    assert_eq!((failure.step, failure.column, &*failure.expected), (2, 1, "to be queued in `general`"));
+    assert!(failure.instead.ends_with("entered `end`, hung up (480) (now in node `end`)"), "{failure:?}");
+}
+
+/// Recordings in two languages; `ivr/bye` was forgotten in English.
+fn half_translated() -> Names {
+    let recordings = ["ivr/welcome", "ivr/bye", "ivr/invalid", "ivr/timeout"].map(|id| ("zh".into(), id.into()));
+    let english = ["ivr/welcome", "ivr/invalid", "ivr/timeout"].map(|id| ("en".into(), id.into()));
+    Names { recordings: recordings.into_iter().chain(english).collect(), ..names() }
+}
+
+#[test]
+fn a_prompt_is_recorded_in_every_language_a_caller_may_come_in() {
+    let table = [
+        ("play = \"ivr/bye\"\nthen = \"other\"", None),
+        ("set = { language = \"en\" }\nthen = \"other\"", None),
+        ("play = { prompt = \"ivr/bye\", language = \"en\" }\nthen = \"other\"", Some("\"ivr/bye\"")),
+        (
+            "set = { language = \"en\" }\nthen = \"goodbye\"\n[node.goodbye]\nplay = \"ivr/bye\"\nthen = \"other\"",
+            Some("\"ivr/bye\""),
+        ),
+    ];
+    for (node, caret_at) in table {
+        let found = Dialplan::parse("plan.toml", &around(node), &half_translated()).err().unwrap_or_default();
+        let missing = found.iter().find(|m| m.message == "`ivr/bye` is recorded in `zh`, not in `en`");
+        assert_eq!(
+            missing.map(|m| caret(m).starts_with(caret_at.unwrap_or("none"))),
+            caret_at.map(|_| true),
+            "{node}: {found:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_list_nobody_asks_for_is_told() {
+    let used = around("branch = [{ caller = \"@vip\", goto = \"end\" }]\nelse = \"other\"");
+    let warnings = |source: &str| Dialplan::parse("plan.toml", source, &names()).unwrap().warnings;
+    assert_eq!(warnings(&used), []);
+    let [warning] = &warnings(&around("goto = \"other\""))[..] else { panic!("one warning") };
+    assert_eq!((&*warning.message, &*caret(warning)), ("the list `vip` is never used", "vip = [\"138*\"]"));
 }
