@@ -73,7 +73,7 @@ fn steps(plan: &Dialplan, caller: &Caller, walk: &[(u64, Input)]) -> usize {
     let mut session = Session::new(Time::ZERO, plan, caller.clone());
     let mut steps = 0;
     for (at, input) in walk {
-        session.handle(Time::from_secs(1_000 + at), plan, *input);
+        session.handle(Time::from_secs(1_000 + at), plan, input.clone());
         while let Some(step) = session.poll_step() {
             steps += usize::from(!matches!(step, Step::Entered(_)));
             black_box(step);

@@ -5,6 +5,7 @@ use crate::phrase::Text;
 use crate::plan::{Dialplan, NodeId, Verb};
 use crate::source::Report;
 use crate::step::Names;
+use crate::sub;
 use busyhour_model::Name;
 use std::collections::BTreeSet;
 
@@ -13,19 +14,45 @@ pub(crate) fn graph(plan: &Dialplan, offsets: &[usize], report: &mut Report) {
     loops(plan, offsets, report);
     // A target that could not be read would make good nodes look unreachable.
     if report.is_clean() {
+        for mistake in sub::mistakes(plan) {
+            let at = report.at(offsets[mistake.at], mistake.message);
+            report.note(at.help(mistake.help));
+        }
         unreachable(plan, offsets, report);
     }
 }
 
-fn unreachable(plan: &Dialplan, offsets: &[usize], report: &mut Report) {
-    let mut reached = vec![false; plan.nodes.len()];
-    let mut open = vec![plan.start];
-    while let Some(id) = open.pop() {
-        let Some(node) = plan.node(id) else { continue };
-        if !std::mem::replace(&mut reached[usize::from(id.0)], true) {
-            open.extend(node.verb.outcomes().iter().map(|outcome| outcome.target));
-        }
+/// Where each node leads, for walks without regard to what a caller does.
+pub(crate) struct Graph {
+    /// Into a sub-flow, and everywhere else.
+    next: Vec<(Option<NodeId>, Vec<NodeId>)>,
+}
+
+impl Graph {
+    pub(crate) fn of(plan: &Dialplan) -> Graph {
+        let next = plan.nodes.iter().map(|node| match node.verb {
+            Verb::Sub { node, then } => (Some(node), vec![then]),
+            ref verb => (None, verb.outcomes().iter().map(|outcome| outcome.target).collect()),
+        });
+        Graph { next: next.collect() }
     }
+
+    /// Nodes reached from `first`, through sub-flows or past them.
+    pub(crate) fn reached(&self, first: NodeId, through_subs: bool) -> Vec<bool> {
+        let mut reached = vec![false; self.next.len()];
+        let mut open = vec![first];
+        while let Some(id) = open.pop() {
+            let Some((sub, others)) = self.next.get(usize::from(id.0)) else { continue };
+            if !std::mem::replace(&mut reached[usize::from(id.0)], true) {
+                open.extend(others.iter().copied().chain(sub.filter(|_| through_subs)));
+            }
+        }
+        reached
+    }
+}
+
+fn unreachable(plan: &Dialplan, offsets: &[usize], report: &mut Report) {
+    let reached = Graph::of(plan).reached(plan.start, true);
     for ((node, offset), _) in plan.nodes.iter().zip(offsets).zip(&reached).filter(|(_, reached)| !**reached) {
         let warning = report.at(*offset, format!("no path leads to node `{}`", node.name)).warning();
         report.note(warning);
@@ -35,9 +62,10 @@ fn unreachable(plan: &Dialplan, offsets: &[usize], report: &mut Report) {
 /// Each loop of outcomes that happen at once is reported at the first of its nodes.
 fn loops(plan: &Dialplan, offsets: &[usize], report: &mut Report) {
     let mut seen = vec![Mark::New; plan.nodes.len()];
+    let returning = sub::returning_at_once(plan);
     for first in 0..plan.nodes.len() {
         if seen[first] == Mark::New {
-            walk(plan, NodeId(first as u16), &mut seen, |path| {
+            walk(plan, &returning, NodeId(first as u16), &mut seen, |path| {
                 let name = |id: &NodeId| plan.node(*id).map_or("", |node| &node.name);
                 let around: Vec<_> = path.iter().chain(&path[..1]).map(name).collect();
                 let message = format!("endless loop: {}", around.join(" -> "));
@@ -56,9 +84,14 @@ enum Mark {
 }
 
 /// Depth first from `first`, without recursion: a plan may be a chain of all its nodes. Gives each loop met to `found`.
-fn walk(plan: &Dialplan, first: NodeId, seen: &mut [Mark], mut found: impl FnMut(&[NodeId])) {
+fn walk(plan: &Dialplan, returning: &[bool], first: NodeId, seen: &mut [Mark], mut found: impl FnMut(&[NodeId])) {
     let next = |id: NodeId| {
-        let outcomes = plan.node(id).map(|node| node.verb.outcomes()).unwrap_or_default();
+        let verb = plan.node(id).map(|node| &node.verb);
+        if let Some(&Verb::Sub { node, then }) = verb {
+            let returns = returning.get(usize::from(node.0)).copied().unwrap_or(false);
+            return std::iter::once(node).chain(Some(then).filter(|_| returns)).collect();
+        }
+        let outcomes = verb.map(Verb::outcomes).unwrap_or_default();
         outcomes.into_iter().filter(|outcome| !outcome.waits).map(|outcome| outcome.target).collect::<Vec<_>>()
     };
     let mut path = vec![first];

@@ -1,9 +1,11 @@
 //! What a branch can ask: who calls whom, when, and what was keyed in.
 
+use crate::step::QueueState;
 use busyhour_model::calendar::{Clock, Local};
 use busyhour_model::{Name, Number, NumberKind, Pattern, Schedule, Time};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 /// One condition; any of its alternatives is enough.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +22,37 @@ pub(crate) enum Condition {
     /// One of these is open.
     Open(Vec<Schedule>),
     Variable(Name, Vec<Comparison>),
+    /// As which the caller counts; `""` is none.
+    Tier(Vec<Name>),
+    /// All of these hold of the queue.
+    Queue(Name, Vec<QueueTest>),
+}
+
+/// What is asked of a queue; any of the comparisons is enough.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum QueueTest {
+    Open(bool),
+    Waiting(Vec<Comparison>),
+    /// In milliseconds; a wait that cannot be told is neither short nor long.
+    Wait(Vec<Comparison>),
+    Agents(Vec<Comparison>),
+    Ready(Vec<Comparison>),
+}
+
+impl QueueTest {
+    fn holds(&self, state: &QueueState) -> bool {
+        let any = |of: &[Comparison], value: &dyn ToString| {
+            let value = value.to_string();
+            of.iter().any(|comparison| comparison.holds(&value))
+        };
+        match self {
+            QueueTest::Open(open) => state.open == *open,
+            QueueTest::Waiting(of) => any(of, &state.waiting),
+            QueueTest::Agents(of) => any(of, &state.signed_in),
+            QueueTest::Ready(of) => any(of, &state.ready),
+            QueueTest::Wait(of) => state.wait.is_some_and(|wait| any(of, &wait.as_millis())),
+        }
+    }
 }
 
 /// How a variable is compared: as numbers where there is an order, as text otherwise.
@@ -47,6 +80,15 @@ impl Comparison {
         }
     }
 
+    pub(crate) fn number(n: i64) -> Comparison {
+        Comparison::Is(n.to_string().into())
+    }
+
+    /// Not a comparison with a word.
+    pub(crate) fn is_of_numbers(&self) -> bool {
+        !matches!(self, Comparison::Is(text) | Comparison::IsNot(text) if text.parse::<i64>().is_err())
+    }
+
     /// Whether `value` satisfies it; what is no number is neither less nor more than one.
     pub(crate) fn holds(&self, value: &str) -> bool {
         let against = |n: &i64| value.parse::<i64>().ok().map(|value| value.cmp(n));
@@ -69,6 +111,9 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) at: Time,
     /// The same moment on the clock of the plan.
     pub(crate) local: Local,
+    pub(crate) tier: Option<Name>,
+    /// Of every queue the conditions name.
+    pub(crate) queues: &'a BTreeMap<Name, QueueState>,
 }
 
 impl Condition {
@@ -83,6 +128,10 @@ impl Condition {
             Condition::Clock(clocks) => clocks.iter().any(|clock| clock.contains(now.local.minute)),
             Condition::Dates(spans) => spans.iter().any(|(first, last)| (*first..=*last).contains(&now.local.day)),
             Condition::Open(schedules) => schedules.iter().any(|schedule| schedule.is_open(now.at)),
+            Condition::Tier(tiers) => tiers.iter().any(|tier| **tier == *now.tier.as_deref().unwrap_or_default()),
+            Condition::Queue(name, tests) => {
+                now.queues.get(name).is_some_and(|state| tests.iter().all(|test| test.holds(state)))
+            }
             Condition::Variable(name, comparisons) => {
                 let value = value(name);
                 comparisons.iter().any(|comparison| comparison.holds(&value))

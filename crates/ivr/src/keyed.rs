@@ -6,6 +6,9 @@ use std::fmt;
 /// Keys of one entry, and keys pressed before anybody asked; further ones are dropped.
 pub const KEYS_MAX: usize = 64;
 
+/// Characters of a variable's value; the rest is cut off.
+pub const VALUE_MAX: usize = 1_000;
+
 /// Keys in the order pressed. `Debug` shows how many, not which: they may be a PIN.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Keyed(String);
@@ -49,6 +52,16 @@ impl fmt::Debug for Keyed {
 pub(crate) struct Value {
     pub(crate) text: String,
     pub(crate) secret: bool,
+}
+
+impl Value {
+    pub(crate) fn new(text: String, secret: bool) -> Value {
+        let text = match text.char_indices().nth(VALUE_MAX) {
+            Some((end, _)) => text[..end].into(),
+            None => text,
+        };
+        Value { text, secret }
+    }
 }
 
 impl fmt::Debug for Value {

@@ -1,6 +1,7 @@
 //! A dialplan, and where a caller stands in it.
 
 mod asking;
+mod branch;
 mod check;
 mod condition;
 mod field;
@@ -15,14 +16,17 @@ mod script;
 mod session;
 mod source;
 mod step;
+mod sub;
+mod sum;
 mod verb;
 mod waiting;
 
-pub use keyed::KEYS_MAX;
-pub use parse::Parsed;
+pub use keyed::{KEYS_MAX, VALUE_MAX};
+pub use parse::{Parsed, VARIABLES_MAX};
 pub use phrase::ITEMS_MAX;
 pub use plan::{Dialplan, NODES_MAX};
 pub use script::{Failure, TestOutcome};
 pub use session::{CHAIN_MAX, ENTERED_MAX, Session};
 pub use source::DIAGNOSTICS_MAX;
-pub use step::{AgentAvailability, Caller, DialTarget, Input, Names, Step, Wish};
+pub use step::{AgentAvailability, Caller, DialTarget, Input, Names, QueueState, Step, Wish};
+pub use sub::SUB_DEPTH_MAX;

@@ -5,11 +5,14 @@ use crate::phrase::Text;
 use crate::plan::{Dialplan, NODES_MAX, Node, NodeId};
 use crate::source::{Fields, Report, Value};
 use crate::step::Names;
+use crate::sum::Sum;
 use busyhour_model::calendar;
 use busyhour_model::{Diagnostic, Name, Pattern, Severity};
 use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeTable;
 
+/// Variables of one dialplan.
+pub const VARIABLES_MAX: usize = 200;
 /// Variables every call has and no plan can set.
 const GIVEN: [&str; 5] = ["caller", "dialled", "origin", "today", "now"];
 /// Variables with a meaning of their own.
@@ -212,7 +215,7 @@ impl<'t> Reader<'t> {
             self.write(name, offset, false);
             match self.scalar(value, true) {
                 Some(Text::Literal(text)) => self.initial(&mut variables, name, text, offset),
-                Some(Text::Variable(_)) => {
+                Some(Text::Variable(_) | Text::Sum(_)) => {
                     self.report.error(value.span().start, "a variable begins with a plain value")
                 }
                 None => {}
@@ -289,6 +292,25 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// As `scalar`, or a sum: `"$tries + 1"`.
+    pub(crate) fn expression(&mut self, value: &'t Value<'t>) -> Option<Text> {
+        let Some(text) = value.get_ref().as_str().filter(|text| Sum::is_meant(text)) else {
+            return self.scalar(value, true);
+        };
+        let offset = value.span().start;
+        match Sum::parse(text) {
+            Ok(sum) => {
+                sum.variables().for_each(|name| self.read(name, offset, true));
+                Some(Text::Sum(Box::new(sum)))
+            }
+            Err(message) => {
+                let mistake = self.report.at(offset, message);
+                self.report.note(mistake.help("write it as \"$tries + 1\", \"$limit - $used\" or \"$age >= 18\""));
+                None
+            }
+        }
+    }
+
     /// Note that a variable is used.
     pub(crate) fn read(&mut self, name: &str, offset: usize, leaks: bool) {
         self.read.push(Read { name: name.into(), offset, leaks });
@@ -304,6 +326,9 @@ impl<'t> Reader<'t> {
             self.secret.insert(name.into());
         }
         self.written.entry(name.into()).or_insert(offset);
+        if self.written.len() == VARIABLES_MAX + 1 {
+            self.report.error(offset, format!("more than {VARIABLES_MAX} variables"));
+        }
     }
 
     /// Every list is used.

@@ -1,6 +1,7 @@
 //! What a caller hears: prompts by id, silence, and values read aloud.
 
 use crate::say::{self, Form};
+use crate::sum::Sum;
 use busyhour_model::{Name, Sound};
 use serde::{Deserialize, Serialize};
 
@@ -10,11 +11,12 @@ pub const ITEMS_MAX: usize = 64;
 /// Prompts and values, in order.
 pub(crate) type Phrase = Vec<Item>;
 
-/// A value written in the plan, or a variable's.
+/// A value written in the plan, a variable's, or computed from such.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Text {
     Variable(Name),
     Literal(Name),
+    Sum(Box<Sum>),
 }
 
 /// One part of a phrase.

@@ -64,18 +64,38 @@ pub(crate) struct Node {
 /// What a node does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Verb {
-    Answer { then: NodeId },
-    Ring { then: NodeId },
+    Answer {
+        then: NodeId,
+    },
+    Ring {
+        then: NodeId,
+    },
     Play(Play),
     Menu(Menu),
     Collect(Collect),
-    Goto { then: NodeId },
-    Set { values: Vec<(Name, Text)>, then: NodeId },
-    Branch { cases: Vec<Case>, otherwise: NodeId },
+    Goto {
+        then: NodeId,
+    },
+    /// Walk on at `node` until a `Return`, then at `then`.
+    Sub {
+        node: NodeId,
+        then: NodeId,
+    },
+    Return,
+    Set {
+        values: Vec<(Name, Text)>,
+        then: NodeId,
+    },
+    Branch {
+        cases: Vec<Case>,
+        otherwise: NodeId,
+    },
     Queue(Box<Queue>),
     Dial(Dial),
     Callback(Callback),
-    HangUp { status: u16 },
+    HangUp {
+        status: u16,
+    },
 }
 
 /// Let the caller hear something.
@@ -126,6 +146,16 @@ pub(crate) struct Collect {
 pub(crate) struct Case {
     pub(crate) conditions: Vec<Condition>,
     pub(crate) goto: NodeId,
+}
+
+impl Case {
+    /// Queues it asks about.
+    pub(crate) fn queues(&self) -> impl Iterator<Item = &Name> {
+        self.conditions.iter().filter_map(|condition| match condition {
+            Condition::Queue(name, _) => Some(name),
+            _ => None,
+        })
+    }
 }
 
 /// Wait for an agent.
@@ -227,7 +257,9 @@ impl Verb {
                 refused.into_iter().map(at_once).chain([later(&dial.hung_up)]).collect()
             }
             Verb::Callback(callback) => [&callback.then, &callback.refused].map(at_once).into(),
-            Verb::HangUp { .. } => Vec::new(),
+            // Whether `then` waits is for the sub-flow to say: the check of the graph asks it.
+            Verb::Sub { node, then } => [node, then].map(at_once).into(),
+            Verb::Return | Verb::HangUp { .. } => Vec::new(),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! A dialplan's own tests, run against a session in virtual time.
 
 use crate::plan::Dialplan;
-use crate::script::{Act, Failure, Move, Script, TestOutcome};
+use crate::script::{Act, Failure, Move, QUIET, Script, TestOutcome};
 use crate::session::Session;
-use crate::step::{Caller, DialTarget, Input, Step};
+use crate::step::{Caller, DialTarget, Input, QueueState, Step};
 use busyhour_model::{Name, Number, Sound, Time};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ struct Rehearsal<'p> {
     /// When what plays will have been heard.
     play_ends: Option<Time>,
     place: (u32, Option<Duration>),
+    queues: BTreeMap<Name, QueueState>,
     /// Whether the next call-back asked for is refused.
     refuses: bool,
     /// What happened and was not yet expected.
@@ -114,6 +116,7 @@ impl<'p> Rehearsal<'p> {
             now: script.at,
             play_ends: None,
             place: (0, None),
+            queues: BTreeMap::new(),
             refuses: false,
             log: Vec::new(),
         }
@@ -136,6 +139,7 @@ impl<'p> Rehearsal<'p> {
             Act::Press(keys) => keys.chars().for_each(|key| self.tell(Input::Digit(key))),
             Act::Pass(span) => self.pass(self.now + *span),
             Act::Place(ahead, wait) => self.place = (*ahead, *wait),
+            Act::QueueIs(queue, state) => drop(self.queues.insert(queue.clone(), *state)),
             Act::Dequeue(reason) => self.tell(Input::Dequeued(*reason)),
             Act::Agent(availability) => self.tell(Input::AgentUnavailable(*availability)),
             Act::RefuseCallback => self.refuses = true,
@@ -212,6 +216,10 @@ impl<'p> Rehearsal<'p> {
                 let skills = skills.into_iter().map(|(name, _)| name).collect();
                 let tier = self.session.tier();
                 self.log.push(Happened::Queued { queue, priority, skills, agent, tier });
+            }
+            Step::AskQueues(names) => {
+                let state = |name: Name| (name.clone(), self.queues.get(&name).copied().unwrap_or(QUIET));
+                self.tell(Input::Queues(names.into_iter().map(state).collect()));
             }
             Step::AskPlace => self.tell(Input::Place { ahead: self.place.0, wait: self.place.1 }),
             Step::Dial { to: DialTarget::Number { number, .. }, .. } => self.log.push(Happened::Dialled(number.into())),

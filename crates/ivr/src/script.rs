@@ -2,7 +2,7 @@
 
 use crate::parse::Reader;
 use crate::source::{Fields, Value};
-use crate::step::AgentAvailability;
+use crate::step::{AgentAvailability, QueueState};
 use busyhour_model::calendar;
 use busyhour_model::{DequeueReason, Name, OfferOutcome, Time};
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,8 @@ pub(crate) enum Act {
     Pass(Duration),
     /// What the ACD says when next asked.
     Place(u32, Option<Duration>),
+    /// What the ACD says of a queue from now on.
+    QueueIs(Name, QueueState),
     Dequeue(DequeueReason),
     Agent(AgentAvailability),
     DialFails(OfferOutcome),
@@ -86,10 +88,11 @@ pub struct Failure {
 }
 
 /// Every step of a test has one of these keys.
-const ACTS: [&str; 15] = [
+const ACTS: [&str; 16] = [
     "press",
     "pass",
     "place",
+    "queue_is",
     "dequeue",
     "agent_is",
     "dial_fails",
@@ -179,6 +182,7 @@ impl<'t> Reader<'t> {
                 let ahead = self.report.integer(value, 0, 100_000)? as u32;
                 Act::Place(ahead, fields.take("wait").and_then(|value| self.report.duration(value)))
             }
+            "queue_is" => self.queue_is(value, fields)?,
             "dequeue" => Act::Dequeue(self.one_of(value, &DEQUEUES)?),
             "agent_is" => Act::Agent(self.one_of(value, &AVAILABILITIES)?),
             "dial_fails" => Act::DialFails(self.one_of(value, &DIAL_FAILURES)?),
@@ -195,6 +199,20 @@ impl<'t> Reader<'t> {
             "callback" => Act::Callback(self.report.text(value)?.into()),
             _ => Act::HangUp(self.hang_up_status(value)),
         })
+    }
+
+    /// `{ queue_is = "card", waiting = 20, wait = "11m" }`; what is not named is as in a quiet hour.
+    fn queue_is(&mut self, value: &'t Value<'t>, fields: &mut Fields<'t>) -> Option<Act> {
+        let queue = self.report.text(value)?;
+        self.known(value.span().start, "queue", queue, &self.names.queues, false);
+        let state = QueueState {
+            open: self.flag(fields, "open", QUIET.open),
+            waiting: self.integer(fields, "waiting", 0, 1_000_000, 0) as u32,
+            signed_in: self.integer(fields, "agents", 0, 1_000_000, QUIET.signed_in.into()) as u32,
+            ready: self.integer(fields, "ready", 0, 1_000_000, QUIET.ready.into()) as u32,
+            wait: fields.take("wait").map_or(QUIET.wait, |value| self.report.duration(value)),
+        };
+        Some(Act::QueueIs(queue.into(), state))
     }
 
     fn queue_act(&mut self, value: &'t Value<'t>, fields: &mut Fields<'t>) -> Option<Act> {
@@ -242,6 +260,9 @@ impl<'t> Reader<'t> {
     }
 }
 
+/// A queue nothing is said about.
+pub(crate) const QUIET: QueueState =
+    QueueState { open: true, waiting: 0, signed_in: 10, ready: 5, wait: Some(Duration::ZERO) };
 /// Monday 2026-11-23 12:00 in China.
 const NOON: Time = Time::from_secs(1_795_406_400);
 const DEQUEUES: [(&str, DequeueReason); 4] = [

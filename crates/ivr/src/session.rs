@@ -5,12 +5,12 @@ use crate::condition::Circumstances;
 use crate::keyed::{Keyed, Value};
 use crate::phrase::{self, Item, Text};
 use crate::plan::{Case, Dial, Dialled, Dialplan, Node, NodeId, Play, Verb};
-use crate::step::{Caller, DialTarget, Input, Step};
+use crate::step::{Caller, DialTarget, Input, QueueState, Step};
 use crate::waiting::Programme;
 use busyhour_model::calendar::Local;
 use busyhour_model::{Name, OfferOutcome, Sound, Time};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Nodes entered after one input before the session gives up.
 pub const CHAIN_MAX: u32 = 100;
@@ -34,6 +34,8 @@ pub struct Session {
     pub(crate) swallow: Option<(char, Time)>,
     pub(crate) stage: Stage,
     pub(crate) deadline: Option<Time>,
+    /// Where the sub-flows it is in return to.
+    pub(crate) returns: Vec<NodeId>,
     answered: bool,
     entered: u32,
     /// When it was last told something, on the clock of the plan.
@@ -50,6 +52,8 @@ pub(crate) enum Stage {
     Asking(Attempt),
     Waiting(Programme),
     Dialling,
+    /// A branch that asks about queues.
+    Deciding,
     Promising,
     Ended,
 }
@@ -69,6 +73,7 @@ impl Session {
             swallow: None,
             stage: Stage::New,
             deadline: None,
+            returns: Vec::new(),
             answered: false,
             entered: 0,
             at: now,
@@ -92,6 +97,7 @@ impl Session {
         self.at = now;
         self.steps.clear();
         self.typed.clear();
+        self.returns.clear();
         self.go(now, plan, Some(NodeId(id as u16)));
         true
     }
@@ -111,6 +117,7 @@ impl Session {
             }
             Input::Timeout => None,
             Input::Place { ahead, wait } => self.place_told(node, ahead, wait),
+            Input::Queues(queues) => self.queues_told(plan, node, &queues),
             Input::Dequeued(reason) => self.dequeued(node, reason),
             Input::AgentUnavailable(availability) => self.agent_unavailable(node, availability),
             Input::DialFailed(outcome) => self.dial_ended(node, Some(outcome)),
@@ -185,7 +192,9 @@ impl Session {
                 self.set(values);
                 Some(*then)
             }
-            Verb::Branch { cases, otherwise } => Some(self.choose(now, plan, cases).unwrap_or(*otherwise)),
+            Verb::Sub { node, then } => self.enter_sub(*node, *then),
+            Verb::Return => self.leave_sub(),
+            Verb::Branch { cases, otherwise } => self.branch(plan, cases, *otherwise),
             Verb::Queue(queue) => self.enqueue(now, queue),
             Verb::Dial(dial) => self.dial(dial),
             Verb::Callback(callback) => {
@@ -325,13 +334,31 @@ impl Session {
         })
     }
 
-    fn choose(&self, now: Time, plan: &Dialplan, cases: &[Case]) -> Option<NodeId> {
+    /// A branch that asks about queues waits for the answer, which comes at once.
+    fn branch(&mut self, plan: &Dialplan, cases: &[Case], otherwise: NodeId) -> Option<NodeId> {
+        let queues: BTreeSet<&Name> = cases.iter().flat_map(Case::queues).collect();
+        if queues.is_empty() {
+            return Some(self.choose(plan, cases, &BTreeMap::new()).unwrap_or(otherwise));
+        }
+        self.stage = Stage::Deciding;
+        self.steps.push_back(Step::AskQueues(queues.into_iter().cloned().collect()));
+        None
+    }
+
+    fn queues_told(&self, plan: &Dialplan, node: &Node, queues: &BTreeMap<Name, QueueState>) -> Option<NodeId> {
+        let (Stage::Deciding, Verb::Branch { cases, otherwise }) = (&self.stage, &node.verb) else { return None };
+        Some(self.choose(plan, cases, queues).unwrap_or(*otherwise))
+    }
+
+    fn choose(&self, plan: &Dialplan, cases: &[Case], queues: &BTreeMap<Name, QueueState>) -> Option<NodeId> {
         let about = Circumstances {
             from: &self.caller.from,
             to: &self.caller.to,
             origin: &self.caller.origin,
-            at: now,
-            local: Local::of(now, plan.utc_offset_minutes),
+            at: self.at,
+            local: Local::of(self.at, plan.utc_offset_minutes),
+            tier: self.tier(),
+            queues,
         };
         let value = |name: &Name| self.variable(name).unwrap_or_default();
         let holds = |case: &&Case| case.conditions.iter().all(|condition| condition.holds(&about, value));
@@ -352,7 +379,7 @@ impl Session {
 
     fn value(&self, text: &Text) -> Value {
         let secret = matches!(text, Text::Variable(from) if self.values.get(from).is_some_and(|value| value.secret));
-        Value { text: self.text(text).unwrap_or_default(), secret }
+        Value::new(self.text(text).unwrap_or_default(), secret)
     }
 
     /// A text's value; `None` when it is an unset or empty variable.
@@ -360,6 +387,7 @@ impl Session {
         match text {
             Text::Literal(text) => Some(text.to_string()),
             Text::Variable(name) => self.variable(name),
+            Text::Sum(sum) => Some(sum.value(|text| self.text(text)).to_string()),
         }
     }
 

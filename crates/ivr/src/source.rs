@@ -204,7 +204,8 @@ impl<'t> Fields<'t> {
     }
 }
 
-fn parse_duration(text: &str) -> Option<Duration> {
+/// `1m30s`, at most a day.
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut millis: u64 = 0;
     while !rest.is_empty() {

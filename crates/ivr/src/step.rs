@@ -2,7 +2,7 @@
 
 use busyhour_model::{DequeueReason, Name, Number, OfferOutcome, Schedule, Sound};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Who calls, when a session begins.
@@ -19,7 +19,7 @@ pub struct Caller {
 }
 
 /// What the session is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Input {
     /// Begin at the first node.
     Start,
@@ -36,6 +36,8 @@ pub enum Input {
         /// Predicted further wait.
         wait: Option<Duration>,
     },
+    /// Answer to `Step::AskQueues`, at once: the state of each queue there is.
+    Queues(BTreeMap<Name, QueueState>),
     /// The queue gave the call back. (When an agent takes it, the session just ends.)
     Dequeued(DequeueReason),
     /// The agent number asked for is unknown, offline or busy: answer to `Enqueue { agent: Some }` instead of waiting.
@@ -61,6 +63,21 @@ pub enum AgentAvailability {
     Offline,
     /// No such number.
     Unknown,
+}
+
+/// What a branch may ask of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueState {
+    /// Open by its schedule.
+    pub open: bool,
+    /// Calls waiting.
+    pub waiting: u32,
+    /// Agents who could serve it, signed in.
+    pub signed_in: u32,
+    /// Of those, ready.
+    pub ready: u32,
+    /// Predicted wait of the next caller.
+    pub wait: Option<Duration>,
 }
 
 /// What the session wants done next.
@@ -96,6 +113,8 @@ pub enum Step {
     },
     /// Tell me `Input::Place` now.
     AskPlace,
+    /// Tell me `Input::Queues` now.
+    AskQueues(Vec<Name>),
     /// Tell the facts that this place was announced.
     Announced {
         /// Calls ahead.

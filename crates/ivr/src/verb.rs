@@ -1,17 +1,16 @@
 //! The verbs of the language: which keys each node may have and what they mean.
 
-use crate::condition::{Comparison, Condition};
 use crate::parse::Reader;
 use crate::phrase::{Phrase, Text};
-use crate::plan::{Announce, Ask, Callback, Case, Collect, Comfort, Dial, Dialled, Menu, Play, Queue, Verb};
+use crate::plan::{Announce, Ask, Callback, Collect, Comfort, Dial, Dialled, Menu, Play, Queue, Verb};
 use crate::source::{Fields, Value};
-use busyhour_model::calendar::{self, Clock};
-use busyhour_model::{Name, NumberKind, Schedule};
+use busyhour_model::Name;
 use std::time::Duration;
 
 /// Every node has exactly one of these keys.
-const VERBS: [&str; 13] = [
-    "answer", "ring", "play", "say", "menu", "collect", "goto", "set", "branch", "queue", "dial", "callback", "hangup",
+const VERBS: [&str; 15] = [
+    "answer", "ring", "play", "say", "menu", "collect", "goto", "sub", "return", "set", "branch", "queue", "dial",
+    "callback", "hangup",
 ];
 /// Stands for a node that could not be read.
 pub(crate) const UNREAD: Verb = Verb::HangUp { status: 500 };
@@ -42,6 +41,11 @@ impl<'t> Reader<'t> {
             "menu" => self.menu(fields, value),
             "collect" => self.collect(fields, value),
             "goto" => Verb::Goto { then: self.node_id(value) },
+            "sub" => Verb::Sub { node: self.node_id(value), then: self.target(fields, "then") },
+            "return" => {
+                self.no_false("return", value);
+                Verb::Return
+            }
             "set" => self.set(fields, value),
             "branch" => self.branch(fields, value),
             "queue" => self.queue(fields, value),
@@ -70,12 +74,16 @@ impl<'t> Reader<'t> {
     }
 
     fn answer(&mut self, fields: &mut Fields<'t>, name: &str, value: &'t Value<'t>) -> Verb {
+        self.no_false(name, value);
+        let then = self.target(fields, "then");
+        if name == "answer" { Verb::Answer { then } } else { Verb::Ring { then } }
+    }
+
+    fn no_false(&mut self, name: &str, value: &'t Value<'t>) {
         if self.report.flag(value) == Some(false) {
             let mistake = self.report.at(value.span().start, format!("`{name} = false` does nothing"));
             self.report.note(mistake.help(format!("write `{name} = true`, or `goto`")));
         }
-        let then = self.target(fields, "then");
-        if name == "answer" { Verb::Answer { then } } else { Verb::Ring { then } }
     }
 
     fn play(&mut self, fields: &mut Fields<'t>, phrase: Phrase) -> Verb {
@@ -145,16 +153,18 @@ impl<'t> Reader<'t> {
         for (name, value) in self.report.table(value).into_iter().flatten() {
             let (offset, name) = (name.span().start, name.get_ref().as_ref());
             self.write(name, offset, false);
-            let Some(text) = self.scalar(value, true) else { continue };
+            let Some(text) = self.expression(value) else { continue };
             match (&text, name) {
                 (Text::Literal(text), "language") => {
                     self.known(value.span().start, "language", text, &self.names.languages, true);
                 }
-                (Text::Variable(_), "language") => self.report.error(value.span().start, "a language is written out"),
+                (_, "language") => self.report.error(value.span().start, "a language is written out"),
                 (Text::Literal(text), "tier") if !text.is_empty() => {
                     self.known(value.span().start, "tier", text, &self.names.tiers, false);
                 }
-                (Text::Variable(_), "tier") => self.report.error(value.span().start, "a tier is written out"),
+                (Text::Variable(_) | Text::Sum(_), "tier") => {
+                    self.report.error(value.span().start, "a tier is written out")
+                }
                 (Text::Literal(text), "priority") if text.parse::<i32>().is_err() => {
                     self.report.error(value.span().start, "a priority is a number of points");
                 }
@@ -163,93 +173,6 @@ impl<'t> Reader<'t> {
             values.push((name.into(), text));
         }
         Verb::Set { values, then: self.target(fields, "then") }
-    }
-
-    fn branch(&mut self, fields: &mut Fields<'t>, value: &'t Value<'t>) -> Verb {
-        let cases = self.report.array(value).unwrap_or_default();
-        let cases = cases.iter().filter_map(|case| self.case(case)).collect();
-        Verb::Branch { cases, otherwise: self.target(fields, "else") }
-    }
-
-    fn case(&mut self, value: &'t Value<'t>) -> Option<Case> {
-        let mut fields = self.report.fields(value, "a case of `branch`")?;
-        let mut conditions = Vec::new();
-        conditions.extend(fields.take("caller").map(|v| Condition::Caller(self.patterns(v))));
-        conditions.extend(fields.take("dialled").map(|v| Condition::Dialled(self.patterns(v))));
-        conditions.extend(fields.take("origin").map(|v| self.origin(v)));
-        conditions.extend(fields.take("kind").map(|v| {
-            Condition::Kind(self.each(v, "a kind of number: mobile, landline, short, international, anonymous", kind))
-        }));
-        let days = |days: Vec<u8>| Condition::Weekdays(days.into_iter().fold(0, |all, days| all | days));
-        conditions.extend(
-            fields
-                .take("weekday")
-                .map(|v| days(self.each(v, "a weekday like \"mon\" or \"mon-fri\"", calendar::weekdays))),
-        );
-        conditions.extend(
-            fields
-                .take("time")
-                .map(|v| Condition::Clock(self.each(v, "a time of day like \"09:00-18:00\"", Clock::parse))),
-        );
-        conditions.extend(fields.take("date").map(|v| {
-            Condition::Dates(self.each(v, "a date like \"2026-10-01\" or \"2026-10-01..2026-10-07\"", calendar::days))
-        }));
-        conditions.extend(fields.take("schedule").map(|v| Condition::Open(self.schedules(v))));
-        let goto = self.target(&mut fields, "goto");
-        for (key, offset, value) in fields.rest() {
-            if let Some(name) = key.strip_prefix('$') {
-                self.read(name, offset, false);
-                let comparisons =
-                    self.each(value, "a comparison like \"card\", \"!card\" or \">=10\"", Comparison::parse);
-                conditions.push(Condition::Variable(name.into(), comparisons));
-            }
-        }
-        if conditions.is_empty() {
-            let mistake = self.report.at(value.span().start, "this case has no condition");
-            self.report.note(mistake.help("use `else` for what holds always"));
-        }
-        fields.finish_except(&mut self.report, |key| key.starts_with('$'));
-        Some(Case { conditions, goto })
-    }
-
-    fn origin(&mut self, value: &'t Value<'t>) -> Condition {
-        let mut names = Vec::new();
-        for value in self.report.one_or_more(value) {
-            if let Some(name) = self.report.text(value) {
-                self.known(value.span().start, "trunk", name, &self.names.trunks, true);
-                names.push(name.into());
-            }
-        }
-        Condition::Origin(names)
-    }
-
-    fn schedules(&mut self, value: &'t Value<'t>) -> Vec<Schedule> {
-        let mut schedules = Vec::new();
-        for value in self.report.one_or_more(value) {
-            let Some(name) = self.report.text(value) else { continue };
-            match self.names.schedules.iter().find(|(known, _)| **known == *name) {
-                Some((_, schedule)) => schedules.push(schedule.clone()),
-                None => {
-                    let mistake = self.report.at(value.span().start, format!("no schedule is named `{name}`"));
-                    let known = self.names.schedules.iter().map(|(known, _)| &**known);
-                    self.report.note(mistake.suggest(name, known));
-                }
-            }
-        }
-        schedules
-    }
-
-    /// One text or several, each of which `parse` must understand.
-    fn each<T>(&mut self, value: &'t Value<'t>, wanted: &str, parse: impl Fn(&str) -> Option<T>) -> Vec<T> {
-        let mut all = Vec::new();
-        for value in self.report.one_or_more(value) {
-            let Some(text) = self.report.text(value) else { continue };
-            match parse(text) {
-                Some(one) => all.push(one),
-                None => self.report.error(value.span().start, format!("`{text}` is not {wanted}")),
-            }
-        }
-        all
     }
 
     fn queue(&mut self, fields: &mut Fields<'t>, value: &'t Value<'t>) -> Verb {
@@ -403,16 +326,5 @@ impl<'t> Reader<'t> {
             _ => self.report.integer(value, 400, 699),
         };
         Verb::HangUp { status: status.map_or(DECLINED, |status| status as u16) }
-    }
-}
-
-fn kind(text: &str) -> Option<NumberKind> {
-    match text {
-        "mobile" => Some(NumberKind::Mobile),
-        "landline" => Some(NumberKind::Landline),
-        "short" => Some(NumberKind::Short),
-        "international" => Some(NumberKind::International),
-        "anonymous" => Some(NumberKind::Anonymous),
-        _ => None,
     }
 }

@@ -134,6 +134,63 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "\"carier\"",
         "did you mean `carrier`?",
     ),
+    (
+        "branch = [{ tier = \"glod\", goto = \"end\" }]\nelse = \"other\"",
+        "no tier is named `glod`",
+        "\"glod\"",
+        "`gold`",
+    ),
+    (
+        "branch = [{ waiting = \">=20\", goto = \"end\" }]\nelse = \"other\"",
+        "`waiting` is asked of a queue",
+        "\">=20\"",
+        "queue = ",
+    ),
+    (
+        "branch = [{ queue = \"enquiry\", goto = \"end\" }]\nelse = \"other\"",
+        "nothing is asked of this queue",
+        "\"enq",
+        "waiting",
+    ),
+    (
+        "branch = [{ queue = \"enquiry\", waiting = \"many\", goto = \"end\" }]\nelse = \"other\"",
+        "`many` is not a comparison like 0 or",
+        "\"many\"",
+        "",
+    ),
+    (
+        "branch = [{ queue = \"enquiry\", wait = \">10\", goto = \"end\" }]\nelse = \"other\"",
+        "`>10` is not a comparison like \">10m\"",
+        "\">10\"",
+        "",
+    ),
+    (
+        "branch = [{ queue = \"enquirx\", open = true, goto = \"end\" }]\nelse = \"other\"",
+        "no queue is named `enquirx`",
+        "\"enquirx\"",
+        "did you mean `enquiry`?",
+    ),
+    ("sub = \"othr\"\nthen = \"end\"", "no node is named `othr`", "\"othr\"", "did you mean `other`?"),
+    ("sub = \"other\"", "node `start` needs `then`", "start]", ""),
+    ("sub = \"other\"\nthen = \"end\"", "the sub-flow of node `start` never returns", "start]", "`return = true`"),
+    (
+        "sub = \"a\"\nthen = \"other\"\n[node.a]\nmenu = \"ivr/bye\"\nkeys = { 1 = \"start\", 2 = \"b\" }\ntoo_many = \"b\"\n[node.b]\nreturn = true",
+        "the sub-flow of node `start` leads back into it without returning",
+        "start]",
+        "`return`",
+    ),
+    ("sub = \"a\"\nthen = \"start\"\n[node.a]\nreturn = true", "endless loop: start -> start", "start]", "hang up"),
+    (
+        "sub = \"b\"\nthen = \"a\"\n[node.a]\nsub = \"b\"\nthen = \"b\"\n[node.b]\nreturn = true",
+        "node `b` returns, but a path from the start leads here",
+        "b]",
+        "enter it with `sub",
+    ),
+    ("sub = \"start\"\nthen = \"other\"", "endless loop: start -> start", "start]", ""),
+    ("return = false", "`return = false` does nothing", "false", ""),
+    ("set = { n = \"$n * 2\" }\nthen = \"other\"", "`*` is not +, - or a comparison", "\"$n * 2\"", "$tries + 1"),
+    ("set = { n = \"$m + 2\" }\nthen = \"other\"", "nothing sets the variable `m`", "\"$m + 2\"", ""),
+    ("set = { language = \"$n + 2\" }\nthen = \"other\"", "a language is written out", "\"$n + 2\"", ""),
     ("queue = \"enquiri\"\nelse = \"other\"", "no queue is named `enquiri`", "\"enquiri\"", "did you mean `enquiry`?"),
     ("queue = \"enquiry\"\ntimed_out = \"other\"\nno_agents = \"end\"", "node `start` needs `full`", "start]", ""),
     (
@@ -268,4 +325,11 @@ fn a_list_nobody_asks_for_is_told() {
     assert_eq!(warnings(&used), []);
     let [warning] = &warnings(&around("goto = \"other\""))[..] else { panic!("one warning") };
     assert_eq!((&*warning.message, &*caret(warning)), ("the list `vip` is never used", "vip = [\"138*\"]"));
+}
+
+#[test]
+fn a_plan_with_too_many_variables_is_refused() {
+    let variables: String = (0..=busyhour_ivr::VARIABLES_MAX).map(|n| format!("v{n} = 1\n")).collect();
+    let source = around("goto = \"other\"").replace("[lists]", &format!("[variables]\n{variables}[lists]"));
+    assert!(mistakes(&source).iter().any(|mistake| mistake.message == "more than 200 variables"));
 }

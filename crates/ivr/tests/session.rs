@@ -1,7 +1,9 @@
 //! What a caller notices of each outcome of each node.
 #![allow(clippy::unwrap_used)]
 
-use busyhour_ivr::{AgentAvailability, Caller, DialTarget, Dialplan, Input, Names, Session, Step};
+use busyhour_ivr::{
+    AgentAvailability, Caller, DialTarget, Dialplan, Input, Names, QueueState, SUB_DEPTH_MAX, Session, Step,
+};
 use busyhour_model::calendar::Clock;
 use busyhour_model::{Days, DequeueReason, Name, Number, OfferOutcome, Opening, Schedule, Sound, Time};
 use std::time::Duration;
@@ -104,6 +106,7 @@ fn short(step: &Step) -> String {
             format!("queue({queue} {priority} {} {} {wait_busy})", skills.join("+"), agent.as_deref().unwrap_or("-"))
         }
         Step::AskPlace => "place?".into(),
+        Step::AskQueues(queues) => format!("queues?{}", queues.join("+")),
         Step::Announced { ahead, .. } => format!("announced({ahead})"),
         Step::LeaveQueue => "leave".into(),
         Step::Dial { to: DialTarget::Number { number, trunk }, timeout } => {
@@ -439,7 +442,7 @@ fn a_session_read_back_in_mid_call_goes_on_as_if_nothing_had_happened() {
         let session: Session = postcard::from_bytes(&postcard::to_stdvec(&restored.session).unwrap()).unwrap();
         assert_eq!((&plan, &session), (&restored.plan, &restored.session));
         (restored.plan, restored.session) = (plan, session);
-        assert_eq!(kept.tell(input), restored.tell(input), "{input:?}");
+        assert_eq!(kept.tell(input.clone()), restored.tell(input.clone()), "{input:?}");
     }
     assert_eq!(kept.session, restored.session);
 }
@@ -463,4 +466,72 @@ fn the_plan_says_what_the_clock_shows() {
     let day = "zh:digits/2 zh:digits/0 zh:digits/2 zh:digits/6 zh:unit/year zh:digits/10 zh:digits/1 zh:unit/month \
                zh:digits/2 zh:digits/10 zh:digits/3 zh:unit/day";
     assert_eq!(call.start(), format!("@start answer play[{day} zh:time/mon zh:time/am zh:digits/10 zh:unit/oclock]"));
+}
+
+const BY_QUEUE: &str = "branch = [{ queue = \"q\", open = false, goto = \"n1\" },
+    { queue = \"q\", waiting = \">=20\", wait = \">10m\", goto = \"n2\" }, { queue = \"q\", agents = \"<1\", goto = \"n3\" }]
+    else = \"n4\"";
+
+#[test]
+fn a_branch_asks_how_a_queue_stands() {
+    let quiet = QueueState { open: true, waiting: 0, signed_in: 3, ready: 1, wait: None };
+    let minutes = |minutes: u64| Some(Duration::from_secs(minutes * 60));
+    let table = [
+        (quiet, "604"),
+        (QueueState { open: false, ..quiet }, "601"),
+        (QueueState { waiting: 20, wait: minutes(11), ..quiet }, "602"),
+        (QueueState { waiting: 19, wait: minutes(11), ..quiet }, "604"),
+        (QueueState { waiting: 20, wait: minutes(10), ..quiet }, "604"),
+        (QueueState { waiting: 20, wait: None, ..quiet }, "604"),
+        (QueueState { signed_in: 0, ..quiet }, "603"),
+    ];
+    for (state, status) in table {
+        let mut call = Call::new(BY_QUEUE);
+        assert_eq!(call.start(), "@start queues?q");
+        let told = call.tell(Input::Queues([("q".into(), state)].into()));
+        assert!(told.ends_with(status), "{state:?}: {told}");
+    }
+    let mut call = Call::new(BY_QUEUE);
+    call.start();
+    assert_eq!(call.tell(Input::Queues([].into())), "@n4 bye604", "a queue that is no more is not as asked");
+    assert_eq!(call.tell(Input::Queues([].into())), "");
+}
+
+#[test]
+fn a_branch_asks_for_the_tier() {
+    let plan = "branch = [{ tier = \"gold\", goto = \"n1\" }, { tier = \"\", goto = \"n2\" }]\nelse = \"n3\"";
+    assert_eq!(Call::new(plan).start(), "@start @n2 bye602");
+    let plan = format!("set = {{ tier = \"gold\" }}\nthen = \"b\"\n[node.b]\n{plan}");
+    assert_eq!(Call::new(&plan).start(), "@start @b @n1 bye601");
+}
+
+#[test]
+fn a_sub_flow_returns_to_whoever_entered_it() {
+    let plan = "sub = \"outer\"\nthen = \"again\"\n[node.again]\nsub = \"outer\"\nthen = \"n1\"
+        [node.outer]\nsub = \"inner\"\nthen = \"back\"\n[node.back]\nreturn = true
+        [node.inner]\nmenu = \"m\"\nkeys = { 1 = \"back\" }\ntoo_many = \"n2\"";
+    let mut call = Call::new(plan);
+    assert_eq!(call.start(), "@start @outer @inner answer play[zh:m]");
+    assert_eq!(call.press("1"), "stop @back @back @again @outer @inner play[zh:m]");
+    assert_eq!(call.press("1"), "stop @back @back @n1 bye601");
+}
+
+#[test]
+fn sub_flows_nest_to_a_limit() {
+    let nested: String =
+        (0..=SUB_DEPTH_MAX).map(|n| format!("sub = \"s{0}\"\nthen = \"back\"\n[node.s{0}]\n", n + 1)).collect();
+    let plan = format!("sub = \"s0\"\nthen = \"n1\"\n[node.s0]\n{nested}return = true\n[node.back]\nreturn = true");
+    assert!(Call::new(&plan).start().ends_with("@s15 bye500"));
+}
+
+#[test]
+fn variables_are_added_and_compared_and_kept_short() {
+    let plan = "set = { n = \"$n + 2\", old = \"$n > 0\" }\nthen = \"say\"
+        [node.say]\nplay = [{ digits = \"$n\" }, { digits = \"$old\" }]\nthen = \"n1\"";
+    assert_eq!(Call::new(plan).start(), "@start @say answer play[zh:digits/2 zh:digits/0]");
+    let long = "9".repeat(5_000);
+    let plan = format!(
+        "set = {{ n = \"{long}\" }}\nthen = \"b\"\n[node.b]\nbranch = [{{ \"$n\" = \"{long}\", goto = \"n1\" }}]\nelse = \"n2\""
+    );
+    assert_eq!(Call::new(&plan).start(), "@start @b @n2 bye602");
 }

@@ -1,10 +1,24 @@
-//! When queues are open, and what becomes of those who wait when one closes.
+//! How queues stand: when they are open, and what becomes of those who wait when one closes.
 
 use crate::plant::Plant;
 use crate::setup::Closing;
-use busyhour_model::{Entrance, QueueId, Schedule, Time};
+use busyhour_ivr::QueueState;
+use busyhour_model::{Entrance, Name, QueueId, Schedule, Time};
 
 impl Plant {
+    /// What a dialplan may ask of a queue; `None` when there is none of this name.
+    pub(crate) fn queue_state(&self, name: &Name) -> Option<QueueState> {
+        let queue = self.directory.queue_id(name)?;
+        let view = self.acd.queue(queue)?;
+        Some(QueueState {
+            open: self.is_open(queue),
+            waiting: view.waiting,
+            signed_in: view.agents_signed_in,
+            ready: view.agents_ready,
+            wait: self.acd.next_wait(self.now, queue),
+        })
+    }
+
     pub(crate) fn is_open(&self, queue: QueueId) -> bool {
         self.schedule(queue).is_none_or(|(schedule, _)| schedule.is_open(self.now))
     }

@@ -23,9 +23,9 @@ struct Wanted {
 impl Call {
     /// Tells the session and does what it then asks for, until it waits for something.
     pub(crate) fn run_program(&mut self, plant: &mut Plant, phase: Phase, input: Input) -> Phase {
-        self.session.handle(plant.now, plant.plans.plan(self.plan), input);
         // A dialplan that has nothing more to say when the partner has hung up did not end the call: the partner did.
         let cause = if input == Input::PartnerLeft { Cause::PartnerHungUp } else { Cause::IvrHungUp };
+        self.session.handle(plant.now, plant.plans.plan(self.plan), input);
         self.run(plant, phase, cause)
     }
 
@@ -73,6 +73,11 @@ impl Call {
                 return self.enqueue(plant, phase, &Wanted { queue, skills, priority, agent, wait_busy });
             }
             Step::AskPlace => self.tell_place(plant),
+            Step::AskQueues(names) => {
+                let queues =
+                    names.into_iter().filter_map(|name| Some((name.clone(), plant.queue_state(&name)?))).collect();
+                self.session.handle(plant.now, plant.plans.plan(self.plan), Input::Queues(queues));
+            }
             Step::Announced { ahead, wait } => self.announced(plant, &phase, ahead, wait),
             Step::LeaveQueue => {
                 if let Phase::Queued(queued) = &phase {

@@ -457,4 +457,28 @@ mod tests {
         let vitals = switch.vitals();
         assert_eq!((vitals.calls, vitals.legs, vitals.ports_in_use), (0, 0, 0));
     }
+
+    #[test]
+    fn a_dialplan_asks_how_a_queue_stands() {
+        const PLAN: &str = r#"
+            name = "music"
+            start = "ask"
+            [node.ask]
+            branch = [{ queue = "card", open = true, waiting = 0, agents = "<1", ready = 0, goto = "nobody" }]
+            else = "end"
+            [node.nobody]
+            hangup = 486
+            [node.end]
+            hangup = 480
+        "#;
+        let names = Names { queues: vec!["card".into()], ..Names::default() };
+        let plan = Dialplan::parse("music.toml", PLAN, &names).unwrap().plan;
+        let queues = vec![crate::QueueSetup::new("card".into())];
+        let setup = Setup { dialplans: vec![("music".into(), plan)], queues, ..setup() };
+        let now = Time::from_secs(1_790_000_000);
+        let (lines, _) = invite(&mut Switch::new(now, setup.clone(), 1), now, 1);
+        assert_eq!(lines.last().unwrap(), "SIP/2.0 486 Busy Here");
+        let (lines, _) = invite(&mut Switch::new(now, Setup { queues: Vec::new(), ..setup }, 1), now, 1);
+        assert_eq!(lines.last().unwrap(), "SIP/2.0 480 Temporarily Unavailable", "a queue that is no more");
+    }
 }
