@@ -73,7 +73,7 @@ fn anybody_may_ask_where_a_waiting_call_stands() {
     let Ok(Reply::Queues(queues)) = world.switch.handle_request(now, Request::Queues) else { panic!("queues") };
     let waiting: Vec<_> = calls.iter().filter(|row| row.ahead.is_some()).collect();
     assert!(
-        waiting.len() > 5 && waiting.iter().all(|row| &*row.stage == "queue" && row.wait_ms.is_some()),
+        waiting.len() > 5 && waiting.iter().all(|row| &*row.stage == "queued" && row.wait_ms.is_some()),
         "{calls:#?}"
     );
     for row in &waiting {
