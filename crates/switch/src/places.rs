@@ -111,18 +111,18 @@ impl Call {
     pub(crate) fn wait(
         &mut self,
         plant: &mut Plant,
-        place: Place,
+        place: &Place,
         entrance: Entrance,
         agent: Option<AgentId>,
     ) -> Phase {
         let queue = place.queue;
+        self.places.keep(place.clone());
         self.tier = self.session.tier();
         let ahead = plant.acd.waiting_in(queue);
         // Verdicts reach the call after this handler: the fact comes before theirs.
         let open = plant.admits(queue, entrance);
-        let taken = open && self.stand(plant, place.clone(), agent);
-        self.entered(plant, &place, entrance, ahead);
-        self.places.keep(place);
+        let taken = open && self.stand(plant, place, agent);
+        self.entered(plant, place, entrance, ahead);
         match (open, taken) {
             (false, _) => self.turned_away(plant, queue, DequeueReason::Closed),
             (true, false) => self.turned_away(plant, queue, DequeueReason::Full),
@@ -147,8 +147,8 @@ impl Call {
     }
 
     /// Takes the place in the line; false when there is no such queue any more, or no room in the ACD.
-    pub(crate) fn stand(&self, plant: &mut Plant, place: Place, agent: Option<AgentId>) -> bool {
-        let Place { queue, since, priority, required } = place;
+    pub(crate) fn stand(&self, plant: &mut Plant, place: &Place, agent: Option<AgentId>) -> bool {
+        let Place { queue, since, priority, required } = place.clone();
         let wait_max = plant.directory.queue(queue).and_then(|queue| queue.wait_max);
         let since = in_time(plant.now, since, wait_max);
         let (call, prefer, priority) = (self.id, None, self.with_tier(plant, priority));
@@ -171,7 +171,7 @@ impl Call {
             self.places.forget(from);
         }
         let place = Place { queue, since, priority: priority.max(wish.priority), required };
-        let phase = self.wait(plant, place, entrance, None);
+        let phase = self.wait(plant, &place, entrance, None);
         self.run_steps(plant, phase)
     }
 

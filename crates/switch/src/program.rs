@@ -140,7 +140,7 @@ impl Call {
         let required = plant.directory.skills(&wanted.skills);
         let (place, entrance) = self.place_in(plant, queue, wanted.priority, required);
         self.ivr_left(plant, "to_agent");
-        self.wait(plant, place, entrance, agent)
+        self.wait(plant, &place, entrance, agent)
     }
 
     /// Leaves the line; coming back in the same call leads to the same place.

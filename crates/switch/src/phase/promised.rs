@@ -2,6 +2,7 @@
 
 use super::Phase;
 use crate::call::{Call, Event};
+use crate::callbacks::Callback;
 use crate::plant::Plant;
 use busyhour_acd::Command;
 use busyhour_model::{Cause, DequeueReason, Time};
@@ -21,13 +22,17 @@ pub(crate) struct Promised {
 
 impl Promised {
     pub(crate) fn handle(self, call: &mut Call, plant: &mut Plant, event: &Event) -> Phase {
+        // Asked at every turn: a call-back that is always on offer, to agents who never answer, hears no alarm of its own.
+        if call.has_expired(plant) {
+            self.abandoned(call, plant);
+            return call.end(plant, Cause::CallbackExpired, 480);
+        }
         match *event {
             Event::Offered { queue, agent, why } => call.ring_for(plant, queue, agent, why, Phase::Promised(self)),
             Event::Overflowed(reason) => {
                 let pause = if reason == DequeueReason::TimedOut { TIMED_OUT } else { NOBODY_THERE };
                 Phase::Promised(Promised { again: Some(plant.now + pause) })
             }
-            Event::Timeout if call.has_expired(plant) => self.expired(call, plant),
             Event::Timeout if self.again.is_some_and(|at| at <= plant.now) => call.line_up(plant),
             _ => Phase::Promised(self),
         }
@@ -37,11 +42,6 @@ impl Promised {
         let callback = call.callback.as_ref()?;
         let closing = plant.closing_look(callback.queue);
         self.again.into_iter().chain(closing).chain([callback.expires]).min()
-    }
-
-    fn expired(self, call: &mut Call, plant: &mut Plant) -> Phase {
-        self.abandoned(call, plant);
-        call.end(plant, Cause::CallbackExpired, 480)
     }
 
     pub(crate) fn abandoned(self, call: &Call, plant: &mut Plant) {
@@ -54,23 +54,13 @@ impl Promised {
 impl Call {
     /// A call-back waits so long, and not when its queue closes and keeps nobody.
     fn has_expired(&self, plant: &Plant) -> bool {
-        let over =
-            |callback: &crate::callbacks::Callback| callback.expires <= plant.now || plant.sends_away(callback.queue);
+        let over = |callback: &Callback| callback.expires <= plant.now || plant.sends_away(callback.queue);
         self.callback.as_ref().is_none_or(over)
-    }
-
-    /// In the line again, no agent having answered. Phones that ring in vain for ever are no reason to wait for ever.
-    pub(super) fn promised(&mut self, plant: &mut Plant) -> Phase {
-        let waits = Promised { again: None };
-        match self.has_expired(plant) {
-            true => waits.expired(self, plant),
-            false => Phase::Promised(waits),
-        }
     }
 
     /// Takes its place in the line.
     pub(crate) fn line_up(&mut self, plant: &mut Plant) -> Phase {
-        let place = self.callback.as_ref().and_then(|callback| self.places.of(callback.queue)).cloned();
+        let place = self.callback.as_ref().and_then(|callback| self.places.of(callback.queue));
         match place.is_some_and(|place| self.stand(plant, place, None)) {
             true => Phase::promised(),
             false => self.end(plant, Cause::CallbackFailed, 480),

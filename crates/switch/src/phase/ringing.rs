@@ -146,7 +146,7 @@ impl Ringing {
             return Phase::Ringing(self);
         }
         if call.callback.is_some() {
-            return call.promised(plant);
+            return Phase::promised();
         }
         call.session.resume_waiting(plant.now);
         call.run_steps(plant, Phase::queued(queue))
