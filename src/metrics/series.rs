@@ -143,6 +143,7 @@ pub(super) struct Queues {
     abandoned: IntCounterVec,
     overflowed: IntCounterVec,
     pub(super) callbacks: IntCounterVec,
+    promised: IntGaugeVec,
     wait: HistogramVec,
     prediction: HistogramVec,
     bias: CounterVec,
@@ -172,6 +173,7 @@ impl Queues {
                 "Call-backs asked for, and what became of them.",
                 &["queue", "result"],
             ),
+            promised: m.gauges("busyhour_queue_open_callbacks", "Customers to be called back.", by_queue),
             overflowed: m.counts("busyhour_queue_overflowed_calls_total", overflowed, &["queue", "reason"]),
             wait: m.histograms("busyhour_queue_wait_seconds", "Wait until answer.", by_queue, WAIT_S),
             prediction: m.histograms("busyhour_queue_prediction_error_seconds", prediction, by_queue, ERROR_S),
@@ -225,6 +227,7 @@ impl Queues {
 
     pub(super) fn show(&self, picture: &Picture) {
         self.waiting.reset();
+        self.promised.reset();
         self.oldest.reset();
         self.predicted.reset();
         for row in &picture.queues {
@@ -235,6 +238,7 @@ impl Queues {
             for (tier, waiting) in &row.tiers {
                 self.waiting.with_label_values(&[&*row.queue, &**tier]).set((*waiting).into());
             }
+            self.promised.with_label_values(&[&row.queue]).set(row.callbacks.into());
             let age = row.oldest.map_or(0.0, |at| picture.now.since(at).as_secs_f64());
             self.oldest.with_label_values(&[&row.queue]).set(age);
             if let Some(wait_ms) = row.wait_ms {

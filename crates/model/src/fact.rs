@@ -35,7 +35,7 @@ pub enum What {
         /// The SIP Call-ID of the first leg, to find it in a capture.
         sip_call_id: Name,
     },
-    /// The caller got our 200.
+    /// The caller got our 200, or the customer called back answered.
     Answered {
         /// The call.
         call: CallId,

@@ -552,6 +552,7 @@ fn a_callback_that_waits_is_seen_and_can_be_removed() {
     let Ok(Reply::Queues(rows)) = world.switch.handle_request(world.now(), Request::Queues) else { panic!("queues") };
     let row = rows.iter().find(|row| &*row.queue == "enquiry").unwrap();
     assert_eq!((row.waiting, row.callbacks), (2, 1));
+    assert_eq!(row.tiers.iter().map(|(_, waiting)| waiting).sum::<u32>(), 2, "whatever their tier");
     let Ok(Reply::Calls(rows)) = world.switch.handle_request(world.now(), Request::Calls) else { panic!("calls") };
     let row = rows.iter().find(|row| &*row.stage == "callback").expect("shown among the calls");
     assert_eq!((row.from.as_str(), &*row.at), ("138****8001", "enquiry"));

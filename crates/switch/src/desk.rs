@@ -2,7 +2,7 @@
 
 use crate::call::{Call, Event};
 use crate::directory::Directory;
-use crate::phase::Phase;
+use crate::phase::{Phase, Promised};
 use crate::plant::Plant;
 use crate::request::{AgentRow, CallRow, Denied, Destination, PlaceRow, QueueRow, Reply, Request, TrunkRow};
 use crate::switch::Switch;
@@ -222,9 +222,9 @@ impl Switch {
     fn waiting_by_tier(&self) -> BTreeMap<(QueueId, Option<Name>), u32> {
         let mut counts = BTreeMap::new();
         for call in self.calls.values() {
-            if let Phase::Queued(queued) = call.phase() {
+            if let Some(queue) = call.in_line() {
                 let tier = call.tier.clone().filter(|tier| self.plant.tiers.names().any(|name| name == tier));
-                *counts.entry((queued.queue, tier)).or_insert(0) += 1;
+                *counts.entry((queue, tier)).or_insert(0) += 1;
             }
         }
         counts
@@ -273,6 +273,15 @@ fn millis(span: Duration) -> u64 {
 }
 
 impl Call {
+    /// The queue in whose line it is.
+    fn in_line(&self) -> Option<QueueId> {
+        match self.phase() {
+            Phase::Queued(queued) => Some(queued.queue),
+            Phase::Promised(Promised { again: None }) => self.callback.as_ref().map(|callback| callback.queue),
+            _ => None,
+        }
+    }
+
     /// The queue it waits in, else the node it is at.
     fn place(&self, directory: &Directory) -> Name {
         let promised = self.callback.as_ref().map(|callback| callback.queue);

@@ -40,6 +40,7 @@ impl Calling {
         let Purpose::Offer { queue, agent } = self.purpose else { return self.missed(call, plant) };
         let customer = self.customer;
         plant.answered(customer);
+        plant.fact(What::Answered { call: call.id });
         plant.fact(What::LegAnswered { call: call.id, leg: customer });
         plant.connect(customer, audio);
         plant.stop(self.leg);
