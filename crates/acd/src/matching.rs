@@ -115,7 +115,7 @@ impl Acd {
             agents_idle: found.idle,
             calls_waiting,
             runner_up: found.runner_up,
-            ..Why::default()
+            from_age: self.least_age(call, self.agent_ref(found.agent).group),
         };
         Some((found.agent, why))
     }
@@ -234,11 +234,17 @@ impl Acd {
             agents_idle: 1,
             calls_waiting: bids.waiting + personal.len,
             runner_up,
-            ..Why::default()
+            from_age: self.least_age(call, self.agent_ref(agent).group),
         };
         self.unlink(slot);
         self.offer(slot, agent, why, out);
         true
+    }
+
+    /// From which wait on agents of this group may take this call. Zero for one it wants in person.
+    fn least_age(&self, call: &Call, group: Slot) -> Duration {
+        let min_age = || self.groups[group].terms(call.class).0;
+        Duration::from_micros(if call.direct.is_some() { 0 } else { min_age() })
     }
 
     /// Matches heads of these classes to idle agents until none is left that fits, highest score first.
@@ -274,11 +280,6 @@ impl Acd {
         let call = &self.calls.slab[slot];
         let id = call.id;
         let queue = self.lanes[call.class as usize].queue;
-        let min_age = match call.direct {
-            Some(_) => 0,
-            None => self.groups[self.agent_ref(agent).group].terms(call.class).0,
-        };
-        let why = Why { from_age: Duration::from_micros(min_age), ..why };
         let began = self.now;
         let entry = self.queue_mut(queue);
         entry.last = agent.0;
