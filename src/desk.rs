@@ -7,6 +7,7 @@ use crate::media::Plane;
 use crate::metrics::{Metrics, Picture};
 use crate::recorder::{Recorder, Told};
 use crate::store::Store;
+use crate::tapes::Tapes;
 use busyhour_model::{Diagnostic, Fact, What};
 use busyhour_switch::{CallRow, Denied, Entry, QueueSetup, Reply, Request};
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ pub struct Desk {
     pub(crate) recorder: Recorder,
     pub(crate) store: Store,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) tapes: Tapes,
     pub(crate) plane: Arc<Plane>,
     pub(crate) cpu: Arc<CpuTime>,
     pub(crate) clock: Clock,

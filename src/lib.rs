@@ -21,5 +21,6 @@ pub mod recorder;
 pub mod serve;
 pub mod store;
 pub mod table;
+pub mod tapes;
 pub mod timer;
 mod turns;

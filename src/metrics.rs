@@ -4,6 +4,7 @@ mod series;
 
 use crate::journal::JournalCounts;
 use crate::store::StoreCounts;
+use crate::tapes::TapeCounts;
 use busyhour_ledger::{CallRecord, Ledger, Stay};
 use busyhour_model::{Fact, Time, What};
 use busyhour_sip::Counters;
@@ -46,6 +47,8 @@ pub struct Metrics {
     pub journal: JournalCounts,
     /// Of the store.
     pub store: StoreCounts,
+    /// Of recordings.
+    pub tapes: TapeCounts,
     /// Facts that never reached the recorder.
     pub facts_lost: IntCounter,
     /// Messages not sent because a socket refused or a queue was full.
@@ -109,6 +112,14 @@ impl Metrics {
                 errors: m.count("busyhour_store_errors_total", "Failed transactions of the record store."),
                 lost: m.count("busyhour_store_lost_records_total", "Call records given up by the store."),
                 spooled: m.keep(IntGauge::new("busyhour_store_spooled_records", "Call records waiting for the store.")),
+            },
+            tapes: TapeCounts {
+                active: m.keep(IntGauge::new("busyhour_recordings_active", "Recordings under way.")),
+                seconds: m.count("busyhour_recorded_seconds_total", "Seconds of sound in finished recordings."),
+                errors: m.count("busyhour_recording_errors_total", "Recordings not written, read or removed."),
+                lost_ms: m
+                    .count("busyhour_recording_lost_milliseconds_total", "Sound no disk took: gaps in recordings."),
+                mended: m.count("busyhour_recordings_mended_total", "Recordings a killed process left unfinished."),
             },
             facts_lost: m.count("busyhour_facts_lost_total", "Facts that never reached journal and records."),
             unsent: m.count("busyhour_sip_unsent_messages_total", "SIP messages no socket took."),

@@ -13,6 +13,7 @@ use crate::net::Bound;
 use crate::prompts::Catalogue;
 use crate::recorder::{Recorder, Told};
 use crate::store::Store;
+use crate::tapes::{self, Tapes};
 use crate::timer::Timer;
 use crate::turns::ask_for_short_turns;
 use busyhour_media::Config as MediaConfig;
@@ -55,6 +56,7 @@ pub struct Running {
     http_thread: Option<JoinHandle<()>>,
     recorder_thread: Option<JoinHandle<()>>,
     store_thread: Option<JoinHandle<()>>,
+    tapes_thread: Option<JoinHandle<()>>,
     drain: Duration,
 }
 
@@ -67,19 +69,11 @@ pub fn start(site: Site, options: Options) -> Result<Running, StartError> {
     let bound = Bound::new(&site.shell.udp, &site.shell.tcp, site.shell.advertise).map_err(StartError)?;
     let http = site.shell.http.map(bind_http).transpose()?;
     let (journal, store, store_thread) = files(site.shell.data.as_deref(), &metrics)?;
-    let (library, faults) = Catalogue::of(site.shell.prompts.as_deref()).library();
-    for fault in faults {
-        tracing::warn!("{}: {}", fault.file, fault.message);
-    }
     site.setup.locals = bound.locals();
     let sip = bound.locals();
     let (told, events) = mpsc::unbounded_channel();
-    let Setup { silence_timeout, agent_silence_timeout, .. } = site.setup;
-    let media = MediaConfig { silence_timeout, agent_silence_timeout, seed };
-    // After the control loop has ended nobody listens to the media threads any more.
-    let listener = move |event| drop(told.send(event));
-    let plane = Plane::start(site.shell.media_threads, &Arc::new(library), &media, move || clock.now(), listener);
-    let plane = Arc::new(plane.map_err(|e| StartError(format!("the media threads cannot start: {e}")))?);
+    let sound = start_sound(&site, seed, clock, &told, &metrics)?;
+    let Sound { plane, tapes, tapes_thread } = sound;
     let (recorder, recorder_thread) =
         Recorder::start(Arc::clone(&metrics), journal, store.clone()).map_err(|e| no_thread(&e))?;
     let (asks, asked) = mpsc::channel(ASKS_MAX);
@@ -102,6 +96,7 @@ pub fn start(site: Site, options: Options) -> Result<Running, StartError> {
         recorder,
         store,
         metrics,
+        tapes,
         plane,
         cpu,
         clock,
@@ -125,6 +120,7 @@ pub fn start(site: Site, options: Options) -> Result<Running, StartError> {
         http_thread,
         recorder_thread: Some(recorder_thread),
         store_thread: Some(store_thread),
+        tapes_thread: Some(tapes_thread),
         drain,
     })
 }
@@ -151,6 +147,48 @@ fn files(data: Option<&Path>, metrics: &Metrics) -> Result<(Option<Journal>, Sto
     let opened = Store::open(data, metrics.store.clone());
     let (store, thread) = opened.map_err(|e| cannot("call records", data.unwrap_or(Path::new("memory")), &e))?;
     Ok((journal, store, thread))
+}
+
+/// The threads that carry sound and the one that files it.
+struct Sound {
+    plane: Arc<Plane>,
+    tapes: Tapes,
+    tapes_thread: JoinHandle<()>,
+}
+
+/// Loads the prompts and starts the threads; recordings are files in `recordings` below the data folder.
+fn start_sound(
+    site: &Site,
+    seed: u64,
+    clock: Clock,
+    events: &mpsc::UnboundedSender<busyhour_media::Event>,
+    metrics: &Metrics,
+) -> Result<Sound, StartError> {
+    let (library, faults) = Catalogue::of(site.shell.prompts.as_deref()).library();
+    for fault in faults {
+        tracing::warn!("{}: {}", fault.file, fault.message);
+    }
+    let Setup { silence_timeout, agent_silence_timeout, .. } = site.setup;
+    let media = MediaConfig { silence_timeout, agent_silence_timeout, seed };
+    let (tapes, inbox) = Tapes::new(metrics.tapes.clone());
+    // After the control loop has ended nobody listens to the media threads any more.
+    let (told, filed, recording) = (events.clone(), events.clone(), tapes.clone());
+    let listener = move |event| drop(told.send(event));
+    let recording = move |taped| recording.take(taped);
+    let now = move || clock.now();
+    let plane = Plane::start(site.shell.media_threads, &Arc::new(library), &media, now, listener, recording);
+    let plane = Arc::new(plane.map_err(|e| StartError(format!("the media threads cannot start: {e}")))?);
+    let supplied = Arc::clone(&plane);
+    let tell = move |told| match told {
+        tapes::Told::Event(event) => drop(filed.send(event)),
+        tapes::Told::Command(command) => supplied.send(command),
+        tapes::Told::Mended(_) => {}
+    };
+    let folder = site.shell.data.as_deref().map(|data| data.join("recordings"));
+    let tapes_thread = tapes.start(inbox, folder, tell);
+    let tapes_thread =
+        tapes_thread.map_err(|e| StartError(format!("recordings cannot be written: {e}; see `server.data`")))?;
+    Ok(Sound { plane, tapes, tapes_thread })
 }
 
 fn no_thread(e: &std::io::Error) -> StartError {
@@ -295,6 +333,8 @@ impl Running {
         {
             tracing::error!("the control loop ended by a panic");
         }
+        self.desk.tapes.close();
+        self.tapes_thread.take().map(JoinHandle::join);
         drop(self.http_stop.take());
         self.http_thread.take().map(JoinHandle::join);
         self.desk.recorder.close();

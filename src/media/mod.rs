@@ -3,7 +3,7 @@
 mod sys;
 mod thread;
 
-use busyhour_media::{Command, Config, Event, Library, Worker};
+use busyhour_media::{Command, Config, Event, Library, Taped, Worker};
 use busyhour_model::{LegId, Time};
 use std::collections::HashMap;
 use std::io;
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use sys::Bell;
-use thread::{Clock, Door, Gauges, Listener, Order, Thread, Wiring};
+use thread::{Clock, Door, Gauges, Listener, Order, Recording, Thread, Wiring};
 
 /// Commands waiting for one thread; `Plane::send` waits for it when there are more.
 const ORDERS_MAX: usize = 16_384;
@@ -58,16 +58,18 @@ struct Placement {
 }
 
 impl Plane {
-    /// Starts `threads` threads (at least one). `clock` never goes back; `listener` gets every event, on a media thread,
-    /// and must not block.
+    /// Starts `threads` threads (at least one). `clock` never goes back; `listener` gets every event and
+    /// `recording` what goes to tapes, on a media thread; neither may block.
     pub fn start(
         threads: usize,
         library: &Arc<Library>,
         config: &Config,
         clock: impl Fn() -> Time + Send + Sync + 'static,
         listener: impl Fn(Event) + Send + Sync + 'static,
+        recording: impl Fn(Taped) + Send + Sync + 'static,
     ) -> io::Result<Plane> {
         let (clock, listener): (Clock, Listener) = (Arc::new(clock), Arc::new(listener));
+        let recording: Recording = Arc::new(recording);
         let mut doors = Vec::new();
         let mut inboxes = Vec::new();
         for _ in 0..threads.max(1) {
@@ -90,6 +92,7 @@ impl Plane {
                 gauges: gauges.clone(),
                 clock: clock.clone(),
                 listener: listener.clone(),
+                recording: recording.clone(),
             };
             let thread = Thread::new(Worker::new(library.clone(), config), wiring)?;
             let join = std::thread::Builder::new().name(format!("media-{i}")).spawn(move || thread.run())?;

@@ -18,7 +18,7 @@ fn plane(threads: usize) -> (Plane, Receiver<Event>) {
     let (epoch, begin) = (SystemTime::now().duration_since(UNIX_EPOCH).unwrap(), Instant::now());
     let clock = move || Time::from_micros((epoch + begin.elapsed()).as_micros() as u64);
     let listener = move |event| drop(sender.send(event));
-    (Plane::start(threads, &Arc::new(Library::new()), &Config::default(), clock, listener).unwrap(), events)
+    (Plane::start(threads, &Arc::new(Library::new()), &Config::default(), clock, listener, drop).unwrap(), events)
 }
 
 /// An even port that is free together with the one above. Each is given to one test only.

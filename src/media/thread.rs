@@ -1,7 +1,7 @@
 //! One media thread: its sockets, its worker, and the loop that moves packets between them in batches of a millisecond.
 
 use super::sys::{Batch, Bell, Epoll, thread_cpu};
-use busyhour_media::{Command, Event, Moved, Worker};
+use busyhour_media::{Command, Event, Moved, Taped, Worker};
 use busyhour_model::{LegId, Time};
 use std::collections::HashMap;
 use std::io;
@@ -64,6 +64,7 @@ pub(super) struct Gauges {
 
 pub(super) type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 pub(super) type Listener = Arc<dyn Fn(Event) + Send + Sync>;
+pub(super) type Recording = Arc<dyn Fn(Taped) + Send + Sync>;
 
 /// One media thread.
 pub(super) struct Thread {
@@ -87,6 +88,7 @@ pub(super) struct Wiring {
     pub(super) gauges: Arc<Gauges>,
     pub(super) clock: Clock,
     pub(super) listener: Listener,
+    pub(super) recording: Recording,
 }
 
 impl Thread {
@@ -231,6 +233,9 @@ impl Thread {
         }
         self.wiring.gauges.sent.fetch_add(sent, Relaxed);
         self.wiring.gauges.send_errors.fetch_add(errors, Relaxed);
+        while let Some(taped) = self.worker.poll_tape() {
+            (self.wiring.recording)(taped);
+        }
         while let Some(event) = self.worker.poll_event() {
             if let Event::Closed { leg, .. } = &event {
                 self.sockets.remove(leg);

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// Every prompt takes so long.
 const PROMPT: Duration = Duration::from_secs(2);
+/// What is heard when a recording is played.
+const RECORDING: &str = "recording";
 /// A test waits at most so long for what it expects.
 const PATIENCE: Duration = Duration::from_secs(3600);
 /// Of what happened instead, the first so many are told.
@@ -208,6 +210,7 @@ impl<'p> Rehearsal<'p> {
                 let prompts = sounds.into_iter().filter_map(|sound| match sound {
                     Sound::Prompt { id, .. } => Some(Happened::Heard(id)),
                     Sound::Silence(_) => None,
+                    Sound::Tape(_) => Some(Happened::Heard(RECORDING.into())),
                 });
                 self.log.extend(prompts);
             }
@@ -241,7 +244,7 @@ impl<'p> Rehearsal<'p> {
 
 fn length(sounds: &[Sound]) -> Duration {
     let one = |sound: &Sound| match sound {
-        Sound::Prompt { .. } => PROMPT,
+        Sound::Prompt { .. } | Sound::Tape(_) => PROMPT,
         Sound::Silence(millis) => Duration::from_millis(u64::from(*millis)),
     };
     sounds.iter().map(one).sum()

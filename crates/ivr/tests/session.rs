@@ -91,6 +91,7 @@ fn short(step: &Step) -> String {
     let sound = |sound: &Sound| match sound {
         Sound::Prompt { language, id } => format!("{language}:{id}"),
         Sound::Silence(millis) => format!("{millis}ms"),
+        Sound::Tape(tape) => tape.to_string(),
     };
     match step {
         Step::Entered(node) => format!("@{node}"),

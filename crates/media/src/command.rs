@@ -1,8 +1,10 @@
 //! What control asks of a media worker, and what the worker tells it. Plain values: they may cross a process boundary.
 
-use busyhour_model::{Audio, LegId, PlayId, Side, Sound, StreamStats};
+use crate::{Limits, TapeEnd, Track};
+use busyhour_model::{Audio, LegId, Name, PlayId, Side, Sound, StreamStats, TapeId, Time};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// Control -> worker. A leg hears its running play if there is one, else its bridge partner, else nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +53,35 @@ pub enum Command {
         /// Either.
         leg: LegId,
     },
+    /// Record what this leg's peer says from now on. Answered by `Event::TapeEnded`, always, once.
+    Record {
+        /// The leg.
+        leg: LegId,
+        /// A new tape, or one that other legs are recorded on as well.
+        tape: TapeId,
+        /// Where on the tape.
+        track: Track,
+        /// When the tape began: the same for all its legs.
+        since: Time,
+        /// What ends it.
+        limits: Limits,
+    },
+    /// End a recording.
+    StopRecord {
+        /// The leg.
+        leg: LegId,
+        /// The tape.
+        tape: TapeId,
+    },
+    /// The answer to `Taped::Wanted`.
+    Supply {
+        /// The leg.
+        leg: LegId,
+        /// The tape.
+        tape: TapeId,
+        /// A-law; `None`: it cannot be read.
+        sound: Option<Arc<[u8]>>,
+    },
     /// Release the leg's ports. Answered by `Event::Closed`, always, once.
     Close {
         /// The leg.
@@ -82,6 +113,28 @@ pub enum Event {
         /// Which play.
         play: PlayId,
     },
+    /// A recording has ended; its file is still being written.
+    TapeEnded {
+        /// The leg.
+        leg: LegId,
+        /// The tape.
+        tape: TapeId,
+        /// Why.
+        end: TapeEnd,
+        /// How long it is, in milliseconds.
+        ms: u64,
+        /// How long it is without the silence at its end; zero: nobody spoke.
+        voice_ms: u64,
+    },
+    /// A tape's file is complete. Said by who writes files, after `TapeEnded`, always, once.
+    Filed {
+        /// The leg that was recorded; of two tracks, the left.
+        leg: LegId,
+        /// The tape.
+        tape: TapeId,
+        /// The file; `None`: it could not be written.
+        file: Option<Filed>,
+    },
     /// No RTP or RTCP came for the configured time on a leg that should receive; once until it comes again.
     Silent {
         /// The leg.
@@ -96,6 +149,19 @@ pub enum Event {
     },
 }
 
+/// A recording's file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filed {
+    /// Below the folder of recordings.
+    pub file: Name,
+    /// Milliseconds of sound.
+    pub ms: u64,
+    /// Of them silence because the disk was too slow.
+    pub gap_ms: u64,
+    /// SHA-256 of the whole file, in hexadecimal digits.
+    pub sha256: Name,
+}
+
 impl Command {
     /// The leg that decides which worker gets this.
     pub fn leg(&self) -> LegId {
@@ -106,6 +172,9 @@ impl Command {
             | Command::Stop { leg }
             | Command::Bridge { a: leg, .. }
             | Command::Unbridge { leg }
+            | Command::Record { leg, .. }
+            | Command::StopRecord { leg, .. }
+            | Command::Supply { leg, .. }
             | Command::Close { leg } => *leg,
         }
     }

@@ -4,10 +4,12 @@ use crate::incoming::{Arrival, Incoming};
 use crate::outbox::Outbox;
 use crate::outgoing::{Origin, Outgoing};
 use crate::play::Playing;
+use crate::reel::Reels;
 use crate::{Event, Latch, Library, dtmf, g711, rtcp, rtp};
-use busyhour_model::{Audio, Codec, LegId, Seed, Side, StreamStats, Time};
+use busyhour_model::{Audio, Codec, LegId, Seed, Side, StreamStats, TapeId, Time};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Between two RTCP reports (RFC 3550 section 6.2 minimum).
@@ -34,6 +36,7 @@ pub(crate) struct Leg {
     /// The stream the digits were heard in.
     digits_stream: u32,
     playing: Option<Playing>,
+    pub(crate) reels: Reels,
     /// The frame clock of the play that was replaced, so that the next frame is not too early.
     frame_at: Time,
     cname: u64,
@@ -85,6 +88,7 @@ impl Leg {
             digits: dtmf::Receiver::default(),
             digits_stream: 0,
             playing: None,
+            reels: Reels::default(),
             frame_at: Time::ZERO,
             cname: random.draw(),
             stats: StreamStats::default(),
@@ -110,15 +114,25 @@ impl Leg {
                 self.line = Some(Line { audio, latch, source: None, rtcp_source: None, heard_at: now, report_at });
             }
         }
-        if let Some(playing) = &mut self.playing {
+        if let Some(playing) = self.playing.as_mut().filter(|playing| playing.is_complete()) {
             playing.next.get_or_insert(now.max(self.frame_at));
         }
     }
 
     pub(crate) fn play(&mut self, now: Time, mut playing: Playing) {
         self.note_frame_clock();
-        playing.next = self.line.is_some().then_some(now.max(self.frame_at));
+        playing.next = (self.line.is_some() && playing.is_complete()).then_some(now.max(self.frame_at));
         self.playing = Some(playing);
+    }
+
+    /// A tape has come that the play waits for.
+    pub(crate) fn supply(&mut self, now: Time, tape: TapeId, sound: Option<Arc<[u8]>>) {
+        if let Some(playing) = &mut self.playing
+            && playing.supply(tape, sound)
+            && self.line.is_some()
+        {
+            playing.next = Some(now.max(self.frame_at));
+        }
     }
 
     pub(crate) fn stop(&mut self) {
@@ -237,7 +251,7 @@ impl Leg {
     pub(crate) fn due(&self, silence_timeout: Duration) -> Option<Time> {
         let play = self.playing.as_ref().and_then(|playing| playing.next);
         let report = self.line.as_ref().map(|line| line.report_at);
-        [play, report, self.silent_at(silence_timeout)].into_iter().flatten().min()
+        [play, report, self.silent_at(silence_timeout), self.reels.due()].into_iter().flatten().min()
     }
 
     /// Says good-bye (RFC 3550 section 6.6) and gives the final counts.

@@ -10,17 +10,22 @@ mod outbox;
 mod outgoing;
 mod play;
 mod prompt;
+mod reel;
 pub mod rtcp;
 pub mod rtp;
+mod tape;
+mod timeline;
 pub mod tone;
-mod wav;
+pub mod wav;
 mod worker;
 
-pub use command::{Command, Event};
+pub use command::{Command, Event, Filed};
 pub use incoming::{Arrival, Incoming};
 pub use latch::Latch;
 pub use outbox::Transmit;
 pub use prompt::{Library, PROMPTS_MAX};
+pub use tape::{Limits, TapeEnd, Taped, Track};
+pub use timeline::Timeline;
 pub use wav::{PROMPT_BYTES_MAX, WavError};
 pub use worker::{Config, Counters, LEGS_MAX, Moved, Snapshot, Worker};
 

@@ -1,8 +1,9 @@
 //! A list of sounds being played, cut into frames.
 
 use crate::Library;
-use busyhour_model::{Codec, PlayId, Sound, Time};
+use busyhour_model::{Codec, PlayId, Sound, TapeId, Time};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::g711;
@@ -20,14 +21,44 @@ pub(crate) struct Playing {
     /// Which sound, and how many of its samples are done.
     at: usize,
     done: usize,
-    /// When the next frame is due; `None` before the leg is connected.
+    /// When the next frame is due; `None` before the leg is connected and while a tape is still to come.
     pub(crate) next: Option<Time>,
+    /// The tapes among the sounds, once they came.
+    tapes: Vec<(TapeId, Option<Arc<[u8]>>)>,
+    /// How many are still to come.
+    missing: usize,
 }
 
 impl Playing {
     pub(crate) fn new(play: PlayId, mut sounds: Vec<Sound>, repeat: bool) -> Playing {
         sounds.truncate(SOUNDS_MAX);
-        Playing { play, sounds, repeat, at: 0, done: 0, next: None }
+        let mut tapes = Vec::new();
+        for sound in &sounds {
+            if let Sound::Tape(tape) = sound
+                && !tapes.contains(&(*tape, None))
+            {
+                tapes.push((*tape, None));
+            }
+        }
+        let missing = tapes.len();
+        Playing { play, sounds, repeat, at: 0, done: 0, next: None, tapes, missing }
+    }
+
+    /// The tapes that must come before it can begin.
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = TapeId> + '_ {
+        self.tapes.iter().filter(|_| self.missing > 0).map(|(tape, _)| *tape)
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        self.missing == 0
+    }
+
+    /// Takes a tape; whether it was the last one missing.
+    pub(crate) fn supply(&mut self, tape: TapeId, sound: Option<Arc<[u8]>>) -> bool {
+        let Some(place) = self.tapes.iter_mut().find(|(wanted, _)| *wanted == tape) else { return false };
+        place.1 = sound;
+        self.missing = self.missing.saturating_sub(1);
+        self.missing == 0
     }
 
     /// The next samples in `codec`, silence behind the last; `false` when there are none left.
@@ -43,7 +74,7 @@ impl Playing {
                 self.at = 0;
                 continue;
             };
-            let copied = copy(library, sound, self.done, codec, &mut frame[filled..]);
+            let copied = copy(library, &self.tapes, sound, self.done, codec, &mut frame[filled..]);
             filled += copied;
             self.done += copied;
             empty = if copied > 0 { 0 } else { empty + 1 };
@@ -62,23 +93,28 @@ impl Playing {
 }
 
 /// Copies samples of a sound from `done` on; how many.
-fn copy(library: &Library, sound: &Sound, done: usize, codec: Codec, frame: &mut [u8]) -> usize {
-    match sound {
+fn copy(
+    library: &Library,
+    tapes: &[(TapeId, Option<Arc<[u8]>>)],
+    sound: &Sound,
+    done: usize,
+    codec: Codec,
+    frame: &mut [u8],
+) -> usize {
+    let sound = match sound {
         Sound::Silence(ms) => {
             let len = (*ms as usize * 8).saturating_sub(done).min(frame.len());
             frame[..len].fill(g711::silence(codec));
-            len
+            return len;
         }
-        Sound::Prompt { language, id } => {
-            let samples = library.find(language, id).and_then(|samples| samples.get(done..)).unwrap_or_default();
-            let len = samples.len().min(frame.len());
-            match g711::transcoder(Codec::Pcma, codec) {
-                Some(table) => {
-                    frame.iter_mut().zip(samples).for_each(|(to, from)| *to = table[*from as usize]);
-                }
-                None => frame[..len].copy_from_slice(&samples[..len]),
-            }
-            len
-        }
+        Sound::Prompt { language, id } => library.find(language, id),
+        Sound::Tape(tape) => tapes.iter().find(|(id, _)| id == tape).and_then(|(_, sound)| sound.as_ref()),
+    };
+    let samples = sound.and_then(|samples| samples.get(done..)).unwrap_or_default();
+    let len = samples.len().min(frame.len());
+    match g711::transcoder(Codec::Pcma, codec) {
+        Some(table) => frame.iter_mut().zip(samples).for_each(|(to, from)| *to = table[*from as usize]),
+        None => frame[..len].copy_from_slice(&samples[..len]),
     }
+    len
 }

@@ -1,4 +1,4 @@
-//! A WAV file's bytes to A-law at 8 kHz mono, or why not.
+//! A WAV file's bytes to A-law at 8 kHz mono, or why not; and the header of a file of A-law.
 
 use crate::g711;
 use thiserror::Error;
@@ -29,8 +29,46 @@ pub enum WavError {
     TooMany,
 }
 
+/// Bytes before the first sample of a file that begins with [`header`].
+pub const HEADER_LEN: usize = 58;
+
+/// The header of a file of A-law at 8 kHz with `frames` samples of each channel; more than fit are told as the most.
+pub fn header(channels: u16, frames: u64) -> [u8; HEADER_LEN] {
+    let len = |bytes: u64| u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes();
+    let (data, wide) = (frames * u64::from(channels), u32::from(channels));
+    let parts: [&[u8]; 13] = [
+        b"RIFF",
+        &len(data + HEADER_LEN as u64 - 8),
+        b"WAVEfmt \x12\0\0\0\x06\0",
+        &channels.to_le_bytes(),
+        &8000u32.to_le_bytes(),
+        &(8000 * wide).to_le_bytes(),
+        &channels.to_le_bytes(),
+        &8u16.to_le_bytes(),
+        b"\0\0fact\x04\0\0\0",
+        &len(frames),
+        b"data",
+        &len(data),
+        b"",
+    ];
+    let mut header = [0; HEADER_LEN];
+    let bytes = parts.into_iter().flatten();
+    header.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    header
+}
+
+/// The right header for a file of `file_len` bytes that begins with this [`header`], and its frames; `None` when it does not.
+pub fn mended(head: &[u8], file_len: u64) -> Option<([u8; HEADER_LEN], u64)> {
+    let channels = u16::from_le_bytes([*head.get(22)?, *head.get(23)?]);
+    let rest = file_len.checked_sub(HEADER_LEN as u64)?;
+    let frames = rest.checked_div(channels.into())?;
+    let (known, header) = (header(channels, 0), header(channels, frames));
+    let same = |range: std::ops::Range<usize>| head.get(range.clone()) == known.get(range);
+    (same(0..4) && same(8..46) && same(50..54)).then_some((header, frames))
+}
+
 /// The A-law samples of a WAV file.
-pub(crate) fn read(bytes: &[u8]) -> Result<Vec<u8>, WavError> {
+pub fn read(bytes: &[u8]) -> Result<Vec<u8>, WavError> {
     if bytes.get(..4) != Some(b"RIFF") || bytes.get(8..12) != Some(b"WAVE") {
         return Err(WavError::NotWav);
     }
@@ -110,6 +148,21 @@ pub(crate) mod tests {
         for (bytes, words) in table {
             let error = read(&bytes).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn our_own_header_is_read_again_and_mended_after_a_crash() {
+        let sound = [0xD5, 0x2A, 0xAA, 0x11];
+        let file = [&header(1, 4)[..], &sound].concat();
+        assert_eq!(read(&file).unwrap(), sound);
+        let crashed = [&header(1, 0)[..], &sound].concat();
+        assert_eq!(read(&crashed), Err(WavError::Empty));
+        assert_eq!(mended(&crashed, 62), Some((header(1, 4), 4)));
+        let stereo = header(2, 0);
+        assert_eq!(mended(&stereo, HEADER_LEN as u64 + 9), Some((header(2, 4), 4)), "half a frame is none");
+        for bad in [&b""[..], b"RIFF", &wav(6, 8000, 1, 8, &sound), &header(0, 0), &[0; 58]] {
+            assert_eq!(mended(bad, 500), None, "{bad:?}");
         }
     }
 

@@ -3,8 +3,9 @@
 use crate::leg::Leg;
 use crate::outbox::Outbox;
 use crate::play::{Playing, SOUNDS_MAX};
-use crate::{Command, Event, Library, Transmit};
-use busyhour_model::{Audio, LegId, PlayId, Seed, Side, Sound, StreamStats, Time};
+use crate::reel::{Out, Reel};
+use crate::{Command, Event, Library, TapeEnd, Taped, Transmit};
+use busyhour_model::{Audio, LegId, PlayId, Seed, Side, Sound, StreamStats, TapeId, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -53,11 +54,12 @@ pub struct Snapshot {
     deadlines: BTreeSet<(Time, LegId)>,
     outbox: Outbox,
     events: VecDeque<Event>,
+    taped: VecDeque<Taped>,
     random: Seed,
     counters: Counters,
 }
 
-/// The media machine. One input, then drain `poll_transmit` and `poll_event` to `None`, then the next.
+/// The media machine. One input, then drain `poll_transmit`, `poll_tape` and `poll_event` to `None`, then the next.
 #[derive(Clone, Debug)]
 pub struct Worker {
     state: Snapshot,
@@ -78,6 +80,7 @@ impl Worker {
             deadlines: BTreeSet::new(),
             outbox: Outbox::default(),
             events: VecDeque::new(),
+            taped: VecDeque::new(),
             random,
             counters: Counters::default(),
         };
@@ -104,6 +107,13 @@ impl Worker {
             Command::Stop { leg } => self.with(leg, Leg::stop),
             Command::Bridge { a, b } => self.bridge(a, b),
             Command::Unbridge { leg } => self.unbridge(leg),
+            Command::Record { leg, tape, .. } | Command::StopRecord { leg, tape } => {
+                self.record(now, leg, tape, command)
+            }
+            Command::Supply { leg, tape, sound } => {
+                self.state.counters.prompts_missing += u64::from(sound.is_none());
+                self.with(leg, |leg| leg.supply(now, tape, sound));
+            }
             Command::Close { leg } => self.close(now, leg),
         }
         self.arm(leg);
@@ -119,6 +129,9 @@ impl Worker {
         let was_silent = hearer.silent;
         let Some(heard) = hearer.hear(now, from, bytes) else { return };
         let partner = hearer.partner;
+        if !hearer.reels.is_empty() {
+            hearer.reels.hear(now, &heard, &mut Out { taped: &mut state.taped, events: &mut state.events });
+        }
         if let Some(digit) = heard.digit {
             state.events.push_back(Event::Digit { leg, digit });
         }
@@ -141,10 +154,11 @@ impl Worker {
     /// Does everything that is due by now.
     pub fn handle_timeout(&mut self, now: Time) {
         while let Some((_, id)) = self.state.deadlines.first().copied().filter(|(at, _)| *at <= now) {
-            let Snapshot { config, legs, deadlines, outbox, events, .. } = &mut self.state;
+            let Snapshot { config, legs, deadlines, outbox, events, taped, .. } = &mut self.state;
             deadlines.pop_first();
             if let Some(leg) = legs.get_mut(&id) {
                 leg.armed = None;
+                leg.reels.handle_timeout(now, &mut Out { taped, events });
                 let silence = config.silence(leg.side);
                 leg.handle_timeout(now, silence, &self.library, outbox, |event| events.push_back(event));
             }
@@ -165,6 +179,11 @@ impl Worker {
     /// The next thing to tell.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.state.events.pop_front()
+    }
+
+    /// The next that was recorded, or is to be heard.
+    pub fn poll_tape(&mut self) -> Option<Taped> {
+        self.state.taped.pop_front()
     }
 
     /// Legs open.
@@ -228,11 +247,29 @@ impl Worker {
     fn play(&mut self, now: Time, leg: LegId, play: PlayId, sounds: Vec<Sound>, repeat: bool) {
         let missing = |sound: &&Sound| match sound {
             Sound::Prompt { language, id } => !self.library.contains(language, id),
-            Sound::Silence(_) => false,
+            Sound::Silence(_) | Sound::Tape(_) => false,
         };
         let missing = sounds.iter().filter(missing).count() + sounds.len().saturating_sub(SOUNDS_MAX);
         self.state.counters.prompts_missing += missing as u64;
-        self.with(leg, |leg| leg.play(now, Playing::new(play, sounds, repeat)));
+        let playing = Playing::new(play, sounds, repeat);
+        self.state.taped.extend(playing.wanted().map(|tape| Taped::Wanted { leg, tape }));
+        self.with(leg, |leg| leg.play(now, playing));
+    }
+
+    fn record(&mut self, now: Time, leg: LegId, tape: TapeId, command: Command) {
+        let Snapshot { legs, taped, events, counters, .. } = &mut self.state;
+        let out = &mut Out { taped, events };
+        match (legs.get_mut(&leg), command) {
+            (Some(of), Command::Record { track, since, limits, .. }) => {
+                of.reels.begin(Reel::new(now, leg, tape, track, since, limits), out);
+            }
+            (Some(of), _) => of.reels.stop(now, tape, out),
+            (None, Command::Record { .. }) => {
+                counters.strays += 1;
+                out.events.push_back(Event::TapeEnded { leg, tape, end: TapeEnd::Failed, ms: 0, voice_ms: 0 });
+            }
+            (None, _) => counters.strays += 1,
+        }
     }
 
     fn bridge(&mut self, a: LegId, b: LegId) {
@@ -260,7 +297,10 @@ impl Worker {
         self.unbridge(leg);
         let state = &mut self.state;
         let stats = match state.legs.get_mut(&leg) {
-            Some(closing) => closing.close(now, &mut state.outbox),
+            Some(closing) => {
+                closing.reels.close(now, &mut Out { taped: &mut state.taped, events: &mut state.events });
+                closing.close(now, &mut state.outbox)
+            }
             None => StreamStats::default(),
         };
         if let Some(at) = state.legs.remove(&leg).and_then(|leg| leg.armed) {

@@ -1,6 +1,6 @@
 //! The vocabulary of sound that signalling, media and dialplans share.
 
-use crate::Name;
+use crate::{Name, TapeId};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
@@ -89,6 +89,8 @@ pub enum Sound {
     },
     /// Silence of so many milliseconds.
     Silence(u32),
+    /// What was recorded; nothing when it is not to be had.
+    Tape(TapeId),
 }
 
 /// What one RTP stream pair of a leg carried, for records and metrics.

@@ -32,6 +32,8 @@ id! {
     TrunkId(u32), "t";
     /// One loaded version of one dialplan.
     PlanId(u32), "d";
+    /// One recording of sound, and the file it becomes: microseconds since 1970 when it began, made unique. Never used again.
+    TapeId(u64), "tape";
     /// One request to play something to a leg; unique per leg.
     PlayId(u64), "p";
 }

@@ -220,6 +220,7 @@ impl Switch {
         match event {
             media::Event::Digit { leg, digit } => self.tell_leg(leg, Event::Digit { leg, digit }),
             media::Event::PlayEnded { leg, play } => self.tell_leg(leg, Event::PlayEnded { leg, play }),
+            media::Event::TapeEnded { .. } | media::Event::Filed { .. } => {}
             media::Event::Silent { leg } => {
                 self.plant.drop_leg(leg, 408);
                 self.gone(leg, Gone::Vanished);

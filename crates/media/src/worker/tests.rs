@@ -9,6 +9,8 @@ use busyhour_model::{Codec, Direction};
 use proptest::prelude::*;
 use std::sync::LazyLock;
 
+mod taping;
+
 const A: LegId = LegId(1);
 const B: LegId = LegId(2);
 const MS: Duration = Duration::from_millis(1);

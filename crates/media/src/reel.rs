@@ -1,0 +1,242 @@
+//! One leg's sound on its way to a tape: packets put in their places by their timestamps, handed out by the second.
+
+use crate::leg::{Heard, Kind};
+use crate::timeline::Timeline;
+use crate::{Event, Limits, TapeEnd, Taped, Track, g711, samples};
+use busyhour_model::{Codec, LegId, TapeId, Time};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Tapes that one leg is recorded on at once: its call's and its own.
+const TAPES_MAX: usize = 2;
+/// Sound is handed out this often.
+const BLOCK: Duration = Duration::from_secs(1);
+/// What comes later than this after its turn is lost: reordered packets and late ones are put right until then.
+const WINDOW: u64 = 1600;
+/// A packet so far before its time is a sender whose clock jumped: 200 ms.
+const EARLY_MAX: i64 = 1600;
+/// A packet so far behind its time is a sender whose clock jumped: 1 s.
+const LATE_MAX: i64 = 8000;
+/// A stream that is out of step by more for a second is put back in step: 20 ms.
+const STEP_MAX: i64 = 160;
+/// What is left of the silence that ended a recording: half a second.
+const TAIL: u64 = 4000;
+/// Mean square of a packet of -42 dBm0: what is louder is a voice.
+const LOUD: i64 = 16_438;
+
+/// All tapes one leg is recorded on.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Reels(Vec<Reel>);
+
+/// Where what was recorded goes.
+pub(crate) struct Out<'a> {
+    pub(crate) taped: &'a mut VecDeque<Taped>,
+    pub(crate) events: &'a mut VecDeque<Event>,
+}
+
+/// One tape's track of a leg.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Reel {
+    leg: LegId,
+    tape: TapeId,
+    track: Track,
+    limits: Limits,
+    /// Sample 0 of the tape.
+    since: Time,
+    /// The first sample of this track.
+    first: u64,
+    timeline: Timeline,
+    anchor: Option<Anchor>,
+    /// Behind the last packet that was loud.
+    loud: u64,
+    /// The end of the last key, which is not to be heard.
+    muted: i64,
+    hand_out: Time,
+}
+
+/// Where a timestamp of a stream is on the tape.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Anchor {
+    stream: u32,
+    timestamp: u32,
+    at: i64,
+    /// How long after their time packets came at least, since the last block.
+    slack: Option<i64>,
+}
+
+impl Reels {
+    pub(crate) fn begin(&mut self, reel: Reel, out: &mut Out<'_>) {
+        let Reel { leg, tape, .. } = reel;
+        if self.0.len() >= TAPES_MAX || self.0.iter().any(|reel| reel.tape == tape) {
+            out.events.push_back(Event::TapeEnded { leg, tape, end: TapeEnd::Failed, ms: 0, voice_ms: 0 });
+        } else {
+            self.0.push(reel);
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes a packet that was accepted, and ends the tapes that end at its key.
+    pub(crate) fn hear(&mut self, now: Time, heard: &Heard<'_>, out: &mut Out<'_>) {
+        for reel in &mut self.0 {
+            reel.hear(now, heard);
+        }
+        if let Some(digit) = heard.digit {
+            self.end(now, TapeEnd::Key(digit), out, |reel| reel.limits.keys.contains(digit));
+        }
+    }
+
+    /// Ends one tape.
+    pub(crate) fn stop(&mut self, now: Time, tape: TapeId, out: &mut Out<'_>) {
+        self.end(now, TapeEnd::Stopped, out, |reel| reel.tape == tape);
+    }
+
+    /// Ends them all: the leg is closed.
+    pub(crate) fn close(&mut self, now: Time, out: &mut Out<'_>) {
+        self.end(now, TapeEnd::Closed, out, |_| true);
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Time, out: &mut Out<'_>) {
+        self.end(now, TapeEnd::Longest, out, |reel| reel.longest_at().is_some_and(|at| at <= now));
+        self.end(now, TapeEnd::Silence, out, |reel| reel.silent_at().is_some_and(|at| at <= now));
+        for reel in self.0.iter_mut().filter(|reel| reel.hand_out <= now) {
+            reel.hand_out(now, out.taped);
+        }
+    }
+
+    pub(crate) fn due(&self) -> Option<Time> {
+        self.0.iter().flat_map(|reel| [Some(reel.hand_out), reel.longest_at(), reel.silent_at()]).flatten().min()
+    }
+
+    fn end(&mut self, now: Time, end: TapeEnd, out: &mut Out<'_>, which: impl Fn(&Reel) -> bool) {
+        let mut index = 0;
+        while let Some(reel) = self.0.get(index) {
+            if which(reel) {
+                self.0.remove(index).end(now, end, out);
+            } else {
+                index += 1;
+            }
+        }
+    }
+}
+
+impl Reel {
+    pub(crate) fn new(now: Time, leg: LegId, tape: TapeId, track: Track, since: Time, limits: Limits) -> Reel {
+        let first = position(since, now);
+        let (timeline, hand_out) = (Timeline::new(first), now + BLOCK);
+        let anchor = None;
+        Reel { leg, tape, track, limits, since, first, timeline, anchor, loud: first, muted: 0, hand_out }
+    }
+
+    fn hear(&mut self, now: Time, heard: &Heard<'_>) {
+        match heard.kind {
+            Kind::Speech(codec) => self.speech(now, heard, codec),
+            Kind::Event => self.mute(now, heard),
+            Kind::Other => {}
+        }
+    }
+
+    fn speech(&mut self, now: Time, heard: &Heard<'_>, codec: Codec) {
+        let at = self.place(now, heard, heard.payload.len() as i64);
+        let key = ((self.muted - at).max(0) as usize).min(heard.payload.len());
+        let spoken = &heard.payload[key..];
+        if is_loud(codec, spoken) {
+            self.loud = self.loud.max((at + heard.payload.len() as i64).max(0) as u64);
+        }
+        match g711::transcoder(codec, Codec::Pcma) {
+            Some(table) => self.timeline.put(at + key as i64, spoken.iter().map(|code| table[*code as usize])),
+            None => self.timeline.put(at + key as i64, spoken.iter().copied()),
+        }
+    }
+
+    /// A key is silence on the tape, also where the sender has its sound in its speech as well.
+    fn mute(&mut self, now: Time, heard: &Heard<'_>) {
+        let [_, _, high, low, ..] = *heard.payload else { return };
+        let held = i64::from(u16::from_be_bytes([high, low])).min(LATE_MAX);
+        let at = self.place(now, heard, held);
+        self.muted = self.muted.max(at + held);
+        self.timeline.put(at, std::iter::repeat_n(g711::silence(Codec::Pcma), held as usize));
+    }
+
+    /// Where a packet of `len` samples belongs: by its timestamp while the stream keeps time, else by when it came.
+    fn place(&mut self, now: Time, heard: &Heard<'_>, len: i64) -> i64 {
+        let (stream, timestamp) = (heard.origin.stream, heard.origin.header.timestamp);
+        let came = position(self.since, now) as i64 - len;
+        let known = self.anchor.filter(|anchor| anchor.stream == stream);
+        let by_stamp = known.map(|anchor| anchor.at + i64::from(timestamp.wrapping_sub(anchor.timestamp) as i32));
+        let in_time = by_stamp.filter(|at| (-EARLY_MAX..=LATE_MAX).contains(&(came - at)));
+        let at = in_time.unwrap_or(came);
+        let slack = known.filter(|_| in_time.is_some()).and_then(|anchor| anchor.slack);
+        let slack = Some(slack.map_or(came - at, |slack| slack.min(came - at)));
+        self.anchor = Some(Anchor { stream, timestamp, at, slack });
+        at
+    }
+
+    /// Hands out what can no longer change.
+    fn hand_out(&mut self, now: Time, taped: &mut VecDeque<Taped>) {
+        self.hand_out = now + BLOCK;
+        let ripe = position(self.since, now).saturating_sub(WINDOW);
+        self.timeline.reach(ripe);
+        self.give(ripe, taped);
+        if let Some(anchor) = &mut self.anchor
+            && let Some(slack) = anchor.slack.take().filter(|slack| slack.abs() > STEP_MAX)
+        {
+            anchor.at += slack;
+        }
+    }
+
+    fn give(&mut self, until: u64, taped: &mut VecDeque<Taped>) {
+        let at = self.timeline.base();
+        let sound = self.timeline.take(until);
+        if !sound.is_empty() {
+            taped.push_back(Taped::Sound { tape: self.tape, track: self.track, at, sound });
+        }
+    }
+
+    fn end(mut self, now: Time, end: TapeEnd, out: &mut Out<'_>) {
+        let came = position(self.since, now);
+        let until = match end {
+            TapeEnd::Longest => self.first + self.limits.longest.map_or(0, samples_of),
+            TapeEnd::Silence => self.loud + TAIL,
+            _ => came,
+        };
+        let until = until.min(came);
+        self.timeline.reach(until);
+        self.timeline.cut(until);
+        self.give(until, out.taped);
+        let (leg, tape, track) = (self.leg, self.tape, self.track);
+        out.taped.push_back(Taped::End { leg, tape, track, at: until });
+        let [ms, voice_ms] = [until, self.loud.min(until)].map(|at| (at - self.first) / 8);
+        out.events.push_back(Event::TapeEnded { leg, tape, end, ms, voice_ms });
+    }
+
+    fn longest_at(&self) -> Option<Time> {
+        self.limits.longest.map(|longest| self.at(self.first) + longest)
+    }
+
+    /// When silence will have lasted too long, for all that is known; late packets are waited for.
+    fn silent_at(&self) -> Option<Time> {
+        self.limits.silence.map(|silence| self.at(self.loud + WINDOW) + silence)
+    }
+
+    fn at(&self, sample: u64) -> Time {
+        self.since + Duration::from_micros(sample * 125)
+    }
+}
+
+/// The sample of a tape that began at `since` which is spoken now.
+fn position(since: Time, now: Time) -> u64 {
+    samples_of(now.since(since))
+}
+
+fn samples_of(span: Duration) -> u64 {
+    u64::from(samples(span))
+}
+
+fn is_loud(codec: Codec, sound: &[u8]) -> bool {
+    let power: i64 = sound.iter().map(|code| i64::from(g711::decode(codec, *code)).pow(2)).sum();
+    power > LOUD * sound.len() as i64
+}

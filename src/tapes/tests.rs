@@ -1,0 +1,175 @@
+//! Recordings as files: what was handed out stands in them, whatever is lost, killed or refused.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use busyhour_media::wav;
+use prometheus::{IntCounter, IntGauge};
+use std::path::Path;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+const TAPE: TapeId = TapeId(1_795_594_616_000_000);
+const LEG: LegId = LegId(1);
+const SILENCE: u8 = 0xD5;
+
+fn counts() -> TapeCounts {
+    let count = |name| IntCounter::new(name, "x").unwrap();
+    let active = IntGauge::new("a", "x").unwrap();
+    TapeCounts { active, seconds: count("s"), errors: count("e"), lost_ms: count("l"), mended: count("m") }
+}
+
+fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("busyhour-tapes-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    folder
+}
+
+fn started(folder: Option<&Path>) -> (Tapes, Receiver<Told>, JoinHandle<()>) {
+    let (tapes, inbox) = Tapes::new(counts());
+    let (tell, told) = channel();
+    let thread = tapes.start(inbox, folder.map(Path::to_path_buf), move |one| drop(tell.send(one))).unwrap();
+    (tapes, told, thread)
+}
+
+fn sound(track: Track, at: u64, code: u8, len: usize) -> Taped {
+    Taped::Sound { tape: TAPE, track, at, sound: vec![code; len] }
+}
+
+fn end(track: Track, at: u64) -> Taped {
+    Taped::End { leg: LEG, tape: TAPE, track, at }
+}
+
+fn next(told: &Receiver<Told>) -> Told {
+    told.recv_timeout(Duration::from_secs(10)).unwrap()
+}
+
+fn filed(told: &Receiver<Told>) -> Option<Filed> {
+    match next(told) {
+        Told::Event(Event::Filed { leg: LEG, tape: TAPE, file }) => file,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn runs(codes: &[u8]) -> Vec<(u8, usize)> {
+    codes.chunk_by(|a, b| a == b).map(|run| (run[0], run.len())).collect()
+}
+
+#[test]
+fn a_recording_is_a_file_with_its_gaps_marked_and_is_heard_again() {
+    let folder = folder("mono");
+    let (tapes, told, thread) = started(Some(&folder));
+    for (at, code) in [(0, 1), (8000, 2), (24_000, 3)] {
+        tapes.take(sound(Track::Mono, at, code, 8000));
+    }
+    tapes.take(end(Track::Mono, 28_000));
+    let file = filed(&told).unwrap();
+    assert_eq!((&*file.file, file.ms, file.gap_ms), ("2026-11-25/1795594616000000.wav", 3500, 1000));
+    let bytes = std::fs::read(folder.join(&*file.file)).unwrap();
+    let codes = wav::read(&bytes).unwrap();
+    assert_eq!(runs(&codes), [(1, 8000), (2, 8000), (SILENCE, 8000), (3, 4000)]);
+    let sum = std::process::Command::new("sha256sum").arg(folder.join(&*file.file)).output().unwrap();
+    assert!(String::from_utf8(sum.stdout).unwrap().starts_with(&*file.sha256));
+    tapes.take(Taped::Wanted { leg: LEG, tape: TAPE });
+    assert!(matches!(next(&told), Told::Command(Command::Supply { sound: Some(sound), .. }) if sound[..] == codes));
+    tapes.remove(TAPE);
+    tapes.take(Taped::Wanted { leg: LEG, tape: TAPE });
+    assert!(matches!(next(&told), Told::Command(Command::Supply { sound: None, .. })));
+    assert!(!folder.join(&*file.file).exists());
+    assert_eq!((tapes.counts.active.get(), tapes.counts.seconds.get()), (0, 3));
+    tapes.close();
+    thread.join().unwrap();
+}
+
+#[test]
+fn two_tracks_stand_side_by_side_whoever_comes_late_or_goes_early() {
+    let folder = folder("stereo");
+    let (tapes, told, thread) = started(Some(&folder));
+    for second in 0..10u64 {
+        tapes.take(sound(Track::Left, second * 8000, 1, 8000));
+        if (2..5).contains(&second) || second == 7 {
+            tapes.take(sound(Track::Right, second * 8000, 2, 8000));
+        }
+        if second == 5 || second == 8 {
+            tapes.take(end(Track::Right, second * 8000));
+        }
+    }
+    tapes.take(end(Track::Left, 76_000));
+    let file = filed(&told).unwrap();
+    assert_eq!((file.ms, file.gap_ms), (9500, 0));
+    let bytes = std::fs::read(folder.join(&*file.file)).unwrap();
+    assert_eq!(bytes[..wav::HEADER_LEN], wav::header(2, 76_000));
+    let track = |offset| bytes[wav::HEADER_LEN..].iter().skip(offset).step_by(2).copied().collect::<Vec<_>>();
+    assert_eq!(runs(&track(0)), [(1, 76_000)]);
+    let right = [(SILENCE, 16_000), (2, 24_000), (SILENCE, 16_000), (2, 8000), (SILENCE, 12_000)];
+    assert_eq!(runs(&track(1)), right);
+    tapes.close();
+    thread.join().unwrap();
+}
+
+#[test]
+fn what_a_killed_process_left_is_mended_and_told_at_the_next_start() {
+    let folder = folder("killed");
+    let mut file = TapeFile::create(&folder, TAPE, 1).unwrap();
+    file.add(&[7; 12_000]).unwrap();
+    // Killed: neither header nor name.
+    drop(file);
+    drop(TapeFile::create(&folder, TapeId(TAPE.0 + 1), 1).unwrap());
+    let (tapes, told, thread) = started(Some(&folder));
+    let Told::Mended(mended) = next(&told) else { panic!() };
+    assert_eq!((mended.tape, mended.file.ms), (TAPE, 1500));
+    let bytes = std::fs::read(folder.join(&*mended.file.file)).unwrap();
+    assert_eq!(wav::read(&bytes).unwrap(), [7; 12_000]);
+    tapes.close();
+    thread.join().unwrap();
+    let day = folder.join("2026-11-25");
+    assert_eq!(std::fs::read_dir(day).unwrap().count(), 1, "one without sound is no recording");
+    assert_eq!(tapes.counts.mended.get(), 1);
+}
+
+#[test]
+fn without_a_folder_or_with_a_broken_one_a_recording_fails_and_nothing_else() {
+    let broken = folder("broken");
+    let (tapes, told, thread) = started(Some(&broken));
+    std::fs::remove_dir_all(&broken).unwrap();
+    std::fs::write(&broken, "a file where the folder was").unwrap();
+    tapes.take(sound(Track::Mono, 0, 1, 8000));
+    tapes.take(end(Track::Mono, 8000));
+    assert_eq!(filed(&told), None);
+    assert_eq!(tapes.counts.errors.get(), 1);
+    tapes.close();
+    thread.join().unwrap();
+
+    let (tapes, told, _thread) = started(None);
+    tapes.take(sound(Track::Mono, 0, 1, 8000));
+    tapes.take(end(Track::Mono, 8000));
+    assert_eq!(filed(&told), None);
+}
+
+#[test]
+fn a_disk_that_does_not_follow_loses_sound_and_never_holds_media_up() {
+    let (tapes, inbox) = Tapes::new(counts());
+    let blocks = WAITING_MAX / 8000 + 100;
+    for block in 0..blocks as u64 {
+        tapes.take(sound(Track::Mono, block * 8000, 1, 8000));
+    }
+    assert!(tapes.counts.lost_ms.get() >= 90_000);
+    tapes.take(end(Track::Mono, blocks as u64 * 8000));
+    let folder = folder("slow");
+    let (tell, told) = channel();
+    let thread = tapes.start(inbox, Some(folder), move |one| drop(tell.send(one))).unwrap();
+    let file = filed(&told).unwrap();
+    assert_eq!(file.ms, blocks as u64 * 1000, "the time is all there");
+    tapes.close();
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_stop_finishes_what_is_being_recorded() {
+    let folder = folder("stop");
+    let (tapes, _told, thread) = started(Some(&folder));
+    tapes.take(sound(Track::Mono, 0, 1, 8000));
+    tapes.close();
+    thread.join().unwrap();
+    let bytes = std::fs::read(folder.join(name(TAPE))).unwrap();
+    assert_eq!(wav::read(&bytes).unwrap().len(), 8000);
+}
