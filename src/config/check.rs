@@ -100,15 +100,14 @@ pub(super) fn backups(roster: &Roster, server: &Server, sheet: &mut Sheet) {
 }
 
 fn passwords(agents: &[Agent], sheet: &mut Sheet) {
-    let mut last = None;
-    for agent in agents.iter().filter(|agent| &*agent.setup.password == SAMPLE_PASSWORD) {
-        // A range of agents shares its positions: one mistake, one message.
-        if last.replace(agent.password) != Some(agent.password) {
-            let message = format!("agent {} has the password of the sample configuration", agent.number.value);
-            let help = "anybody can read it; choose another before opening this to a network";
-            sheet.warn(agent.password, message, help);
-        }
-    }
+    let readable: Vec<&Agent> = agents.iter().filter(|agent| &*agent.setup.password == SAMPLE_PASSWORD).collect();
+    let Some(first) = readable.first() else { return };
+    let message = match readable.len() {
+        1 => format!("agent {} has the password of the sample configuration", first.number.value),
+        count => format!("{count} agents have the password of the sample configuration"),
+    };
+    let help = "anybody can read it; choose another before opening this to a network";
+    sheet.warn(first.password, message, help);
 }
 
 fn trunks(roster: &Roster, sheet: &mut Sheet) {
