@@ -176,12 +176,13 @@ fn split_area(digits: &str) -> Option<(&str, &str)> {
     }
 }
 
-/// 400 and 800 numbers, 95xxx and 96xxx, 1xx to 1xxxx.
+/// 400 and 800 numbers, 95xxx (digits of one's own may follow) and 96xxx, 1xx to 1xxxx.
 fn is_service(digits: &str) -> bool {
     match digits.len() {
         10 => digits.starts_with("400") || digits.starts_with("800"),
         5 | 6 => digits.starts_with("95") || digits.starts_with("96") || digits.starts_with('1'),
         3 | 4 => digits.starts_with('1'),
+        7 | 8 => digits.starts_with("95"),
         _ => false,
     }
 }
@@ -266,6 +267,8 @@ mod tests {
         ("+862195118", "95118", "", Short, Some("21")),
         ("sip:02195118@10.1.2.3:5060;user=phone", "95118", "", Short, Some("21")),
         ("95511", "95511", "", Short, None),
+        ("95118601", "95118601", "", Short, None),
+        ("02195118601", "95118601", "", Short, Some("21")),
         ("10086", "10086", "", Short, None),
         ("12345", "12345", "", Short, None),
         ("110", "110", "", Short, None),
