@@ -16,7 +16,7 @@ pub(crate) const CARRIER: &str = "127.0.0.2";
 /// Where the agents' phones are.
 pub(crate) const PHONES: &str = "127.0.0.3";
 
-/// A running switch with the shipped hotline, six agents and a trunk from `CARRIER`.
+/// A running switch with the shipped hotline, six agents and a trunk from `CARRIER`, or with a shipped centre.
 pub(crate) struct Exchange {
     /// Its SIP port on 127.0.0.1, UDP and TCP.
     pub(crate) sip: u16,
@@ -32,6 +32,23 @@ impl Exchange {
     /// Starts one and waits until it is ready. `name` is the test's own.
     pub(crate) fn start(name: &str) -> Exchange {
         Exchange::with(name, toml::from_str(HOTLINE).unwrap())
+    }
+
+    /// Starts a shipped centre, `dialplans/<centre>`; its first trunk comes from `CARRIER`.
+    pub(crate) fn of_centre(centre: &str) -> Exchange {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("dialplans").join(centre);
+        let mut config: Table = toml::from_str(&fs::read_to_string(folder.join("busyhour.toml")).unwrap()).unwrap();
+        for key in ["dialplans", "prompts"] {
+            if let Some(Value::String(path)) = section(&mut config, "server").get_mut(key) {
+                *path = folder.join(&*path).display().to_string();
+            }
+        }
+        let Some(Value::Array(trunks)) = config.get_mut("trunk") else { panic!("{centre} has no trunk") };
+        trunks[0].as_table_mut().unwrap().insert("sources".into(), vec![CARRIER.to_owned()].into());
+        for agents in config["agent"].as_array_mut().unwrap() {
+            agents.as_table_mut().unwrap().insert("password".into(), PASSWORD.into());
+        }
+        Exchange::with(centre, config)
     }
 
     /// Starts one with this configuration on ports of its own.
@@ -65,8 +82,18 @@ impl Exchange {
 
     /// The body of a page, when it is answered with 200.
     pub(crate) fn page(&self, path: &str) -> Option<String> {
+        self.answer("GET", path)
+    }
+
+    /// Posts without a body; whether that was answered with 200.
+    pub(crate) fn post(&self, path: &str) -> bool {
+        self.answer("POST", path).is_some()
+    }
+
+    fn answer(&self, method: &str, path: &str) -> Option<String> {
         let mut stream = TcpStream::connect(self.http).ok()?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+        write!(stream, "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            .ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
