@@ -1,4 +1,4 @@
-//! The shipped centres over real SIP: what callers hear, by the sound of it, and whom they reach, at any hour of the day.
+//! The shipped centres over real SIP: what callers hear, by the sound of it, and whom they reach.
 
 use crate::exchange::{CARRIER, Exchange, PASSWORD, PHONES};
 use crate::process::{Process, until};
@@ -108,7 +108,7 @@ fn by_sipp(exchange: &Exchange, centre: &Centre) {
 }
 
 #[test]
-fn fintech_400_hears_of_a_fraud_at_any_hour() {
+fn fintech_400_hears_of_a_fraud() {
     a_caller_is_served(&Centre {
         name: "fintech-400",
         number: "02158881888",
@@ -120,7 +120,7 @@ fn fintech_400_hears_of_a_fraud_at_any_hour() {
 }
 
 #[test]
-fn national_95_secures_an_account_at_any_hour() {
+fn national_95_secures_an_account() {
     a_caller_is_served(&Centre {
         name: "national-95",
         number: "+8695118",
@@ -128,5 +128,41 @@ fn national_95_secures_an_account_at_any_hour() {
         hears: &["zh/ivr/welcome", "zh/ivr/recorded", "zh/menu/security", "zh/ivr/press"],
         queue: "security",
         agent: "10741",
+    });
+}
+
+#[test]
+fn securities_95_takes_an_order() {
+    a_caller_is_served(&Centre {
+        name: "securities-95",
+        number: "95199",
+        keys: &[(12, '2')],
+        hears: &["zh/ivr/welcome", "zh/ivr/recorded", "zh/menu/trade", "zh/ivr/press"],
+        queue: "trade",
+        agent: "3181",
+    });
+}
+
+#[test]
+fn bank_3site_blocks_a_lost_card() {
+    a_caller_is_served(&Centre {
+        name: "bank-3site",
+        number: "95190",
+        keys: &[(12, '1'), (16, '1')],
+        hears: &["zh/ivr/welcome", "zh/ivr/recorded", "zh/menu/loss", "zh/ivr/press", "zh/loss/home"],
+        queue: "loss",
+        agent: "1001",
+    });
+}
+
+#[test]
+fn guarantee_rescue_hears_the_urgent_first() {
+    a_caller_is_served(&Centre {
+        name: "guarantee-rescue",
+        number: "4008205501",
+        keys: &[(7, '1'), (11, '1')],
+        hears: &["zh/ivr/welcome", "zh/menu/guarantee", "zh/ivr/press", "zh/grade/urgent"],
+        queue: "urgent",
+        agent: "855",
     });
 }
