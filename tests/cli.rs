@@ -209,6 +209,27 @@ fn a_dialplan_is_checked_and_its_tests_are_run() {
 }
 
 #[test]
+fn a_dialplan_is_drawn() {
+    let file = folder("graph", CONFIG).join("hotline.toml");
+    std::fs::write(&file, include_str!("../dialplans/hotline.toml")).unwrap();
+    let draw = |more: &[&str]| busyhour(&[&["dialplan", "graph", file.to_str().unwrap()], more].concat());
+    for (format, begins, ends) in [
+        ("svg", "<svg xmlns=", "</svg>\n"),
+        ("dot", "digraph \"hotline\" {", "}\n"),
+        ("mermaid", "flowchart TD\n", "\n"),
+    ] {
+        let drawn = draw(&["--format", format]);
+        assert!(
+            drawn.status.success() && out(&drawn).starts_with(begins) && out(&drawn).ends_with(ends),
+            "{}",
+            err(&drawn)
+        );
+    }
+    std::fs::write(&file, "name = 1").unwrap();
+    assert_eq!(draw(&[]).status.code(), Some(2));
+}
+
+#[test]
 fn the_built_in_sample_passes_its_own_check() {
     let output = busyhour(&["check"]);
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));

@@ -5,7 +5,7 @@ use crate::config::{self, Ground};
 use crate::dialplans::{Shelf, Source};
 use busyhour_ivr::TestOutcome;
 use busyhour_model::{Diagnostic, Severity};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,6 +20,17 @@ pub(super) enum Dialplan {
         #[arg(long)]
         json: bool,
     },
+    /// Draw the flow, to standard output
+    Graph {
+        /// The dialplan
+        file: PathBuf,
+        /// How
+        #[arg(long, value_enum, default_value = "svg")]
+        format: Format,
+        /// Whose queues, prompts, skills, … it may name; without it the built-in sample
+        #[arg(long, short)]
+        config: Option<PathBuf>,
+    },
     /// Run the tests inside, in virtual time
     Test {
         #[command(flatten)]
@@ -31,6 +42,17 @@ pub(super) enum Dialplan {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// How a flow is drawn.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Format {
+    /// A picture for any browser
+    Svg,
+    /// For Graphviz
+    Dot,
+    /// For Mermaid
+    Mermaid,
 }
 
 #[derive(Args)]
@@ -61,6 +83,9 @@ impl Files {
 pub(super) fn run(command: &Dialplan) -> ExitCode {
     match command {
         Dialplan::Check { files, json } => check(&files.read(), *json),
+        Dialplan::Graph { file, format, config } => {
+            graph(&Files { files: vec![file.clone()], config: config.clone() }.read(), *format)
+        }
         Dialplan::Test { files, filter, json } => test(&files.read(), filter, *json),
     }
 }
@@ -77,6 +102,20 @@ fn check(shelf: &Shelf, json: bool) -> ExitCode {
         println!("{word}: {plans} without errors; {}, {warnings}", plural(errors, "error"));
     }
     if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(WRONG) }
+}
+
+fn graph(shelf: &Shelf, format: Format) -> ExitCode {
+    let errors = shelf.diagnostics.iter().filter(|d| d.severity == Severity::Error).cloned();
+    print_all(&errors.collect::<Vec<_>>());
+    let [(_, parsed)] = &shelf.plans[..] else { return ExitCode::from(WRONG) };
+    let graph = parsed.plan.graph();
+    let drawn = match format {
+        Format::Svg => graph.svg(),
+        Format::Dot => graph.dot(),
+        Format::Mermaid => graph.mermaid(),
+    };
+    print!("{drawn}");
+    ExitCode::SUCCESS
 }
 
 fn test(shelf: &Shelf, filter: &str, json: bool) -> ExitCode {

@@ -5,7 +5,8 @@ use crate::parse::Reader;
 use crate::plan::{Case, Verb};
 use crate::source::{Fields, Value, parse_duration};
 use busyhour_model::calendar::{self, Clock};
-use busyhour_model::{NumberKind, Schedule};
+use busyhour_model::{Name, NumberKind, Schedule};
+use toml::de::DeTable;
 
 /// What a case can ask of a queue, beside whether it is open.
 const QUEUE_TESTS: [&str; 4] = ["waiting", "wait", "agents", "ready"];
@@ -18,7 +19,8 @@ impl<'t> Reader<'t> {
     }
 
     fn case(&mut self, value: &'t Value<'t>) -> Option<Case> {
-        let mut fields = self.report.fields(value, "a case of `branch`")?;
+        let says = self.report.table(value).map(|table| self.case_says(table)).unwrap_or_default();
+        let mut fields = Fields::new(value.get_ref().as_table()?, value.span().start, "a case of `branch`");
         let mut conditions = Vec::new();
         conditions.extend(fields.take("caller").map(|v| Condition::Caller(self.patterns(v))));
         conditions.extend(fields.take("dialled").map(|v| Condition::Dialled(self.patterns(v))));
@@ -57,7 +59,17 @@ impl<'t> Reader<'t> {
             self.report.note(mistake.help("use `else` for what holds always"));
         }
         fields.finish_except(&mut self.report, |key| key.starts_with('$'));
-        Some(Case { conditions, goto })
+        Some(Case { says, conditions, goto })
+    }
+
+    /// `caller @vip, weekday mon-fri`
+    fn case_says(&self, table: &DeTable) -> Name {
+        let conditions = table.iter().filter(|(key, _)| key.get_ref() != "goto");
+        let says = conditions.map(|(key, value)| {
+            let written = self.report.written(value).replace(['"', '\'', '[', ']', '\n'], "");
+            format!("{} {}", key.get_ref(), written.split_whitespace().collect::<Vec<_>>().join(" "))
+        });
+        says.collect::<Vec<_>>().join(", ").into()
     }
 
     fn origin(&mut self, value: &'t Value<'t>) -> Condition {

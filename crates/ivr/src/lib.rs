@@ -4,7 +4,9 @@ mod asking;
 mod branch;
 mod check;
 mod condition;
+mod describe;
 mod field;
+mod graph;
 mod keyed;
 mod moment;
 mod parse;
@@ -21,6 +23,7 @@ mod sum;
 mod verb;
 mod waiting;
 
+pub use graph::Graph;
 pub use keyed::{KEYS_MAX, VALUE_MAX};
 pub use parse::{Parsed, VARIABLES_MAX};
 pub use phrase::ITEMS_MAX;

@@ -144,6 +144,8 @@ pub(crate) struct Collect {
 /// One line of a branch: all conditions hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Case {
+    /// The conditions as they stand in the file, for people.
+    pub(crate) says: Name,
     pub(crate) conditions: Vec<Condition>,
     pub(crate) goto: NodeId,
 }
@@ -227,8 +229,10 @@ pub(crate) struct Callback {
     pub(crate) refused: NodeId,
 }
 
-/// An outcome of a node: its key in the file, where it goes, and whether the caller or time decides (so that a loop through it ends).
+/// An outcome of a node: what it is called in the file (`then`, a key, a case), where it goes, and whether the caller or
+/// time decides (so that a loop through it ends).
 pub(crate) struct Outcome {
+    pub(crate) label: Name,
     pub(crate) target: NodeId,
     pub(crate) waits: bool,
 }
@@ -236,29 +240,37 @@ pub(crate) struct Outcome {
 impl Verb {
     /// Everywhere this node can lead.
     pub(crate) fn outcomes(&self) -> Vec<Outcome> {
-        let at_once = |target: &NodeId| Outcome { target: *target, waits: false };
-        let later = |target: &NodeId| Outcome { target: *target, waits: true };
+        let outcome = |label: &str, target: &NodeId, waits| Outcome { label: label.into(), target: *target, waits };
+        let at_once = |(label, target): (&str, &NodeId)| outcome(label, target, false);
+        let later = |(label, target): (&str, &NodeId)| outcome(label, target, true);
+        let keyed = |(key, target): (&char, &NodeId)| outcome(key.encode_utf8(&mut [0; 4]), target, true);
         match self {
-            Verb::Answer { then } | Verb::Ring { then } | Verb::Goto { then } => vec![at_once(then)],
-            Verb::Play(Play { then, .. }) | Verb::Set { then, .. } => vec![at_once(then)],
-            Verb::Menu(menu) => menu.keys.values().chain([&menu.ask.too_many]).map(later).collect(),
-            Verb::Collect(collect) => [&collect.then, &collect.ask.too_many].map(later).into(),
+            Verb::Answer { then } | Verb::Ring { then } | Verb::Goto { then } => vec![at_once(("then", then))],
+            Verb::Play(Play { then, .. }) | Verb::Set { then, .. } => vec![at_once(("then", then))],
+            Verb::Menu(menu) => {
+                let too_many = later(("too_many", &menu.ask.too_many));
+                menu.keys.iter().map(keyed).chain([too_many]).collect()
+            }
+            Verb::Collect(collect) => [("then", &collect.then), ("too_many", &collect.ask.too_many)].map(later).into(),
             Verb::Branch { cases, otherwise } => {
-                cases.iter().map(|c| &c.goto).chain([otherwise]).map(at_once).collect()
+                cases.iter().map(|c| (&*c.says, &c.goto)).chain([("else", otherwise)]).map(at_once).collect()
             }
             Verb::Queue(queue) => {
-                let refused =
-                    [&queue.full, &queue.no_agents, &queue.closed, &queue.busy, &queue.offline, &queue.unknown];
-                let waited = queue.keys.values().chain([&queue.timed_out]).chain(&queue.served);
-                refused.into_iter().map(at_once).chain(waited.map(later)).collect()
+                let refused = [("full", &queue.full), ("no_agents", &queue.no_agents), ("closed", &queue.closed)];
+                let personal = [("busy", &queue.busy), ("offline", &queue.offline), ("unknown", &queue.unknown)];
+                let personal = personal.into_iter().filter(|_| queue.agent.is_some());
+                let waited = [("timed_out", &queue.timed_out)].into_iter();
+                let waited = waited.chain(queue.served.iter().map(|served| ("served", served)));
+                let refused = refused.into_iter().chain(personal).map(at_once);
+                queue.keys.iter().map(keyed).chain(waited.map(later)).chain(refused).collect()
             }
             Verb::Dial(dial) => {
-                let refused = [&dial.busy, &dial.failed, &dial.no_answer];
-                refused.into_iter().map(at_once).chain([later(&dial.hung_up)]).collect()
+                let refused = [("no_answer", &dial.no_answer), ("busy", &dial.busy), ("failed", &dial.failed)];
+                refused.map(at_once).into_iter().chain([later(("hung_up", &dial.hung_up))]).collect()
             }
-            Verb::Callback(callback) => [&callback.then, &callback.refused].map(at_once).into(),
+            Verb::Callback(callback) => [("then", &callback.then), ("refused", &callback.refused)].map(at_once).into(),
             // Whether `then` waits is for the sub-flow to say: the check of the graph asks it.
-            Verb::Sub { node, then } => [node, then].map(at_once).into(),
+            Verb::Sub { node, then } => [("sub", node), ("then", then)].map(at_once).into(),
             Verb::Return | Verb::HangUp { .. } => Vec::new(),
         }
     }

@@ -40,6 +40,11 @@ impl<'s> Report<'s> {
         self.note(self.at(offset, message));
     }
 
+    /// A value as it stands in the file.
+    pub(crate) fn written(&self, value: &Value) -> &'s str {
+        self.source.get(value.span()).unwrap_or_default()
+    }
+
     /// The line and the column of byte `offset`, 1-based.
     pub(crate) fn spot(&self, offset: usize) -> (usize, usize) {
         let here = self.at(offset, "");

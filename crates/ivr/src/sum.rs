@@ -1,8 +1,10 @@
 //! Arithmetic in `set`: whole numbers and variables added, subtracted and compared.
 
+use crate::describe::text;
 use crate::phrase::Text;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
+use std::fmt;
 
 /// Terms of one expression.
 const TERMS_MAX: usize = 16;
@@ -33,6 +35,23 @@ const ORDERS: [(&str, Order); 6] = [
     ("==", Order::Equal),
     ("!=", Order::Unequal),
 ];
+
+/// As it may be written.
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let side = |f: &mut fmt::Formatter<'_>, terms: &[(bool, Text)]| {
+            terms.iter().enumerate().try_for_each(|(at, (minus, term))| {
+                let sign = ["", "- ", " + ", " - "][2 * usize::from(at > 0) + usize::from(*minus)];
+                write!(f, "{sign}{}", text(term))
+            })
+        };
+        side(f, &self.left)?;
+        let Some((order, right)) = &self.right else { return Ok(()) };
+        let sign = ORDERS.iter().find(|(_, own)| own == order).map_or("", |(sign, _)| sign);
+        write!(f, " {sign} ")?;
+        side(f, right)
+    }
+}
 
 impl Sum {
     /// Whether a text is meant as one: it has blanks and a variable in it.
@@ -146,6 +165,7 @@ mod tests {
         for (text, value) in good {
             assert!(Sum::is_meant(text));
             assert_eq!(Sum::parse(text).unwrap().value(look_up), value, "{text}");
+            assert_eq!(Sum::parse(&Sum::parse(text).unwrap().to_string()), Sum::parse(text), "{text}");
         }
         for text in
             ["$five +", "$five * 2", "$five 2", "$five + x", "$a < ", "$a < 1 < 2", "+ $five", &"$a + ".repeat(40)]

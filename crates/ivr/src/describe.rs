@@ -1,0 +1,79 @@
+//! What a node does, in few words for people.
+
+use crate::phrase::{Item, Phrase, Text};
+use crate::plan::{Callback, Dial, Dialled, Verb};
+
+/// What nodes have in common to the eye: each kind has a shape and a colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// Something happens, nobody notices.
+    Silent,
+    /// The caller hears something.
+    Heard,
+    /// The caller is asked.
+    Asked,
+    /// The way divides.
+    Divided,
+    /// The caller waits for an agent.
+    Waited,
+    /// Somebody is rung.
+    Rung,
+    /// The end.
+    Ended,
+}
+
+impl Verb {
+    /// Its key in the file, its kind, and what it is about.
+    pub(crate) fn described(&self) -> (&'static str, Kind, String) {
+        match self {
+            Verb::Answer { .. } => ("answer", Kind::Silent, String::new()),
+            Verb::Ring { .. } => ("ring", Kind::Silent, String::new()),
+            Verb::Play(play) => ("play", Kind::Heard, phrase(&play.phrase)),
+            Verb::Menu(menu) => ("menu", Kind::Asked, phrase(&menu.ask.prompt)),
+            Verb::Collect(collect) => ("collect", Kind::Asked, format!("${}", collect.variable)),
+            Verb::Goto { .. } => ("goto", Kind::Silent, String::new()),
+            Verb::Sub { .. } => ("sub", Kind::Silent, String::new()),
+            Verb::Return => ("return", Kind::Ended, String::new()),
+            Verb::Set { values, .. } => {
+                let values: Vec<_> = values.iter().map(|(name, value)| format!("{name} = {}", text(value))).collect();
+                ("set", Kind::Silent, values.join(", "))
+            }
+            Verb::Branch { .. } => ("branch", Kind::Divided, String::new()),
+            Verb::Queue(queue) => {
+                let agent = queue.agent.iter().map(|agent| format!(", agent {}", text(agent)));
+                ("queue", Kind::Waited, [queue.queue.to_string()].into_iter().chain(agent).collect())
+            }
+            Verb::Dial(Dial { to: Dialled::Number { number, trunk }, .. }) => {
+                let trunk = trunk.iter().map(|trunk| format!(" by {trunk}"));
+                ("dial", Kind::Rung, [text(number)].into_iter().chain(trunk).collect())
+            }
+            Verb::Dial(Dial { to: Dialled::Agent(agent), .. }) => {
+                ("dial", Kind::Rung, format!("agent {}", text(agent)))
+            }
+            Verb::Callback(Callback { number, .. }) => {
+                ("callback", Kind::Rung, number.as_ref().map(text).unwrap_or_default())
+            }
+            Verb::HangUp { status } => ("hangup", Kind::Ended, status.to_string()),
+        }
+    }
+}
+
+/// `$variable` or the text itself.
+pub(crate) fn text(text: &Text) -> String {
+    match text {
+        Text::Literal(text) => text.to_string(),
+        Text::Variable(name) => format!("${name}"),
+        Text::Sum(sum) => sum.to_string(),
+    }
+}
+
+/// Prompt ids and `{$value}`s.
+pub(crate) fn phrase(phrase: &Phrase) -> String {
+    let item = |item: &Item| match item {
+        Item::Prompt(id) => Some(id.to_string()),
+        Item::Foreign { language, id } => Some(format!("{id} ({language})")),
+        Item::Silence(_) => None,
+        Item::Say { value, .. } => Some(format!("{{{}}}", text(value))),
+    };
+    phrase.iter().filter_map(item).collect::<Vec<_>>().join(", ")
+}
