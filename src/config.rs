@@ -11,7 +11,7 @@ mod sheet;
 mod tier;
 mod trunk;
 
-use crate::dialplans::Shelf;
+use crate::dialplans::{Shelf, Source};
 use crate::prompts;
 use busyhour_ivr::Names;
 use busyhour_model::{Diagnostic, Severity};
@@ -43,6 +43,8 @@ pub struct Site {
     pub setup: Setup,
     /// For the shell.
     pub shell: Shell,
+    /// The texts the dialplans of `setup` were read from, in their order.
+    pub sources: Vec<Source>,
 }
 
 /// What concerns sockets, files and threads only.
@@ -152,7 +154,8 @@ pub fn read(file: &str, source: &str, folder: &Path) -> Loaded {
         diagnostics.extend(prompts.unused(&shelf.prompts()));
     }
     let refused = diagnostics.iter().any(|d| d.severity == Severity::Error);
-    let site = (!refused).then(|| Site { setup: server.setup(&roster, dialplans), shell: server.shell });
+    let sources = shelf.plans.into_iter().map(|(source, _)| source).collect();
+    let site = (!refused).then(|| Site { setup: server.setup(&roster, dialplans), shell: server.shell, sources });
     Loaded { site, diagnostics }
 }
 

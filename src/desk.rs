@@ -1,5 +1,7 @@
 //! The handle others hold of a running switch: they ask it, hear it and reload it.
 
+pub mod dialplans;
+
 use crate::clock::{Clock, CpuTime};
 use crate::config::{self, Loaded, Site};
 use crate::control::{Ask, State};
@@ -114,8 +116,8 @@ impl Desk {
         self.site.lock().unwrap_or_else(PoisonError::into_inner).setup.queues.clone()
     }
 
-    /// Reads the configuration again and applies it whole, or not at all.
-    pub async fn reload(&self) -> Reloaded {
+    /// Reads the configuration again and applies it whole, or not at all. `who` wanted it.
+    pub async fn reload(&self, who: &str) -> Reloaded {
         let Loaded { site, mut diagnostics } = config::load(self.config.as_deref());
         let Some(mut site) = site else {
             tracing::warn!("the configuration is refused; the running one stays: {} mistakes", diagnostics.len());
@@ -135,8 +137,12 @@ impl Desk {
         let taken = self.request(Request::Reload(Box::new(site.setup.clone()))).await;
         let ok = matches!(taken, Some(Ok(_)));
         if ok {
-            self.site.lock().unwrap_or_else(PoisonError::into_inner).setup = site.setup;
-            tracing::info!("the configuration is reloaded");
+            {
+                let mut running = self.site.lock().unwrap_or_else(PoisonError::into_inner);
+                (running.setup, running.sources) = (site.setup, site.sources);
+            }
+            self.keep_versions(who);
+            tracing::info!("the configuration is reloaded by {who}");
         } else {
             self.tell(What::Reloaded { ok: false });
         }

@@ -1,6 +1,8 @@
 //! The HTTP side: health, metrics and the API of `busyhour calls | agents | queues | ctl | reload`.
 
-use crate::desk::Desk;
+mod dialplans;
+
+use crate::desk::{Desk, Reloaded};
 use crate::explain::{self, Explained};
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
@@ -61,6 +63,7 @@ fn router(desk: Desk) -> Router {
         .route("/api/queues", get(queues))
         .route("/api/trunks", get(async |State(desk)| rows(desk, Request::Trunks).await))
         .route("/api/reload", post(reload))
+        .merge(dialplans::routes())
         .fallback(async || {
             Fault::new(StatusCode::NOT_FOUND, "there is nothing at this address", "see README.md, HTTP API")
         })
@@ -299,8 +302,18 @@ async fn agent_sign_out(State(desk): State<Desk>, Path(agent): Path<Name>) -> Re
     done(desk, Request::SignOut { agent }).await
 }
 
-async fn reload(State(desk): State<Desk>) -> Response {
-    let reloaded = desk.reload().await;
+/// `?who=alice`
+#[derive(Deserialize)]
+struct ReloadQuery {
+    who: Option<String>,
+}
+
+async fn reload(State(desk): State<Desk>, Query(query): Query<ReloadQuery>) -> Response {
+    answer_reloaded(&desk.reload(query.who.as_deref().unwrap_or("api")).await, None)
+}
+
+fn answer_reloaded(reloaded: &Reloaded, version: Option<u32>) -> Response {
     let status = if reloaded.ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    (status, Json(json!({ "ok": reloaded.ok, "diagnostics": reloaded.diagnostics }))).into_response()
+    let answer = json!({ "ok": reloaded.ok, "diagnostics": reloaded.diagnostics, "version": version });
+    (status, Json(answer)).into_response()
 }

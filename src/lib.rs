@@ -24,3 +24,4 @@ pub mod table;
 pub mod tapes;
 pub mod timer;
 mod turns;
+pub mod versions;

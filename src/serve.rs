@@ -104,6 +104,7 @@ pub fn start(site: Site, options: Options) -> Result<Running, StartError> {
         config: options.config,
         draining: Arc::default(),
     };
+    desk.keep_versions("start");
     let (mut http_address, mut http_stop, mut http_thread) = (None, None, None);
     if let Some((listener, address)) = http {
         let (stop, stopped) = oneshot::channel();
@@ -366,7 +367,7 @@ pub fn until_signal(running: &Running, drain: Duration) -> Result<(), StartError
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
                 _ = hang_up.recv() => {
-                    for found in running.desk.reload().await.diagnostics {
+                    for found in running.desk.reload("SIGHUP").await.diagnostics {
                         tracing::warn!("{}:{}:{}: {}", found.file, found.line, found.column, found.message);
                     }
                 }

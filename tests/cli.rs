@@ -70,7 +70,11 @@ struct Server {
 
 impl Server {
     fn start(test: &str) -> Server {
-        let config = folder(test, CONFIG).join("centre.toml");
+        Server::start_in(&folder(test, CONFIG))
+    }
+
+    fn start_in(folder: &Path) -> Server {
+        let config = folder.join("centre.toml");
         let mut child = Command::new(env!("CARGO_BIN_EXE_busyhour"))
             .args(["serve", "--config", config.to_str().unwrap()])
             .env_remove("RUST_LOG")
@@ -206,6 +210,55 @@ fn a_dialplan_is_checked_and_its_tests_are_run() {
     let mut tests = json["files"][0]["tests"].as_array().unwrap().iter();
     let test = tests.find(|test| test["name"] == "the agent asked for is away").unwrap();
     assert_eq!((&json["ok"], &test["failure"]["step"]), (&false.into(), &4.into()));
+}
+
+#[test]
+fn a_dialplan_goes_back_to_what_it_was() {
+    let shipped = include_str!("../dialplans/hotline.toml");
+    let folder = folder("versions", &CONFIG.replace("data = \"data\"", "data = \"data\"\ndialplans = \"plans\""));
+    let file = folder.join("plans/hotline.toml");
+    std::fs::create_dir(folder.join("plans")).unwrap();
+    std::fs::write(&file, shipped).unwrap();
+    let server = Server::start_in(&folder);
+    let reload = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        server.ask(&["dialplan", "reload"]).status.code()
+    };
+    assert_eq!(reload(&shipped.replace("retries = 1", "retries = 2")), Some(0));
+    assert_eq!(reload(&format!("# only a comment\n{shipped}")), Some(0));
+    assert_eq!(reload("name = 3"), Some(2), "a wrong one is no version");
+    let versions = out(&server.ask(&["dialplan", "versions", "hotline"]));
+    let numbers: Vec<&str> = versions.lines().skip(1).map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(numbers, ["3", "2", "1"], "{versions}");
+    assert!(versions.lines().last().unwrap().contains("start"), "{versions}");
+
+    let diff = |old: &str, new: &str| {
+        out(&server.ask(&["dialplan", "diff", old, new, "--config", server.config.to_str().unwrap()]))
+    };
+    assert_eq!(diff("hotline@1", "hotline@2"), "~ node language: retries: 1 -> 2\n");
+    assert_eq!(diff("hotline@1", "hotline"), "no difference in meaning\n");
+    let back = server.ask(&["dialplan", "rollback", "hotline", "2"]);
+    assert_eq!((back.status.code(), &*out(&back)), (Some(0), "rolled back\n"), "{}", err(&back));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), shipped.replace("retries = 1", "retries = 2"));
+    assert_eq!(diff("hotline", file.to_str().unwrap()), "no difference in meaning\n");
+    assert!(out(&server.ask(&["dialplan", "versions"])).contains(": back to 2"));
+
+    // Its queue is gone: the older text is refused, the newer stays.
+    let fewer = shipped.replace("\"complaint\"", "\"general\"").replace("complaint = \"general\"", "");
+    assert_eq!(reload(&fewer), Some(0));
+    let config = std::fs::read_to_string(&server.config).unwrap();
+    std::fs::write(&server.config, config.replace("name = \"complaint\"", "name = \"trouble\"")).unwrap();
+    assert_eq!(reload(&fewer), Some(0));
+    let refused = server.ask(&["dialplan", "rollback", "hotline"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", out(&refused));
+    assert!(err(&refused).contains("no queue is named `complaint`"), "{}", err(&refused));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), fewer);
+    for (ask, fault) in
+        [(["rollback", "hotline", "77"], "has no version 77"), (["rollback", "nothing", "1"], "was ever in force")]
+    {
+        let refused = server.ask(&[&["dialplan"], &ask[..]].concat());
+        assert_eq!((refused.status.code(), err(&refused).contains(fault)), (Some(1), true), "{}", err(&refused));
+    }
 }
 
 #[test]

@@ -10,13 +10,28 @@ fn demo(args: &[&str]) -> Output {
 
 #[test]
 fn every_call_is_answered_heard_both_ways_recorded_and_put_away() {
-    let output = demo(&["--calls", "4", "--rate", "4", "--agents", "2", "--talk", "1.5", "--seed", "7", "--json"]);
+    let output = demo(&[
+        "--calls",
+        "4",
+        "--rate",
+        "4",
+        "--agents",
+        "2",
+        "--talk",
+        "1.5",
+        "--seed",
+        "7",
+        "--json",
+        "--reloads",
+        "3",
+    ]);
     let said = String::from_utf8_lossy(&output.stderr);
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {said}"));
     assert!(output.status.success(), "{summary:#}\n{said}");
     for field in ["calls", "answered", "two_way_audio", "records"] {
         assert_eq!(summary[field], 4, "{field} in {summary:#}");
     }
+    assert_eq!(summary["reloads"], 3, "{summary:#}");
     for field in ["calls", "legs", "dialogs", "ports"] {
         assert_eq!(summary["leaks"][field], 0, "{field} in {summary:#}");
     }

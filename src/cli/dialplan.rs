@@ -1,6 +1,8 @@
 //! `busyhour dialplan …`: what is done with dialplans before they take calls.
 
-use super::{WRONG, plural, print_all};
+mod versions;
+
+use super::{AskArgs, WRONG, plural, print_all};
 use crate::config::{self, Ground};
 use crate::dialplans::{Shelf, Source};
 use busyhour_ivr::TestOutcome;
@@ -31,6 +33,36 @@ pub(super) enum Dialplan {
         #[arg(long, short)]
         config: Option<PathBuf>,
     },
+    /// What changed between two versions: nodes, where outcomes lead, prompts, settings
+    Diff {
+        /// A file, or a dialplan of the running server: NAME, NAME@3
+        old: String,
+        /// The same
+        new: String,
+        /// Whose queues, prompts, skills, … they may name; without it the built-in sample
+        #[arg(long, short)]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Dialplans in force at the running server, or every version kept of one
+    Versions {
+        /// Of this dialplan
+        name: Option<String>,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Put an older version into the file in force and reload
+    Rollback {
+        /// Dialplan
+        name: String,
+        /// Which version; without it the one before
+        version: Option<u32>,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Apply changed dialplans (and the rest of the configuration), whole or not at all
+    Reload(AskArgs),
     /// Run the tests inside, in virtual time
     Test {
         #[command(flatten)]
@@ -86,6 +118,10 @@ pub(super) fn run(command: &Dialplan) -> ExitCode {
         Dialplan::Graph { file, format, config } => {
             graph(&Files { files: vec![file.clone()], config: config.clone() }.read(), *format)
         }
+        Dialplan::Diff { old, new, config, ask } => versions::diff(old, new, config.as_deref(), ask),
+        Dialplan::Versions { name, ask } => versions::list(name.as_deref(), ask),
+        Dialplan::Rollback { name, version, ask } => versions::roll_back(name, *version, ask),
+        Dialplan::Reload(ask) => super::reload(ask),
         Dialplan::Test { files, filter, json } => test(&files.read(), filter, *json),
     }
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 type Shown = Result<(), String>;
 
-fn fetch<T: DeserializeOwned>(server: &Server, path: &str, json: bool) -> Result<Option<T>, String> {
+pub(super) fn fetch<T: DeserializeOwned>(server: &Server, path: &str, json: bool) -> Result<Option<T>, String> {
     if !json {
         return server.get(path).map(Some).map_err(|e| e.to_string());
     }
@@ -240,7 +240,21 @@ fn order(server: &Server, path: &str, json: bool, done: &str) -> Shown {
 
 /// Whether the new configuration was taken.
 pub(super) fn reload(server: &Server, json: bool) -> Result<bool, String> {
-    let (status, answer) = server.exchange("POST", "/api/reload").map_err(|e| e.to_string())?;
+    taken(server, &format!("/api/reload?who={}", escaped(&user())), "reloaded", json)
+}
+
+/// Who types, as the system knows them.
+pub(super) fn user() -> String {
+    std::env::var("USER").ok().filter(|user| !user.is_empty()).unwrap_or_else(|| "somebody".into())
+}
+
+/// Asks for a configuration to be taken; whether it was.
+pub(super) fn taken(server: &Server, path: &str, done: &str, json: bool) -> Result<bool, String> {
+    let (status, answer) = server.exchange("POST", path).map_err(|e| e.to_string())?;
+    if let Some(error) = answer.get("error").and_then(Value::as_str) {
+        let help = answer.get("help").and_then(Value::as_str).unwrap_or("see the log of the server");
+        return Err(format!("{error}\n  help: {help}"));
+    }
     let found = answer.get("diagnostics").cloned().unwrap_or_default();
     let Ok(diagnostics) = serde_json::from_value::<Vec<Diagnostic>>(found) else {
         return Err(ClientError::Stranger(server.0.clone()).to_string());
@@ -249,7 +263,7 @@ pub(super) fn reload(server: &Server, json: bool) -> Result<bool, String> {
         println!("{answer:#}");
     } else {
         diagnostics.iter().for_each(|d| eprintln!("{d}\n"));
-        println!("{}", if status == 200 { "reloaded" } else { "refused; the running configuration is untouched" });
+        println!("{}", if status == 200 { done } else { "refused; the running configuration is untouched" });
     }
     Ok(status == 200)
 }

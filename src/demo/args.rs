@@ -19,6 +19,9 @@ pub struct Args {
     /// Every conversation lasts so many seconds [default: 3 to 8, at random]
     #[arg(long, value_parser = talk)]
     pub talk: Option<f64>,
+    /// Change the dialplan and reload so many times while calls run
+    #[arg(long, default_value_t = 0, requires = "calls", value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub reloads: u32,
     /// What all random choices come from [default: a new one for each run]
     #[arg(long)]
     pub seed: Option<u64>,
@@ -41,13 +44,15 @@ The JSON summary:
   cpu_ms_per_call                CPU time of the switch (control and media threads; not the simulated peers) per call
   control_cpu_ms_per_call        of that, the control thread: signalling, menu, routing, facts
   leaks {calls,legs,dialogs,ports}  what the switch still holds after the last call
+  reloads                        times a changed dialplan was taken meanwhile
   records                        call records written; missing and incomplete ones are among the failures
   failed, failures[]             how many things went wrong; the first twenty in words
   agents, seed, seconds          as run
 
 Examples:
   busyhour demo
-  busyhour demo --calls 200 --rate 10 --agents 50 --json";
+  busyhour demo --calls 200 --rate 10 --agents 50 --json
+  busyhour demo --calls 500 --rate 25 --agents 200 --reloads 20   a new dialplan every second, and no call notices";
 
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse() {
@@ -70,6 +75,12 @@ impl Args {
             let span = Duration::from_secs_f64(secs);
             (span, span)
         })
+    }
+
+    /// Time between two reloads, so that all happen while calls come in.
+    pub(super) fn reload_every(&self) -> Option<Duration> {
+        let dialling = self.calls.unwrap_or(0) as f64 / self.rate;
+        (self.reloads > 0).then(|| Duration::from_secs_f64(dialling / f64::from(self.reloads)))
     }
 
     /// A run of a given number of calls that takes longer than this hangs.

@@ -2,6 +2,7 @@
 
 mod args;
 mod load;
+mod reloads;
 mod site;
 mod summary;
 mod table;
@@ -16,6 +17,7 @@ use crate::store::ROWS_MAX;
 use anyhow::Context;
 use busyhour_model::{AgentState, Time};
 use load::{Load, Report, Stage};
+use reloads::Reloads;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::mpsc::Receiver;
@@ -172,8 +174,14 @@ impl Show {
     fn calls(&mut self, args: &Args) -> anyhow::Result<()> {
         let watchdog = args.calls.map(|_| Instant::now() + args.watchdog());
         let mut draw = Instant::now();
+        let reloads = args.reload_every().map(|every| Reloads::new(&self.switch, args.reloads, every)).transpose();
+        let mut reloads = reloads.map_err(anyhow::Error::msg)?;
         while !self.interrupted && (!self.all_dialled || self.tally.judged < self.tally.dialled) {
             self.turn();
+            if let Some(Err(refused)) = reloads.as_mut().map(|reloads| reloads.turn(&self.switch)) {
+                self.tally.fail(refused);
+            }
+            self.tally.reloads = reloads.as_ref().map_or(0, |reloads| reloads.done);
             if Instant::now() >= draw {
                 let (elapsed, cpu) = self.spent();
                 self.table.draw(&self.tally, elapsed, cpu)?;

@@ -43,6 +43,7 @@ pub(super) struct Summary {
     cpu_ms_per_call: f64,
     control_cpu_ms_per_call: f64,
     leaks: Leaks,
+    reloads: u32,
     records: u64,
     failed: u64,
     failures: Vec<String>,
@@ -66,6 +67,7 @@ impl Summary {
         let per_call = |cpu: Duration| (cpu.as_secs_f64() * 1e6 / tally.dialled.max(1) as f64).round() / 1000.0;
         Summary {
             calls: tally.dialled,
+            reloads: tally.reloads,
             answered: tally.answered,
             abandoned: tally.abandoned,
             two_way_audio: tally.two_way,

@@ -53,6 +53,8 @@ struct Case {
 /// All that is known.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
+    /// Changed dialplans taken.
+    pub(super) reloads: u32,
     pub(super) dialled: u64,
     pub(super) ended: u64,
     pub(super) judged: u64,

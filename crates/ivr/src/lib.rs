@@ -5,6 +5,7 @@ mod branch;
 mod check;
 mod condition;
 mod describe;
+mod diff;
 mod field;
 mod graph;
 mod keyed;
@@ -23,6 +24,7 @@ mod sum;
 mod verb;
 mod waiting;
 
+pub use diff::{Aspect, Change};
 pub use graph::Graph;
 pub use keyed::{KEYS_MAX, VALUE_MAX};
 pub use parse::{Parsed, VARIABLES_MAX};

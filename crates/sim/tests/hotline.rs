@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use busyhour_ivr::{Dialplan, Names};
 use busyhour_ledger::VisitEnd;
 use busyhour_model::calendar::Clock;
 use busyhour_model::{
@@ -11,6 +12,7 @@ use busyhour_model::{
 use busyhour_sim::peer::{Action, Answering, Ending, PhoneSetup};
 use busyhour_sim::{Deed, Scenario, World, to_an_agent};
 use busyhour_switch::{Closing, Denied, Destination, Reply, Request, TierSetup};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -383,6 +385,42 @@ fn a_reload_in_mid_call_disturbs_nobody() {
     scenario.deeds.push((ms(7000), Deed::Ask(Box::new(Request::Reload(Box::new(setup))))));
     let world = ended(scenario);
     assert!(world.outcomes().iter().all(|o| o.heard_partner() && o.status == 200));
+}
+
+/// Twenty versions, one every half second, each leading callers on by another node; who has begun ends on the version begun with.
+#[test]
+fn no_call_fails_while_the_dialplan_changes_twenty_times() {
+    let calls = 12;
+    let mut scenario = with_callers(enquiries(17, 12), vec![conversation(); calls]);
+    let names = Names { queues: scenario.setup.queues.iter().map(|q| q.name.clone()).collect(), ..Names::default() };
+    let hotline = include_str!("../../../dialplans/hotline.toml");
+    for version in 0..20 {
+        let text = hotline
+            .replace("welcome", &format!("welcome-{version}"))
+            .replace(&format!("ivr/welcome-{version}"), "ivr/welcome")
+            .replace("\"main\"", &format!("\"main-{version}\""))
+            .replace("[node.main]", &format!("[node.main-{version}]"));
+        let plan = Dialplan::parse("hotline.toml", &text, &names).unwrap().plan;
+        let mut setup = scenario.setup.clone();
+        setup.dialplans.iter_mut().filter(|(name, _)| **name == *"hotline").for_each(|own| own.1 = plan.clone());
+        scenario.deeds.push((ms(1900 + 1100 * version), Deed::Ask(Box::new(Request::Reload(Box::new(setup))))));
+    }
+    scenario.deeds.sort_by_key(|(at, _)| *at);
+    let world = ended(scenario);
+    assert!(world.outcomes().iter().all(|o| o.heard_partner() && o.status == 200));
+    let reloaded = count(&world, |what| matches!(what, What::Reloaded { ok: true }));
+    assert_eq!((world.outcomes().len(), reloaded), (calls, 1 + 20), "the start counts as one");
+    let entered = |number: CallId| {
+        let of = world.facts.iter().filter_map(move |fact| match &fact.what {
+            What::NodeEntered { call, node, .. } if *call == number => Some(node.to_string()),
+            _ => None,
+        });
+        let numbered = of.filter(|node| node.starts_with("welcome-") || node.starts_with("main-"));
+        numbered.map(|node| node.split_once('-').unwrap().1.to_string()).collect::<BTreeSet<_>>()
+    };
+    let versions: Vec<BTreeSet<String>> = world.records.iter().map(|record| entered(record.call)).collect();
+    assert!(versions.iter().all(|nodes| nodes.len() == 1), "one version for each call: {versions:?}");
+    assert!(versions.iter().flatten().collect::<BTreeSet<_>>().len() > 5, "{versions:?}");
 }
 
 /// All may take enquiries; nobody waits too long.
