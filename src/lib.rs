@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod net;
 pub mod prompts;
 pub mod recorder;
+pub mod schema;
 pub mod serve;
 pub mod store;
 pub mod table;

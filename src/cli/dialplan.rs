@@ -5,6 +5,7 @@ mod versions;
 use super::{AskArgs, WRONG, plural, print_all};
 use crate::config::{self, Ground};
 use crate::dialplans::{Shelf, Source};
+use crate::schema;
 use busyhour_ivr::TestOutcome;
 use busyhour_model::{Diagnostic, Severity};
 use clap::{Args, Subcommand, ValueEnum};
@@ -61,6 +62,8 @@ pub(super) enum Dialplan {
         #[command(flatten)]
         ask: AskArgs,
     },
+    /// Print the JSON Schema of the language, for editors
+    Schema,
     /// Apply changed dialplans (and the rest of the configuration), whole or not at all
     Reload(AskArgs),
     /// Run the tests inside, in virtual time
@@ -121,6 +124,10 @@ pub(super) fn run(command: &Dialplan) -> ExitCode {
         Dialplan::Diff { old, new, config, ask } => versions::diff(old, new, config.as_deref(), ask),
         Dialplan::Versions { name, ask } => versions::list(name.as_deref(), ask),
         Dialplan::Rollback { name, version, ask } => versions::roll_back(name, *version, ask),
+        Dialplan::Schema => {
+            println!("{:#}", schema::dialplans());
+            ExitCode::SUCCESS
+        }
         Dialplan::Reload(ask) => super::reload(ask),
         Dialplan::Test { files, filter, json } => test(&files.read(), filter, *json),
     }

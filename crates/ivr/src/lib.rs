@@ -9,6 +9,7 @@ mod diff;
 mod field;
 mod graph;
 mod keyed;
+pub mod language;
 mod moment;
 mod parse;
 mod phrase;

@@ -88,7 +88,7 @@ pub struct Failure {
 }
 
 /// Every step of a test has one of these keys.
-const ACTS: [&str; 16] = [
+pub(crate) const ACTS: [&str; 16] = [
     "press",
     "pass",
     "place",

@@ -8,7 +8,7 @@ use busyhour_model::Name;
 use std::time::Duration;
 
 /// Every node has exactly one of these keys.
-const VERBS: [&str; 15] = [
+pub(crate) const VERBS: [&str; 15] = [
     "answer", "ring", "play", "say", "menu", "collect", "goto", "sub", "return", "set", "branch", "queue", "dial",
     "callback", "hangup",
 ];
