@@ -1,6 +1,7 @@
 //! What `busyhour` does when typed: the commands, their help, and the exit codes 0 (ok), 1 (failed), 2 (wrong usage or configuration).
 
 mod dialplan;
+mod import;
 mod show;
 
 use crate::client::Server;
@@ -68,6 +69,19 @@ enum Command {
         /// In which language
         #[arg(long, default_value = "en", value_parser = ["en", "zh"])]
         language: String,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Check a CSV file of agents, show what it changes, put it in place and let the running server take it over
+    Import {
+        /// CSV whose header has number and password, and may have name,team,site,skills,queues,weight,auto_ready
+        file: PathBuf,
+        /// Configuration file; its `agents` names the file to replace
+        #[arg(long, short)]
+        config: PathBuf,
+        /// Only check and show
+        #[arg(long)]
+        dry_run: bool,
         #[command(flatten)]
         ask: AskArgs,
     },
@@ -198,6 +212,9 @@ pub fn run() -> ExitCode {
         Command::Explain { call, arrived, language, ask } => {
             show::explain(&ask.server(), &call, arrived.as_deref(), &language, ask.json).map(ok)
         }
+        Command::Import { file, config, dry_run, ask } => {
+            import::import(&file, &config, &ask.server(), dry_run, ask.json).map(imported)
+        }
         Command::Agents(ask) => show::agents(&ask.server(), ask.json).map(ok),
         Command::Queues(ask) => show::queues(&ask.server(), ask.json).map(ok),
         Command::Reload(ask) => return reload(&ask),
@@ -213,6 +230,17 @@ pub fn run() -> ExitCode {
 
 fn ok(_: ()) -> ExitCode {
     ExitCode::SUCCESS
+}
+
+fn imported(imported: import::Imported) -> ExitCode {
+    match imported {
+        import::Imported::Done => ExitCode::SUCCESS,
+        import::Imported::Wrong(diagnostics) => {
+            print_all(&diagnostics);
+            println!("refused; nothing is changed");
+            ExitCode::from(WRONG)
+        }
+    }
 }
 
 impl AskArgs {

@@ -2,12 +2,14 @@
 
 mod agent;
 mod check;
+mod csv;
 mod policy;
 mod queue;
 mod roster;
 mod schedule;
 mod server;
 mod sheet;
+mod staff;
 mod tier;
 mod trunk;
 
@@ -17,13 +19,15 @@ use busyhour_ivr::Names;
 use busyhour_model::{Diagnostic, Severity};
 use busyhour_switch::Setup;
 use serde::Deserialize;
-use sheet::{Section, Sheet};
+use sheet::{Read, Section, Sheet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::de::DeTable;
 
+pub use roster::Words;
 pub(crate) use sheet::parse_duration;
+pub use staff::Staff;
 
 /// The documented sample; used when no file is named.
 pub const SAMPLE: &str = include_str!("../busyhour.toml");
@@ -45,6 +49,10 @@ pub struct Site {
     pub shell: Shell,
     /// The texts the dialplans of `setup` were read from, in their order.
     pub sources: Vec<Source>,
+    /// Names and clock, for changes while it runs.
+    pub words: Words,
+    /// The file of agents, when there is one.
+    pub staff: Option<Staff>,
 }
 
 /// What concerns sockets, files and threads only.
@@ -94,8 +102,13 @@ pub struct Loaded {
 
 /// Reads `path`, or the built-in sample.
 pub fn load(path: Option<&Path>) -> Loaded {
+    load_with(path, None)
+}
+
+/// The same with these agents in place of those in the file of agents; called so in messages.
+pub fn load_with(path: Option<&Path>, staff: Option<&Staff>) -> Loaded {
     match open(path) {
-        Ok((shown, source)) => read(&shown, &source, path.and_then(Path::parent).unwrap_or(Path::new(""))),
+        Ok((shown, source)) => read_with(&shown, &source, folder_of(path), staff),
         Err(diagnostics) => Loaded { site: None, diagnostics },
     }
 }
@@ -107,6 +120,11 @@ fn open(path: Option<&Path>) -> Result<(String, String), Vec<Diagnostic>> {
     let missing = |message| vec![Diagnostic::whole(&shown, message).help("name an existing file with --config FILE")];
     let source = read_file(path).map_err(missing)?;
     Ok((shown, source))
+}
+
+/// What relative paths in the file start from.
+fn folder_of(path: Option<&Path>) -> &Path {
+    path.and_then(Path::parent).unwrap_or(Path::new(""))
 }
 
 /// What dialplans stand on: the names they may use and the folder they are in.
@@ -127,16 +145,23 @@ pub struct Ground {
 pub fn ground(path: Option<&Path>) -> Result<Ground, Vec<Diagnostic>> {
     let (shown, source) = open(path)?;
     let mut sheet = Sheet::new(&shown, &source);
-    let folder = path.and_then(Path::parent).unwrap_or(Path::new(""));
-    let Some((server, roster)) = sections(&mut sheet, &source, folder) else { return Err(sheet.into_found()) };
+    let Some(Sections { server, roster, beside, .. }) = sections(&mut sheet, &source, folder_of(path), None) else {
+        return Err(sheet.into_found());
+    };
     let names = names(&roster, &prompts::Catalogue::of(server.shell.prompts.as_deref()));
-    Ok(Ground { names, folder: server.dialplans, diagnostics: sheet.into_found() })
+    let mut diagnostics = sheet.into_found();
+    diagnostics.extend(beside);
+    Ok(Ground { names, folder: server.dialplans, diagnostics })
 }
 
 /// Reads `source`, called `file` in messages; relative paths in it are below `folder`.
 pub fn read(file: &str, source: &str, folder: &Path) -> Loaded {
+    read_with(file, source, folder, None)
+}
+
+fn read_with(file: &str, source: &str, folder: &Path, staff: Option<&Staff>) -> Loaded {
     let mut sheet = Sheet::new(file, source);
-    let Some((server, roster)) = sections(&mut sheet, source, folder) else {
+    let Some(Sections { server, roster, staff, beside }) = sections(&mut sheet, source, folder, staff) else {
         return Loaded { site: None, diagnostics: sheet.into_found() };
     };
     let prompts = prompts::Catalogue::of(server.shell.prompts.as_deref());
@@ -148,6 +173,7 @@ pub fn read(file: &str, source: &str, folder: &Path) -> Loaded {
     check::server(&server, &mut sheet);
     check::backups(&roster, &server, &mut sheet);
     let mut diagnostics = sheet.into_found();
+    diagnostics.extend(beside);
     diagnostics.append(&mut shelf.diagnostics);
     diagnostics.extend(prompts.unreadable().cloned());
     if whole {
@@ -155,12 +181,22 @@ pub fn read(file: &str, source: &str, folder: &Path) -> Loaded {
     }
     let refused = diagnostics.iter().any(|d| d.severity == Severity::Error);
     let sources = shelf.plans.into_iter().map(|(source, _)| source).collect();
-    let site = (!refused).then(|| Site { setup: server.setup(&roster, dialplans), shell: server.shell, sources });
+    let words = roster.words();
+    let site = (!refused).then(|| Site { setup: server.setup(&roster, dialplans), shell: server.shell, sources, words, staff });
     Loaded { site, diagnostics }
 }
 
-/// All sections, checked among themselves; `None`: it is no TOML.
-fn sections(sheet: &mut Sheet, source: &str, folder: &Path) -> Option<(server::Server, roster::Roster)> {
+/// All sections of a configuration and of the file of agents.
+struct Sections {
+    server: server::Server,
+    roster: roster::Roster,
+    staff: Option<Staff>,
+    /// What is wrong with the file of agents.
+    beside: Vec<Diagnostic>,
+}
+
+/// All of it, checked among itself; `None`: it is no TOML.
+fn sections(sheet: &mut Sheet, source: &str, folder: &Path, staff: Option<&Staff>) -> Option<Sections> {
     let (table, mistakes) = DeTable::parse_recoverable(source);
     if !mistakes.is_empty() {
         for mistake in mistakes {
@@ -171,10 +207,33 @@ fn sections(sheet: &mut Sheet, source: &str, folder: &Path) -> Option<(server::S
     let mut root = Section::new(table.get_ref(), 0, "the file");
     let server = server::read(&mut root, sheet, folder);
     sheet.utc_offset_minutes = server.utc_offset_minutes;
-    let roster = roster::read(&mut root, sheet, server.utc_offset_minutes);
+    let mut roster = roster::read(&mut root, sheet, server.utc_offset_minutes);
+    let given = root.read(sheet, "agents", sheet::text);
     root.finish(sheet);
-    check::roster(&roster, sheet);
-    Some((server, roster))
+    let staff = given.and_then(|path| open_staff(&path, folder, staff, sheet));
+    let (shown, rows) = staff.as_ref().map_or(("", ""), |staff| (&*staff.shown, &*staff.source));
+    let mut list = Sheet::new(shown, rows);
+    list.utc_offset_minutes = server.utc_offset_minutes;
+    if staff.is_some() {
+        roster.staff = staff::read(&mut list, rows);
+    }
+    check::roster(&roster, sheet, &mut list);
+    let beside = list.into_found();
+    Some(Sections { server, roster, staff, beside })
+}
+
+/// The file of agents; `instead` may stand in for it.
+fn open_staff(path: &Read<String>, folder: &Path, instead: Option<&Staff>, sheet: &mut Sheet) -> Option<Staff> {
+    let target = folder.join(&path.value);
+    if let Some(staff) = instead {
+        return Some(Staff { path: target, ..staff.clone() });
+    }
+    let staff = read_bytes(&target).and_then(|bytes| Staff::new(target.clone(), bytes));
+    let wrong = |message| {
+        let help = "`agents` names a CSV file with the header number,name,password,team,site,skills,auto_ready";
+        sheet.note(sheet.at(path.at, format!("{}: {message}", target.display())).help(help));
+    };
+    staff.map_err(wrong).ok()
 }
 
 fn names(roster: &roster::Roster, prompts: &prompts::Catalogue) -> Names {
@@ -192,11 +251,17 @@ fn names(roster: &roster::Roster, prompts: &prompts::Catalogue) -> Names {
 
 /// The text of a file of ours.
 pub(crate) fn read_file(path: &Path) -> Result<String, String> {
+    let bytes = read_bytes(path)?;
+    String::from_utf8(bytes).map_err(|e| format!("cannot read this file: {e}"))
+}
+
+/// What a file holds, when it is small enough for a configuration.
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
     let size = std::fs::metadata(path).map_err(|e| format!("cannot read this file: {e}"))?.len();
     if size > FILE_BYTES_MAX {
         return Err(format!("this file has {size} bytes; a configuration has at most {FILE_BYTES_MAX}"));
     }
-    std::fs::read_to_string(path).map_err(|e| format!("cannot read this file: {e}"))
+    std::fs::read(path).map_err(|e| format!("cannot read this file: {e}"))
 }
 
 #[cfg(test)]

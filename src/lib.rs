@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod net;
 pub mod prompts;
 pub mod recorder;
+mod replace;
 pub mod schema;
 pub mod serve;
 pub mod store;

@@ -437,3 +437,37 @@ fn a_reload_is_taken_whole_or_not_at_all() {
     assert_eq!(server.http("POST", "/api/reload").0, 422);
     server.until_metrics("busyhour_config_reloads_total{result=\"rejected\"} 2");
 }
+
+#[test]
+fn an_import_is_checked_shown_put_in_place_and_taken_over() {
+    let server = Server::start("import");
+    let folder = server.config.parent().unwrap().to_path_buf();
+    let (config, list) = (server.config.to_str().unwrap().to_string(), folder.join("new.csv"));
+    std::fs::write(&list, "number,password,skills\r\n2001,p1,enquiry=3\r\n2002,p2,\r\n").unwrap();
+    let list = list.to_str().unwrap();
+    let import = |extra: &[&str]| server.ask(&[&["import", list, "--config", &config], extra].concat());
+    let output = import(&[]);
+    assert!(err(&output).contains("names no file of agents"), "{}", err(&output));
+
+    std::fs::write(&server.config, format!("agents = \"agents.csv\"\n{CONFIG}")).unwrap();
+    let output = import(&["--dry-run"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert!(out(&output).contains("+ 2001\n+ 2002\n"), "{}", out(&output));
+    assert!(!folder.join("agents.csv").exists(), "a dry run touches nothing");
+
+    let output = import(&[]);
+    assert!(out(&output).ends_with("reloaded\n"), "{}{}", out(&output), err(&output));
+    assert!(out(&server.ask(&["agents"])).contains("2002"));
+
+    std::fs::write(list, "number,password,skills\n2001,p1,enqiry=3\n2003,p3,\n").unwrap();
+    let output = import(&[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("new.csv:2:9") && err(&output).contains("`enquiry`?"), "{}", err(&output));
+    assert!(std::fs::read_to_string(folder.join("agents.csv")).unwrap().contains("2002"), "nothing is changed");
+
+    std::fs::write(list, "number,password,skills\n2001,p1,enquiry=4\n2003,p3,\n").unwrap();
+    let output = import(&[]);
+    assert!(out(&output).starts_with("+ 2003\n~ 2001\n- 2002\n1 added, 1 changed, 1 removed\n"), "{}", out(&output));
+    let before = std::fs::read_to_string(folder.join("agents.csv.before")).unwrap();
+    assert!(before.contains("2002") && !before.contains("2003"), "the file before is kept");
+}

@@ -9,6 +9,8 @@ use toml::de::DeValue;
 
 /// Agents one `numbers = "1001-1010"` may define.
 const RANGE_MAX: u64 = 10_000;
+/// What is said of a number that does not fit.
+pub(super) const NUMBER_HELP: &str = "is no agent number; use letters, digits, `-`, `_`, `.`";
 /// Points an agent may give or take a queue.
 const POINTS_MAX: u32 = 1_000_000;
 
@@ -83,18 +85,25 @@ fn points(value: &DeValue) -> Result<Option<i32>, String> {
     if value.as_str() == Some("none") {
         return Ok(None);
     }
-    let points = integer::<i32>(value)?;
+    integer(value).and_then(liked).map(Some)
+}
+
+pub(super) fn liked(points: i32) -> Result<i32, String> {
     let fits = points.unsigned_abs() <= POINTS_MAX;
-    if fits { Ok(Some(points)) } else { Err(format!("{points} points are more than {POINTS_MAX}")) }
+    if fits { Ok(points) } else { Err(format!("{points} points are more than {POINTS_MAX}")) }
 }
 
 fn name(value: &DeValue) -> Result<Name, String> {
     text(value).map(Name::from)
 }
 
-/// Chances in a lot.
 fn weight(value: &DeValue) -> Result<u32, String> {
-    match integer::<u32>(value)? {
+    integer(value).and_then(weighed)
+}
+
+/// Chances in a lot.
+pub(super) fn weighed(weight: u32) -> Result<u32, String> {
+    match weight {
         weight @ 1..=1_000 => Ok(weight),
         other => Err(format!("{other} is no weight of an agent: 1 to 1000")),
     }
@@ -102,8 +111,13 @@ fn weight(value: &DeValue) -> Result<u32, String> {
 
 fn agent_number(value: &DeValue) -> Result<String, String> {
     let number = parsed::<String>(value)?;
-    let fits = number.len() <= 32 && number.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-    if fits { Ok(number) } else { Err(format!("`{number}` is no agent number; use letters, digits, `-`, `_`, `.`")) }
+    if fits(&number) { Ok(number) } else { Err(format!("`{number}` {NUMBER_HELP}")) }
+}
+
+/// Whether an agent may have this number.
+pub(super) fn fits(number: &str) -> bool {
+    let known = number.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    known && (1..=32).contains(&number.len())
 }
 
 /// `"1001-1010"`.

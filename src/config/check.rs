@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 const OVERFLOWS: &str = "its calls would wait until they overflow; give somebody the skills";
 
 /// Names against names.
-pub(super) fn roster(roster: &Roster, sheet: &mut Sheet) {
+pub(super) fn roster(roster: &Roster, sheet: &mut Sheet, staff: &mut Sheet) {
     sheet.unique("skill", roster.skills.iter());
     sheet.unique("site", roster.sites.iter());
     sheet.unique("team", roster.teams.iter());
@@ -27,10 +27,14 @@ pub(super) fn roster(roster: &Roster, sheet: &mut Sheet) {
     sheet.unique("trunk", roster.trunks.iter().map(|t| &t.name));
     sheet.unique("queue", roster.queues.iter().map(|q| &q.name));
     sheet.unique("agent", roster.agents.iter().map(|a| &a.number));
-    sheet.resolve(&roster.words());
+    staff.unique("agent", roster.staff.iter().map(|a| &a.number));
+    twice(roster, sheet, staff);
+    let words = roster.words();
+    sheet.resolve(&words);
+    staff.resolve(&words);
     // An agent that could not be read serves nobody: that would be told twice.
-    let whole = sheet.is_right();
-    let agents: Vec<&AgentSetup> = roster.agents.iter().map(|agent| &agent.setup).collect();
+    let whole = sheet.is_right() && staff.is_right();
+    let agents: Vec<&AgentSetup> = roster.agents.iter().chain(&roster.staff).map(|agent| &agent.setup).collect();
     for queue in &roster.queues {
         for pair in queue.relax.windows(2).filter(|p| p[0].value >= p[1].value) {
             sheet.error(pair[1].at, "relaxation steps come in rising order of `after`");
@@ -40,7 +44,20 @@ pub(super) fn roster(roster: &Roster, sheet: &mut Sheet) {
         }
     }
     passwords(&roster.agents, sheet);
+    passwords(&roster.staff, staff);
     trunks(roster, sheet);
+}
+
+/// An agent is in one of the two files.
+fn twice(roster: &Roster, sheet: &Sheet, staff: &mut Sheet) {
+    let known: BTreeMap<&str, usize> = roster.agents.iter().map(|a| (&*a.number.value, a.number.at)).collect();
+    for agent in &roster.staff {
+        if let Some(at) = known.get(&*agent.number.value) {
+            let line = sheet.at(*at, "").line;
+            let mistake = staff.at(agent.number.at, format!("agent `{}` has an [[agent]] too", agent.number.value));
+            staff.note(mistake.help(format!("on line {line} of the configuration; leave one of them out")));
+        }
+    }
 }
 
 /// What a queue asks for and nobody offers.

@@ -23,16 +23,21 @@ pub(super) struct Roster {
     pub(super) numbers: Vec<NumberEntry>,
     pub(super) queues: Vec<Queue>,
     pub(super) agents: Vec<Agent>,
+    /// Those of the CSV file.
+    pub(super) staff: Vec<Agent>,
+    utc_offset_minutes: i32,
 }
 
 /// The names a configuration gives, for whoever mentions one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Words {
+pub struct Words {
     skills: Vec<Name>,
     sites: Vec<Name>,
     teams: Vec<Name>,
     schedules: Vec<Name>,
     queues: Vec<Name>,
+    /// The clock of dates.
+    pub(super) utc_offset_minutes: i32,
 }
 
 impl Words {
@@ -61,6 +66,8 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, utc_offset_minutes: i3
         numbers: root.sections(sheet, "number").into_iter().filter_map(|s| trunk::number(s, sheet)).collect(),
         queues: root.sections(sheet, "queue").into_iter().filter_map(|s| queue::queue(s, sheet)).collect(),
         agents: root.sections(sheet, "agent").into_iter().flat_map(|s| agent::agents(s, sheet)).collect(),
+        staff: Vec::new(),
+        utc_offset_minutes,
     }
 }
 
@@ -71,6 +78,13 @@ impl Roster {
         teams.push(NO_TEAM.into());
         let queues = self.queues.iter().map(|queue| queue.setup.name.clone()).collect();
         let schedules = self.schedules.iter().map(|s| s.name.value.as_str().into()).collect();
-        Words { skills: names(&self.skills), sites: names(&self.sites), teams, schedules, queues }
+        Words {
+            skills: names(&self.skills),
+            sites: names(&self.sites),
+            teams,
+            schedules,
+            queues,
+            utc_offset_minutes: self.utc_offset_minutes,
+        }
     }
 }

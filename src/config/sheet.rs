@@ -358,14 +358,21 @@ pub(super) fn held(value: &DeValue) -> Result<Option<(u8, Option<i32>)>, String>
 }
 
 fn date(value: &DeValue) -> Result<i32, String> {
-    let text = text(value)?;
-    calendar::day(&text).ok_or_else(|| format!("`{text}` is no date like \"2026-12-31\""))
+    dated(&text(value)?)
+}
+
+pub(super) fn dated(text: &str) -> Result<i32, String> {
+    calendar::day(text).ok_or_else(|| format!("`{text}` is no date like \"2026-12-31\""))
 }
 
 /// A skill level, 1-100.
 pub(super) fn level(value: &DeValue) -> Result<u8, String> {
-    match integer::<u8>(value)? {
-        level @ 1..=100 => Ok(level),
+    integer(value).and_then(levelled)
+}
+
+pub(super) fn levelled(level: u8) -> Result<u8, String> {
+    match level {
+        1..=100 => Ok(level),
         other => Err(format!("{other} is no skill level: 1 (lowest) to 100")),
     }
 }

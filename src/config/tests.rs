@@ -5,6 +5,7 @@ use busyhour_model::Name;
 
 mod routing;
 mod schedules;
+mod staff;
 mod tiers;
 
 /// A file that is right; each case below breaks one thing.

@@ -108,6 +108,19 @@ pub fn day(text: &str) -> Option<i32> {
     (1..=length).contains(&date).then(|| days_from_civil(year, month, date))
 }
 
+/// `2026-10-01` of days since 1970-01-01 (the inverse of `day`).
+pub fn written(day: i32) -> String {
+    let days = i64::from(day) + 719_468;
+    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let date = of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{date:02}")
+}
+
 /// First and last day of `2026-10-01..2026-10-07`, or of one date.
 pub fn days(text: &str) -> Option<(i32, i32)> {
     let (first, last) = text.split_once("..").unwrap_or((text, text));
@@ -164,6 +177,9 @@ mod tests {
         let known = [("1970-01-01", 0), ("2000-02-29", 11_016), ("2024-03-01", 19_783), ("2026-10-01", 20_727)];
         for (text, days) in known {
             assert_eq!(day(text), Some(days), "{text}");
+        }
+        for days in (-200_000..200_000).step_by(17) {
+            assert_eq!(day(&written(days)), Some(days), "{}", written(days));
         }
         for text in ["2026-02-29", "2026-13-01", "2026-1-1", "2026-00-10", "20261001", "", "2026-10-01-1"] {
             assert_eq!(day(text), None, "{text}");
