@@ -4,7 +4,7 @@ mod dialplan;
 mod import;
 mod show;
 
-use crate::client::Server;
+use crate::client::{Server, escaped};
 use crate::config::{self, Loaded};
 use crate::{demo, journal, log, serve};
 use busyhour_model::{Diagnostic, Severity};
@@ -130,6 +130,18 @@ enum Ctl {
         /// Why
         #[arg(long, default_value = "other")]
         reason: String,
+        /// Withdraw the call being offered; otherwise not ready after it
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Let an agent's after-call work end later
+    ExtendWrapUp {
+        /// Agent number
+        agent: String,
+        /// By so many seconds
+        seconds: u32,
         #[command(flatten)]
         ask: AskArgs,
     },
@@ -251,9 +263,15 @@ impl AskArgs {
 
 fn steer(ctl: &Ctl) -> Result<(), String> {
     match ctl {
-        Ctl::Ready { agent, ask } => show::agent(&ask.server(), agent, "ready", None, ask.json),
-        Ctl::NotReady { agent, reason, ask } => show::agent(&ask.server(), agent, "not-ready", Some(reason), ask.json),
-        Ctl::SignOut { agent, ask } => show::agent(&ask.server(), agent, "sign-out", None, ask.json),
+        Ctl::Ready { agent, ask } => show::agent(&ask.server(), agent, "ready", "", ask.json),
+        Ctl::NotReady { agent, reason, force, ask } => {
+            let query = format!("?reason={}&force={force}", escaped(reason));
+            show::agent(&ask.server(), agent, "not-ready", &query, ask.json)
+        }
+        Ctl::ExtendWrapUp { agent, seconds, ask } => {
+            show::agent(&ask.server(), agent, "extend-wrap-up", &format!("?seconds={seconds}"), ask.json)
+        }
+        Ctl::SignOut { agent, ask } => show::agent(&ask.server(), agent, "sign-out", "", ask.json),
         Ctl::Why { agent, queue, call, ask } => {
             show::standing(&ask.server(), agent, queue.as_deref(), call.as_deref(), ask.json)
         }

@@ -21,6 +21,8 @@ use tokio::time::timeout;
 
 /// A control loop that takes longer to answer is not ready.
 const READY_WITHIN: Duration = Duration::from_secs(1);
+/// Seconds by which after-call work is extended at once.
+const EXTENSION_MAX: u32 = 3_600;
 /// Records of an answer when nobody says how many.
 const LIMIT: u32 = 50;
 /// The KPI figures of `/api/queues` cover so long a time.
@@ -59,6 +61,7 @@ fn router(desk: Desk) -> Router {
         .route("/api/agents", get(async |State(desk)| rows(desk, Request::Agents).await))
         .route("/api/agents/{agent}/ready", post(agent_ready))
         .route("/api/agents/{agent}/not-ready", post(agent_not_ready))
+        .route("/api/agents/{agent}/extend-wrap-up", post(agent_extend_wrap_up))
         .route("/api/agents/{agent}/sign-out", post(agent_sign_out))
         .route("/api/queues", get(queues))
         .route("/api/trunks", get(async |State(desk)| rows(desk, Request::Trunks).await))
@@ -283,10 +286,12 @@ async fn agent_ready(State(desk): State<Desk>, Path(agent): Path<Name>) -> Resul
     done(desk, Request::Ready { agent }).await
 }
 
-/// `?reason=lunch`
+/// `?reason=lunch&force=true`
 #[derive(Deserialize)]
 struct NotReadyQuery {
     reason: Option<Name>,
+    #[serde(default)]
+    force: bool,
 }
 
 async fn agent_not_ready(
@@ -295,7 +300,25 @@ async fn agent_not_ready(
     Query(query): Query<NotReadyQuery>,
 ) -> Result<Json<serde_json::Value>, Fault> {
     let reason = query.reason.unwrap_or_else(|| "other".into());
-    done(desk, Request::NotReady { agent, reason }).await
+    done(desk, Request::NotReady { agent, reason, force: query.force }).await
+}
+
+/// `?seconds=30`
+#[derive(Deserialize)]
+struct ExtendQuery {
+    seconds: u32,
+}
+
+async fn agent_extend_wrap_up(
+    State(desk): State<Desk>,
+    Path(agent): Path<Name>,
+    Query(ExtendQuery { seconds }): Query<ExtendQuery>,
+) -> Result<Json<serde_json::Value>, Fault> {
+    if !(1..=EXTENSION_MAX).contains(&seconds) {
+        let help = format!("say a number from 1 to {EXTENSION_MAX}");
+        return Err(Fault::new(StatusCode::BAD_REQUEST, format!("wrap-up is not extended by {seconds} seconds"), help));
+    }
+    done(desk, Request::ExtendWrapUp { agent, by: Duration::from_secs(seconds.into()) }).await
 }
 
 async fn agent_sign_out(State(desk): State<Desk>, Path(agent): Path<Name>) -> Result<Json<serde_json::Value>, Fault> {

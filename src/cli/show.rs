@@ -213,8 +213,7 @@ fn flatten(name: &str, value: &Value, rows: &mut Vec<Vec<String>>) {
     }
 }
 
-pub(super) fn agent(server: &Server, agent: &str, verb: &str, reason: Option<&str>, json: bool) -> Shown {
-    let query = reason.map_or(String::new(), |r| format!("?reason={}", escaped(r)));
+pub(super) fn agent(server: &Server, agent: &str, verb: &str, query: &str, json: bool) -> Shown {
     order(server, &format!("/api/agents/{}/{verb}{query}", escaped(agent)), json, &format!("agent {agent}: {verb}"))
 }
 

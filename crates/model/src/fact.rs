@@ -244,6 +244,15 @@ pub enum What {
         /// Taken.
         ok: bool,
     },
+    /// Somebody changed one agent or queue; the rest of the configuration stayed.
+    Changed {
+        /// `agent 1001`, `queue enquiry`.
+        what: Name,
+        /// The keys and their values, no password; `removed`.
+        change: Name,
+        /// Who asked, as far as known: the address of the peer.
+        by: Name,
+    },
     /// Something of ours broke and was contained.
     Fault {
         /// The call it hit, if one.
@@ -410,7 +419,8 @@ impl What {
             | What::Registered { .. }
             | What::TrunkState { .. }
             | What::TrunkRefused { .. }
-            | What::Reloaded { .. } => None,
+            | What::Reloaded { .. }
+            | What::Changed { .. } => None,
         }
     }
 }

@@ -48,8 +48,8 @@ impl World {
             assert!(!matches!(fact.what, What::Fault { .. }), "nothing of ours broke: {fact:?}");
         }
         let of_no_call = calls.remove(&CallId::default()).unwrap_or_default();
-        let reloads: Vec<Time> =
-            of_no_call.iter().filter(|f| matches!(f.what, What::Reloaded { .. })).map(|f| f.at).collect();
+        let configured = |fact: &&&Fact| matches!(fact.what, What::Reloaded { .. } | What::Changed { .. });
+        let reloads: Vec<Time> = of_no_call.iter().filter(configured).map(|f| f.at).collect();
         for (call, facts) in calls {
             assert!(matches!(facts[0].what, What::Arrived { .. }), "{call} starts with Arrived: {facts:#?}");
             let ends = facts.iter().filter(|f| matches!(f.what, What::Ended { .. })).count();

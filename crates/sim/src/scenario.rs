@@ -175,9 +175,9 @@ impl Scenario {
     fn meddling(&self, random: &mut Seed) -> Deed {
         let agent = random.choose(&self.setup.agents).expect("a scenario has agents").number.clone();
         let number = agent.to_string();
-        match random.below(11) {
+        match random.below(14) {
             0 => Deed::Ask(Box::new(Request::Ready { agent })),
-            1 => Deed::Ask(Box::new(Request::NotReady { agent, reason: "break".into() })),
+            1 => Deed::Ask(Box::new(Request::NotReady { agent, reason: "break".into(), force: random.per_mille(500) })),
             2 => Deed::Ask(Box::new(Request::SignOut { agent })),
             3 => Deed::Ask(Box::new(Request::Reload(Box::new(town::changed(&self.setup, random))))),
             4 => Deed::Dial { number, code: random.choose(&["*71", "*72", "*722", "*73"]).expect("four").to_string() },
@@ -187,6 +187,8 @@ impl Scenario {
             6 => Deed::Unregister { number },
             7 => Deed::Register { number },
             8 | 9 => Deed::Ask(Box::new(transfer(random))),
+            10 => Deed::Ask(Box::new(Request::ExtendWrapUp { agent, by: random.between(SECOND, 5 * SECOND) })),
+            11 | 12 => Deed::Ask(Box::new(town::change(&self.setup, random))),
             _ => Deed::Restore,
         }
     }

@@ -7,8 +7,8 @@ use busyhour_media::Library;
 use busyhour_model::calendar::Clock;
 use busyhour_model::{Days, Name, Opening, Pattern, Schedule, Seed};
 use busyhour_switch::{
-    AgentSetup, CallbackSetup, Closing, DialledFrom, Limits, NumberRoute, QueueSetup, Setup, StarCodes, TierSetup,
-    Transport, TrunkSetup,
+    AgentSetup, CallbackSetup, Change, Closing, DialledFrom, Limits, NumberRoute, QueueSetup, Request, Setup,
+    StarCodes, TierSetup, Transport, TrunkSetup,
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -94,6 +94,18 @@ pub(crate) fn changed(setup: &Setup, random: &mut Seed) -> Setup {
         _ => change_agent(&mut setup.agents[0], random),
     }
     setup
+}
+
+/// One agent or queue changed by itself, one more agent, or one less.
+pub(crate) fn change(setup: &Setup, random: &mut Seed) -> Request {
+    let other = changed(setup, random);
+    let change = match random.below(4) {
+        0 => Change::NoAgent(random.choose(&setup.agents).expect("a town has agents").number.clone()),
+        1 => Change::Agent(agent(random.below(1 + setup.agents.len() as u64) as usize)),
+        2 => Change::Agent(random.choose(&other.agents).expect("one is always left").clone()),
+        _ => Change::Queue(random.choose(&other.queues).expect("a town has queues").clone()),
+    };
+    Request::Change { change: Box::new(change), says: "otherwise".into(), by: "10.0.0.9".into() }
 }
 
 /// Another skill less, one for a short time only, another favourite.

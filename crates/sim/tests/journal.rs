@@ -51,7 +51,7 @@ fn a_long_journal_has_snapshots_from_each_of_which_it_may_be_replayed() {
     let agent = scenario.setup.agents[0].number.clone();
     for toggle in 0..10_500 {
         let ask = match toggle % 2 {
-            0 => Request::NotReady { agent: agent.clone(), reason: "tea".into() },
+            0 => Request::NotReady { agent: agent.clone(), reason: "tea".into(), force: false },
             _ => Request::Ready { agent: agent.clone() },
         };
         scenario.deeds.push((Duration::from_millis(2_000 + 20 * toggle), Deed::Ask(Box::new(ask))));

@@ -41,12 +41,13 @@ fn kind(fact: &Fact) -> String {
 }
 
 /// What 256 storms must have had, or they test nothing.
-const WEATHER: [&str; 41] = [
+const WEATHER: [&str; 42] = [
     "Connected",
     "Disconnected",
     "NodeEntered",
     "Announced",
     "Reloaded",
+    "Changed",
     "entered First",
     "entered Returned",
     "entered Resumed",

@@ -69,7 +69,11 @@ impl Switch {
             Request::Place { call } => self.place(call),
             Request::Trunks => Ok(Reply::Trunks(self.trunk_rows())),
             Request::Ready { agent } => self.ready(&agent),
-            Request::NotReady { agent, reason } => self.not_ready(&agent, reason),
+            Request::NotReady { agent, reason, force } => self.not_ready(&agent, reason, force),
+            Request::ExtendWrapUp { agent, by } => {
+                let id = self.known(&agent)?;
+                self.agent_command(&agent, Command::ExtendWrapUp { agent: id, by })
+            }
             Request::SignOut { agent } => {
                 let id = self.known(&agent)?;
                 self.agent_command(&agent, Command::SignOut { agent: id })
@@ -83,6 +87,7 @@ impl Switch {
             }
             Request::Standing { agent, towards } => self.standing(agent, towards),
             Request::Transfer { call, to } => self.transfer(call, to),
+            Request::Change { change, says, by } => self.change(*change, says, by),
             Request::Reload(setup) => {
                 self.configure(*setup);
                 Ok(Reply::Done)
@@ -101,7 +106,7 @@ impl Switch {
         } else {
             let reason = dialled.strip_prefix(&*codes.not_ready)?;
             let reason = if reason.is_empty() { "break" } else { reason };
-            (self.not_ready(account, reason.into()), "desk/not-ready")
+            (self.not_ready(account, reason.into(), false), "desk/not-ready")
         };
         Some(if reply.is_ok() { plan } else { "desk/refused" })
     }
@@ -114,12 +119,16 @@ impl Switch {
         self.agent_command(agent, Command::Ready { agent: id })
     }
 
-    fn not_ready(&mut self, agent: &Name, reason: Name) -> Result<Reply, Denied> {
+    fn not_ready(&mut self, agent: &Name, reason: Name, force: bool) -> Result<Reply, Denied> {
         let id = self.known(agent)?;
         if self.state(id) == AgentState::SignedOut {
             return self.sign_in(agent, id, Some(reason));
         }
-        self.agent_command(agent, Command::NotReady { agent: id, reason })
+        let command = match force {
+            true => Command::ForceNotReady { agent: id, reason },
+            false => Command::NotReady { agent: id, reason },
+        };
+        self.agent_command(agent, command)
     }
 
     fn sign_in(&mut self, agent: &Name, id: AgentId, not_ready: Option<Name>) -> Result<Reply, Denied> {

@@ -29,16 +29,43 @@ impl Directory {
             *queue = None;
         }
         for agent in agents {
-            let id = intern(&mut self.agent_ids, &agent.number, |n| AgentId(n as u32));
-            put(&mut self.agents, id.0 as usize, &agent.number, agent.clone());
-            self.intern_skills(&agent.skills);
+            self.put_agent(agent);
         }
         for queue in queues {
-            let id = intern(&mut self.queue_ids, &queue.name, |n| QueueId(n as u32));
-            put(&mut self.queues, id.0 as usize, &queue.name, queue.clone());
-            self.intern_skills(&queue.required);
-            queue.relax.iter().for_each(|(_, skills)| self.intern_skills(skills));
+            self.put_queue(queue);
         }
+    }
+
+    fn put_agent(&mut self, agent: &AgentSetup) -> AgentId {
+        let id = intern(&mut self.agent_ids, &agent.number, |n| AgentId(n as u32));
+        put(&mut self.agents, id.0 as usize, &agent.number, agent.clone());
+        self.intern_skills(&agent.skills);
+        id
+    }
+
+    fn put_queue(&mut self, queue: &QueueSetup) -> QueueId {
+        let id = intern(&mut self.queue_ids, &queue.name, |n| QueueId(n as u32));
+        put(&mut self.queues, id.0 as usize, &queue.name, queue.clone());
+        self.intern_skills(&queue.required);
+        queue.relax.iter().for_each(|(_, skills)| self.intern_skills(skills));
+        id
+    }
+
+    /// Takes over one agent, as the ACD wants it.
+    pub(crate) fn change_agent(&mut self, agent: &AgentSetup) -> AgentSpec {
+        let id = self.put_agent(agent);
+        self.agent_spec(id, agent)
+    }
+
+    /// Takes over one queue, as the ACD wants it.
+    pub(crate) fn change_queue(&mut self, queue: &QueueSetup) -> QueueSpec {
+        let id = self.put_queue(queue);
+        self.queue_spec(id, queue)
+    }
+
+    /// From now on nobody has this number.
+    pub(crate) fn remove_agent(&mut self, id: AgentId) {
+        self.agents[id.0 as usize].1 = None;
     }
 
     fn intern_skills(&mut self, skills: &[(Name, u8)]) {

@@ -19,6 +19,7 @@ impl Switch {
         self.channels_are_live_legs();
         self.who_may_not_stay_is_about_to_go();
         self.callbacks_are_promised();
+        self.what_holds_is_configured();
     }
 
     /// Laws cheap enough for every input of a debug build.
@@ -27,6 +28,15 @@ impl Switch {
         assert_eq!(vitals.legs, vitals.ports_in_use, "S10: one RTP port pair per live leg");
         assert_eq!(vitals.calls, vitals.timers, "S11: one timer per live call");
         assert_eq!(self.plant.plans.calls() as usize, vitals.calls, "every call uses one dialplan version");
+    }
+
+    /// Every agent and queue of the directory is as the setup says, reloaded or changed by itself.
+    fn what_holds_is_configured(&self) {
+        let (plant, setup) = (&self.plant, &self.plant.setup);
+        let agents: BTreeMap<_, _> = setup.agents.iter().map(|agent| (&agent.number, agent)).collect();
+        let queues: BTreeMap<_, _> = setup.queues.iter().map(|queue| (&queue.name, queue)).collect();
+        assert!(plant.directory.agents().map(|(_, agent)| agent).eq(agents.into_values()), "agents are as configured");
+        assert!(plant.directory.queues().map(|(_, queue)| queue).eq(queues.into_values()), "queues are as configured");
     }
 
     /// The ACD's waiting calls are exactly the calls in `Queued`, its offered ones exactly those `Ringing` for an offer.

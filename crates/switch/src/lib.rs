@@ -28,7 +28,7 @@ mod trunks;
 pub use busyhour_sip::{Account, Counters, Flow, Limits, Transmit, Transport};
 pub use journal::{Entry, Snapshot, Unreadable};
 pub use replay::{Difference, Replay, Replayed};
-pub use request::{AgentRow, CallRow, Denied, Destination, PlaceRow, QueueRow, Reply, Request, TrunkRow};
+pub use request::{AgentRow, CallRow, Change, Denied, Destination, PlaceRow, QueueRow, Reply, Request, TrunkRow};
 pub use setup::{
     AgentSetup, CallbackSetup, Closing, DialledFrom, NumberRoute, QueueSetup, Setup, StarCodes, TierSetup, TrunkSetup,
     level,

@@ -1,11 +1,12 @@
-//! A configuration taken over, at the start and while calls run.
+//! A configuration taken over, at the start and while calls run, whole or in one agent or queue.
 
 use crate::desk;
-use crate::setup::Setup;
+use crate::request::{Change, Denied, Reply};
+use crate::setup::{AgentSetup, QueueSetup, Setup};
 use crate::switch::Switch;
 use crate::tiers::Tiers;
 use busyhour_acd::Command;
-use busyhour_model::{AgentId, CallId, QueueId, What};
+use busyhour_model::{AgentId, CallId, Name, QueueId, What};
 use busyhour_sip::{Account, Config, TrunkPeer};
 use std::collections::BTreeSet;
 
@@ -24,9 +25,7 @@ impl Switch {
         plant.sip.reconfigure(plant.now, sip_config(&setup, plant.trunks.peers()));
         plant.setup = setup;
         self.configure_acd();
-        // Queues may close at other times now.
-        let calls: Vec<CallId> = self.calls.keys().copied().collect();
-        calls.into_iter().for_each(|call| self.tend(call));
+        self.tend_all();
         self.plant.fact(What::Reloaded { ok: true });
     }
 
@@ -38,7 +37,13 @@ impl Switch {
         for agent in plant.directory.agent_specs() {
             let _ = plant.acd(Command::SetAgent(agent));
         }
-        // Whoever has a call in hand leaves with it: these are asked again at the next reload.
+        self.forget_gone();
+    }
+
+    /// The ACD forgets whom and what no configuration names any more.
+    fn forget_gone(&mut self) {
+        let plant = &mut self.plant;
+        // Whoever has a call in hand leaves with it: these are asked again at the next reload or change.
         let agents: BTreeSet<AgentId> = plant.directory.agents().map(|(id, _)| id).collect();
         let gone: Vec<AgentId> = plant.acd.agents().map(|view| view.agent).filter(|id| !agents.contains(id)).collect();
         for agent in gone {
@@ -50,6 +55,61 @@ impl Switch {
         for queue in gone {
             let _ = plant.acd(Command::RemoveQueue { queue });
         }
+    }
+}
+
+impl Switch {
+    /// One agent or queue is otherwise from now on; for waiting calls too, at once.
+    pub(crate) fn change(&mut self, change: Change, says: Name, by: Name) -> Result<Reply, Denied> {
+        let what = format!("{change}").into();
+        match change {
+            Change::Agent(agent) => self.change_agent(agent),
+            Change::NoAgent(number) => self.remove_agent(&number)?,
+            Change::Queue(queue) => self.change_queue(queue)?,
+        }
+        self.plant.fact(What::Changed { what, change: says, by });
+        Ok(Reply::Done)
+    }
+
+    fn change_agent(&mut self, agent: AgentSetup) {
+        let plant = &mut self.plant;
+        let spec = plant.directory.change_agent(&agent);
+        let known = plant.setup.agents.iter_mut().find(|known| known.number == agent.number);
+        let same_account = known.as_ref().is_some_and(|known| known.password == agent.password);
+        match known {
+            Some(known) => *known = agent,
+            None => plant.setup.agents.push(agent),
+        }
+        if !same_account {
+            plant.sip.reconfigure(plant.now, sip_config(&plant.setup, plant.trunks.peers()));
+        }
+        let _ = plant.acd(Command::SetAgent(spec));
+    }
+
+    fn remove_agent(&mut self, number: &Name) -> Result<(), Denied> {
+        let plant = &mut self.plant;
+        let id = plant.directory.agent_id(number).ok_or_else(|| Denied::UnknownAgent(number.clone()))?;
+        plant.directory.remove_agent(id);
+        plant.setup.agents.retain(|known| known.number != *number);
+        plant.sip.reconfigure(plant.now, sip_config(&plant.setup, plant.trunks.peers()));
+        self.forget_gone();
+        Ok(())
+    }
+
+    fn change_queue(&mut self, queue: QueueSetup) -> Result<(), Denied> {
+        let plant = &mut self.plant;
+        let known = plant.setup.queues.iter_mut().find(|known| known.name == queue.name);
+        *known.ok_or_else(|| Denied::UnknownQueue(queue.name.clone()))? = queue.clone();
+        let spec = plant.directory.change_queue(&queue);
+        let _ = plant.acd(Command::SetQueue(Box::new(spec)));
+        self.tend_all();
+        Ok(())
+    }
+
+    /// Queues may close at other times now.
+    fn tend_all(&mut self) {
+        let calls: Vec<CallId> = self.calls.keys().copied().collect();
+        calls.into_iter().for_each(|call| self.tend(call));
     }
 }
 

@@ -1,9 +1,10 @@
 //! What people ask of the switch — agent desktop, supervisor, operator — and what they are told, at once.
 
-use crate::Setup;
+use crate::setup::{AgentSetup, QueueSetup, Setup};
 use crate::standing::{StandingRow, Towards};
 use busyhour_model::{AgentState, CallId, Name, Time};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// A person's wish.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +28,15 @@ pub enum Request {
         agent: Name,
         /// Why.
         reason: Name,
+        /// An offer is withdrawn at once; otherwise not ready after it.
+        force: bool,
+    },
+    /// After-call work ends so much later.
+    ExtendWrapUp {
+        /// Agent number.
+        agent: Name,
+        /// By how much.
+        by: Duration,
     },
     /// Sign out.
     SignOut {
@@ -59,6 +69,35 @@ pub enum Request {
     },
     /// Replace the configuration.
     Reload(Box<Setup>),
+    /// Change one agent or queue of it; at once, for waiting calls too.
+    Change {
+        /// What it is from now on.
+        change: Box<Change>,
+        /// What is otherwise, for the fact.
+        says: Name,
+        /// Who asks.
+        by: Name,
+    },
+}
+
+/// An agent or a queue as it is from now on; validated by the shell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Change {
+    /// An agent, new or known.
+    Agent(AgentSetup),
+    /// Nobody has this number any more. Signed out, with a call in hand when it ends.
+    NoAgent(Name),
+    /// A known queue; its waiting calls keep their places.
+    Queue(QueueSetup),
+}
+
+impl std::fmt::Display for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Change::Agent(AgentSetup { number, .. }) | Change::NoAgent(number) => write!(f, "agent {number}"),
+            Change::Queue(queue) => write!(f, "queue {}", queue.name),
+        }
+    }
 }
 
 /// Where a caller is sent.
