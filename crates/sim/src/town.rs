@@ -101,11 +101,11 @@ pub(crate) fn change(setup: &Setup, random: &mut Seed) -> Request {
     let other = changed(setup, random);
     let change = match random.below(4) {
         0 => Change::NoAgent(random.choose(&setup.agents).expect("a town has agents").number.clone()),
-        1 => Change::Agent(agent(random.below(1 + setup.agents.len() as u64) as usize)),
-        2 => Change::Agent(random.choose(&other.agents).expect("one is always left").clone()),
-        _ => Change::Queue(random.choose(&other.queues).expect("a town has queues").clone()),
+        1 => Change::Agent(agent(random.below(1 + setup.agents.len() as u64) as usize).into()),
+        2 => Change::Agent(random.choose(&other.agents).expect("one is always left").clone().into()),
+        _ => Change::Queue(random.choose(&other.queues).expect("a town has queues").clone().into()),
     };
-    Request::Change { change: Box::new(change), says: "otherwise".into(), by: "10.0.0.9".into() }
+    Request::Change { change, says: "otherwise".into(), by: "10.0.0.9".into() }
 }
 
 /// Another skill less, one for a short time only, another favourite.

@@ -87,7 +87,7 @@ impl Switch {
             }
             Request::Standing { agent, towards } => self.standing(agent, towards),
             Request::Transfer { call, to } => self.transfer(call, to),
-            Request::Change { change, says, by } => self.change(*change, says, by),
+            Request::Change { change, says, by } => self.change(change, says, by),
             Request::Reload(setup) => {
                 self.configure(*setup);
                 Ok(Reply::Done)

@@ -63,9 +63,9 @@ impl Switch {
     pub(crate) fn change(&mut self, change: Change, says: Name, by: Name) -> Result<Reply, Denied> {
         let what = format!("{change}").into();
         match change {
-            Change::Agent(agent) => self.change_agent(agent),
+            Change::Agent(agent) => self.change_agent(*agent),
             Change::NoAgent(number) => self.remove_agent(&number)?,
-            Change::Queue(queue) => self.change_queue(queue)?,
+            Change::Queue(queue) => self.change_queue(&queue)?,
         }
         self.plant.fact(What::Changed { what, change: says, by });
         Ok(Reply::Done)
@@ -96,11 +96,11 @@ impl Switch {
         Ok(())
     }
 
-    fn change_queue(&mut self, queue: QueueSetup) -> Result<(), Denied> {
+    fn change_queue(&mut self, queue: &QueueSetup) -> Result<(), Denied> {
         let plant = &mut self.plant;
         let known = plant.setup.queues.iter_mut().find(|known| known.name == queue.name);
         *known.ok_or_else(|| Denied::UnknownQueue(queue.name.clone()))? = queue.clone();
-        let spec = plant.directory.change_queue(&queue);
+        let spec = plant.directory.change_queue(queue);
         let _ = plant.acd(Command::SetQueue(Box::new(spec)));
         self.tend_all();
         Ok(())

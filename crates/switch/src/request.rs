@@ -72,7 +72,7 @@ pub enum Request {
     /// Change one agent or queue of it; at once, for waiting calls too.
     Change {
         /// What it is from now on.
-        change: Box<Change>,
+        change: Change,
         /// What is otherwise, for the fact.
         says: Name,
         /// Who asks.
@@ -84,17 +84,18 @@ pub enum Request {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Change {
     /// An agent, new or known.
-    Agent(AgentSetup),
+    Agent(Box<AgentSetup>),
     /// Nobody has this number any more. Signed out, with a call in hand when it ends.
     NoAgent(Name),
     /// A known queue; its waiting calls keep their places.
-    Queue(QueueSetup),
+    Queue(Box<QueueSetup>),
 }
 
 impl std::fmt::Display for Change {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Change::Agent(AgentSetup { number, .. }) | Change::NoAgent(number) => write!(f, "agent {number}"),
+            Change::Agent(agent) => write!(f, "agent {}", agent.number),
+            Change::NoAgent(number) => write!(f, "agent {number}"),
             Change::Queue(queue) => write!(f, "queue {}", queue.name),
         }
     }
