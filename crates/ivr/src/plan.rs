@@ -1,6 +1,7 @@
 //! A dialplan: named nodes, each with one verb, and where each of its outcomes goes.
 
 use crate::condition::Condition;
+use crate::lookup::Asked;
 use crate::phrase::{Phrase, Text};
 use crate::script::Script;
 use busyhour_model::Name;
@@ -93,6 +94,7 @@ pub(crate) enum Verb {
     Queue(Box<Queue>),
     Dial(Dial),
     Callback(Callback),
+    LookUp(Box<Asked>),
     HangUp {
         status: u16,
     },
@@ -269,6 +271,10 @@ impl Verb {
                 refused.map(at_once).into_iter().chain([later(("hung_up", &dial.hung_up))]).collect()
             }
             Verb::Callback(callback) => [("then", &callback.then), ("refused", &callback.refused)].map(at_once).into(),
+            // An answer may come at once.
+            Verb::LookUp(asked) => {
+                [("then", &asked.then), ("not_found", &asked.not_found), ("failed", &asked.failed)].map(at_once).into()
+            }
             // Whether `then` waits is for the sub-flow to say: the check of the graph asks it.
             Verb::Sub { node, then } => [("sub", node), ("then", then)].map(at_once).into(),
             Verb::Return | Verb::HangUp { .. } => Vec::new(),

@@ -36,6 +36,8 @@ struct Rehearsal<'p> {
     play_ends: Option<Time>,
     place: (u32, Option<Duration>),
     queues: BTreeMap<Name, QueueState>,
+    /// The look-up that waits for an answer.
+    asked: Option<u32>,
     /// Whether the next call-back asked for is refused.
     refuses: bool,
     /// What happened and was not yet expected.
@@ -48,6 +50,7 @@ enum Happened {
     Heard(Name),
     Entered(Name),
     Queued { queue: Name, priority: i32, skills: Vec<Name>, agent: Option<Name>, tier: Option<Name> },
+    Asked(Name),
     Dialled(Name),
     CalledBack(Name),
     HungUp(u16),
@@ -62,6 +65,7 @@ impl fmt::Display for Happened {
                 write!(f, "queued in `{queue}`, priority {priority}")?;
                 queued_for(f, Some(skills).filter(|skills| !skills.is_empty()), agent.as_ref(), tier.as_ref())
             }
+            Happened::Asked(url) => write!(f, "looked up {url}"),
             Happened::Dialled(to) => write!(f, "dialled {to}"),
             Happened::CalledBack(to) => write!(f, "promised to call back {to}"),
             Happened::HungUp(status) => write!(f, "hung up ({status})"),
@@ -84,6 +88,7 @@ impl fmt::Display for Act {
                 priority.iter().try_for_each(|priority| write!(f, ", priority {priority}"))?;
                 queued_for(f, skills.as_ref(), agent.as_ref(), tier.as_ref())
             }
+            Act::LookUp(url, _) => write!(f, "to look up {url}"),
             Act::Dial(to) => write!(f, "to dial {to}"),
             Act::Callback(to) => write!(f, "to promise to call back {to}"),
             Act::HangUp(Some(status)) => write!(f, "to hang up ({status})"),
@@ -119,6 +124,7 @@ impl<'p> Rehearsal<'p> {
             play_ends: None,
             place: (0, None),
             queues: BTreeMap::new(),
+            asked: None,
             refuses: false,
             log: Vec::new(),
         }
@@ -149,6 +155,12 @@ impl<'p> Rehearsal<'p> {
             Act::PartnerLeaves => self.tell(Input::PartnerLeft),
             Act::Language(language) if self.session.language() == language => {}
             Act::Language(_) => return Err(format!("language `{}`", self.session.language())),
+            Act::LookUp(_, answer) => {
+                self.expect(act)?;
+                if let (Some(id), Some(answer)) = (self.asked.take(), answer) {
+                    self.tell(Input::LookedUp { id, answer: answer.clone() });
+                }
+            }
             expected => return self.expect(expected),
         }
         Ok(())
@@ -224,6 +236,10 @@ impl<'p> Rehearsal<'p> {
                 let state = |name: Name| (name.clone(), self.queues.get(&name).copied().unwrap_or(QUIET));
                 self.tell(Input::Queues(names.into_iter().map(state).collect()));
             }
+            Step::LookUp(asked) => {
+                self.asked = Some(asked.id);
+                self.log.push(Happened::Asked(asked.url.into()));
+            }
             Step::AskPlace => self.tell(Input::Place { ahead: self.place.0, wait: self.place.1 }),
             Step::Dial { to: DialTarget::Number { number, .. }, .. } => self.log.push(Happened::Dialled(number.into())),
             Step::Dial { to: DialTarget::Agent(agent), .. } => self.log.push(Happened::Dialled(agent)),
@@ -237,7 +253,7 @@ impl<'p> Rehearsal<'p> {
                 self.play_ends = None;
                 self.log.push(Happened::HungUp(status));
             }
-            Step::Ring | Step::Answer | Step::Announced { .. } | Step::LeaveQueue => {}
+            Step::Ring | Step::Answer | Step::Announced { .. } | Step::LookedUp { .. } | Step::LeaveQueue => {}
         }
     }
 }
@@ -257,6 +273,7 @@ fn found(log: &[Happened], expected: &Act) -> Option<usize> {
     }
     let matches = |happened: &Happened| match (expected, happened) {
         (Act::Enter(node), Happened::Entered(entered)) => node == entered,
+        (Act::LookUp(url, _), Happened::Asked(asked)) => url == asked,
         (Act::Dial(to), Happened::Dialled(dialled)) => to == dialled,
         (Act::Callback(to), Happened::CalledBack(number)) => to == number,
         (Act::HangUp(status), Happened::HungUp(sent)) => status.is_none_or(|status| status == *sent),

@@ -1,11 +1,14 @@
 //! A dialplan's own tests: what a caller does, and what must happen.
 
+use crate::lookup::LookUpAnswer;
 use crate::parse::Reader;
+use crate::phrase::Text;
 use crate::source::{Fields, Value};
 use crate::step::{AgentAvailability, QueueState};
 use busyhour_model::calendar;
-use busyhour_model::{DequeueReason, Name, OfferOutcome, Time};
+use busyhour_model::{DequeueReason, LookUpOutcome, Name, OfferOutcome, Time};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// One `[[test]]`.
@@ -57,6 +60,8 @@ pub(crate) enum Act {
         agent: Option<Name>,
         tier: Option<Name>,
     },
+    /// This address is asked, and answers so; `None`: not at all.
+    LookUp(Name, Option<LookUpAnswer>),
     Dial(Name),
     /// To this number.
     Callback(Name),
@@ -88,7 +93,7 @@ pub struct Failure {
 }
 
 /// Every step of a test has one of these keys.
-pub(crate) const ACTS: [&str; 16] = [
+pub(crate) const ACTS: [&str; 17] = [
     "press",
     "pass",
     "place",
@@ -102,6 +107,7 @@ pub(crate) const ACTS: [&str; 16] = [
     "enter",
     "language",
     "queue",
+    "lookup",
     "dial",
     "callback",
     "hangup",
@@ -195,6 +201,7 @@ impl<'t> Reader<'t> {
             }
             "language" => Act::Language(self.language(value)?),
             "queue" => self.queue_act(value, fields)?,
+            "lookup" => Act::LookUp(self.report.text(value)?.into(), self.lookup_answer(fields)),
             "dial" => Act::Dial(self.report.text(value)?.into()),
             "callback" => Act::Callback(self.report.text(value)?.into()),
             _ => Act::HangUp(self.hang_up_status(value)),
@@ -213,6 +220,24 @@ impl<'t> Reader<'t> {
             wait: fields.take("wait").map_or(QUIET.wait, |value| self.report.duration(value)),
         };
         Some(Act::QueueIs(queue.into(), state))
+    }
+
+    /// `found = { name = "Li" }`, or `fails = "not_found"`.
+    fn lookup_answer(&mut self, fields: &mut Fields<'t>) -> Option<LookUpAnswer> {
+        if let Some(value) = fields.take("fails") {
+            return self.one_of(value, &LOOK_UP_FAILURES).map(|failure| match failure {
+                LookUpOutcome::NotFound => LookUpAnswer::NotFound,
+                _ => LookUpAnswer::Refused,
+            });
+        }
+        let table = self.report.table(fields.take("found")?)?;
+        let mut found = BTreeMap::new();
+        for (name, value) in table {
+            if let Some(Text::Literal(text)) = self.scalar(value, false) {
+                found.insert(name.get_ref().as_ref().into(), text.to_string());
+            }
+        }
+        Some(LookUpAnswer::Found(found))
     }
 
     fn queue_act(&mut self, value: &'t Value<'t>, fields: &mut Fields<'t>) -> Option<Act> {
@@ -276,5 +301,7 @@ const AVAILABILITIES: [(&str, AgentAvailability); 3] = [
     ("offline", AgentAvailability::Offline),
     ("unknown", AgentAvailability::Unknown),
 ];
+const LOOK_UP_FAILURES: [(&str, LookUpOutcome); 2] =
+    [("not_found", LookUpOutcome::NotFound), ("failed", LookUpOutcome::Refused)];
 const DIAL_FAILURES: [(&str, OfferOutcome); 3] =
     [("no_answer", OfferOutcome::NoAnswer), ("busy", OfferOutcome::Refused), ("failed", OfferOutcome::Unreachable)];

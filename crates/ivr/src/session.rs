@@ -3,6 +3,7 @@
 use crate::asking::Attempt;
 use crate::condition::Circumstances;
 use crate::keyed::{Keyed, Value};
+use crate::lookup::Pending;
 use crate::phrase::{self, Item, Text};
 use crate::plan::{Case, Dial, Dialled, Dialplan, Node, NodeId, Play, Verb};
 use crate::step::{Caller, DialTarget, Input, QueueState, Step};
@@ -36,6 +37,8 @@ pub struct Session {
     pub(crate) deadline: Option<Time>,
     /// Where the sub-flows it is in return to.
     pub(crate) returns: Vec<NodeId>,
+    /// Look-ups begun.
+    pub(crate) lookups: u32,
     answered: bool,
     entered: u32,
     /// When it was last told something, on the clock of the plan.
@@ -54,6 +57,7 @@ pub(crate) enum Stage {
     Dialling,
     /// A branch that asks about queues.
     Deciding,
+    LookingUp(Pending),
     Promising,
     Ended,
 }
@@ -74,6 +78,7 @@ impl Session {
             stage: Stage::New,
             deadline: None,
             returns: Vec::new(),
+            lookups: 0,
             answered: false,
             entered: 0,
             at: now,
@@ -118,6 +123,7 @@ impl Session {
             Input::Timeout => None,
             Input::Place { ahead, wait } => self.place_told(node, ahead, wait),
             Input::Queues(queues) => self.queues_told(plan, node, &queues),
+            Input::LookedUp { id, answer } => self.looked_up(now, node, id, answer),
             Input::Dequeued(reason) => self.dequeued(node, reason),
             Input::AgentUnavailable(availability) => self.agent_unavailable(node, availability),
             Input::DialFailed(outcome) => self.dial_ended(node, Some(outcome)),
@@ -203,6 +209,7 @@ impl Session {
                 self.steps.push_back(Step::Callback { number });
                 None
             }
+            Verb::LookUp(asked) => self.look_up(now, asked),
             Verb::HangUp { status } => {
                 self.end(*status);
                 None
@@ -262,6 +269,10 @@ impl Session {
                 }
                 play.interrupt.then_some(play.then)
             }
+            (Stage::LookingUp(_), _) => {
+                self.typed.push(key);
+                None
+            }
             _ => None,
         }
     }
@@ -285,6 +296,7 @@ impl Session {
     fn timed_out(&mut self, now: Time, node: &Node) -> Option<NodeId> {
         match (&self.stage, &node.verb) {
             (Stage::Asking(_), verb) => self.not_keyed(now, verb),
+            (Stage::LookingUp(_), _) => self.look_up_timed_out(now, node),
             (Stage::Waiting(_), Verb::Queue(queue)) => {
                 self.speak(now, queue);
                 None

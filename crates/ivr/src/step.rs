@@ -1,6 +1,7 @@
 //! What a session wants done next, and what it is told.
 
-use busyhour_model::{DequeueReason, Name, Number, OfferOutcome, Schedule, Sound};
+use crate::lookup::{LookUp, LookUpAnswer};
+use busyhour_model::{DequeueReason, LookUpOutcome, Name, Number, OfferOutcome, Schedule, Sound};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -38,6 +39,13 @@ pub enum Input {
     },
     /// Answer to `Step::AskQueues`, at once: the state of each queue there is.
     Queues(BTreeMap<Name, QueueState>),
+    /// Answer to a `Step::LookUp`.
+    LookedUp {
+        /// To which.
+        id: u32,
+        /// What came back.
+        answer: LookUpAnswer,
+    },
     /// The queue gave the call back. (When an agent takes it, the session just ends.)
     Dequeued(DequeueReason),
     /// The agent number asked for is unknown, offline or busy: answer to `Enqueue { agent: Some }` instead of waiting.
@@ -115,6 +123,17 @@ pub enum Step {
     AskPlace,
     /// Tell me `Input::Queues` now.
     AskQueues(Vec<Name>),
+    /// Ask another program; go on meanwhile and tell me `Input::LookedUp` when it has answered.
+    LookUp(LookUp),
+    /// Tell the facts how a look-up ended.
+    LookedUp {
+        /// How.
+        outcome: LookUpOutcome,
+        /// Requests made.
+        attempts: u32,
+        /// From the first request on.
+        took: Duration,
+    },
     /// Tell the facts that this place was announced.
     Announced {
         /// Calls ahead.

@@ -8,9 +8,9 @@ use busyhour_model::Name;
 use std::time::Duration;
 
 /// Every node has exactly one of these keys.
-pub(crate) const VERBS: [&str; 15] = [
-    "answer", "ring", "play", "say", "menu", "collect", "goto", "sub", "return", "set", "branch", "queue", "dial",
-    "callback", "hangup",
+pub(crate) const VERBS: [&str; 16] = [
+    "answer", "ring", "play", "say", "menu", "collect", "lookup", "goto", "sub", "return", "set", "branch", "queue",
+    "dial", "callback", "hangup",
 ];
 /// Stands for a node that could not be read.
 pub(crate) const UNREAD: Verb = Verb::HangUp { status: 500 };
@@ -22,7 +22,9 @@ const SECONDS: fn(u64) -> Duration = Duration::from_secs;
 impl<'t> Reader<'t> {
     /// What a node does.
     pub(crate) fn verb(&mut self, fields: &mut Fields<'t>, what: &str) -> Verb {
-        let found: Vec<_> = VERBS.into_iter().filter(|verb| fields.has(verb)).collect();
+        // A look-up has a key `set` of its own.
+        let own = |verb: &&str| **verb != *"set" || !fields.has("lookup");
+        let found: Vec<_> = VERBS.into_iter().filter(own).filter(|verb| fields.has(verb)).collect();
         let [name] = found[..] else {
             self.not_one_verb(fields, what, &found);
             return UNREAD;
@@ -40,6 +42,7 @@ impl<'t> Reader<'t> {
             }
             "menu" => self.menu(fields, value),
             "collect" => self.collect(fields, value),
+            "lookup" => self.lookup(fields, value),
             "goto" => Verb::Goto { then: self.node_id(value) },
             "sub" => Verb::Sub { node: self.node_id(value), then: self.target(fields, "then") },
             "return" => {

@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use busyhour_ivr::{
-    AgentAvailability, Caller, DialTarget, Dialplan, Input, Names, QueueState, SUB_DEPTH_MAX, Session, Step,
+    AgentAvailability, Caller, DialTarget, Dialplan, Input, LookUpAnswer, Names, QueueState, SUB_DEPTH_MAX, Session,
+    Step,
 };
 use busyhour_model::calendar::Clock;
 use busyhour_model::{Days, DequeueReason, Name, Number, OfferOutcome, Opening, Schedule, Sound, Time};
@@ -107,6 +108,8 @@ fn short(step: &Step) -> String {
             format!("queue({queue} {priority} {} {} {wait_busy})", skills.join("+"), agent.as_deref().unwrap_or("-"))
         }
         Step::AskPlace => "place?".into(),
+        Step::LookUp(asked) => format!("ask{}", asked.id),
+        Step::LookedUp { outcome, attempts, .. } => format!("{outcome:?}{attempts}").to_lowercase(),
         Step::AskQueues(queues) => format!("queues?{}", queues.join("+")),
         Step::Announced { ahead, .. } => format!("announced({ahead})"),
         Step::LeaveQueue => "leave".into(),
@@ -535,4 +538,49 @@ fn variables_are_added_and_compared_and_kept_short() {
         "set = {{ n = \"{long}\" }}\nthen = \"b\"\n[node.b]\nbranch = [{{ \"$n\" = \"{long}\", goto = \"n1\" }}]\nelse = \"n2\""
     );
     assert_eq!(Call::new(&plan).start(), "@start @b @n2 bye602");
+}
+
+const LOOK_UP: &str = "lookup = \"https://crm.example/c/{$caller}?q={$word}\"\nset = { level = \"$.level\" }\nheaders = { X-Key = \"k {$word}\" }
+    body = { who = \"$caller\", n = 7, ok = true }\ntimeout = \"2s\"\nretries = 1\nmusic = \"m\"
+    then = \"found\"\nnot_found = \"n2\"\nfailed = \"n3\"
+    [node.found]\nbranch = [{ \"$level\" = \"gold\", goto = \"n1\" }]\nelse = \"n4\"\n[variables]\nword = \"a b/c\"";
+
+fn found(level: &str) -> LookUpAnswer {
+    LookUpAnswer::Found([("level".into(), level.to_owned()), ("caller".into(), "1".to_owned())].into())
+}
+
+#[test]
+fn a_look_up_asks_by_http_and_goes_on_with_the_answer() {
+    let mut call = Call::new(LOOK_UP);
+    call.session.handle(call.now, &call.plan, Input::Start);
+    let asked = std::iter::from_fn(|| call.session.poll_step()).find_map(|step| match step {
+        Step::LookUp(asked) => Some(asked),
+        _ => None,
+    });
+    let asked = asked.unwrap();
+    assert_eq!(asked.url, "https://crm.example/c/13800138000?q=a%20b%2Fc");
+    assert_eq!(asked.headers, [("X-Key".into(), "k a b/c".into())]);
+    assert_eq!(asked.body.as_deref(), Some(r#"{"n":7,"ok":true,"who":"13800138000"}"#));
+    assert_eq!(call.tell(Input::LookedUp { id: 1, answer: found("gold") }), "found1 stop @found @n1 bye601");
+    let table = [
+        (found("none"), "@found @n4 bye604"),
+        (LookUpAnswer::NotFound, "@n2 bye602"),
+        (LookUpAnswer::Refused, "@n3 bye603"),
+    ];
+    for (answer, steps) in table {
+        let mut call = Call::new(LOOK_UP);
+        assert_eq!(call.start(), "@start loop[zh:m] ask1");
+        assert!(call.tell(Input::LookedUp { id: 1, answer }).ends_with(steps), "{steps}");
+    }
+}
+
+#[test]
+fn a_look_up_is_tried_again_and_late_answers_are_not_heard() {
+    let mut call = Call::new(LOOK_UP);
+    call.start();
+    assert_eq!(call.wait(2_000), "ask2");
+    assert_eq!(call.tell(Input::LookedUp { id: 1, answer: found("gold") }), "");
+    assert_eq!(call.press("1"), "");
+    assert_eq!(call.tell(Input::LookedUp { id: 2, answer: LookUpAnswer::Unreachable }), "unreachable2 stop @n3 bye603");
+    assert_eq!(call.tell(Input::LookedUp { id: 2, answer: found("gold") }), "");
 }

@@ -49,6 +49,21 @@ pub enum What {
         /// Node.
         node: Name,
     },
+    /// The dialplan asked another program; what was asked and answered is no fact.
+    LookedUp {
+        /// Which.
+        call: CallId,
+        /// Dialplan.
+        plan: Name,
+        /// Node.
+        node: Name,
+        /// How it ended.
+        outcome: LookUpOutcome,
+        /// Requests made.
+        attempts: u32,
+        /// From the first request on.
+        took: Duration,
+    },
     /// The caller left the dialplan.
     IvrLeft {
         /// The call.
@@ -308,6 +323,20 @@ pub enum Entrance {
     Callback,
 }
 
+/// How a look-up ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LookUpOutcome {
+    /// With an answer.
+    Found,
+    /// With the answer that there is nothing.
+    NotFound,
+    /// With an answer that helps nobody.
+    Refused,
+    /// Without an answer in time.
+    Unreachable,
+}
+
 /// Why a call left its queue without an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -399,6 +428,7 @@ impl What {
             What::Arrived { call, .. }
             | What::Answered { call }
             | What::NodeEntered { call, .. }
+            | What::LookedUp { call, .. }
             | What::IvrLeft { call, .. }
             | What::Enqueued { call, .. }
             | What::Dequeued { call, .. }

@@ -14,7 +14,7 @@ mod why;
 
 pub use audio::{Audio, Codec, Direction, Side, Sound, StreamStats};
 pub use diagnostic::{Diagnostic, Severity};
-pub use fact::{AgentState, Cause, DequeueReason, Entrance, Fact, OfferOutcome, Party, What};
+pub use fact::{AgentState, Cause, DequeueReason, Entrance, Fact, LookUpOutcome, OfferOutcome, Party, What};
 pub use id::{AgentId, CallId, LegId, PlanId, PlayId, QueueId, SkillId, TapeId, TrunkId};
 pub use number::{Number, NumberKind};
 pub use pattern::Pattern;

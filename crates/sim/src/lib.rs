@@ -8,6 +8,6 @@ mod town;
 mod world;
 
 pub use network::Faults;
-pub use scenario::{Deed, STORM, Scenario, to_an_agent};
+pub use scenario::{Deed, STORM, Scenario, Service, to_an_agent};
 pub use town::NUMBER;
 pub use world::World;

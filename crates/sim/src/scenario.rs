@@ -51,10 +51,30 @@ pub struct Scenario {
     pub foresee: Option<Duration>,
     /// The wires.
     pub faults: Faults,
+    /// Who answers look-ups.
+    pub service: Service,
     /// Agents' phones.
     pub phones: Vec<PhoneSetup>,
     /// What happens, and how long after the start.
     pub deeds: Vec<(Duration, Deed)>,
+}
+
+/// The program dialplans ask, behind an unreliable wire.
+#[derive(Clone, Copy, Debug)]
+pub struct Service {
+    /// Status and body by address.
+    pub answer: fn(&str) -> (u16, &'static str),
+    /// An answer takes at most so long.
+    pub delay_max: Duration,
+    /// Requests never answered.
+    pub lost_per_mille: u32,
+}
+
+impl Default for Service {
+    /// Knows nobody.
+    fn default() -> Service {
+        Service { answer: |_| (404, ""), delay_max: Duration::from_millis(50), lost_per_mille: 0 }
+    }
 }
 
 /// Callers and agents behave badly within this time from the start.
@@ -69,6 +89,7 @@ impl Scenario {
             library: town::library(),
             foresee: Some(SECOND),
             faults: Faults::NONE,
+            service: Service::default(),
             phones: Vec::new(),
             deeds: Vec::new(),
         };

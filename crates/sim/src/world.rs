@@ -3,12 +3,13 @@
 use crate::laws;
 use crate::network::{Network, Packet};
 use crate::peer::{Caller, CallerSetup, Out, Outcome, Phone};
-use crate::scenario::{Deed, Scenario};
+use crate::scenario::{Deed, Scenario, Service};
 use busyhour_acd::Command;
 use busyhour_acd::LookAhead;
+use busyhour_ivr::LookUp;
 use busyhour_ledger::{CallRecord, Ledger};
 use busyhour_media as media;
-use busyhour_model::{Fact, LegId, Name, QueueId, Rule, Seed, Time, What};
+use busyhour_model::{CallId, Fact, LegId, Name, QueueId, Rule, Seed, Time, What};
 use busyhour_switch::{Entry, Replay, Setup, Switch};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -52,6 +53,9 @@ pub struct World {
     ports: BTreeMap<u16, LegId>,
     deeds: BTreeMap<(Time, usize), Deed>,
     sip: SocketAddr,
+    service: Service,
+    /// Answers of the service under way.
+    answers: BTreeMap<(Time, u64), (CallId, LookUp)>,
     foresee: Option<Duration>,
     foresee_at: Time,
     seed: Seed,
@@ -92,6 +96,8 @@ impl World {
             ports: BTreeMap::new(),
             deeds: BTreeMap::new(),
             sip,
+            service: scenario.service,
+            answers: BTreeMap::new(),
             foresee: scenario.foresee,
             foresee_at: now,
             seed,
@@ -160,7 +166,8 @@ impl World {
         let alarm = self.alarm.first().map(|(at, _)| *at);
         let machines =
             [self.network.poll_timeout(), self.switch.poll_timeout(), self.worker.poll_timeout(), self.looks_ahead()];
-        machines.into_iter().chain([deed, alarm]).flatten().min()
+        let answer = self.answers.first_key_value().map(|((at, _), _)| *at);
+        machines.into_iter().chain([deed, alarm, answer]).flatten().min()
     }
 
     /// When waits are foreseen next, while somebody waits.
@@ -185,6 +192,11 @@ impl World {
             self.act(deed);
         } else if self.switch.poll_timeout().is_some_and(|at| at <= self.now) {
             self.switch.handle_timeout(self.now);
+            self.drain_switch();
+        } else if let Some(entry) = self.answers.first_entry().filter(|entry| entry.key().0 <= self.now) {
+            let (call, lookup) = entry.remove();
+            let (status, body) = (self.service.answer)(&lookup.url);
+            self.switch.handle_lookup(self.now, call, lookup.id, lookup.answer(status, body.as_bytes()));
             self.drain_switch();
         } else if self.looks_ahead().is_some_and(|at| at <= self.now) {
             self.look_ahead();
@@ -303,6 +315,9 @@ impl World {
             while let Some(entry) = self.switch.poll_entry() {
                 self.note(entry);
             }
+            while let Some((call, lookup)) = self.switch.poll_lookup() {
+                self.serve(call, lookup);
+            }
             let Some(command) = self.switch.poll_media() else { break };
             match &command {
                 media::Command::Open { leg, local, .. } => drop(self.ports.insert(local.port(), *leg)),
@@ -313,6 +328,15 @@ impl World {
             self.drain_worker();
         }
         self.switch.check();
+    }
+
+    /// The service will answer, or not.
+    fn serve(&mut self, call: CallId, lookup: LookUp) {
+        if !self.seed.per_mille(self.service.lost_per_mille) {
+            let delay = Duration::from_micros(self.seed.below(1 + self.service.delay_max.as_micros() as u64));
+            let order = self.seed.draw();
+            self.answers.insert((self.now + delay, order), (call, lookup));
+        }
     }
 
     fn note(&mut self, entry: Entry) {

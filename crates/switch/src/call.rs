@@ -6,7 +6,7 @@ use crate::places::Places;
 use crate::plant::{Plant, Ring};
 use crate::request::Destination;
 use busyhour_acd::Command;
-use busyhour_ivr::Session;
+use busyhour_ivr::{LookUpAnswer, Session};
 use busyhour_model::{
     AgentId, Audio, CallId, Cause, DequeueReason, LegId, Name, Number, OfferOutcome, Party, PlanId, PlayId, QueueId,
     Time, What, Why,
@@ -87,6 +87,11 @@ pub(crate) enum Event {
     Timeout,
     HangUp,
     Transfer(Destination),
+    /// A look-up of the dialplan was answered.
+    LookedUp {
+        id: u32,
+        answer: LookUpAnswer,
+    },
 }
 
 /// How a leg's signalling ended.

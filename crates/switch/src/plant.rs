@@ -11,6 +11,7 @@ use crate::setup::Setup;
 use crate::tiers::Tiers;
 use crate::trunks::{Trunks, Way};
 use busyhour_acd::{Acd, Command, Decision, Denied};
+use busyhour_ivr::LookUp;
 use busyhour_media as media;
 use busyhour_model::{
     Audio, CallId, Fact, LegId, OfferOutcome, Party, PlayId, Sound, StreamStats, Time, TrunkId, What,
@@ -43,6 +44,8 @@ pub(crate) struct Plant {
     pub(crate) decisions: VecDeque<Decision>,
     pub(crate) media: VecDeque<media::Command>,
     pub(crate) entries: VecDeque<Entry>,
+    /// Look-ups the world has not yet taken.
+    pub(crate) lookups: VecDeque<(CallId, LookUp)>,
     marks: Marks,
     plays: u64,
 }
@@ -69,6 +72,7 @@ impl Plant {
             decisions: VecDeque::new(),
             media: VecDeque::new(),
             entries: VecDeque::from([began]),
+            lookups: VecDeque::new(),
             marks: Marks::new(now),
             plays: 0,
         }

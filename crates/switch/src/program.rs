@@ -78,6 +78,11 @@ impl Call {
                     names.into_iter().filter_map(|name| Some((name.clone(), plant.queue_state(&name)?))).collect();
                 self.session.handle(plant.now, plant.plans.plan(self.plan), Input::Queues(queues));
             }
+            Step::LookUp(lookup) => plant.lookups.push_back((self.id, lookup)),
+            Step::LookedUp { outcome, attempts, took } => {
+                let (plan, node) = (plant.plans.name(self.plan).clone(), self.session.node().clone());
+                plant.fact(What::LookedUp { call: self.id, plan, node, outcome, attempts, took });
+            }
             Step::Announced { ahead, wait } => self.announced(plant, &phase, ahead, wait),
             Step::LeaveQueue => {
                 if let Phase::Queued(queued) = &phase {

@@ -6,6 +6,7 @@ use crate::plant::Plant;
 use crate::setup::Setup;
 use crate::trunks::Way;
 use busyhour_acd::{Acd, Command, Decision, Foreseen};
+use busyhour_ivr::{LookUp, LookUpAnswer};
 use busyhour_media as media;
 use busyhour_model::{CallId, LegId, Name, Time, What};
 use busyhour_sip as sip;
@@ -141,6 +142,18 @@ impl Switch {
     /// A command for the media plane.
     pub fn poll_media(&mut self) -> Option<media::Command> {
         self.plant.media.pop_front()
+    }
+
+    /// A look-up for the world to make; its answer goes to [`Switch::handle_lookup`] with the same call and id.
+    pub fn poll_lookup(&mut self) -> Option<(CallId, LookUp)> {
+        self.plant.lookups.pop_front()
+    }
+
+    /// A look-up was answered. The call may be over, or have given this one up: then nothing happens.
+    pub fn handle_lookup(&mut self, now: Time, call: CallId, id: u32, answer: LookUpAnswer) {
+        self.at(now);
+        self.tell(call, Event::LookedUp { id, answer });
+        self.settle();
     }
 
     /// The next line of the journal.
