@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::forecaster::Forecaster;
+use crate::lookup::LookUps;
 use crate::media::Plane;
 use crate::metrics::Metrics;
 use crate::net::{BATCH_MAX, Net, TcpEvent, Unsent};
@@ -68,6 +69,8 @@ pub struct Control {
     pub timer: Timer,
     /// Foresees waits.
     pub forecaster: Forecaster,
+    /// Asks other programs for dialplans.
+    pub lookups: LookUps,
 }
 
 impl Control {
@@ -92,6 +95,9 @@ impl Control {
                 }
                 Some(event) = self.streams.recv() => self.tcp(event),
                 () = self.net.readable() => self.datagrams(&mut buffer),
+                (call, id, answer) = self.lookups.answer() => {
+                    self.input(|switch, now| switch.handle_lookup(now, call, id, answer));
+                }
                 classes = self.forecaster.answer() => self.input(|switch, now| switch.handle_forecast(now, classes)),
                 () = self.timer.until(deadline) => {}
             }
@@ -182,6 +188,9 @@ impl Control {
         // Only now: whoever is woken must not take the CPU from an INVITE that is ready to go.
         while let Some(command) = self.switch.poll_media() {
             self.plane.send(command);
+        }
+        while let Some((call, lookup)) = self.switch.poll_lookup() {
+            self.lookups.ask(call, lookup);
         }
         while let Some(entry) = self.switch.poll_entry() {
             if let Entry::Fact(Fact { what: What::Offered { .. }, .. }) = &entry {

@@ -13,6 +13,7 @@ pub mod forecaster;
 pub mod http;
 pub mod journal;
 pub mod log;
+pub mod lookup;
 pub mod media;
 pub mod metrics;
 pub mod net;

@@ -9,11 +9,12 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::{ClientConfig, RootCertStore};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 
 /// Requests under way at once; the next ones wait, within their time.
 const AT_ONCE: usize = 64;
@@ -92,27 +93,27 @@ async fn serve(mut asks: Receiver<(CallId, LookUp)>, told: UnboundedSender<Answe
 
 /// Certificates are checked against those the system trusts.
 fn client() -> Connections {
-    let https = HttpsConnectorBuilder::new();
-    let https = match https.clone().with_native_roots() {
+    let connector = match HttpsConnectorBuilder::new().with_native_roots() {
         Ok(https) => https,
         Err(error) => {
             tracing::warn!("no trusted certificates are installed, look-ups by https will fail: {error}");
-            https.with_tls_config(without_roots())
+            let none = ClientConfig::builder().with_root_certificates(RootCertStore::empty());
+            HttpsConnectorBuilder::new().with_tls_config(none.with_no_client_auth())
         }
     };
-    let connector = https.https_or_http().enable_http1().build();
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
         .pool_max_idle_per_host(AT_ONCE)
-        .build(connector)
+        .build(connector.https_or_http().enable_http1().build())
 }
 
 /// Status and body; `None` when there is no answer. Errors are not logged: they may quote the address.
 async fn get(client: &Connections, lookup: &LookUp) -> Option<(u16, Bytes)> {
-    let builder = lookup.headers.iter().fold(Request::builder().uri(&lookup.url), |builder, (name, value)| {
-        builder.header(&**name, value)
-    });
+    let builder = lookup
+        .headers
+        .iter()
+        .fold(Request::builder().uri(&lookup.url), |builder, (name, value)| builder.header(&**name, value));
     let request = match &lookup.body {
         Some(json) => builder.method("POST").header("content-type", "application/json").body(json.clone().into()),
         None => builder.body(Full::default()),
@@ -123,5 +124,104 @@ async fn get(client: &Connections, lookup: &LookUp) -> Option<(u16, Bytes)> {
         Ok(body) => Some((status, body.to_bytes())),
         // Cut off or too long: what there is makes no JSON.
         Err(_) => Some((status, Bytes::new())),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use busyhour_ivr::{Caller, Dialplan, Input, Names, Session, Step};
+    use busyhour_model::{Number, Time};
+    use std::fmt::Write as _;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    /// What a dialplan with these lines asks for.
+    fn asked(lines: &str) -> LookUp {
+        let source = format!(
+            "name = \"p\"\nstart = \"a\"\n[node.a]\n{lines}\nset = {{ level = \"$.level\" }}\nthen = \"b\"\nfailed = \"b\"\n\
+             [node.b]\nbranch = [{{ \"$level\" = \"gold\", goto = \"c\" }}]\nelse = \"c\"\n[node.c]\nhangup = true\n"
+        );
+        let plan = Dialplan::parse("p.toml", &source, &Names::default()).unwrap().plan;
+        let number = Number::parse("13800138000");
+        let caller = Caller { from: number.clone(), to: number, origin: "t".into(), tier: None };
+        let mut session = Session::new(Time::ZERO, &plan, caller);
+        session.handle(Time::ZERO, &plan, Input::Start);
+        std::iter::from_fn(|| session.poll_step())
+            .find_map(|step| if let Step::LookUp(asked) = step { Some(asked) } else { None })
+            .unwrap()
+    }
+
+    /// A server that answers one request with these bytes, or not at all; the request it saw.
+    async fn server(answer: Option<String>) -> (String, tokio::task::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let served = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 4096];
+            let size = stream.read(&mut request).await.unwrap();
+            match answer {
+                Some(answer) => stream.write_all(answer.as_bytes()).await.unwrap_or_default(),
+                None => std::future::pending().await,
+            }
+            String::from_utf8_lossy(&request[..size]).into_owned()
+        });
+        (address, served)
+    }
+
+    fn response(status: &str, body: &str) -> Option<String> {
+        let mut text = String::new();
+        write!(text, "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len()).unwrap();
+        Some(text)
+    }
+
+    fn gold() -> LookUpAnswer {
+        LookUpAnswer::Found([("level".into(), "gold".into())].into())
+    }
+
+    #[tokio::test]
+    async fn a_request_goes_out_and_its_answer_comes_back() {
+        let mut lookups = LookUps::start().unwrap();
+        let (address, served) = server(response("200 OK", r#"{"level":"gold"}"#)).await;
+        let lines = format!("lookup = \"{address}/c/{{$caller}}\"\nheaders = {{ X-Key = \"k\" }}\nbody = {{ n = 1 }}");
+        lookups.ask(CallId(7), asked(&lines));
+        assert_eq!(lookups.answer().await, (CallId(7), 1, gold()));
+        let request = served.await.unwrap();
+        assert!(request.starts_with("POST /c/13800138000 HTTP/1.1\r\n"), "{request}");
+        assert!(request.contains("x-key: k\r\n") && request.ends_with("\r\n\r\n{\"n\":1}"), "{request}");
+    }
+
+    #[tokio::test]
+    async fn whatever_a_server_does_there_is_an_answer() {
+        let long = format!("{{\"level\":\"{}\"}}", "x".repeat(ANSWER_MAX));
+        let table = [
+            (response("200 OK", &long), LookUpAnswer::Refused),
+            (response("200 OK", "[1,"), LookUpAnswer::Refused),
+            (response("302 Found", ""), LookUpAnswer::Refused),
+            (response("404 Not Found", ""), LookUpAnswer::NotFound),
+            (response("500 Oops", ""), LookUpAnswer::Unreachable),
+            (Some("SIP/2.0 200 OK\r\n\r\n".into()), LookUpAnswer::Unreachable),
+            (None, LookUpAnswer::Unreachable),
+        ];
+        let mut lookups = LookUps::start().unwrap();
+        for (answer, expected) in table {
+            let (address, _served) = server(answer.clone()).await;
+            lookups.ask(CallId(1), asked(&format!("lookup = \"{address}/\"\ntimeout = \"500ms\"")));
+            assert_eq!(lookups.answer().await.2, expected, "{answer:?}");
+        }
+        lookups.ask(CallId(1), asked("lookup = \"http://127.0.0.1:1/\""));
+        assert_eq!(lookups.answer().await.2, LookUpAnswer::Unreachable, "nobody listens");
+    }
+
+    #[tokio::test]
+    async fn more_look_ups_than_may_wait_are_answered_at_once() {
+        let (asked_of, _never_taken) = channel(1);
+        let (told, answers) = unbounded_channel();
+        let mut lookups = LookUps { asked: asked_of, told, answers };
+        let lookup = asked("lookup = \"http://127.0.0.1:1/\"");
+        lookups.ask(CallId(1), lookup.clone());
+        lookups.ask(CallId(2), lookup);
+        assert_eq!(lookups.answer().await, (CallId(2), 1, LookUpAnswer::Unreachable));
     }
 }

@@ -12,7 +12,7 @@ use busyhour_switch::{AgentRow, CallRow, QueueRow, QueueSetup, TrunkRow};
 use prometheus::{
     CounterVec, Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
-use series::{Agents, Maker, Queues, Rtp, Trunks, Wire};
+use series::{Agents, Ivr, Maker, Queues, Rtp, Trunks, Wire};
 use std::time::Duration;
 
 pub use series::word;
@@ -31,8 +31,7 @@ pub struct Metrics {
     rtp: Rtp,
     calls: IntGaugeVec,
     setup: Histogram,
-    nodes: IntCounterVec,
-    exits: IntCounterVec,
+    ivr: Ivr,
     reload_success: Gauge,
     reloads: IntCounterVec,
     faults: IntCounter,
@@ -95,8 +94,7 @@ impl Metrics {
             rtp: Rtp::new(&m),
             calls: m.gauges("busyhour_calls_active", "Calls in progress, by stage.", &["stage"]),
             setup: m.histogram("busyhour_call_setup_seconds", "Time from INVITE to our 200.", SETUP_S),
-            nodes: m.counts("busyhour_ivr_nodes_entered_total", "IVR nodes entered.", &["flow", "node"]),
-            exits: m.counts("busyhour_ivr_exits_total", "IVR exits by outcome.", &["flow", "outcome"]),
+            ivr: Ivr::new(&m),
             reload_success: m.keep(success),
             reloads: m.counts("busyhour_config_reloads_total", "Reloads by result.", &["result"]),
             faults: m.count("busyhour_faults_total", "Faults of ours that were contained."),
@@ -130,8 +128,6 @@ impl Metrics {
     /// One fact, and what it did to queues.
     pub fn fact(&self, fact: &Fact, stays: &[Stay]) {
         match &fact.what {
-            What::NodeEntered { plan, node, .. } => self.nodes.with_label_values(&[plan, node]).inc(),
-            What::IvrLeft { plan, outcome, .. } => self.exits.with_label_values(&[plan, outcome]).inc(),
             What::LegEnded { side, stats, .. } => self.rtp.ended(*side, stats),
             What::TrunkRefused { trunk, reason, .. } => self.trunks.rejected.with_label_values(&[trunk, reason]).inc(),
             What::Reloaded { ok } => {
@@ -141,7 +137,7 @@ impl Metrics {
                 }
             }
             What::Fault { .. } => self.faults.inc(),
-            _ => {}
+            what => self.ivr.fact(what),
         }
         for stay in stays {
             match stay {

@@ -7,6 +7,7 @@ use crate::desk::Desk;
 use crate::forecaster::Forecaster;
 use crate::http;
 use crate::journal::Journal;
+use crate::lookup::LookUps;
 use crate::media::Plane;
 use crate::metrics::Metrics;
 use crate::net::Bound;
@@ -222,12 +223,13 @@ impl Wiring {
                 let (net, streams) = self.bound.serve()?;
                 let timer = Timer::new()?;
                 let forecaster = Forecaster::start(self.forecast_every, self.seed, Arc::clone(&self.metrics))?;
+                let lookups = LookUps::start()?;
                 drop(entered);
-                Ok((runtime, net, streams, timer, forecaster))
+                Ok((runtime, net, streams, timer, forecaster, lookups))
             });
             match outcome {
                 Err(e) => drop(ready.send(Err(e))),
-                Ok((runtime, net, streams, timer, forecaster)) => {
+                Ok((runtime, net, streams, timer, forecaster, lookups)) => {
                     drop(ready.send(Ok(CpuTime::of_this_thread())));
                     let control = Control {
                         switch: Switch::new(self.clock.now(), self.setup, self.seed),
@@ -241,6 +243,7 @@ impl Wiring {
                         clock: self.clock,
                         timer,
                         forecaster,
+                        lookups,
                     };
                     runtime.block_on(control.run());
                 }

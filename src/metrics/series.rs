@@ -2,7 +2,7 @@
 
 use super::Picture;
 use busyhour_ledger::{Ledger, QueueVisit, VisitEnd};
-use busyhour_model::{AgentState, Name, Side, StreamStats};
+use busyhour_model::{AgentState, LookUpOutcome, Name, Side, StreamStats, What};
 use busyhour_sip::{Counters, Transport, Way};
 use busyhour_switch::TrunkRow;
 use prometheus::core::Collector;
@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 const WAIT_S: &[f64] =
     &[3.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 60.0, 120.0, 300.0, 480.0, 600.0, 900.0, 1800.0, 2400.0];
 const ERROR_S: &[f64] = &[5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0];
+const LOOK_UP_S: &[f64] = &[0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
 const JITTER_S: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2];
 
 /// Registers while it makes them.
@@ -244,6 +245,41 @@ impl Queues {
             if let Some(wait_ms) = row.wait_ms {
                 self.predicted.with_label_values(&[&row.queue]).set(wait_ms as f64 / 1e3);
             }
+        }
+    }
+}
+
+/// Dialplans.
+pub(super) struct Ivr {
+    nodes: IntCounterVec,
+    exits: IntCounterVec,
+    lookups: HistogramVec,
+}
+
+impl Ivr {
+    pub(super) fn new(m: &Maker) -> Ivr {
+        let lookups = "Time of look-ups, repetitions included, by outcome.";
+        Ivr {
+            nodes: m.counts("busyhour_ivr_nodes_entered_total", "IVR nodes entered.", &["flow", "node"]),
+            exits: m.counts("busyhour_ivr_exits_total", "IVR exits by outcome.", &["flow", "outcome"]),
+            lookups: m.histograms("busyhour_ivr_lookup_seconds", lookups, &["flow", "outcome"], LOOK_UP_S),
+        }
+    }
+
+    pub(super) fn fact(&self, what: &What) {
+        match what {
+            What::NodeEntered { plan, node, .. } => self.nodes.with_label_values(&[plan, node]).inc(),
+            What::IvrLeft { plan, outcome, .. } => self.exits.with_label_values(&[plan, outcome]).inc(),
+            What::LookedUp { plan, outcome, took, .. } => {
+                let outcome = match outcome {
+                    LookUpOutcome::Found => "found",
+                    LookUpOutcome::NotFound => "not_found",
+                    LookUpOutcome::Refused => "refused",
+                    LookUpOutcome::Unreachable => "unreachable",
+                };
+                self.lookups.with_label_values(&[&**plan, outcome]).observe(took.as_secs_f64());
+            }
+            _ => {}
         }
     }
 }
