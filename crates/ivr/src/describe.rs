@@ -53,6 +53,7 @@ impl Verb {
             Verb::Callback(Callback { number, .. }) => {
                 ("callback", Kind::Rung, number.as_ref().map(text).unwrap_or_default())
             }
+            Verb::LookUp(asked) => ("lookup", Kind::Silent, asked.url.filled(text)),
             Verb::HangUp { status } => ("hangup", Kind::Ended, status.to_string()),
         }
     }

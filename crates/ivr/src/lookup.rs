@@ -22,7 +22,7 @@ const RESERVED: [&str; 6] = ["host", "connection", "content-length", "content-ty
 /// `lookup = "https://…"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Asked {
-    url: Template,
+    pub(crate) url: Template,
     headers: Vec<(Name, Template)>,
     /// Sent as a JSON object by POST; `None`: GET.
     body: Option<Vec<(Name, Member)>>,
