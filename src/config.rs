@@ -182,7 +182,13 @@ fn read_with(file: &str, source: &str, folder: &Path, staff: Option<&Staff>) -> 
     let refused = diagnostics.iter().any(|d| d.severity == Severity::Error);
     let sources = shelf.plans.into_iter().map(|(source, _)| source).collect();
     let words = roster.words();
-    let site = (!refused).then(|| Site { setup: server.setup(&roster, dialplans), shell: server.shell, sources, words, staff });
+    let site = (!refused).then(|| Site {
+        setup: server.setup(&roster, dialplans),
+        shell: server.shell,
+        sources,
+        words,
+        staff,
+    });
     Loaded { site, diagnostics }
 }
 

@@ -132,6 +132,23 @@ pub const NODES: Tables = &[
             ASKS,
         ],
     ),
+    (
+        "lookup",
+        &[
+            &[
+                must("lookup", Kind::Text, "ask this address by HTTP; \"{$variable}\" may stand in its path and query"),
+                may("set", Kind::Values, "variables, and where in the JSON answer they are: \"$.customer.level\""),
+                may("body", Kind::Values, "sent as JSON by POST; left out: GET"),
+                may("headers", Kind::Values, "headers sent"),
+                may("timeout", Kind::Duration, "an answer after so long is too late; 3s"),
+                may("retries", Kind::Number(0, 5), "asked again after no answer, 408, 429 or 5xx; 0"),
+                may("music", Kind::Phrase, "heard meanwhile"),
+                may("not_found", Kind::Node, "404 or 410; left out: failed"),
+                must("failed", Kind::Node, "no answer, or none that can be used"),
+            ],
+            THEN,
+        ],
+    ),
     ("goto", &[&[must("goto", Kind::Node, "go on there")]]),
     ("sub", &[&[must("sub", Kind::Node, "walk on there until a `return`, then at `then`")], THEN]),
     ("return", &[&[must("return", Kind::True, "back to behind the `sub` that led here")]]),
@@ -331,6 +348,14 @@ pub const STEPS: Tables = &[
             may("skills", Kind::Texts, "and these skills"),
             may("agent", Kind::Text, "for this agent"),
             may("tier", Kind::Text, "as this tier"),
+        ]],
+    ),
+    (
+        "lookup",
+        &[&[
+            must("lookup", Kind::Text, "this address is asked"),
+            may("found", Kind::Values, "and answers so"),
+            may("fails", Kind::Word(&["not_found", "failed"]), "or does not; neither: no answer in time"),
         ]],
     ),
     ("dial", &[&[must("dial", Kind::Text, "this is rung")]]),
