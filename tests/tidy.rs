@@ -10,7 +10,7 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("model", &[], &["serde"]),
     ("sip", &["model"], &["bytes", "foldhash", "ipnet", "md-5", "memchr", "serde", "sha2", "thiserror"]),
     ("media", &["model"], &["rtcp-types", "rtp-rs", "serde", "thiserror"]),
-    ("ivr", &["model"], &["serde", "toml"]),
+    ("ivr", &["model"], &["serde", "serde_json", "toml"]),
     ("acd", &["model"], &["postcard", "serde", "thiserror"]),
     ("switch", &["model", "sip", "media", "ivr", "acd"], &["bytes", "ipnet", "serde", "thiserror"]),
     ("ledger", &["model"], &["serde"]),
