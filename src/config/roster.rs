@@ -54,13 +54,17 @@ impl Words {
 }
 
 pub(super) fn read(root: &mut Section, sheet: &mut Sheet, utc_offset_minutes: i32) -> Roster {
+    let calendars = root.sections(sheet, "calendar");
+    let calendars: Vec<_> = calendars.into_iter().filter_map(|s| schedule::calendar(s, sheet)).collect();
+    sheet.unique("calendar", calendars.iter().map(|calendar| &calendar.name));
     let timetables = root.sections(sheet, "schedule");
+    let timetable = |s, sheet: &mut _| schedule::timetable(s, sheet, &calendars, utc_offset_minutes);
     Roster {
         at: root.at(),
         skills: root.list(sheet, "skills", text).unwrap_or_default(),
         sites: root.list(sheet, "sites", text).unwrap_or_default(),
         teams: root.list(sheet, "teams", text).unwrap_or_default(),
-        schedules: timetables.into_iter().filter_map(|s| schedule::timetable(s, sheet, utc_offset_minutes)).collect(),
+        schedules: timetables.into_iter().filter_map(|s| timetable(s, sheet)).collect(),
         tiers: root.sections(sheet, "tier").into_iter().filter_map(|s| tier::tier(s, sheet)).collect(),
         trunks: root.sections(sheet, "trunk").into_iter().filter_map(|s| trunk::trunk(s, sheet)).collect(),
         numbers: root.sections(sheet, "number").into_iter().filter_map(|s| trunk::number(s, sheet)).collect(),

@@ -1,9 +1,19 @@
-//! `[[schedule]]`: when queues are open and what branches may ask.
+//! `[[schedule]]`: when queues are open and what branches may ask; `[[calendar]]`: the holidays several of them share.
 
 use super::sheet::{Read, Section, Sheet, text};
 use busyhour_model::calendar::{self, Clock};
 use busyhour_model::{Days, Name, Opening, Schedule};
 use toml::de::DeValue;
+
+/// Spans of days, first and last.
+type Spans = Vec<Read<(i32, i32)>>;
+
+/// Holidays and weekends worked instead, and where their name stands.
+pub(super) struct Calendar {
+    pub(super) name: Read<String>,
+    holidays: Spans,
+    workdays: Spans,
+}
 
 /// A schedule, and where its name stands.
 pub(super) struct Timetable {
@@ -17,7 +27,25 @@ impl Timetable {
     }
 }
 
-pub(super) fn timetable(mut section: Section, sheet: &mut Sheet, utc_offset_minutes: i32) -> Option<Timetable> {
+pub(super) fn calendar(mut section: Section, sheet: &mut Sheet) -> Option<Calendar> {
+    let name = section.need(sheet, "name", text);
+    let (holidays, workdays) = days_off(&mut section, sheet);
+    section.finish(sheet);
+    Some(Calendar { name: name?, holidays, workdays })
+}
+
+/// `holidays` and `workdays`.
+fn days_off(section: &mut Section, sheet: &mut Sheet) -> (Spans, Spans) {
+    let holidays = section.list(sheet, "holidays", dates).unwrap_or_default();
+    (holidays, section.list(sheet, "workdays", dates).unwrap_or_default())
+}
+
+pub(super) fn timetable(
+    mut section: Section,
+    sheet: &mut Sheet,
+    calendars: &[Calendar],
+    utc_offset_minutes: i32,
+) -> Option<Timetable> {
     let name = section.need(sheet, "name", text);
     let utc_offset_minutes = section.or(sheet, "utc_offset", utc_offset, utc_offset_minutes);
     let openings = section.sections_if_any(sheet, "open");
@@ -25,14 +53,20 @@ pub(super) fn timetable(mut section: Section, sheet: &mut Sheet, utc_offset_minu
         sheet.error(section.at(), "[[schedule]] needs `open`");
     }
     let open = openings.into_iter().flatten().flat_map(|opening| hours(opening, sheet)).collect();
-    let holidays = section.list(sheet, "holidays", dates).unwrap_or_default();
-    let workdays = section.list(sheet, "workdays", dates).unwrap_or_default();
+    let (mut holidays, mut workdays) = days_off(&mut section, sheet);
+    if let Some(shared) = section.read(sheet, "calendar", text) {
+        sheet.known("calendar", &shared, calendars.iter().map(|calendar| &*calendar.name.value));
+        for calendar in calendars.iter().filter(|calendar| calendar.name.value == shared.value) {
+            holidays.extend(calendar.holidays.iter().cloned());
+            workdays.extend(calendar.workdays.iter().cloned());
+        }
+    }
     section.finish(sheet);
     let overlap = |a: (i32, i32), b: (i32, i32)| a.0 <= b.1 && b.0 <= a.1;
     for workday in workdays.iter().filter(|w| holidays.iter().any(|h| overlap(h.value, w.value))) {
         sheet.error(workday.at, "a day is either among `holidays` or among `workdays`");
     }
-    let spans = |days: Vec<Read<(i32, i32)>>| days.into_iter().map(|span| span.value).collect();
+    let spans = |days: Spans| days.into_iter().map(|span| span.value).collect();
     let schedule = Schedule { utc_offset_minutes, open, holidays: spans(holidays), workdays: spans(workdays) };
     Some(Timetable { name: name?, schedule })
 }

@@ -101,6 +101,28 @@ const MISTAKES: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
+fn schedules_may_share_a_calendar_and_add_days_of_their_own() {
+    let shared = "[[calendar]]\nname = \"prc\"\nholidays = \"2026-10-01..2026-10-07\"\nworkdays = \"2026-10-10\"\n";
+    let source = format!("{HOURS}\n{shared}").replace(
+        "holidays = [\"2026-10-01..2026-10-07\", \"2027-01-01\"]\nworkdays = \"2026-10-10\"",
+        "holidays = \"2027-01-01\"\ncalendar = \"prc\"",
+    );
+    assert_eq!(told(&source), Vec::<String>::new());
+    let setup = read("centre.toml", &source, Path::new("/nowhere")).site.unwrap().setup;
+    let office = &setup.schedules[0].1;
+    assert_eq!(office.holidays, [days("2027-01-01").unwrap(), days("2026-10-01..2026-10-07").unwrap()]);
+    assert_eq!(office.workdays, [days("2026-10-10").unwrap()]);
+    assert_eq!(setup.schedules[1].1.holidays, []);
+
+    let unknown = told(&source.replace("calendar = \"prc\"", "calendar = \"prd\""));
+    assert_eq!(unknown, ["error centre.toml:7:12 no calendar is named `prd` (did you mean `prc`?)"]);
+    let both = told(&source.replace("holidays = \"2027-01-01\"", "holidays = \"2026-10-10\""));
+    assert!(both[0].ends_with("a day is either among `holidays` or among `workdays`"), "{both:?}");
+    let twice = told(&format!("{source}\n{shared}"));
+    assert!(twice[0].contains("a second calendar is named `prc`"), "{twice:?}");
+}
+
+#[test]
 fn every_mistake_in_a_schedule_is_located() {
     all_told(HOURS, MISTAKES);
 }
