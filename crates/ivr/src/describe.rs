@@ -2,6 +2,7 @@
 
 use crate::phrase::{Item, Phrase, Text};
 use crate::plan::{Callback, Dial, Dialled, Verb};
+use crate::step::Preferred;
 
 /// What nodes have in common to the eye: each kind has a shape and a colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,7 +42,11 @@ impl Verb {
             Verb::Branch { .. } => ("branch", Kind::Divided, String::new()),
             Verb::Queue(queue) => {
                 let agent = queue.agent.iter().map(|agent| format!(", agent {}", text(agent)));
-                ("queue", Kind::Waited, [queue.queue.to_string()].into_iter().chain(agent).collect())
+                let rather = queue.prefer.iter().map(|preference| match &preference.whom {
+                    Preferred::Agent(agent) => format!(", rather agent {}", text(agent)),
+                    Preferred::Last { .. } => ", rather the last agent".into(),
+                });
+                ("queue", Kind::Waited, [queue.queue.to_string()].into_iter().chain(agent).chain(rather).collect())
             }
             Verb::Dial(Dial { to: Dialled::Number { number, trunk }, .. }) => {
                 let trunk = trunk.iter().map(|trunk| format!(" by {trunk}"));

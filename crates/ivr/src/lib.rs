@@ -37,5 +37,5 @@ pub use plan::{Dialplan, NODES_MAX};
 pub use script::{Failure, TestOutcome};
 pub use session::{CHAIN_MAX, ENTERED_MAX, Session};
 pub use source::DIAGNOSTICS_MAX;
-pub use step::{AgentAvailability, Caller, DialTarget, Input, Names, QueueState, Step, Wish};
+pub use step::{AgentAvailability, Caller, DialTarget, Input, Names, Preference, Preferred, QueueState, Step, Wish};
 pub use sub::SUB_DEPTH_MAX;

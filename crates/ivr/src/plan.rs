@@ -4,6 +4,7 @@ use crate::condition::Condition;
 use crate::lookup::Asked;
 use crate::phrase::{Phrase, Text};
 use crate::script::Script;
+use crate::step::Preference;
 use busyhour_model::Name;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -168,6 +169,8 @@ pub(crate) struct Queue {
     pub(crate) queue: Name,
     pub(crate) agent: Option<Text>,
     pub(crate) wait_busy: bool,
+    /// In this order.
+    pub(crate) prefer: Vec<Preference<Text>>,
     pub(crate) priority: i32,
     pub(crate) skills: Vec<(Text, u8)>,
     pub(crate) greeting: Phrase,

@@ -3,7 +3,7 @@
 use crate::plan::Dialplan;
 use crate::script::{Act, Failure, Move, QUIET, Script, TestOutcome};
 use crate::session::Session;
-use crate::step::{Caller, DialTarget, Input, QueueState, Step};
+use crate::step::{Caller, DialTarget, Input, Preference, Preferred, QueueState, Step};
 use busyhour_model::{Name, Number, Sound, Time};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -49,7 +49,14 @@ struct Rehearsal<'p> {
 enum Happened {
     Heard(Name),
     Entered(Name),
-    Queued { queue: Name, priority: i32, skills: Vec<Name>, agent: Option<Name>, tier: Option<Name> },
+    Queued {
+        queue: Name,
+        priority: i32,
+        skills: Vec<Name>,
+        agent: Option<Name>,
+        prefer: Option<Name>,
+        tier: Option<Name>,
+    },
     Asked(Name),
     Dialled(Name),
     CalledBack(Name),
@@ -61,9 +68,10 @@ impl fmt::Display for Happened {
         match self {
             Happened::Heard(id) => write!(f, "heard `{id}`"),
             Happened::Entered(node) => write!(f, "entered `{node}`"),
-            Happened::Queued { queue, priority, skills, agent, tier } => {
+            Happened::Queued { queue, priority, skills, agent, prefer, tier } => {
                 write!(f, "queued in `{queue}`, priority {priority}")?;
-                queued_for(f, Some(skills).filter(|skills| !skills.is_empty()), agent.as_ref(), tier.as_ref())
+                let skills = Some(skills).filter(|skills| !skills.is_empty());
+                queued_for(f, skills, [("agent", agent), ("preferred agent", prefer), ("tier", tier)])
             }
             Happened::Asked(url) => write!(f, "looked up {url}"),
             Happened::Dialled(to) => write!(f, "dialled {to}"),
@@ -83,10 +91,10 @@ impl fmt::Display for Act {
             }
             Act::Enter(node) => write!(f, "to enter `{node}`"),
             Act::Language(language) => write!(f, "language `{language}`"),
-            Act::Queue { queue, priority, skills, agent, tier } => {
+            Act::Queue { queue, priority, skills, agent, prefer, tier } => {
                 write!(f, "to be queued in `{queue}`")?;
                 priority.iter().try_for_each(|priority| write!(f, ", priority {priority}"))?;
-                queued_for(f, skills.as_ref(), agent.as_ref(), tier.as_ref())
+                queued_for(f, skills.as_ref(), [("agent", agent), ("preferred agent", prefer), ("tier", tier)])
             }
             Act::LookUp(url, _) => write!(f, "to look up {url}"),
             Act::Dial(to) => write!(f, "to dial {to}"),
@@ -101,12 +109,11 @@ impl fmt::Display for Act {
 fn queued_for(
     f: &mut fmt::Formatter<'_>,
     skills: Option<&Vec<Name>>,
-    agent: Option<&Name>,
-    tier: Option<&Name>,
+    others: [(&str, &Option<Name>); 3],
 ) -> fmt::Result {
     skills.iter().try_for_each(|skills| write!(f, ", skills [{}]", skills.join(", ")))?;
-    agent.iter().try_for_each(|agent| write!(f, ", agent {agent}"))?;
-    tier.iter().try_for_each(|tier| write!(f, ", tier {tier}"))
+    let mut told = others.into_iter().filter_map(|(what, name)| Some((what, name.as_ref()?)));
+    told.try_for_each(|(what, name)| write!(f, ", {what} {name}"))
 }
 
 impl<'p> Rehearsal<'p> {
@@ -227,10 +234,15 @@ impl<'p> Rehearsal<'p> {
                 self.log.extend(prompts);
             }
             Step::Stop => self.play_ends = None,
-            Step::Enqueue { queue, skills, priority, agent, .. } => {
+            Step::Enqueue { queue, skills, priority, agent, prefer, .. } => {
                 let skills = skills.into_iter().map(|(name, _)| name).collect();
+                let named = |preference: Preference<Name>| match preference.whom {
+                    Preferred::Agent(number) => Some(number),
+                    Preferred::Last { .. } => None,
+                };
+                let prefer = prefer.into_iter().find_map(named);
                 let tier = self.session.tier();
-                self.log.push(Happened::Queued { queue, priority, skills, agent, tier });
+                self.log.push(Happened::Queued { queue, priority, skills, agent, prefer, tier });
             }
             Step::AskQueues(names) => {
                 let state = |name: Name| (name.clone(), self.queues.get(&name).copied().unwrap_or(QUIET));
@@ -278,13 +290,14 @@ fn found(log: &[Happened], expected: &Act) -> Option<usize> {
         (Act::Callback(to), Happened::CalledBack(number)) => to == number,
         (Act::HangUp(status), Happened::HungUp(sent)) => status.is_none_or(|status| status == *sent),
         (
-            Act::Queue { queue, priority, skills, agent, tier },
-            Happened::Queued { queue: q, priority: p, skills: s, agent: a, tier: t },
+            Act::Queue { queue, priority, skills, agent, prefer, tier },
+            Happened::Queued { queue: q, priority: p, skills: s, agent: a, prefer: r, tier: t },
         ) => {
             queue == q
                 && priority.is_none_or(|priority| priority == *p)
                 && skills.as_ref().is_none_or(|skills| skills == s)
                 && agent.as_ref().is_none_or(|agent| Some(agent) == a.as_ref())
+                && prefer.as_ref().is_none_or(|prefer| Some(prefer) == r.as_ref())
                 && tier.as_ref().is_none_or(|tier| Some(tier) == t.as_ref())
         }
         _ => false,

@@ -58,6 +58,7 @@ pub(crate) enum Act {
         priority: Option<i32>,
         skills: Option<Vec<Name>>,
         agent: Option<Name>,
+        prefer: Option<Name>,
         tier: Option<Name>,
     },
     /// This address is asked, and answers so; `None`: not at all.
@@ -245,9 +246,10 @@ impl<'t> Reader<'t> {
         self.known(value.span().start, "queue", queue, &self.names.queues, false);
         let priority = fields.take("priority").and_then(|value| self.report.integer(value, -1_000_000, 1_000_000));
         let agent = fields.take("agent").and_then(|value| self.report.text(value)).map(Name::from);
+        let prefer = fields.take("prefer").and_then(|value| self.report.text(value)).map(Name::from);
         let skills = fields.take("skills").map(|value| self.texts(value));
         let tier = self.tier(fields);
-        Some(Act::Queue { queue: queue.into(), priority: priority.map(|n| n as i32), skills, agent, tier })
+        Some(Act::Queue { queue: queue.into(), priority: priority.map(|n| n as i32), skills, agent, prefer, tier })
     }
 
     /// Prompt ids; each must exist.

@@ -118,6 +118,8 @@ pub enum Step {
         agent: Option<Name>,
         /// Wait on the personal list although the agent is busy.
         wait_busy: bool,
+        /// Rather one of these than anybody: the first who is there.
+        prefer: Vec<Preference<Name>>,
     },
     /// Tell me `Input::Place` now.
     AskPlace,
@@ -159,6 +161,27 @@ pub enum Step {
     HangUp {
         /// Final status before an answer, 400-699.
         status: u16,
+    },
+}
+
+/// Whom a caller should rather get than anybody. Who that is, is written as `T`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preference<T> {
+    /// Who.
+    pub whom: Preferred<T>,
+    /// So long for nobody else, if that agent is busy.
+    pub patience: Duration,
+}
+
+/// A preferred agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Preferred<T> {
+    /// This agent number.
+    Agent(T),
+    /// Who talked to this caller last, if no longer ago.
+    Last {
+        /// Since the conversation began.
+        within: Duration,
     },
 }
 

@@ -4,6 +4,7 @@ use crate::parse::Reader;
 use crate::phrase::{Phrase, Text};
 use crate::plan::{Announce, Ask, Callback, Collect, Comfort, Dial, Dialled, Menu, Play, Queue, Verb};
 use crate::source::{Fields, Value};
+use crate::step::{Preference, Preferred};
 use busyhour_model::Name;
 use std::time::Duration;
 
@@ -12,6 +13,10 @@ pub(crate) const VERBS: [&str; 16] = [
     "answer", "ring", "play", "say", "menu", "collect", "lookup", "goto", "sub", "return", "set", "branch", "queue",
     "dial", "callback", "hangup",
 ];
+/// A caller waits so long for a preferred agent who is busy, when the plan does not say.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Who talked to a caller longer ago is not the last agent, when the plan does not say.
+const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Stands for a node that could not be read.
 pub(crate) const UNREAD: Verb = Verb::HangUp { status: 500 };
 /// Status of a call hung up before it was answered, when the plan names none.
@@ -184,6 +189,11 @@ impl<'t> Reader<'t> {
         let otherwise = fields.take("else").map(|value| self.node_id(value));
         let agent = fields.take("agent").and_then(|value| self.scalar(value, true));
         let wait_busy = self.flag(fields, "wait_busy", false);
+        let prefer = self.preferences(fields);
+        if agent.is_some() && !prefer.is_empty() {
+            let mistake = self.report.at(value.span().start, "a call for one `agent` only prefers nobody");
+            self.report.note(mistake.help("leave out `agent`, or `prefer` and `last_agent`"));
+        }
         let no_agents = self.target_or(fields, "no_agents", otherwise);
         // The outcomes of an agent number are only asked for when there is one.
         let personal = if agent.is_some() { otherwise } else { otherwise.or(Some(no_agents)) };
@@ -192,6 +202,7 @@ impl<'t> Reader<'t> {
             queue: queue.into(),
             agent,
             wait_busy,
+            prefer,
             priority: self.integer(fields, "priority", -1_000_000, 1_000_000, 0) as i32,
             skills: fields.take("skills").map(|value| self.skills(value)).unwrap_or_default(),
             greeting: self.phrase_or(fields, "greeting", &[]),
@@ -208,6 +219,24 @@ impl<'t> Reader<'t> {
             offline: self.target_or(fields, "offline", personal),
             unknown: self.target_or(fields, "unknown", personal),
         }))
+    }
+
+    /// `prefer`, an agent number, then `last_agent`.
+    fn preferences(&mut self, fields: &mut Fields<'t>) -> Vec<Preference<Text>> {
+        let number =
+            fields.take("prefer").map(|value| (self.scalar(value, true), self.duration(fields, "patience", PATIENCE)));
+        let named =
+            number.and_then(|(number, patience)| Some(Preference { whom: Preferred::Agent(number?), patience }));
+        let last = fields.take("last_agent").and_then(|value| self.last_agent(value));
+        named.into_iter().chain(last).collect()
+    }
+
+    fn last_agent(&mut self, value: &'t Value<'t>) -> Option<Preference<Text>> {
+        let mut fields = self.report.fields(value, "`last_agent`")?;
+        let within = self.duration(&mut fields, "within", DAY);
+        let patience = self.duration(&mut fields, "patience", PATIENCE);
+        fields.finish(&mut self.report);
+        Some(Preference { whom: Preferred::Last { within }, patience })
     }
 
     /// Skill names, or `$variable`, with the least level.

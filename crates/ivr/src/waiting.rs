@@ -1,10 +1,10 @@
 //! The in-queue programme: music, place and wait, comfort, keys to leave; the place is kept all the while.
 
-use crate::phrase;
+use crate::phrase::{self, Text};
 use crate::plan::{Announce, Dialplan, Node, NodeId, Queue, Verb};
 use crate::say;
 use crate::session::{Session, Stage};
-use crate::step::{AgentAvailability, Step, Wish};
+use crate::step::{AgentAvailability, Preference, Preferred, Step, Wish};
 use busyhour_model::{DequeueReason, Name, Sound, Time};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -36,10 +36,20 @@ impl Session {
         };
         self.answer();
         let Wish { skills, priority } = self.wish(queue);
+        let prefer = queue.prefer.iter().filter_map(|preference| self.preference(preference)).collect();
         let (queue_name, wait_busy) = (queue.queue.clone(), queue.wait_busy);
-        self.steps.push_back(Step::Enqueue { queue: queue_name, skills, priority, agent, wait_busy });
+        self.steps.push_back(Step::Enqueue { queue: queue_name, skills, priority, agent, wait_busy, prefer });
         self.wait(now, queue);
         None
+    }
+
+    /// `None`: the variable has no value.
+    fn preference(&self, wanted: &Preference<Text>) -> Option<Preference<Name>> {
+        let whom = match &wanted.whom {
+            Preferred::Agent(number) => Preferred::Agent(self.text(number)?.into()),
+            Preferred::Last { within } => Preferred::Last { within: *within },
+        };
+        Some(Preference { whom, patience: wanted.patience })
     }
 
     /// Waits in a queue somebody else put the call into, with the programme of the plan's node for it: the node the

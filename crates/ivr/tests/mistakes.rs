@@ -244,6 +244,14 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "cards =",
         "did you mean `card`?",
     ),
+    (
+        "queue = \"enquiry\"\nagent = \"7\"\nprefer = \"8\"\nelse = \"other\"",
+        "a call for one `agent` only prefers nobody",
+        "\"enquiry\"",
+        "leave out",
+    ),
+    ("queue = \"enquiry\"\nprefer = \"$agnt\"\nelse = \"other\"", "nothing sets the variable `agnt`", "\"$agnt\"", ""),
+    ("queue = \"enquiry\"\npatience = \"9s\"\nelse = \"other\"", "`patience`", "patience", ""),
     ("queue = \"enquiry\"\nannounce = { every = \"0s\" }\nelse = \"other\"", "`every` is at least", "\"0s\"", ""),
     (
         "dial = { number = \"021\", trunk = \"carier\" }\nelse = \"other\"",

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use busyhour_ivr::{
-    AgentAvailability, Caller, DialTarget, Dialplan, Input, LookUpAnswer, Names, QueueState, SUB_DEPTH_MAX, Session,
-    Step,
+    AgentAvailability, Caller, DialTarget, Dialplan, Input, LookUpAnswer, Names, Preferred, QueueState, SUB_DEPTH_MAX,
+    Session, Step,
 };
 use busyhour_model::calendar::Clock;
 use busyhour_model::{Days, DequeueReason, Name, Number, OfferOutcome, Opening, Schedule, Sound, Time};
@@ -103,9 +103,14 @@ fn short(step: &Step) -> String {
             format!("{}[{}]", if *repeat { "loop" } else { "play" }, sounds.join(" "))
         }
         Step::Stop => "stop".into(),
-        Step::Enqueue { queue, skills, priority, agent, wait_busy } => {
+        Step::Enqueue { queue, skills, priority, agent, wait_busy, prefer } => {
             let skills: Vec<_> = skills.iter().map(|(name, level)| format!("{name}{level}")).collect();
-            format!("queue({queue} {priority} {} {} {wait_busy})", skills.join("+"), agent.as_deref().unwrap_or("-"))
+            let (skills, agent) = (skills.join("+"), agent.as_deref().unwrap_or("-"));
+            let rather = prefer.iter().map(|p| match &p.whom {
+                Preferred::Agent(number) => format!(" {number} for {}", p.patience.as_secs()),
+                Preferred::Last { within } => format!(" last of {} for {}", within.as_secs(), p.patience.as_secs()),
+            });
+            format!("queue({queue} {priority} {skills} {agent} {wait_busy}{})", rather.collect::<String>())
         }
         Step::AskPlace => "place?".into(),
         Step::LookUp(asked) => format!("ask{}", asked.id),
@@ -241,6 +246,20 @@ const QUEUE: &str = "queue = \"q\"\npriority = 5\nskills = { card = 2, \"$langua
                      announce = { after = \"10s\", every = \"30s\", key = \"0\" }\ncomfort = { after = \"15s\", every = \"60s\", play = \"c\" }\n\
                      keys = { 1 = \"n4\" }\ntimed_out = \"n1\"\nfull = \"n2\"\nno_agents = \"n3\"";
 const MOH: &str = "loop[:system/moh]";
+
+#[test]
+fn a_caller_may_rather_have_one_agent_than_anybody() {
+    for (keys, told) in [
+        ("prefer = \"1001\"", " 1001 for 20"),
+        ("prefer = \"1001\"\npatience = \"5s\"", " 1001 for 5"),
+        ("last_agent = {}", " last of 86400 for 20"),
+        ("last_agent = { within = \"1h\", patience = \"0s\" }", " last of 3600 for 0"),
+        ("last_agent = { patience = \"1m\" }\nprefer = \"$caller\"", " 13800138000 for 20 last of 86400 for 60"),
+    ] {
+        let mut call = Call::new(&format!("queue = \"q\"\nelse = \"n1\"\n{keys}"));
+        assert_eq!(call.start(), format!("@start answer queue(q 0  - false{told}) {MOH}"), "{keys}");
+    }
+}
 
 #[test]
 fn a_waiting_caller_hears_greeting_music_place_and_comfort() {

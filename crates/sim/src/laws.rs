@@ -28,6 +28,7 @@ impl World {
         self.check_lost_phones();
         self.check_resumed();
         self.check_callbacks();
+        self.check_last_agents();
         self.check_replay();
     }
 
@@ -124,6 +125,24 @@ impl World {
         for record in &self.records {
             let of = asked.get(&record.call).map(|(call, _)| *call);
             assert_eq!(record.callback_of, of, "{}: a record names the call it calls back for", record.call);
+        }
+    }
+
+    /// Whom a call of the shipped dialplan wished for is who talked to this caller last when it began to wait.
+    fn check_last_agents(&self) {
+        let (mut callers, mut last, mut wished) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        for Fact { what, .. } in &self.facts {
+            match what {
+                What::Arrived { call, from, .. } => drop(callers.insert(*call, &from.national)),
+                What::Connected { call, party: Party::Agent(agent), queue: Some(_) } => {
+                    last.insert(callers[call], agent);
+                }
+                What::Enqueued { call, .. } => drop(wished.insert(*call, last.get(callers[call]).copied())),
+                What::Offered { call, agent, why, .. } if why.rule == Rule::PreferredAgent => {
+                    assert_eq!(wished[call], Some(agent), "{call} wished for who talked to its caller last");
+                }
+                _ => {}
+            }
         }
     }
 

@@ -6,8 +6,8 @@ use busyhour_ivr::{Dialplan, Names};
 use busyhour_ledger::VisitEnd;
 use busyhour_model::calendar::Clock;
 use busyhour_model::{
-    AgentState, CallId, Cause, Codec, Days, DequeueReason, Entrance, OfferOutcome, Opening, Pattern, Schedule, Side,
-    What,
+    AgentState, CallId, Cause, Codec, Days, DequeueReason, Entrance, Name, OfferOutcome, Opening, Pattern, Rule,
+    Schedule, Side, What,
 };
 use busyhour_sim::peer::{Action, Answering, Ending, PhoneSetup};
 use busyhour_sim::{Deed, Scenario, World, to_an_agent};
@@ -477,6 +477,46 @@ fn a_caller_who_gives_up_and_calls_again_soon_has_the_old_place() {
         let resumed = |w: &What| matches!(w, What::Enqueued { entrance: Entrance::Resumed, .. });
         assert_eq!(count(&world, resumed), usize::from(pause < 12));
     }
+}
+
+/// Two callers talk to the only two agents, the first briefly; the second's number calls again in twelve seconds. Who
+/// talks to the second, who to the third, and by which rule.
+fn calls_again(talk: Duration, change: impl Fn(&mut Scenario)) -> (Name, Name, Rule) {
+    let scripts = [SECOND, talk].map(|talk| {
+        let mut script = to_an_agent(false);
+        script.extend([Action::AwaitTone(60 * SECOND), Action::Wait(talk), Action::HangUp]);
+        script
+    });
+    let mut scenario = with_callers(enquiries(35, 2), scripts.into());
+    let mut again = scenario.caller(2, conversation());
+    again.number = scenario.caller(1, Vec::new()).number;
+    scenario.deeds.push((12 * SECOND, Deed::Call(Box::new(again))));
+    change(&mut scenario);
+    let world = ended(scenario);
+    let offers = |call| &world.records.iter().find(|record| record.call == CallId(call)).unwrap().offers;
+    let (second, third) = (offers(2).last().unwrap(), offers(3).last().unwrap());
+    (second.agent.clone(), third.agent.clone(), third.why.rule)
+}
+
+#[test]
+fn who_calls_again_gets_the_agent_of_the_last_call_if_that_one_is_free_soon() {
+    let unchanged = |_: &mut Scenario| {};
+    let (last, now, rule) = calls_again(SECOND, unchanged);
+    assert!(last == now && rule == Rule::PreferredAgent, "idle, though for a shorter time: {last} {now} {rule:?}");
+    let (last, now, rule) = calls_again(10 * SECOND, unchanged);
+    assert!(last == now && rule == Rule::PreferredAgent, "waited for, the other being idle: {last} {now} {rule:?}");
+    let (last, now, rule) = calls_again(40 * SECOND, unchanged);
+    assert!(last != now && rule != Rule::PreferredAgent, "not for ever: {last} {now} {rule:?}");
+    let (last, now, rule) = calls_again(SECOND, |scenario| {
+        let pause = |agent: &str| Request::NotReady { agent: agent.into(), reason: "lunch".into() };
+        scenario.deeds.push((11 * SECOND, Deed::Ask(Box::new(pause("1002")))));
+    });
+    assert!(last != now && rule != Rule::PreferredAgent, "away: {last} {now} {rule:?}");
+    let (.., rule) = calls_again(SECOND, |scenario| {
+        let Deed::Call(again) = &mut scenario.deeds[2].1 else { panic!("the third call") };
+        again.number = "anonymous".into();
+    });
+    assert_ne!(rule, Rule::PreferredAgent, "nobody knows who that is");
 }
 
 #[test]

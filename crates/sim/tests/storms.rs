@@ -30,6 +30,7 @@ fn kind(fact: &Fact) -> String {
     match &fact.what {
         What::Enqueued { entrance, .. } => format!("entered {entrance:?}"),
         What::Dequeued { reason, .. } => format!("dequeued {reason:?}"),
+        What::Offered { why, .. } => format!("offered {:?}", why.rule),
         What::OfferEnded { outcome, .. } => format!("offer {outcome:?}"),
         What::Ended { cause, .. } => format!("ended {cause:?}"),
         What::AgentEntered { state, .. } => format!("agent {state:?}"),
@@ -64,6 +65,7 @@ const WEATHER: [&str; 42] = [
     "dequeued Full",
     "dequeued NoAgents",
     "dequeued TimedOut",
+    "offered PreferredAgent",
     "offer Answered",
     "offer NoAnswer",
     "offer Refused",

@@ -167,6 +167,15 @@ impl Call {
         while self.session.poll_step().is_some() {}
     }
 
+    /// Caller and partner can talk; `queue` gave the partner.
+    pub(crate) fn connected(&self, plant: &mut Plant, party: &Party, queue: Option<QueueId>) {
+        if let (Party::Agent(agent), Some(_), Some(caller)) = (party, queue, self.known_caller()) {
+            plant.last_agents.remember(plant.now, caller, agent);
+        }
+        let queue = queue.map(|queue| plant.directory.queue_name(queue).clone());
+        plant.fact(What::Connected { call: self.id, party: party.clone(), queue });
+    }
+
     pub(crate) fn phase(&self) -> &Phase {
         self.phase.as_ref().expect("a phase is taken only inside `handle`, and put back by it or by `fail`")
     }

@@ -2,10 +2,10 @@
 
 use crate::call::Call;
 use crate::desk;
+use crate::memory::Left;
 use crate::phase::Phase;
 use crate::plant::Plant;
-use crate::redials::Left;
-use busyhour_acd::{Command, Enqueue, Skill};
+use busyhour_acd::{Command, Enqueue, Prefer, Skill};
 use busyhour_ivr::{Input, Wish};
 use busyhour_model::{AgentId, DequeueReason, Entrance, NumberKind, Party, QueueId, Time, What};
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,15 @@ pub(crate) struct Place {
     pub(crate) priority: i32,
     /// Required in addition to what the queue requires.
     pub(crate) required: Vec<Skill>,
+}
+
+/// Whom a call waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum For {
+    Anybody,
+    Only(AgentId),
+    /// This one first, for a time.
+    Rather(Prefer),
 }
 
 /// One call's places.
@@ -97,31 +106,26 @@ impl Call {
     pub(crate) fn give_up(&self, plant: &mut Plant, queue: QueueId) {
         let resumes = plant.directory.queue(queue).is_some_and(|queue| queue.redial_within.is_some());
         if let (true, Some(number), Some(place)) = (resumes, self.known_caller(), self.places.of(queue)) {
-            plant.redials.remember(plant.now, queue, number, place.since, place.priority);
+            let left = Left { since: place.since, priority: place.priority };
+            plant.redials.remember(plant.now, queue, number, left);
         }
     }
 
     /// The number of a caller from outside who shows one.
-    fn known_caller(&self) -> Option<&str> {
+    pub(crate) fn known_caller(&self) -> Option<&str> {
         let known = matches!(self.origin, Party::Trunk(_)) && self.from.kind != NumberKind::Anonymous;
         known.then_some(&self.from.national)
     }
 
-    /// Takes a place and waits; `agent`: for this one only.
-    pub(crate) fn wait(
-        &mut self,
-        plant: &mut Plant,
-        place: &Place,
-        entrance: Entrance,
-        agent: Option<AgentId>,
-    ) -> Phase {
+    /// Takes a place and waits.
+    pub(crate) fn wait(&mut self, plant: &mut Plant, place: &Place, entrance: Entrance, whom: For) -> Phase {
         let queue = place.queue;
         self.places.keep(place.clone());
         self.tier = self.session.tier();
         let ahead = plant.acd.waiting_in(queue);
         // Verdicts reach the call after this handler: the fact comes before theirs.
         let open = plant.admits(queue, entrance);
-        let taken = open && self.stand(plant, place, agent);
+        let taken = open && self.stand(plant, place, whom);
         self.entered(plant, place, entrance, ahead);
         match (open, taken) {
             (false, _) => self.turned_away(plant, queue, DequeueReason::Closed),
@@ -147,11 +151,16 @@ impl Call {
     }
 
     /// Takes the place in the line; false when there is no such queue any more, or no room in the ACD.
-    pub(crate) fn stand(&self, plant: &mut Plant, place: &Place, agent: Option<AgentId>) -> bool {
+    pub(crate) fn stand(&self, plant: &mut Plant, place: &Place, whom: For) -> bool {
         let Place { queue, since, priority, required } = place.clone();
         let wait_max = plant.directory.queue(queue).and_then(|queue| queue.wait_max);
         let since = in_time(plant.now, since, wait_max);
-        let (call, prefer, priority) = (self.id, None, self.with_tier(plant, priority));
+        let (call, priority) = (self.id, self.with_tier(plant, priority));
+        let (agent, prefer) = match whom {
+            For::Anybody => (None, None),
+            For::Only(agent) => (Some(agent), None),
+            For::Rather(prefer) => (None, Some(prefer)),
+        };
         plant.acd(Command::Enqueue(Enqueue { call, queue, required, priority, since, agent, prefer })).is_ok()
     }
 
@@ -171,7 +180,7 @@ impl Call {
             self.places.forget(from);
         }
         let place = Place { queue, since, priority: priority.max(wish.priority), required };
-        let phase = self.wait(plant, &place, entrance, None);
+        let phase = self.wait(plant, &place, entrance, For::Anybody);
         self.run_steps(plant, phase)
     }
 

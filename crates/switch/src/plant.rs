@@ -4,9 +4,9 @@ use crate::callbacks::{Asked, Callbacks};
 use crate::directory::Directory;
 use crate::journal::{Entry, Marks, Snapshot};
 use crate::legs::{Leg, Legs};
+use crate::memory::{LastAgents, Redials};
 use crate::plans::Plans;
 use crate::ports::Ports;
-use crate::redials::Redials;
 use crate::setup::Setup;
 use crate::tiers::Tiers;
 use crate::trunks::{Trunks, Way};
@@ -37,6 +37,7 @@ pub(crate) struct Plant {
     pub(crate) ports: Ports,
     pub(crate) legs: Legs,
     pub(crate) redials: Redials,
+    pub(crate) last_agents: LastAgents,
     pub(crate) callbacks: Callbacks,
     /// Call-backs asked for and not yet made.
     pub(crate) asked: VecDeque<Asked>,
@@ -67,6 +68,7 @@ impl Plant {
             ports,
             legs: Legs::default(),
             redials: Redials::default(),
+            last_agents: LastAgents::default(),
             callbacks: Callbacks::default(),
             asked: VecDeque::new(),
             decisions: VecDeque::new(),

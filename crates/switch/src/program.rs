@@ -2,9 +2,10 @@
 
 use crate::call::Call;
 use crate::phase::{Phase, Purpose};
+use crate::places::For;
 use crate::plant::{Plant, Ring};
-use busyhour_acd::Command;
-use busyhour_ivr::{AgentAvailability, DialTarget, Input, Step};
+use busyhour_acd::{Command, Prefer};
+use busyhour_ivr::{AgentAvailability, DialTarget, Input, Preference, Preferred, Step};
 use busyhour_model::{
     AgentId, AgentState, Cause, DequeueReason, LegId, Name, OfferOutcome, Party, QueueId, Sound, What,
 };
@@ -18,6 +19,7 @@ struct Wanted {
     priority: i32,
     agent: Option<Name>,
     wait_busy: bool,
+    prefer: Vec<Preference<Name>>,
 }
 
 impl Call {
@@ -69,8 +71,8 @@ impl Call {
             Step::Answer => self.answer(plant),
             Step::Play { sounds, repeat } => self.play(plant, sounds, repeat),
             Step::Stop => plant.stop(self.caller),
-            Step::Enqueue { queue, skills, priority, agent, wait_busy } => {
-                return self.enqueue(plant, phase, &Wanted { queue, skills, priority, agent, wait_busy });
+            Step::Enqueue { queue, skills, priority, agent, wait_busy, prefer } => {
+                return self.enqueue(plant, phase, &Wanted { queue, skills, priority, agent, wait_busy, prefer });
             }
             Step::AskPlace => self.tell_place(plant),
             Step::AskQueues(names) => {
@@ -134,9 +136,9 @@ impl Call {
     }
 
     fn enqueue(&mut self, plant: &mut Plant, phase: Phase, wanted: &Wanted) -> Phase {
-        let agent = match wanted.agent.as_ref().map(|number| available(plant, number, wanted.wait_busy)) {
-            None => None,
-            Some(Ok(agent)) => Some(agent),
+        let whom = match wanted.agent.as_ref().map(|number| available(plant, number, wanted.wait_busy)) {
+            None => self.rather(plant, &wanted.prefer).map_or(For::Anybody, For::Rather),
+            Some(Ok(agent)) => For::Only(agent),
             Some(Err(why)) => return self.run_program(plant, phase, Input::AgentUnavailable(why)),
         };
         let Some(queue) = plant.directory.queue_id(&wanted.queue) else {
@@ -145,7 +147,18 @@ impl Call {
         let required = plant.directory.skills(&wanted.skills);
         let (place, entrance) = self.place_in(plant, queue, wanted.priority, required);
         self.ivr_left(plant, "to_agent");
-        self.wait(plant, &place, entrance, agent)
+        self.wait(plant, &place, entrance, whom)
+    }
+
+    /// The first of these agents who is there, though perhaps busy.
+    fn rather(&self, plant: &Plant, wanted: &[Preference<Name>]) -> Option<Prefer> {
+        wanted.iter().find_map(|Preference { whom, patience }| {
+            let number = match whom {
+                Preferred::Agent(number) => number,
+                Preferred::Last { within } => plant.last_agents.of(plant.now, self.known_caller()?, *within)?,
+            };
+            Some(Prefer { agent: available(plant, number, true).ok()?, patience: *patience })
+        })
     }
 
     /// Leaves the line; coming back in the same call leads to the same place.

@@ -47,8 +47,7 @@ impl Calling {
         plant.bridge(customer, self.leg);
         call.reached(plant, queue, customer);
         let party = Party::Agent(plant.directory.agent_number(agent).clone());
-        let queue = Some(plant.directory.queue_name(queue).clone());
-        plant.fact(What::Connected { call: call.id, party: party.clone(), queue });
+        call.connected(plant, &party, Some(queue));
         Phase::Talking(Talking { leg: self.leg, party, purpose: self.purpose, held_by: Vec::new() })
     }
 

@@ -3,6 +3,7 @@
 use super::Phase;
 use crate::call::{Call, Event};
 use crate::callbacks::Callback;
+use crate::places::For;
 use crate::plant::Plant;
 use busyhour_acd::Command;
 use busyhour_model::{Cause, DequeueReason, Time};
@@ -61,7 +62,7 @@ impl Call {
     /// Takes its place in the line.
     pub(crate) fn line_up(&mut self, plant: &mut Plant) -> Phase {
         let place = self.callback.as_ref().and_then(|callback| self.places.of(callback.queue));
-        match place.is_some_and(|place| self.stand(plant, place, None)) {
+        match place.is_some_and(|place| self.stand(plant, place, For::Anybody)) {
             true => Phase::promised(),
             false => self.end(plant, Cause::CallbackFailed, 480),
         }

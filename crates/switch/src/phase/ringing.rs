@@ -83,13 +83,13 @@ impl Ringing {
         call.answer(plant);
         plant.stop(call.caller);
         plant.bridge(call.caller, leg);
-        let mut queue_name = None;
+        let mut served = None;
         if let Purpose::Offer { queue, agent } = purpose {
             self.taken(call, plant, queue, agent);
-            queue_name = Some(plant.directory.queue_name(queue).clone());
+            served = Some(queue);
         }
         let party = plant.legs.leg(leg).map_or_else(|| call.origin.clone(), |leg| leg.party.clone());
-        plant.fact(What::Connected { call: call.id, party: party.clone(), queue: queue_name });
+        call.connected(plant, &party, served);
         Phase::Talking(Talking { leg, party, purpose, held_by: Vec::new() })
     }
 
