@@ -99,6 +99,9 @@ const PERSONAL: &[Key] = &[
     may("busy", Kind::Node, "that agent is in a call"),
     may("offline", Kind::Node, "that agent is away"),
     may("unknown", Kind::Node, "nobody has that number"),
+    may("prefer", Kind::Value, "rather this agent number than anybody"),
+    may("patience", Kind::Duration, "nobody else for so long; 20s"),
+    may("last_agent", Kind::Table("last_agent"), "rather who talked to this caller last"),
 ];
 
 /// What each verb's node may say; the verb's own key comes first.
@@ -274,6 +277,13 @@ pub const TABLES: Tables = &[
         ]],
     ),
     (
+        "last_agent",
+        &[&[
+            may("within", Kind::Duration, "not longer ago than; 24h"),
+            may("patience", Kind::Duration, "nobody else for so long; 20s"),
+        ]],
+    ),
+    (
         "comfort",
         &[&[
             must("play", Kind::Phrase, "what is heard"),
@@ -347,6 +357,7 @@ pub const STEPS: Tables = &[
             may("priority", Kind::Number(-1_000_000, 1_000_000), "with these points"),
             may("skills", Kind::Texts, "and these skills"),
             may("agent", Kind::Text, "for this agent"),
+            may("prefer", Kind::Text, "rather for this agent"),
             may("tier", Kind::Text, "as this tier"),
         ]],
     ),

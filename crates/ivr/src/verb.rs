@@ -223,10 +223,13 @@ impl<'t> Reader<'t> {
 
     /// `prefer`, an agent number, then `last_agent`.
     fn preferences(&mut self, fields: &mut Fields<'t>) -> Vec<Preference<Text>> {
-        let number =
-            fields.take("prefer").map(|value| (self.scalar(value, true), self.duration(fields, "patience", PATIENCE)));
-        let named =
-            number.and_then(|(number, patience)| Some(Preference { whom: Preferred::Agent(number?), patience }));
+        let number = fields.take("prefer").and_then(|value| self.scalar(value, true));
+        let patience = fields.take("patience");
+        if let (None, Some(value)) = (&number, patience) {
+            self.report.error(value.span().start, "`patience` is with the agent of `prefer`");
+        }
+        let patience = patience.and_then(|value| self.report.duration(value)).unwrap_or(PATIENCE);
+        let named = number.map(|number| Preference { whom: Preferred::Agent(number), patience });
         let last = fields.take("last_agent").and_then(|value| self.last_agent(value));
         named.into_iter().chain(last).collect()
     }

@@ -251,7 +251,7 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "leave out",
     ),
     ("queue = \"enquiry\"\nprefer = \"$agnt\"\nelse = \"other\"", "nothing sets the variable `agnt`", "\"$agnt\"", ""),
-    ("queue = \"enquiry\"\npatience = \"9s\"\nelse = \"other\"", "`patience`", "patience", ""),
+    ("queue = \"enquiry\"\npatience = \"9s\"\nelse = \"other\"", "`patience` is with", "\"9s\"", ""),
     ("queue = \"enquiry\"\nannounce = { every = \"0s\" }\nelse = \"other\"", "`every` is at least", "\"0s\"", ""),
     (
         "dial = { number = \"021\", trunk = \"carier\" }\nelse = \"other\"",

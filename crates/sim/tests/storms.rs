@@ -42,7 +42,7 @@ fn kind(fact: &Fact) -> String {
 }
 
 /// What 256 storms must have had, or they test nothing.
-const WEATHER: [&str; 42] = [
+const WEATHER: [&str; 43] = [
     "Connected",
     "Disconnected",
     "NodeEntered",

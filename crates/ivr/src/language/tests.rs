@@ -79,6 +79,7 @@ fn every_other_table_takes_what_it_says() {
         ("item", items),
         ("case", vec![plan("branch = [{ xyzzy = 1, queue = \"q\" }]\nelse = \"x\"")]),
         ("announce", vec![plan("queue = \"q\"\nelse = \"x\"\nannounce = { xyzzy = 1 }")]),
+        ("last_agent", vec![plan("queue = \"q\"\nelse = \"x\"\nlast_agent = { xyzzy = 1 }")]),
         ("comfort", vec![plan("queue = \"q\"\nelse = \"x\"\ncomfort = { play = [], xyzzy = 1 }")]),
         ("dial", dials),
         ("test", vec![plan("goto = \"x\"\n[[test]]\nname = \"t\"\nsteps = []\nxyzzy = 1")]),
