@@ -508,7 +508,7 @@ fn who_calls_again_gets_the_agent_of_the_last_call_if_that_one_is_free_soon() {
     let (last, now, rule) = calls_again(40 * SECOND, unchanged);
     assert!(last != now && rule != Rule::PreferredAgent, "not for ever: {last} {now} {rule:?}");
     let (last, now, rule) = calls_again(SECOND, |scenario| {
-        let pause = |agent: &str| Request::NotReady { agent: agent.into(), reason: "lunch".into() };
+        let pause = |agent: &str| Request::NotReady { agent: agent.into(), reason: "lunch".into(), force: false };
         scenario.deeds.push((11 * SECOND, Deed::Ask(Box::new(pause("1002")))));
     });
     assert!(last != now && rule != Rule::PreferredAgent, "away: {last} {now} {rule:?}");
