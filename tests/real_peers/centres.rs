@@ -132,14 +132,14 @@ fn national_95_secures_an_account() {
 }
 
 #[test]
-fn securities_95_takes_an_order() {
+fn securities_95_answers_a_question() {
     a_caller_is_served(&Centre {
         name: "securities-95",
         number: "95199",
-        keys: &[(12, '2')],
-        hears: &["zh/ivr/welcome", "zh/ivr/recorded", "zh/menu/trade", "zh/ivr/press"],
-        queue: "trade",
-        agent: "3181",
+        keys: &[(12, '0')],
+        hears: &["zh/ivr/welcome", "zh/ivr/recorded", "zh/menu/quotes", "zh/ivr/press"],
+        queue: "account",
+        agent: "3001",
     });
 }
 
