@@ -2,6 +2,7 @@
 
 mod dialplan;
 mod import;
+mod prompts;
 mod show;
 
 use crate::client::{Server, escaped};
@@ -94,6 +95,9 @@ enum Command {
     /// Check and test dialplans
     #[command(subcommand)]
     Dialplan(dialplan::Dialplan),
+    /// Check recordings
+    #[command(subcommand)]
+    Prompts(prompts::Prompts),
     /// The journal in the data folder
     #[command(subcommand)]
     Journal(Journal),
@@ -231,6 +235,7 @@ pub fn run() -> ExitCode {
         Command::Queues(ask) => show::queues(&ask.server(), ask.json).map(ok),
         Command::Reload(ask) => return reload(&ask),
         Command::Dialplan(command) => return dialplan::run(&command),
+        Command::Prompts(command) => prompts::run(&command),
         Command::Journal(Journal::Check { path, json }) => check_journal(&path, json),
         Command::Ctl(ctl) => steer(&ctl).map(ok),
     };
@@ -322,7 +327,7 @@ fn serve(args: &ConfigArgs) -> ExitCode {
 fn check(args: &ConfigArgs, json: bool) -> ExitCode {
     let Loaded { site, mut diagnostics } = config::load(args.config.as_deref());
     if let Some(site) = &site {
-        diagnostics.extend(crate::prompts::Catalogue::of(site.shell.prompts.as_deref()).library().1);
+        diagnostics.extend(crate::prompts::Catalogue::of(site.shell.prompts.as_deref()).library(site.shell.country).1);
     }
     let errors = diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
     if json {

@@ -16,6 +16,7 @@ mod trunk;
 use crate::dialplans::{Shelf, Source};
 use crate::prompts;
 use busyhour_ivr::Names;
+use busyhour_media::Country;
 use busyhour_model::{Diagnostic, Severity};
 use busyhour_switch::Setup;
 use serde::Deserialize;
@@ -70,6 +71,8 @@ pub struct Shell {
     pub data: Option<PathBuf>,
     /// Folder whose prompts replace the built-in ones of the same id.
     pub prompts: Option<PathBuf>,
+    /// Whose telephone tones are heard.
+    pub country: &'static Country,
     /// Media threads.
     pub media_threads: usize,
     /// How log lines look.

@@ -1,6 +1,8 @@
 //! The recorded phrases: those inside the program, and a folder whose files replace them.
 
-use busyhour_media::Library;
+pub mod check;
+
+use busyhour_media::{Country, Library};
 use busyhour_model::{Diagnostic, Name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,13 +11,22 @@ use std::path::{Path, PathBuf};
 static BUILT_IN: &[(&str, &str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/prompts.rs"));
 
 /// Ids the media plane makes itself; they have no file and no language.
-const SYNTHESISED: [&str; 4] = ["system/moh", "system/beep", "system/ringback-450", "system/busy-450"];
+const SYNTHESISED: [&str; 8] = [
+    "system/moh",
+    "system/beep",
+    "system/ringback",
+    "system/busy",
+    "system/congestion",
+    "system/call-waiting",
+    "system/ringback-450",
+    "system/busy-450",
+];
 /// Files looked at in a prompts folder.
 const FILES_MAX: usize = 20_000;
 
 /// Which prompts there are, and where the sound of each is.
 pub struct Catalogue {
-    sounds: BTreeMap<(String, String), Sound>,
+    sounds: BTreeMap<Keyed, Sound>,
     unreadable: Option<Diagnostic>,
 }
 
@@ -42,22 +53,7 @@ impl Catalogue {
     }
 
     fn overlay(&mut self, folder: &Path) -> std::io::Result<()> {
-        let mut open = vec![folder.to_path_buf()];
-        let mut seen = 0;
-        while let Some(next) = open.pop() {
-            for entry in std::fs::read_dir(next)? {
-                let path = entry?.path();
-                seen += 1;
-                if seen > FILES_MAX {
-                    return Err(std::io::Error::other(format!("more than {FILES_MAX} files")));
-                }
-                if path.is_dir() {
-                    open.push(path);
-                } else if let Some(key) = key(folder, &path) {
-                    self.sounds.insert(key, Sound::File(path));
-                }
-            }
-        }
+        self.sounds.extend(walk(folder)?.into_iter().map(|(key, path)| (key, Sound::File(path))));
         Ok(())
     }
 
@@ -98,9 +94,9 @@ impl Catalogue {
         self.unreadable.as_ref()
     }
 
-    /// Reads all sounds into memory; those that cannot be read are told and left out.
-    pub fn library(&self) -> (Library, Vec<Diagnostic>) {
-        let mut library = Library::new();
+    /// Reads all sounds into memory, with the tones of a country; those that cannot be read are told and left out.
+    pub fn library(&self, country: &Country) -> (Library, Vec<Diagnostic>) {
+        let mut library = Library::in_country(country);
         let mut found = Vec::new();
         for ((language, id), sound) in &self.sounds {
             let taken = match sound {
@@ -114,7 +110,7 @@ impl Catalogue {
                     Sound::BuiltIn(_) => format!("(built-in prompts/{language}/{id}.wav)"),
                     Sound::File(path) => path.display().to_string(),
                 };
-                let help = "prompts are WAV files, mono, 8000 Hz, A-law, µ-law or 16-bit PCM";
+                let help = "prompts are WAV files, mono, 8000 or 16000 Hz, A-law, µ-law or 16-bit PCM";
                 found.push(Diagnostic::whole(&file, format!("cannot be played: {e}")).help(help));
             }
         }
@@ -122,8 +118,31 @@ impl Catalogue {
     }
 }
 
+/// Language and id.
+type Keyed = (String, String);
+
+/// Every `{language}/{id}.wav` below a folder.
+fn walk(folder: &Path) -> std::io::Result<Vec<(Keyed, PathBuf)>> {
+    let (mut found, mut open, mut seen) = (Vec::new(), vec![folder.to_path_buf()], 0);
+    while let Some(next) = open.pop() {
+        for entry in std::fs::read_dir(next)? {
+            let path = entry?.path();
+            seen += 1;
+            if seen > FILES_MAX {
+                return Err(std::io::Error::other(format!("more than {FILES_MAX} files")));
+            }
+            if path.is_dir() {
+                open.push(path);
+            } else if let Some(key) = key(folder, &path) {
+                found.push((key, path));
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// `folder/zh/ivr/welcome.wav` -> `zh`, `ivr/welcome`.
-fn key(folder: &Path, path: &Path) -> Option<(String, String)> {
+fn key(folder: &Path, path: &Path) -> Option<Keyed> {
     let below = path.strip_prefix(folder).ok()?.to_str()?;
     let (language, file) = below.split_once(std::path::MAIN_SEPARATOR)?;
     let id = file.strip_suffix(".wav")?.replace(std::path::MAIN_SEPARATOR, "/");

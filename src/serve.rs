@@ -166,7 +166,7 @@ fn start_sound(
     events: &mpsc::UnboundedSender<busyhour_media::Event>,
     metrics: &Metrics,
 ) -> Result<Sound, StartError> {
-    let (library, faults) = Catalogue::of(site.shell.prompts.as_deref()).library();
+    let (library, faults) = Catalogue::of(site.shell.prompts.as_deref()).library(site.shell.country);
     for fault in faults {
         tracing::warn!("{}: {}", fault.file, fault.message);
     }

@@ -262,6 +262,37 @@ fn a_dialplan_goes_back_to_what_it_was() {
 }
 
 #[test]
+fn recordings_are_checked() {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts");
+    let check =
+        |folder: &Path, more: &[&str]| busyhour(&[&["prompts", "check", folder.to_str().unwrap()], more].concat());
+    let right = check(&shipped, &[]);
+    assert_eq!(right.status.code(), Some(0), "{}", out(&right));
+    assert!(out(&right).ends_with(" recordings, 0 faults\n"), "{}", out(&right));
+
+    let own = folder("recordings", CONFIG);
+    std::fs::create_dir_all(own.join("zh/ivr")).unwrap();
+    let phrases = ["welcome", "bye", "quiet", "missing"].map(|id| format!("ivr/{id}\t-\tx\t-\n"));
+    std::fs::write(own.join("phrases.tsv"), phrases.concat()).unwrap();
+    let sound = std::fs::read(shipped.join("zh/ivr/welcome.wav")).unwrap();
+    std::fs::write(own.join("zh/ivr/welcome.wav"), &sound).unwrap();
+    std::fs::write(own.join("zh/ivr/more.wav"), &sound).unwrap();
+    std::fs::write(own.join("zh/ivr/bye.wav"), b"ID3").unwrap();
+    let data = sound.windows(4).position(|word| word == b"data").unwrap() + 8;
+    std::fs::write(own.join("zh/ivr/quiet.wav"), [&sound[..data], &vec![0xD5; sound.len() - data]].concat()).unwrap();
+    let wrong = check(&own, &[]);
+    assert_eq!(wrong.status.code(), Some(1));
+    for words in
+        ["this is not a WAV file", "missing", "too quiet", "zh/ivr/more.wav: no phrase", "3 recordings, 3 faults"]
+    {
+        assert!(out(&wrong).contains(words), "{words} is not in\n{}", out(&wrong));
+    }
+    let json: serde_json::Value = serde_json::from_str(&out(&check(&own, &["--json"]))).unwrap();
+    assert_eq!((&json["ok"], json["prompts"].as_array().unwrap().len()), (&false.into(), 5));
+    assert_eq!(check(Path::new("/nowhere"), &[]).status.code(), Some(1));
+}
+
+#[test]
 fn a_dialplan_is_drawn() {
     let file = folder("graph", CONFIG).join("hotline.toml");
     std::fs::write(&file, include_str!("../dialplans/hotline.toml")).unwrap();

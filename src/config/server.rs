@@ -7,6 +7,7 @@ use super::tier::Tier;
 use super::trunk::{NumberEntry, Trunk};
 use super::{LogFormat, Shell};
 use busyhour_ivr::Dialplan;
+use busyhour_media::{COUNTRIES, Country};
 use busyhour_model::Name;
 use busyhour_sip::{Limits, Transport};
 use busyhour_switch::{Setup, StarCodes};
@@ -47,6 +48,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
     let data = section.read(sheet, "data", text).map(path);
     let dialplans = section.read(sheet, "dialplans", text).map(path);
     let prompts = section.read(sheet, "prompts", text).map(path);
+    let country = section.or(sheet, "country", country, &COUNTRIES[0]);
     let log = section.or(sheet, "log", log_format, LogFormat::Text);
     let drain = section.or(sheet, "drain", duration, Duration::from_secs(10));
     let ring_timeout = section.or(sheet, "ring_timeout", ringing, Duration::from_secs(20));
@@ -83,6 +85,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         http: http_on.then_some(http.value),
         data,
         prompts,
+        country,
         media_threads: media.threads,
         log,
         drain,
@@ -177,6 +180,12 @@ fn host(value: &DeValue) -> Result<String, String> {
     let host = text(value)?;
     let fits = host.chars().all(|c| c.is_ascii_alphanumeric() || ".-:[]_".contains(c));
     if fits { Ok(host) } else { Err(format!("`{host}` is no host name")) }
+}
+
+fn country(value: &DeValue) -> Result<&'static Country, String> {
+    let code = text(value)?;
+    let known = COUNTRIES.iter().map(|country| country.code).collect::<Vec<_>>().join(", ");
+    Country::find(&code).ok_or_else(|| format!("the tones of `{code}` are not known; known: {known}"))
 }
 
 fn log_format(value: &DeValue) -> Result<LogFormat, String> {

@@ -9,7 +9,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Sounds the media layer makes itself.
-const SYSTEM: [&str; 4] = ["system/beep", "system/moh", "system/ringback-450", "system/busy-450"];
+const SYSTEM: [&str; 8] = [
+    "system/beep",
+    "system/moh",
+    "system/ringback",
+    "system/busy",
+    "system/congestion",
+    "system/call-waiting",
+    "system/ringback-450",
+    "system/busy-450",
+];
 
 impl<'t> Reader<'t> {
     /// Prompt ids and values to read aloud; one alone needs no brackets.

@@ -1,6 +1,6 @@
 //! What can be played: prompts by language and id, and the sounds of the system, as A-law shared by all legs.
 
-use crate::{SAMPLE_RATE, WavError, g711, tone, wav};
+use crate::{COUNTRIES, Country, SAMPLE_RATE, WavError, g711, tone, wav};
 use busyhour_model::Name;
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
@@ -24,20 +24,26 @@ impl Default for Library {
 }
 
 impl Library {
-    /// Only the sounds of the system: `system/moh`, `system/beep`, `system/ringback-450` (450 Hz, 1 s on, 4 s off) and
-    /// `system/busy-450` (450 Hz, .35 s on, .35 s off), the last two after YD/T 729.
+    /// Only the sounds of the system, with the tones of China.
     pub fn new() -> Library {
+        Library::in_country(&COUNTRIES[0])
+    }
+
+    /// Only the sounds of the system: `system/moh`, `system/beep`, the country's tones `system/ringback`, `busy`, `congestion` and
+    /// `call-waiting`, and everywhere `system/ringback-450` (450 Hz, 1 s on, 4 s off) and `system/busy-450` (450 Hz, .35 s on,
+    /// .35 s off), after YD/T 729.
+    pub fn in_country(country: &Country) -> Library {
         let system = [
             ("system/moh", music()),
             ("system/beep", beats(1000.0, 400, 0)),
             ("system/ringback-450", beats(450.0, 1000, 4000)),
             ("system/busy-450", beats(450.0, 350, 350)),
         ];
-        let system = system.into_iter().map(|(id, sound)| (id.into(), sound.into())).collect();
+        let system = system.into_iter().chain(country.tones()).map(|(id, sound)| (id.into(), sound.into())).collect();
         Library { prompts: BTreeMap::new(), system }
     }
 
-    /// Takes a WAV file: 8 kHz mono A-law, µ-law or 16-bit PCM. An id given twice is replaced; a `system/…` id is that
+    /// Takes a WAV file: 8 or 16 kHz mono A-law, µ-law or 16-bit PCM. An id given twice is replaced; a `system/…` id is that
     /// system sound for every language.
     pub fn insert(&mut self, language: &str, id: &str, file: &[u8]) -> Result<(), WavError> {
         let sound: Arc<[u8]> = wav::read(file)?.into();

@@ -1,6 +1,7 @@
 //! A WAV file's bytes to A-law at 8 kHz mono, or why not; and the header of a file of A-law.
 
 use crate::g711;
+use crate::resample::halved;
 use thiserror::Error;
 
 /// The longest prompt: ten minutes.
@@ -16,7 +17,9 @@ pub enum WavError {
     #[error("the WAV file has no complete `{0}` chunk")]
     NoChunk(&'static str),
     /// Something we do not convert.
-    #[error("{0}; wanted is 8 kHz mono A-law, µ-law or 16-bit PCM (try: sox in.wav -r 8000 -c 1 -e a-law out.wav)")]
+    #[error(
+        "{0}; wanted is 8 or 16 kHz mono A-law, µ-law or 16-bit PCM (try: sox in.wav -r 8000 -c 1 -e a-law out.wav)"
+    )]
     Format(String),
     /// Nothing in it.
     #[error("the WAV file has no sound in it")]
@@ -76,15 +79,25 @@ pub fn read(bytes: &[u8]) -> Result<Vec<u8>, WavError> {
     let data = chunk(bytes, b"data").ok_or(WavError::NoChunk("data"))?;
     let [tag, channels, bits] = [0, 2, 14].map(|at| u16::from_le_bytes([format[at], format[at + 1]]));
     let rate = u32::from_le_bytes([format[4], format[5], format[6], format[7]]);
-    if rate != 8000 || channels != 1 {
+    if ![8000, 16000].contains(&rate) || channels != 1 {
         return Err(WavError::Format(format!("the sound has {rate} Hz and {channels} channel(s)")));
     }
-    let samples: Vec<u8> = match (tag, bits) {
-        (6, 8) => data.to_vec(),
-        (7, 8) => data.iter().map(|code| g711::encode_a(g711::decode_u(*code))).collect(),
-        (1, 16) => data.chunks_exact(2).map(|s| g711::encode_a(i16::from_le_bytes([s[0], s[1]]))).collect(),
+    let wide: Vec<i16> = match (tag, bits) {
+        // Bit for bit, where nothing has to be done.
+        (6, 8) if rate == 8000 => return limited(data.to_vec()),
+        (6, 8) => data.iter().map(|code| g711::decode_a(*code)).collect(),
+        (7, 8) => data.iter().map(|code| g711::decode_u(*code)).collect(),
+        (1, 16) => data.chunks_exact(2).map(|s| i16::from_le_bytes([s[0], s[1]])).collect(),
         _ => return Err(WavError::Format(format!("the sound has format tag {tag} with {bits} bits"))),
     };
+    if wide.len() > PROMPT_BYTES_MAX * rate as usize / 8000 {
+        return Err(WavError::TooLong);
+    }
+    let samples = if rate == 16000 { halved(&wide) } else { wide };
+    limited(samples.into_iter().map(g711::encode_a).collect())
+}
+
+fn limited(samples: Vec<u8>) -> Result<Vec<u8>, WavError> {
     match samples.len() {
         0 => Err(WavError::Empty),
         len if len > PROMPT_BYTES_MAX => Err(WavError::TooLong),
@@ -131,6 +144,8 @@ pub(crate) mod tests {
         assert_eq!(read(&wav(6, 8000, 1, 8, &[0xD5, 0x2A, 0xAA])).unwrap(), [0xD5, 0x2A, 0xAA]);
         let pcm: Vec<u8> = [8i16, -32256, 32256].iter().flat_map(|s| s.to_le_bytes()).collect();
         assert_eq!(read(&wav(1, 8000, 1, 16, &pcm)).unwrap(), [0xD5, 0x2A, 0xAA]);
+        let double: Vec<u8> = [8i16; 400].iter().flat_map(|s| s.to_le_bytes()).collect();
+        assert_eq!(read(&wav(1, 16000, 1, 16, &double)).unwrap().len(), 200);
         assert_eq!(read(&wav(7, 8000, 1, 8, &[0xFF, 0x00, 0x80])).unwrap(), [0xD5, 0x2A, 0xAA]);
     }
 
@@ -139,7 +154,7 @@ pub(crate) mod tests {
         let table = [
             (b"OggS".to_vec(), "not a WAV"),
             (wav(6, 8000, 1, 8, &[]), "no sound"),
-            (wav(6, 16000, 1, 8, &[1]), "16000 Hz"),
+            (wav(6, 44100, 1, 8, &[1]), "44100 Hz"),
             (wav(1, 8000, 2, 16, &[0; 4]), "2 channel"),
             (wav(1, 8000, 1, 8, &[0; 4]), "tag 1 with 8 bits"),
             (wav(85, 8000, 1, 16, &[0; 4]), "tag 85"),

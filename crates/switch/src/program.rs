@@ -192,7 +192,7 @@ impl Call {
             Ok((leg, agent)) => {
                 self.ivr_left(plant, "dialled");
                 if plant.is_answered(self.caller) {
-                    plant.play_system(self.caller, "system/ringback-450");
+                    plant.play_system(self.caller, "system/ringback");
                 }
                 Phase::ringing(leg, Purpose::Dial { agent }, plant.now + timeout)
             }

@@ -72,7 +72,7 @@ impl Call {
         let number = self.callback.as_ref().map(|callback| callback.number.clone()).unwrap_or_default();
         match self.ring_target(plant, DialTarget::Number { number, trunk: None }) {
             Ok((customer, _)) => {
-                plant.play_system(leg, "system/ringback-450");
+                plant.play_system(leg, "system/ringback");
                 let ring = plant.directory.queue(queue).map(|queue| queue.callback).unwrap_or_default().ring;
                 let (purpose, deadline) = (Purpose::Offer { queue, agent }, plant.now + ring);
                 Phase::Calling(Calling { leg, purpose, customer, deadline })
