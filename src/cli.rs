@@ -1,5 +1,6 @@
 //! What `busyhour` does when typed: the commands, their help, and the exit codes 0 (ok), 1 (failed), 2 (wrong usage or configuration).
 
+mod amend;
 mod dialplan;
 mod import;
 mod prompts;
@@ -156,6 +157,32 @@ enum Ctl {
         #[command(flatten)]
         ask: AskArgs,
     },
+    /// Show an agent, or change what it is while calls run
+    Agent {
+        /// Agent number
+        agent: String,
+        /// Keys of the configuration, like skills.card=3 team=service site=none
+        #[arg(value_name = "KEY=VALUE")]
+        keys: Vec<String>,
+        /// A new agent; needs password=…
+        #[arg(long, conflicts_with = "remove")]
+        add: bool,
+        /// Nobody has this number any more
+        #[arg(long, conflicts_with = "keys")]
+        remove: bool,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Show a queue, or change how it works while calls run
+    Queue {
+        /// Queue name
+        queue: String,
+        /// Keys of the configuration, like order=fewest_calls wait_max=8m need="card and not sales"
+        #[arg(value_name = "KEY=VALUE")]
+        keys: Vec<String>,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
     /// Why an agent is or is not offered a call now
     Why {
         /// Agent number
@@ -275,6 +302,19 @@ fn steer(ctl: &Ctl) -> Result<(), String> {
         }
         Ctl::ExtendWrapUp { agent, seconds, ask } => {
             show::agent(&ask.server(), agent, "extend-wrap-up", &format!("?seconds={seconds}"), ask.json)
+        }
+        Ctl::Agent { agent, keys, add, remove, ask } => {
+            let method = if *add {
+                "POST"
+            } else if *remove {
+                "DELETE"
+            } else {
+                "PATCH"
+            };
+            amend::amend(&ask.server(), &format!("/api/agents/{}", escaped(agent)), method, keys, ask.json)
+        }
+        Ctl::Queue { queue, keys, ask } => {
+            amend::amend(&ask.server(), &format!("/api/queues/{}", escaped(queue)), "PATCH", keys, ask.json)
         }
         Ctl::SignOut { agent, ask } => show::agent(&ask.server(), agent, "sign-out", "", ask.json),
         Ctl::Why { agent, queue, call, ask } => {

@@ -54,17 +54,31 @@ impl Server {
         Ok(self.accepted("POST", path)?.1)
     }
 
+    /// Any method, with JSON unless it is null.
+    pub fn send(&self, method: &str, path: &str, body: &Value) -> Result<Value, ClientError> {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.accepted_with(method, path, &body).map(|(_, answer)| answer)
+    }
+
     /// Status and JSON, refused or not.
     pub fn exchange(&self, method: &str, path: &str) -> Result<(u16, Value), ClientError> {
+        self.exchange_with(method, path, "")
+    }
+
+    fn exchange_with(&self, method: &str, path: &str, body: &str) -> Result<(u16, Value), ClientError> {
         let stranger = || ClientError::Stranger(self.0.clone());
-        let answer = self.talk(method, path)?;
+        let answer = self.talk(method, path, body)?;
         let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(stranger)?;
         let status = head.strip_prefix("HTTP/1.1 ").and_then(|h| h.get(..3)?.parse().ok()).ok_or_else(stranger)?;
         Ok((status, serde_json::from_str(body).map_err(|_| stranger())?))
     }
 
     fn accepted(&self, method: &str, path: &str) -> Result<(u16, Value), ClientError> {
-        let (status, body) = self.exchange(method, path)?;
+        self.accepted_with(method, path, "")
+    }
+
+    fn accepted_with(&self, method: &str, path: &str, sent: &str) -> Result<(u16, Value), ClientError> {
+        let (status, body) = self.exchange_with(method, path, sent)?;
         if (200..300).contains(&status) {
             return Ok((status, body));
         }
@@ -73,7 +87,7 @@ impl Server {
         Err(ClientError::Refused { error, help: word("help").unwrap_or_else(|| "see the log of the server".into()) })
     }
 
-    fn talk(&self, method: &str, path: &str) -> Result<String, ClientError> {
+    fn talk(&self, method: &str, path: &str, body: &str) -> Result<String, ClientError> {
         let unusable = || ClientError::Url(self.0.clone());
         let host = self.0.strip_prefix("http://").ok_or_else(unusable)?.trim_end_matches('/');
         let with_port = if host.contains(':') { host.to_string() } else { format!("{host}:80") };
@@ -84,7 +98,9 @@ impl Server {
             stream.set_write_timeout(Some(PATIENCE))?;
             write!(
                 stream,
-                "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+                "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+                 Content-Length: {}\r\n\r\n{body}",
+                body.len()
             )?;
             let mut answer = String::new();
             stream.take(ANSWER_MAX).read_to_string(&mut answer)?;

@@ -3,6 +3,7 @@
 mod agent;
 mod check;
 mod csv;
+mod live;
 mod policy;
 mod queue;
 mod roster;
@@ -12,6 +13,7 @@ mod sheet;
 mod staff;
 mod tier;
 mod trunk;
+pub mod written;
 
 use crate::dialplans::{Shelf, Source};
 use crate::prompts;
@@ -26,6 +28,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::de::DeTable;
 
+pub use live::{Amend, Amended, Kind, Live, Refused};
 pub use roster::Words;
 pub(crate) use sheet::parse_duration;
 pub use staff::Staff;
@@ -54,6 +57,8 @@ pub struct Site {
     pub words: Words,
     /// The file of agents, when there is one.
     pub staff: Option<Staff>,
+    /// What was changed while it ran.
+    pub live: Live,
 }
 
 /// What concerns sockets, files and threads only.
@@ -164,7 +169,7 @@ pub fn read(file: &str, source: &str, folder: &Path) -> Loaded {
 
 fn read_with(file: &str, source: &str, folder: &Path, staff: Option<&Staff>) -> Loaded {
     let mut sheet = Sheet::new(file, source);
-    let Some(Sections { server, roster, staff, beside }) = sections(&mut sheet, source, folder, staff) else {
+    let Some(Sections { server, roster, staff, live, beside }) = sections(&mut sheet, source, folder, staff) else {
         return Loaded { site: None, diagnostics: sheet.into_found() };
     };
     let prompts = prompts::Catalogue::of(server.shell.prompts.as_deref());
@@ -191,16 +196,18 @@ fn read_with(file: &str, source: &str, folder: &Path, staff: Option<&Staff>) -> 
         sources,
         words,
         staff,
+        live,
     });
     Loaded { site, diagnostics }
 }
 
-/// All sections of a configuration and of the file of agents.
+/// All sections of a configuration, the file of agents and the changes while it ran.
 struct Sections {
     server: server::Server,
     roster: roster::Roster,
     staff: Option<Staff>,
-    /// What is wrong with the file of agents.
+    live: Live,
+    /// What is wrong with the file of agents and that of changes.
     beside: Vec<Diagnostic>,
 }
 
@@ -226,9 +233,15 @@ fn sections(sheet: &mut Sheet, source: &str, folder: &Path, staff: Option<&Staff
     if staff.is_some() {
         roster.staff = staff::read(&mut list, rows);
     }
+    let (path, source, mut beside) = live::open(server.shell.data.as_ref());
+    let shown = path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    let mut changes = Sheet::new(&shown, &source);
+    changes.utc_offset_minutes = server.utc_offset_minutes;
+    let live = Live::lay(path, &source, &mut changes, &mut roster);
     check::roster(&roster, sheet, &mut list);
-    let beside = list.into_found();
-    Some(Sections { server, roster, staff, beside })
+    beside.extend(list.into_found());
+    beside.extend(changes.into_found());
+    Some(Sections { server, roster, staff, live, beside })
 }
 
 /// The file of agents; `instead` may stand in for it.

@@ -1,6 +1,7 @@
 //! The handle others hold of a running switch: they ask it, hear it and reload it.
 
 pub mod dialplans;
+pub mod live;
 
 use crate::clock::{Clock, CpuTime};
 use crate::config::{self, Loaded, Site};
@@ -140,6 +141,7 @@ impl Desk {
             {
                 let mut running = self.site.lock().unwrap_or_else(PoisonError::into_inner);
                 (running.setup, running.sources) = (site.setup, site.sources);
+                (running.words, running.staff, running.live) = (site.words, site.staff, site.live);
             }
             self.keep_versions(who);
             tracing::info!("the configuration is reloaded by {who}");

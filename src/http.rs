@@ -1,6 +1,7 @@
 //! The HTTP side: health, metrics and the API of `busyhour calls | agents | queues | ctl | reload`.
 
 mod dialplans;
+mod live;
 
 use crate::desk::{Desk, Reloaded};
 use crate::explain::{self, Explained};
@@ -67,6 +68,7 @@ fn router(desk: Desk) -> Router {
         .route("/api/trunks", get(async |State(desk)| rows(desk, Request::Trunks).await))
         .route("/api/reload", post(reload))
         .merge(dialplans::routes())
+        .merge(live::routes())
         .fallback(async || {
             Fault::new(StatusCode::NOT_FOUND, "there is nothing at this address", "see README.md, HTTP API")
         })

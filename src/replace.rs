@@ -1,8 +1,8 @@
 //! A file replaced whole or not at all.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
 
 /// Writes `bytes` to `path`: whoever reads it meanwhile, and whoever looks after a power cut, sees the old ones or the new.
@@ -32,9 +32,10 @@ pub(crate) fn keep(path: &Path) -> io::Result<Option<PathBuf>> {
     }
 }
 
-/// A durable file with the rights and the owner of the one it will replace: there may be passwords in it.
+/// A durable file with the rights and the owner of the one it will replace, a new one for its owner only: there may be
+/// passwords in it.
 fn write(beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(beside)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(beside)?;
     if let Ok(old) = fs::metadata(path) {
         file.set_permissions(old.permissions())?;
         // Only root may give a file away; whoever owns the folder's files already keeps them.

@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -501,4 +502,56 @@ fn an_import_is_checked_shown_put_in_place_and_taken_over() {
     assert!(out(&output).starts_with("+ 2003\n~ 2001\n- 2002\n1 added, 1 changed, 1 removed\n"), "{}", out(&output));
     let before = std::fs::read_to_string(folder.join("agents.csv.before")).unwrap();
     assert!(before.contains("2002") && !before.contains("2003"), "the file before is kept");
+}
+
+#[test]
+fn one_agent_or_queue_is_changed_while_running_and_stays_so() {
+    let server = Server::start("amended");
+    let shows = |output: &Output, line: &str| out(output).lines().any(|shown| shown == line);
+    let changed = server.ask(&["ctl", "agent", "1001", "skills.complaint=3", "weight=4"]);
+    assert!(changed.status.success() && shows(&changed, "weight = 4"), "{}", err(&changed));
+    let queue = server.ask(&["ctl", "queue", "enquiry", "order=fewest_calls", "need=enquiry and not complaint>=2"]);
+    assert!(queue.status.success() && shows(&queue, "order = \"fewest_calls\""), "{}", err(&queue));
+    let added = server.ask(&["ctl", "agent", "1099", "--add", "password=a-good-one", "skills.general=2"]);
+    assert!(added.status.success() && !out(&added).contains("a-good-one"), "{}{}", out(&added), err(&added));
+    assert!(server.ask(&["ctl", "agent", "1002", "--remove"]).status.success());
+
+    // Everything wrong at once, and nothing changed.
+    let wrong = server.ask(&["ctl", "agent", "1001", "skills.complait=3", "weight=x"]);
+    for told in ["no skill is named `complait`", "did you mean `complaint`?", "expected a whole number"] {
+        assert!(err(&wrong).contains(told), "{told}: {}", err(&wrong));
+    }
+    let table = [
+        (vec!["ctl", "agent", "1002", "weight=2"], "no agent is called `1002`"),
+        (vec!["ctl", "agent", "1099", "--add", "password=x"], "an agent has the number `1099` already"),
+        (vec!["ctl", "queue", "enquirry", "weight=2"], "did you mean `enquiry`?"),
+        (vec!["ctl", "queue", "enquiry", "ordr=linear"], "did you mean `order`?"),
+    ];
+    for (args, told) in table {
+        let refused = server.ask(&args);
+        assert!(!refused.status.success() && err(&refused).contains(told), "{args:?}: {}", err(&refused));
+    }
+    assert_eq!(server.http("DELETE", "/api/agents/4711").0, 404);
+    assert_eq!(server.http("PATCH", "/api/queues/enquiry").0, 400, "nothing was sent");
+
+    let folder = server.config.parent().unwrap().to_path_buf();
+    let kept = folder.join("data/live.toml");
+    assert_eq!(std::fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600, "there is a password in it");
+    let as_changed = |server: &Server| {
+        assert!(shows(&server.ask(&["ctl", "agent", "1001"]), "skills = { complaint = 3, enquiry = 3, general = 2 }"));
+        assert!(shows(&server.ask(&["ctl", "queue", "enquiry"]), "need = \"enquiry and not complaint>=2\""));
+        let agents = out(&server.ask(&["agents"]));
+        assert!(agents.contains("1099") && !agents.contains("1002"), "{agents}");
+    };
+    as_changed(&server);
+    assert!(server.ask(&["reload"]).status.success());
+    as_changed(&server);
+    assert_eq!(server.stop(), 0);
+    let replayed = busyhour(&["journal", "check", folder.join("data").to_str().unwrap()]);
+    assert!(replayed.status.success(), "{}", out(&replayed));
+    let again = Server::start_in(&folder);
+    as_changed(&again);
+    std::fs::remove_file(kept).unwrap();
+    assert!(again.ask(&["reload"]).status.success());
+    assert!(shows(&again.ask(&["ctl", "agent", "1001"]), "weight = 1"), "as configured");
 }

@@ -34,11 +34,8 @@ pub(super) fn roster(roster: &Roster, sheet: &mut Sheet, staff: &mut Sheet) {
     staff.resolve(&words);
     // An agent that could not be read serves nobody: that would be told twice.
     let whole = sheet.is_right() && staff.is_right();
-    let agents: Vec<&AgentSetup> = roster.agents.iter().chain(&roster.staff).map(|agent| &agent.setup).collect();
+    let agents: Vec<&AgentSetup> = roster.agents().collect();
     for queue in &roster.queues {
-        for pair in queue.relax.windows(2).filter(|p| p[0].value >= p[1].value) {
-            sheet.error(pair[1].at, "relaxation steps come in rising order of `after`");
-        }
         if whole {
             staffing(queue, &agents, sheet);
         }

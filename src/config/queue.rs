@@ -12,7 +12,6 @@ use toml::de::DeValue;
 pub(super) struct Queue {
     pub(super) at: usize,
     pub(super) name: Read<String>,
-    pub(super) relax: Vec<Read<Duration>>,
     places: Vec<(&'static str, usize)>,
     pub(super) setup: QueueSetup,
 }
@@ -27,18 +26,14 @@ impl Queue {
 pub(super) fn queue(mut section: Section, sheet: &mut Sheet) -> Option<Queue> {
     let name = section.need(sheet, "name", text);
     let setup = QueueSetup::new(name.as_ref().map_or("", |name| &name.value).into());
-    let (setup, relax) = lay(&mut section, sheet, setup);
+    let setup = lay(&mut section, sheet, setup);
     let (at, places) = (section.at(), section.places());
     section.finish(sheet);
-    Some(Queue { at, name: name?, relax, places, setup })
+    Some(Queue { at, name: name?, places, setup })
 }
 
-/// Lays what the section says over `setup`; and where the relaxation steps stand.
-pub(super) fn lay(
-    section: &mut Section,
-    sheet: &mut Sheet,
-    mut setup: QueueSetup,
-) -> (QueueSetup, Vec<Read<Duration>>) {
+/// Lays what the section says over `setup`.
+pub(super) fn lay(section: &mut Section, sheet: &mut Sheet, mut setup: QueueSetup) -> QueueSetup {
     section.lay_levels(sheet, "skills", &mut setup.required);
     let mut steps = Vec::new();
     if let Some(sections) = section.sections_if_any(sheet, "relax") {
@@ -51,6 +46,9 @@ pub(super) fn lay(
             setup.relax.extend(after.as_ref().map(|after| (after.value, skills)));
             steps.extend(after);
         }
+    }
+    for pair in steps.windows(2).filter(|pair| pair[0].value >= pair[1].value) {
+        sheet.error(pair[1].at, "relaxation steps come in rising order of `after`");
     }
     section.lay(sheet, "priority", integer, &mut setup.priority);
     section.lay(sheet, "goal", goal, &mut setup.goal);
@@ -65,7 +63,7 @@ pub(super) fn lay(
     callback(section, sheet, &mut setup.callback);
     policy::lay(section, sheet, &mut setup.policy);
     limits(section, sheet, &setup);
-    (setup, steps)
+    setup
 }
 
 /// `callback = { max = 100, expires = "4h", … }`

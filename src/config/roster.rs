@@ -7,6 +7,7 @@ use super::sheet::{Read, Section, Sheet, text};
 use super::tier::{self, Tier};
 use super::trunk::{self, NumberEntry, Trunk};
 use busyhour_model::Name;
+use busyhour_switch::{AgentSetup, Change};
 
 /// The team of an agent of whom none is said.
 pub(super) const NO_TEAM: &str = "default";
@@ -25,6 +26,8 @@ pub(super) struct Roster {
     pub(super) agents: Vec<Agent>,
     /// Those of the CSV file.
     pub(super) staff: Vec<Agent>,
+    /// Those added while it ran.
+    pub(super) added: Vec<AgentSetup>,
     utc_offset_minutes: i32,
 }
 
@@ -37,7 +40,7 @@ pub struct Words {
     schedules: Vec<Name>,
     queues: Vec<Name>,
     /// The clock of dates.
-    pub(super) utc_offset_minutes: i32,
+    pub utc_offset_minutes: i32,
 }
 
 impl Words {
@@ -71,11 +74,38 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, utc_offset_minutes: i3
         queues: root.sections(sheet, "queue").into_iter().filter_map(|s| queue::queue(s, sheet)).collect(),
         agents: root.sections(sheet, "agent").into_iter().flat_map(|s| agent::agents(s, sheet)).collect(),
         staff: Vec::new(),
+        added: Vec::new(),
         utc_offset_minutes,
     }
 }
 
 impl Roster {
+    /// All agents.
+    pub(super) fn agents(&self) -> impl Iterator<Item = &AgentSetup> {
+        self.agents.iter().chain(&self.staff).map(|agent| &agent.setup).chain(&self.added)
+    }
+
+    /// Lays a change over it.
+    pub(super) fn take(&mut self, change: Change) {
+        match change {
+            Change::Agent(setup) => {
+                let mut known = self.agents.iter_mut().chain(&mut self.staff);
+                match known.find(|agent| agent.setup.number == setup.number) {
+                    Some(agent) => agent.setup = *setup,
+                    None => self.added.push(*setup),
+                }
+            }
+            Change::NoAgent(number) => {
+                self.agents.retain(|agent| agent.setup.number != number);
+                self.staff.retain(|agent| agent.setup.number != number);
+            }
+            Change::Queue(setup) => {
+                let known = self.queues.iter_mut().find(|queue| queue.setup.name == setup.name);
+                known.expect("a change is of a known queue").setup = *setup;
+            }
+        }
+    }
+
     pub(super) fn words(&self) -> Words {
         let names = |list: &[Read<String>]| list.iter().map(|name| name.value.as_str().into()).collect::<Vec<Name>>();
         let mut teams = names(&self.teams);

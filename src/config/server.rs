@@ -163,7 +163,7 @@ impl Server {
             schedules: roster.schedules.iter().map(Timetable::setup).collect(),
             tiers: roster.tiers.iter().map(Tier::setup).collect(),
             queues: roster.queues.iter().map(|q| q.setup.clone()).collect(),
-            agents: roster.agents.iter().chain(&roster.staff).map(|a| a.setup.clone()).collect(),
+            agents: roster.agents().cloned().collect(),
             dialplans,
             codes: StarCodes { ready: code(0), not_ready: code(1), sign_out: code(2) },
             ring_timeout: self.ring_timeout,

@@ -3,6 +3,7 @@
 use crate::command::Skill;
 use busyhour_model::SkillId;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Skills and joints of one written requirement; the ACD takes no larger ones.
 const PARTS_MAX: usize = crate::SKILLS_MAX;
@@ -96,6 +97,43 @@ impl<S> Need<S> {
             other => reader.misread(reader.at, format!("expected `and` or `or`, found {}", other.shown())),
         }
     }
+}
+
+/// As it is read again: `mandarin>=2 and (card or loan) and not trainee`.
+impl<S: fmt::Display> fmt::Display for Need<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Need::Skill(name, level) => {
+                let name = name.to_string();
+                let plain = name.chars().all(plain) && !["and", "or", "not", ""].contains(&&*name);
+                let quote = if plain { "" } else { "'" };
+                write!(f, "{quote}{name}{quote}")?;
+                if *level > 1 { write!(f, ">={level}") } else { Ok(()) }
+            }
+            Need::All(needs) => Need::joined(f, needs, " and "),
+            Need::Any(needs) => Need::joined(f, needs, " or "),
+            Need::Not(need) if matches!(**need, Need::All(_) | Need::Any(_)) => write!(f, "not ({need})"),
+            Need::Not(need) => write!(f, "not {need}"),
+        }
+    }
+}
+
+impl<S: fmt::Display> Need<S> {
+    fn joined(f: &mut fmt::Formatter<'_>, needs: &[Need<S>], joint: &str) -> fmt::Result {
+        for (at, need) in needs.iter().enumerate() {
+            f.write_str(if at == 0 { "" } else { joint })?;
+            match need {
+                Need::All(_) | Need::Any(_) => write!(f, "({need})")?,
+                _ => write!(f, "{need}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Of which names are made that need no quotes.
+fn plain(c: char) -> bool {
+    c.is_alphanumeric() || "_-.".contains(c)
 }
 
 /// One word of the text.
@@ -212,7 +250,6 @@ impl<'t, S> Reader<'t, S> {
     fn peek(&mut self) -> Token<'t> {
         self.at = self.text.len() - self.text[self.at..].trim_start().len();
         let rest = &self.text[self.at..];
-        let plain = |c: char| c.is_alphanumeric() || "_-.".contains(c);
         let word = rest.find(|c| !plain(c)).unwrap_or(rest.len());
         let Some(first) = rest.chars().next() else { return Token::End };
         if word > 0 {
@@ -244,6 +281,21 @@ fn joined<S>(mut needs: Vec<Need<S>>, join: fn(Vec<Need<S>>) -> Need<S>) -> Need
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for text in [
+            "a",
+            "a>=2 and (b or c) and not d",
+            "not (a and b)",
+            "a or 'b c'>=3 or 'not'",
+            "not not a",
+            "(a and b) or c",
+        ] {
+            let read = |text: &str| Need::parse(text, &mut |name, _| name.to_string()).unwrap();
+            assert_eq!(read(&read(text).to_string()), read(text), "{text}");
+        }
+    }
 
     #[test]
     fn expressions_mean_what_they_say() {
