@@ -40,6 +40,8 @@ pub struct Desk {
     pub(crate) site: Arc<Mutex<Site>>,
     pub(crate) config: Option<PathBuf>,
     pub(crate) draining: Arc<AtomicBool>,
+    /// Held by whoever reloads or changes something: one after another.
+    pub(crate) turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// The outcome of a reload.
@@ -119,6 +121,7 @@ impl Desk {
 
     /// Reads the configuration again and applies it whole, or not at all. `who` wanted it.
     pub async fn reload(&self, who: &str) -> Reloaded {
+        let _turn = self.turn.lock().await;
         let Loaded { site, mut diagnostics } = config::load(self.config.as_deref());
         let Some(mut site) = site else {
             tracing::warn!("the configuration is refused; the running one stays: {} mistakes", diagnostics.len());

@@ -3,6 +3,7 @@
 mod dialplans;
 mod live;
 
+use crate::config::Kind;
 use crate::desk::{Desk, Reloaded};
 use crate::explain::{self, Explained};
 use axum::extract::{Path, Query, State};
@@ -15,7 +16,7 @@ use busyhour_model::{CallId, Name, Time};
 use busyhour_switch::{Denied, Destination, QueueRow, Reply, Request, Towards};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -36,7 +37,7 @@ pub fn serve(listener: TcpListener, desk: Desk, stop: oneshot::Receiver<()>) {
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener)?;
             tokio::select! {
-                served = async { axum::serve(listener, router(desk)).await } => served,
+                served = async { axum::serve(listener, router(desk).into_make_service_with_connect_info::<SocketAddr>()).await } => served,
                 _ = stop => Ok(()),
             }
         })
@@ -158,6 +159,7 @@ async fn status(State(desk): State<Desk>) -> Result<Json<serde_json::Value>, Fau
     Ok(Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "draining": desk.is_draining(),
+        "changed": { "agents": desk.changed(Kind::Agent), "queues": desk.changed(Kind::Queue) },
         "vitals": state.vitals,
         "cpu_seconds": { "control": control.as_secs_f64(), "media": media.as_secs_f64() },
     })))

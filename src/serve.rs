@@ -104,6 +104,7 @@ pub fn start(site: Site, options: Options) -> Result<Running, StartError> {
         site: Arc::new(Mutex::new(site)),
         config: options.config,
         draining: Arc::default(),
+        turn: Arc::default(),
     };
     desk.keep_versions("start");
     let (mut http_address, mut http_stop, mut http_thread) = (None, None, None);

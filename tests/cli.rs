@@ -399,7 +399,7 @@ fn check_journal(folder: &Path) {
     let check = |json: &[&str]| busyhour(&[&["journal", "check", folder.to_str().unwrap()], json].concat());
     let right = check(&[]);
     assert_eq!(right.status.code(), Some(0), "{}", out(&right));
-    assert!(out(&right).starts_with("ok: ") && out(&right).contains("of 1 runs, 0 decisions, 1 marks right"));
+    assert!(out(&right).starts_with("ok: ") && out(&right).contains("of 1 run, 0 decisions, 1 mark right"));
     let file = folder.join("journal.jsonl");
     let text = std::fs::read_to_string(&file).unwrap();
     let (head, mark) = text.trim_end().rsplit_once('\n').unwrap();
@@ -510,6 +510,8 @@ fn one_agent_or_queue_is_changed_while_running_and_stays_so() {
     let shows = |output: &Output, line: &str| out(output).lines().any(|shown| shown == line);
     let changed = server.ask(&["ctl", "agent", "1001", "skills.complaint=3", "weight=4"]);
     assert!(changed.status.success() && shows(&changed, "weight = 4"), "{}", err(&changed));
+    let state = server.ask(&["ctl", "agent", "1001"]);
+    assert!(shows(&state, "# state: signed_out") && shows(&state, "# contacts: 0"), "{}", out(&state));
     let queue = server.ask(&["ctl", "queue", "enquiry", "order=fewest_calls", "need=enquiry and not complaint>=2"]);
     assert!(queue.status.success() && shows(&queue, "order = \"fewest_calls\""), "{}", err(&queue));
     let added = server.ask(&["ctl", "agent", "1099", "--add", "password=a-good-one", "skills.general=2"]);
@@ -544,6 +546,9 @@ fn one_agent_or_queue_is_changed_while_running_and_stays_so() {
         assert!(agents.contains("1099") && !agents.contains("1002"), "{agents}");
     };
     as_changed(&server);
+    let status = out(&server.ask(&["ctl", "status", "--json"]));
+    let status: String = status.split_whitespace().collect();
+    assert!(status.contains("\"changed\":{\"agents\":3,\"queues\":1}"), "{status}");
     assert!(server.ask(&["reload"]).status.success());
     as_changed(&server);
     assert_eq!(server.stop(), 0);

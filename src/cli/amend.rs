@@ -1,6 +1,8 @@
 //! `busyhour ctl agent 1001 …` and `ctl queue enquiry …`: shown, or changed while calls run.
 
 use crate::client::{Server, escaped};
+use crate::table::moment;
+use busyhour_model::Time;
 use serde_json::Value;
 use toml::Table;
 
@@ -27,13 +29,17 @@ pub(super) fn amend(server: &Server, path: &str, method: &str, keys: &[String], 
     Ok(())
 }
 
+/// Keys whose values are texts whatever they look like: a password of digits is one.
+const TEXTS: [&str; 7] = ["name", "password", "team", "site", "schedule", "need", "prefer"];
+
 /// `skills.card=3`: a key and a value of TOML; what is no value is a text.
 fn table(keys: &[String]) -> Result<Table, String> {
     let mut all = Table::new();
     for given in keys {
         let (key, value) = given.split_once('=').ok_or_else(|| format!("`{given}` is not KEY=VALUE"))?;
         let read = |value: &str| format!("{key} = {value}").parse::<Table>();
-        let one = read(value).or_else(|_| read(&toml::Value::from(value).to_string()));
+        let one = if TEXTS.contains(&key) && !value.starts_with(['"', '\'']) { None } else { read(value).ok() };
+        let one = one.map_or_else(|| read(&toml::Value::from(value).to_string()), Ok);
         let one = one.map_err(|_| format!("`{key}` is no key; write it like skills.card=3"))?;
         for (key, value) in one {
             match (all.get_mut(&key), value) {
@@ -54,6 +60,10 @@ fn print(shown: &Value, json: bool) {
         let table: Table = serde_json::from_value(shown[part].clone()).unwrap_or_default();
         table.iter().map(|(key, value)| format!("{key} = {value}")).collect()
     };
+    if let Some(state) = shown["state"].as_object() {
+        let fresh = state.iter().filter(|(key, value)| shown["now"].get(key).is_none() && !value.is_null());
+        fresh.for_each(|(key, value)| println!("# {key}: {}", told(key, value)));
+    }
     lines("now").iter().for_each(|line| println!("{line}"));
     let changed = lines("changed");
     if !changed.is_empty() {
@@ -63,16 +73,31 @@ fn print(shown: &Value, json: bool) {
     }
 }
 
+/// A figure for people.
+fn told(key: &str, value: &Value) -> String {
+    match (key, value.as_u64(), value.as_str()) {
+        ("since" | "oldest", Some(at), _) => moment(Time::from_micros(at)),
+        (_, _, Some(text)) => text.into(),
+        _ => value.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn keys_are_typed_as_in_the_configuration_or_are_texts() {
-        let keys =
-            ["skills.card=3", "skills.vip={ level = 2 }", "team=service", "need=card and not sales", "wait_max=8m"];
+        let keys = [
+            "skills.card=3",
+            "skills.vip={ level = 2 }",
+            "team=service",
+            "need=card and not sales",
+            "wait_max=8m",
+            "password=123456",
+        ];
         let read = table(&keys.map(String::from)).expect("keys and values");
-        let expected = "need = \"card and not sales\"\nteam = \"service\"\nwait_max = \"8m\"\n[skills]\ncard = 3\nvip = { level = 2 }";
+        let expected = "password = \"123456\"\nneed = \"card and not sales\"\nteam = \"service\"\nwait_max = \"8m\"\n[skills]\ncard = 3\nvip = { level = 2 }";
         assert_eq!(read, expected.parse::<Table>().expect("TOML"));
         assert!(table(&["team".into()]).is_err());
         assert!(table(&["=1".into()]).is_err());

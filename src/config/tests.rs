@@ -3,6 +3,7 @@
 use super::*;
 use busyhour_model::Name;
 
+mod live;
 mod routing;
 mod schedules;
 mod staff;

@@ -47,11 +47,17 @@ impl Desk {
         Some(Shown { now, changed: site.live.changed(kind, name), kept: site.live.is_kept() })
     }
 
+    /// How many are otherwise than the configuration says.
+    pub fn changed(&self, kind: Kind) -> usize {
+        self.site.lock().unwrap_or_else(PoisonError::into_inner).live.count(kind)
+    }
+
     /// Changes it, or nothing. It is kept before it is in force; `by` wanted it. Warnings come back.
     ///
     /// # Errors
     /// Why nothing was changed.
     pub async fn amend(&self, kind: Kind, name: &str, amend: &Amend, by: &str) -> Result<Vec<Diagnostic>, NotAmended> {
+        let _turn = self.turn.lock().await;
         let (change, says, diagnostics) = {
             let mut site = self.site.lock().unwrap_or_else(PoisonError::into_inner);
             let amended = site.live.amend(&site.words, kind, name, amend).map_err(NotAmended::Refused)?;

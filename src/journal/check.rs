@@ -124,7 +124,9 @@ impl fmt::Display for Verdict {
             writeln!(f, "{}:{line}: {what}", file.display())?;
         }
         let word = if self.ok { "ok" } else { "up to there" };
-        write!(f, "{word}: {commands} commands of {runs} runs, {decisions} decisions, {marks} marks right")?;
+        let [runs, commands, decisions, marks] =
+            [(runs, "run"), (commands, "command"), (decisions, "decision"), (marks, "mark")].map(counted);
+        write!(f, "{word}: {commands} of {runs}, {decisions}, {marks} right")?;
         for (count, what) in [
             (skipped, "commands before the first readable snapshot, not played"),
             (foreign, "snapshots of another version, not read"),
@@ -136,6 +138,11 @@ impl fmt::Display for Verdict {
         }
         Ok(())
     }
+}
+
+/// `1 run`, `2 runs`.
+fn counted((count, one): (u64, &str)) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

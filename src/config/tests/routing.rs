@@ -4,7 +4,7 @@ use super::*;
 use busyhour_acd::{Order, Policy};
 
 /// Everything a queue and an agent may say; each case below breaks one thing.
-const RICH: &str = r#"skills = ["enquiry", "card", "loan", "vip", "trainee"]
+pub(super) const RICH: &str = r#"skills = ["enquiry", "card", "loan", "vip", "trainee"]
 sites = ["shanghai", "chengdu"]
 teams = ["day", "night"]
 
