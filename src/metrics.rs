@@ -10,7 +10,7 @@ use busyhour_model::{Fact, Time, What};
 use busyhour_sip::Counters;
 use busyhour_switch::{AgentRow, CallRow, QueueRow, QueueSetup, TrunkRow};
 use prometheus::{
-    CounterVec, Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
+    Counter, CounterVec, Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 use series::{Agents, Ivr, Maker, Queues, Rtp, Trunks, Wire};
 use std::time::Duration;
@@ -115,8 +115,10 @@ impl Metrics {
                 active: m.keep(IntGauge::new("busyhour_recordings_active", "Recordings under way.")),
                 seconds: m.count("busyhour_recorded_seconds_total", "Seconds of sound in finished recordings."),
                 errors: m.count("busyhour_recording_errors_total", "Recordings not written, read or removed."),
-                lost_ms: m
-                    .count("busyhour_recording_lost_milliseconds_total", "Sound no disk took: gaps in recordings."),
+                lost: m.keep(Counter::new(
+                    "busyhour_recording_lost_seconds_total",
+                    "Sound no disk took: gaps in recordings.",
+                )),
                 mended: m.count("busyhour_recordings_mended_total", "Recordings a killed process left unfinished."),
             },
             facts_lost: m.count("busyhour_facts_lost_total", "Facts that never reached journal and records."),

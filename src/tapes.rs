@@ -4,11 +4,11 @@ mod file;
 #[cfg(test)]
 mod tests;
 
-use busyhour_media::{Command, Event, Filed, Taped, Timeline, Track};
+use busyhour_media::{Command, Event, Filed, SAMPLE_RATE, Taped, Timeline, Track};
 use busyhour_model::{LegId, TapeId};
 use file::TapeFile;
 pub use file::{Mended, name};
-use prometheus::{IntCounter, IntGauge};
+use prometheus::{Counter, IntCounter, IntGauge};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
@@ -33,8 +33,8 @@ pub struct TapeCounts {
     pub seconds: IntCounter,
     /// Files that could not be written, read or removed.
     pub errors: IntCounter,
-    /// Milliseconds of sound lost because the disk was too slow or failed.
-    pub lost_ms: IntCounter,
+    /// Seconds of sound lost because the disk was too slow or failed.
+    pub lost: Counter,
     /// Files a killed process left, finished at the start.
     pub mended: IntCounter,
 }
@@ -98,10 +98,10 @@ impl Tapes {
             && self.waiting.fetch_add(sound.len(), Relaxed) > WAITING_MAX
         {
             self.waiting.fetch_sub(sound.len(), Relaxed);
-            if self.counts.lost_ms.get() == 0 {
+            if self.counts.lost.get() == 0.0 {
                 tracing::error!("recordings have gaps: the disk takes less than is recorded");
             }
-            return self.counts.lost_ms.inc_by(sound.len() as u64 / 8);
+            return self.counts.lost.inc_by(sound.len() as f64 / f64::from(SAMPLE_RATE));
         }
         // After the thread has ended there is nobody to record for.
         let _ = self.orders.send(Order::Taped(taped));
@@ -208,7 +208,7 @@ impl<F: Fn(Told)> Writer<F> {
         reel.put(track, at, sound);
         let ripe = reel.ripe();
         if let Err(e) = reel.write(ripe) {
-            self.counts.lost_ms.inc_by(sound.len() as u64 / 8);
+            self.counts.lost.inc_by(sound.len() as f64 / f64::from(SAMPLE_RATE));
             self.failed("a recording cannot be written", &e);
         }
     }
