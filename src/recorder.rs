@@ -3,6 +3,7 @@
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::store::Store;
+use crate::tapes::Tapes;
 use busyhour_ledger::{CallRecord, Ledger};
 use busyhour_model::{Fact, What};
 use busyhour_switch::Entry;
@@ -41,6 +42,12 @@ enum Order {
     Close,
 }
 
+/// Where facts lead beside journal and listeners.
+struct Sinks {
+    store: Store,
+    tapes: Tapes,
+}
+
 struct Shared {
     ledger: Mutex<Ledger>,
     listeners: Mutex<Vec<SyncSender<Told>>>,
@@ -53,12 +60,14 @@ impl Recorder {
         metrics: Arc<Metrics>,
         journal: Option<Journal>,
         store: Store,
+        tapes: Tapes,
     ) -> std::io::Result<(Recorder, JoinHandle<()>)> {
         let shared = Arc::new(Shared { ledger: Mutex::default(), listeners: Mutex::default(), metrics });
         let (orders, queue) = sync_channel(QUEUE_MAX);
         let worker = Arc::clone(&shared);
-        let thread =
-            std::thread::Builder::new().name("recorder".into()).spawn(move || worker.run(&queue, journal, &store))?;
+        let thread = std::thread::Builder::new()
+            .name("recorder".into())
+            .spawn(move || worker.run(&queue, journal, &Sinks { store, tapes }))?;
         Ok((Recorder { orders, shared }, thread))
     }
 
@@ -95,12 +104,12 @@ impl Recorder {
 }
 
 impl Shared {
-    fn run(&self, queue: &Receiver<Order>, journal: Option<Journal>, store: &Store) {
+    fn run(&self, queue: &Receiver<Order>, journal: Option<Journal>, sinks: &Sinks) {
         'open: while let Ok(first) = queue.recv() {
             for order in std::iter::once(first).chain(queue.try_iter()) {
                 let Order::Take(entry) = order else { break 'open };
                 if let Entry::Fact(fact) = &*entry {
-                    self.fact(fact, store);
+                    self.fact(fact, sinks);
                 }
                 if let Some(journal) = &journal {
                     journal.append(entry);
@@ -113,7 +122,7 @@ impl Shared {
         }
     }
 
-    fn fact(&self, fact: &Fact, store: &Store) {
+    fn fact(&self, fact: &Fact, Sinks { store, tapes }: &Sinks) {
         let mut ledger = lock(&self.ledger);
         let record = ledger.apply(fact);
         self.metrics.fact(fact, ledger.stays());
@@ -123,6 +132,9 @@ impl Shared {
         }
         if let What::TrunkState { trunk, up } = &fact.what {
             tracing::warn!(%trunk, up, "trunk {}", if *up { "answers" } else { "does not answer" });
+        }
+        if let What::Discarded { tape, .. } = &fact.what {
+            tapes.remove(*tape);
         }
         self.tell(|| Told::Fact(Box::new(fact.clone())));
         if let Some(record) = record {

@@ -76,7 +76,7 @@ pub fn start(site: Site, options: Options) -> Result<Running, StartError> {
     let sound = start_sound(&site, seed, clock, &told, &metrics)?;
     let Sound { plane, tapes, tapes_thread } = sound;
     let (recorder, recorder_thread) =
-        Recorder::start(Arc::clone(&metrics), journal, store.clone()).map_err(|e| no_thread(&e))?;
+        Recorder::start(Arc::clone(&metrics), journal, store.clone(), tapes.clone()).map_err(|e| no_thread(&e))?;
     let (asks, asked) = mpsc::channel(ASKS_MAX);
     let control = Wiring {
         setup: site.setup.clone(),

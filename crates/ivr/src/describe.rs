@@ -58,6 +58,7 @@ impl Verb {
             Verb::Callback(Callback { number, .. }) => {
                 ("callback", Kind::Rung, number.as_ref().map(text).unwrap_or_default())
             }
+            Verb::Record(record) => ("record", Kind::Asked, format!("${}", record.variable)),
             Verb::LookUp(asked) => ("lookup", Kind::Silent, asked.url.filled(text)),
             Verb::HangUp { status } => ("hangup", Kind::Ended, status.to_string()),
         }
@@ -79,6 +80,7 @@ pub(crate) fn phrase(phrase: &Phrase) -> String {
         Item::Prompt(id) => Some(id.to_string()),
         Item::Foreign { language, id } => Some(format!("{id} ({language})")),
         Item::Silence(_) => None,
+        Item::Recording(value) => Some(format!("{{recording {}}}", text(value))),
         Item::Say { value, .. } => Some(format!("{{{}}}", text(value))),
     };
     phrase.iter().filter_map(item).collect::<Vec<_>>().join(", ")

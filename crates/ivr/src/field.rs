@@ -68,6 +68,8 @@ impl<'t> Reader<'t> {
         let mut fields = self.report.fields(value, "what is said")?;
         let item = if let Some(value) = fields.take("silence") {
             self.report.duration(value).map(|silence| Item::Silence(silence.as_millis() as u32))
+        } else if let Some(value) = fields.take("recording") {
+            self.scalar(value, true).map(Item::Recording)
         } else if let Some(value) = fields.take("prompt") {
             self.foreign(&mut fields, value)
         } else {
@@ -91,7 +93,7 @@ impl<'t> Reader<'t> {
         let (Some((value, mut form)), None) = (found.next(), found.next()) else {
             let mistake = self.report.at(fields.offset, "say exactly one value");
             let known = FORMS.map(|(key, _)| key).join(", ");
-            self.report.note(mistake.help(format!("as one of: {known}, prompt, silence")));
+            self.report.note(mistake.help(format!("as one of: {known}, prompt, recording, silence")));
             return None;
         };
         if let Form::Number(unit) | Form::Ordinal(unit) = &mut form {

@@ -158,6 +158,23 @@ pub const NODES: Tables = &[
     ("set", &[&[must("set", Kind::Values, "give variables values; language, priority and tier mean something")], THEN]),
     ("branch", &[&[must("branch", Kind::Tables("case"), "the first case that holds")], MATCHES]),
     (
+        "record",
+        &[
+            &[
+                must("record", Kind::Text, "let the caller speak; this variable names what was said"),
+                may("beep", Kind::Flag, "a tone says when to speak; true"),
+                may("longest", Kind::Duration, "at most so long; 60s"),
+                may("shortest", Kind::Duration, "less is too short; 1s"),
+                may("silence", Kind::Duration, "so long a silence ends it, 0s: none does; 4s"),
+                may("end_keys", Kind::Text, "keys that end it; \"#\""),
+                may("too_short", Kind::Node, "nothing, or hardly anything, was said"),
+                may("failed", Kind::Node, "it could not be kept"),
+            ],
+            THEN,
+            ELSE,
+        ],
+    ),
+    (
         "queue",
         &[
             &[
@@ -229,6 +246,7 @@ pub const TABLES: Tables = &[
             may("prompt", Kind::Text, "a prompt id"),
             may("language", Kind::Text, "in this one, whatever the caller's"),
             may("silence", Kind::Duration, "nothing, for so long"),
+            may("recording", Kind::Value, "what the caller said, by its variable"),
             may("number", Kind::Value, "a whole number"),
             may("ordinal", Kind::Value, "a place in a row"),
             may("unit", Kind::Word(UNITS), "what is counted"),
@@ -317,6 +335,7 @@ pub const TABLES: Tables = &[
 pub const STEPS: Tables = &[
     ("press", &[&[must("press", Kind::Text, "the caller presses these keys")]]),
     ("pass", &[&[must("pass", Kind::Duration, "time goes by")]]),
+    ("speak", &[&[must("speak", Kind::Duration, "the caller speaks so long into the next recording, then is silent")]]),
     (
         "place",
         &[&[

@@ -1,5 +1,6 @@
 //! What a caller hears: prompts by id, silence, and values read aloud.
 
+use crate::recording;
 use crate::say::{self, Form};
 use crate::sum::Sum;
 use busyhour_model::{Name, Sound};
@@ -29,6 +30,8 @@ pub(crate) enum Item {
         id: Name,
     },
     Silence(u32),
+    /// What a variable's caller said.
+    Recording(Text),
     Say {
         form: Form,
         value: Text,
@@ -49,6 +52,10 @@ pub(crate) fn sounds(phrase: &[Item], language: &Name, value: impl Fn(&Text) -> 
             Item::Prompt(id) => sounds.push(prompt(language, id)),
             Item::Foreign { language, id } => sounds.push(prompt(language, id)),
             Item::Silence(millis) => sounds.push(Sound::Silence(*millis)),
+            Item::Recording(text) => {
+                let tape = value(text).and_then(|text| recording::read(&text));
+                sounds.extend(tape.map(Sound::Tape));
+            }
             Item::Say { form, value: text } => {
                 let words = value(text).map(|value| say::say(language, *form, &value)).unwrap_or_default();
                 sounds.extend(words.iter().map(|id| prompt(language, id)));

@@ -3,6 +3,7 @@
 use crate::condition::Condition;
 use crate::lookup::Asked;
 use crate::phrase::{Phrase, Text};
+use crate::recording::Record;
 use crate::script::Script;
 use crate::step::Preference;
 use busyhour_model::Name;
@@ -94,6 +95,7 @@ pub(crate) enum Verb {
     },
     Queue(Box<Queue>),
     Dial(Dial),
+    Record(Box<Record>),
     Callback(Callback),
     LookUp(Box<Asked>),
     HangUp {
@@ -281,6 +283,10 @@ impl Verb {
             // Whether `then` waits is for the sub-flow to say: the check of the graph asks it.
             Verb::Sub { node, then } => [("sub", node), ("then", then)].map(at_once).into(),
             Verb::Return | Verb::HangUp { .. } => Vec::new(),
+            Verb::Record(record) => {
+                let spoken = [("then", &record.then), ("too_short", &record.too_short)].map(later);
+                spoken.into_iter().chain([at_once(("failed", &record.failed))]).collect()
+            }
         }
     }
 }

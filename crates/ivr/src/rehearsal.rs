@@ -4,7 +4,7 @@ use crate::plan::Dialplan;
 use crate::script::{Act, Failure, Move, QUIET, Script, TestOutcome};
 use crate::session::Session;
 use crate::step::{Caller, DialTarget, Input, Preference, Preferred, QueueState, Step};
-use busyhour_model::{Name, Number, Sound, Time};
+use busyhour_model::{Name, Number, Sound, TapeId, Time};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -40,8 +40,24 @@ struct Rehearsal<'p> {
     asked: Option<u32>,
     /// Whether the next call-back asked for is refused.
     refuses: bool,
+    taping: Option<Spoken>,
     /// What happened and was not yet expected.
     log: Vec<Happened>,
+}
+
+/// A recording under way.
+struct Spoken {
+    longest: Duration,
+    silence: Option<Duration>,
+    keys: String,
+    voice: Duration,
+    ends: Time,
+}
+
+impl Spoken {
+    fn heard(&self) -> Input {
+        Input::Recorded { tape: Some(TapeId(1)), voice: self.voice }
+    }
 }
 
 /// What a test can expect.
@@ -133,6 +149,7 @@ impl<'p> Rehearsal<'p> {
             queues: BTreeMap::new(),
             asked: None,
             refuses: false,
+            taping: None,
             log: Vec::new(),
         }
     }
@@ -151,7 +168,8 @@ impl<'p> Rehearsal<'p> {
     /// What happened instead, when it is not what was expected.
     fn act(&mut self, act: &Act) -> Result<(), String> {
         match act {
-            Act::Press(keys) => keys.chars().for_each(|key| self.tell(Input::Digit(key))),
+            Act::Press(keys) => keys.chars().for_each(|key| self.press(key)),
+            Act::Speak(span) => return self.speak(*span),
             Act::Pass(span) => self.pass(self.now + *span),
             Act::Place(ahead, wait) => self.place = (*ahead, *wait),
             Act::QueueIs(queue, state) => drop(self.queues.insert(queue.clone(), *state)),
@@ -171,6 +189,30 @@ impl<'p> Rehearsal<'p> {
             expected => return self.expect(expected),
         }
         Ok(())
+    }
+
+    /// A key ends a recording, or the session hears it.
+    fn press(&mut self, key: char) {
+        if let Some(taping) = self.taping.take_if(|taping| taping.keys.contains(key)) {
+            self.tell(taping.heard());
+        }
+        self.tell(Input::Digit(key));
+    }
+
+    /// Let time pass until something is recorded, and speak.
+    fn speak(&mut self, span: Duration) -> Result<(), String> {
+        let until = self.now + PATIENCE;
+        for _ in 0..MOMENTS_MAX {
+            if let Some(taping) = &mut self.taping {
+                taping.voice = span.min(taping.longest);
+                let silence = taping.silence.map_or(taping.longest, |silence| taping.voice + silence);
+                taping.ends = self.now + silence.min(taping.longest);
+                return Ok(());
+            }
+            let Some(at) = self.next_moment().filter(|at| *at <= until) else { break };
+            self.pass(at);
+        }
+        Err(format!("nothing is recorded in node `{}`", self.session.node()))
     }
 
     /// Let time pass until what is expected has happened.
@@ -196,7 +238,8 @@ impl<'p> Rehearsal<'p> {
     }
 
     fn next_moment(&self) -> Option<Time> {
-        self.play_ends.into_iter().chain(self.session.poll_timeout()).min()
+        let taped = self.taping.as_ref().map(|taping| taping.ends);
+        self.play_ends.into_iter().chain(taped).chain(self.session.poll_timeout()).min()
     }
 
     /// Go through everything that is due until `until`.
@@ -207,6 +250,8 @@ impl<'p> Rehearsal<'p> {
             if self.play_ends == Some(at) {
                 self.play_ends = None;
                 self.tell(Input::PlayEnded);
+            } else if let Some(taping) = self.taping.take_if(|taping| taping.ends <= at) {
+                self.tell(taping.heard());
             } else {
                 self.tell(Input::Timeout);
             }
@@ -234,6 +279,10 @@ impl<'p> Rehearsal<'p> {
                 self.log.extend(prompts);
             }
             Step::Stop => self.play_ends = None,
+            Step::Record { longest, silence, keys, .. } => {
+                let ends = self.now + silence.unwrap_or(longest).min(longest);
+                self.taping = Some(Spoken { longest, silence, keys, voice: Duration::ZERO, ends });
+            }
             Step::Enqueue { queue, skills, priority, agent, prefer, .. } => {
                 let skills = skills.into_iter().map(|(name, _)| name).collect();
                 let named = |preference: Preference<Name>| match preference.whom {
@@ -265,7 +314,12 @@ impl<'p> Rehearsal<'p> {
                 self.play_ends = None;
                 self.log.push(Happened::HungUp(status));
             }
-            Step::Ring | Step::Answer | Step::Announced { .. } | Step::LookedUp { .. } | Step::LeaveQueue => {}
+            Step::Ring
+            | Step::Answer
+            | Step::Announced { .. }
+            | Step::LookedUp { .. }
+            | Step::Discard { .. }
+            | Step::LeaveQueue => {}
         }
     }
 }

@@ -39,6 +39,8 @@ pub(crate) enum Act {
     Press(Name),
     /// So long nothing is done.
     Pass(Duration),
+    /// The caller speaks for so long once something is recorded, and then says nothing.
+    Speak(Duration),
     /// What the ACD says when next asked.
     Place(u32, Option<Duration>),
     /// What the ACD says of a queue from now on.
@@ -94,9 +96,10 @@ pub struct Failure {
 }
 
 /// Every step of a test has one of these keys.
-pub(crate) const ACTS: [&str; 17] = [
+pub(crate) const ACTS: [&str; 18] = [
     "press",
     "pass",
+    "speak",
     "place",
     "queue_is",
     "dequeue",
@@ -185,6 +188,7 @@ impl<'t> Reader<'t> {
         Some(match key {
             "press" => Act::Press(self.report.text(value)?.into()),
             "pass" => Act::Pass(self.report.duration(value)?),
+            "speak" => Act::Speak(self.report.duration(value)?),
             "place" => {
                 let ahead = self.report.integer(value, 0, 100_000)? as u32;
                 Act::Place(ahead, fields.take("wait").and_then(|value| self.report.duration(value)))

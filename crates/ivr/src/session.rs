@@ -6,6 +6,7 @@ use crate::keyed::{Keyed, Value};
 use crate::lookup::Pending;
 use crate::phrase::{self, Item, Text};
 use crate::plan::{Case, Dial, Dialled, Dialplan, Node, NodeId, Play, Verb};
+use crate::recording::Taping;
 use crate::step::{Caller, DialTarget, Input, QueueState, Step};
 use crate::waiting::Programme;
 use busyhour_model::calendar::Local;
@@ -58,6 +59,7 @@ pub(crate) enum Stage {
     /// A branch that asks about queues.
     Deciding,
     LookingUp(Pending),
+    Recording(Taping),
     Promising,
     Ended,
 }
@@ -129,6 +131,7 @@ impl Session {
             Input::DialFailed(outcome) => self.dial_ended(node, Some(outcome)),
             Input::Callback { taken } => self.promised(node, taken),
             Input::PartnerLeft => self.partner_left(node),
+            Input::Recorded { tape, voice } => self.recorded(&node.verb, tape, voice),
         };
         self.go(now, plan, next);
     }
@@ -210,6 +213,10 @@ impl Session {
                 None
             }
             Verb::LookUp(asked) => self.look_up(now, asked),
+            Verb::Record(record) => {
+                self.record(now, record);
+                None
+            }
             Verb::HangUp { status } => {
                 self.end(*status);
                 None
@@ -285,6 +292,10 @@ impl Session {
         match (&self.stage, &node.verb) {
             (Stage::Playing, Verb::Play(play)) => Some(play.then),
             (Stage::Asking(_), verb) => self.asked(now, verb),
+            (Stage::Recording(Taping::Beeping), Verb::Record(record)) => {
+                self.tape(now, record);
+                None
+            }
             (Stage::Waiting(_), _) => {
                 self.spoken(now);
                 None
@@ -297,6 +308,7 @@ impl Session {
         match (&self.stage, &node.verb) {
             (Stage::Asking(_), verb) => self.not_keyed(now, verb),
             (Stage::LookingUp(_), _) => self.look_up_timed_out(now, node),
+            (Stage::Recording(_), Verb::Record(record)) => Some(record.failed),
             (Stage::Waiting(_), Verb::Queue(queue)) => {
                 self.speak(now, queue);
                 None
@@ -387,6 +399,10 @@ impl Session {
                 self.values.insert(name.clone(), value);
             }
         }
+    }
+
+    pub(crate) fn set_value(&mut self, name: &Name, text: String) {
+        self.values.insert(name.clone(), Value::new(text, false));
     }
 
     fn value(&self, text: &Text) -> Value {

@@ -1,7 +1,7 @@
 //! What a session wants done next, and what it is told.
 
 use crate::lookup::{LookUp, LookUpAnswer};
-use busyhour_model::{DequeueReason, LookUpOutcome, Name, Number, OfferOutcome, Schedule, Sound};
+use busyhour_model::{DequeueReason, LookUpOutcome, Name, Number, OfferOutcome, Schedule, Sound, TapeId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -59,6 +59,13 @@ pub enum Input {
     },
     /// The dialled party or agent hung up and the caller is still here.
     PartnerLeft,
+    /// Answer to `Step::Record`, once the recording has ended and is filed.
+    Recorded {
+        /// `None`: nothing could be recorded.
+        tape: Option<TapeId>,
+        /// How long it is without the silence at its end.
+        voice: Duration,
+    },
 }
 
 /// Why a keyed-in agent cannot be rung now.
@@ -156,6 +163,24 @@ pub enum Step {
     Callback {
         /// Where to; the calling number when none is given.
         number: Option<String>,
+    },
+    /// Record the caller until one of these ends it. `Input::Recorded` follows.
+    Record {
+        /// What the recording is for: a variable's name.
+        name: Name,
+        /// It ends after so long.
+        longest: Duration,
+        /// A shorter one is not kept, should the caller hang up.
+        shortest: Duration,
+        /// It ends when the caller is silent for so long.
+        silence: Option<Duration>,
+        /// It ends at these keys.
+        keys: String,
+    },
+    /// Throw a recording of this call away.
+    Discard {
+        /// Which.
+        tape: TapeId,
     },
     /// The session is over: hang up, or refuse with this status if the call was not answered yet.
     HangUp {

@@ -6,7 +6,7 @@ use busyhour_ivr::{
     Session, Step,
 };
 use busyhour_model::calendar::Clock;
-use busyhour_model::{Days, DequeueReason, Name, Number, OfferOutcome, Opening, Schedule, Sound, Time};
+use busyhour_model::{Days, DequeueReason, Name, Number, OfferOutcome, Opening, Schedule, Sound, TapeId, Time};
 use std::time::Duration;
 
 /// Monday 2026-11-23 10:00 in China.
@@ -123,8 +123,55 @@ fn short(step: &Step) -> String {
         }
         Step::Dial { to: DialTarget::Agent(agent), timeout } => format!("dial(agent {agent} {})", timeout.as_secs()),
         Step::Callback { number } => format!("callback({})", number.as_deref().unwrap_or("-")),
+        Step::Record { name, longest, silence, keys, .. } => {
+            let silence = silence.map_or(0, |silence| silence.as_secs());
+            format!("record({name} {} {silence} {keys:?})", longest.as_secs())
+        }
+        Step::Discard { tape } => format!("discard({tape})"),
         Step::HangUp { status } => format!("bye{status}"),
     }
+}
+
+const RECORD: &str =
+    "record = \"message\"\nlongest = \"30s\"\nend_keys = \"*#\"\nthen = \"hear\"\ntoo_short = \"n2\"\nfailed = \"n3\"
+[node.hear]
+menu = [\"p\", { recording = \"$message\" }]
+keys = { 1 = \"n1\", 2 = \"start\" }
+too_many = \"n4\"";
+
+fn recorded(tape: Option<u64>, millis: u64) -> Input {
+    Input::Recorded { tape: tape.map(TapeId), voice: Duration::from_millis(millis) }
+}
+
+#[test]
+fn a_caller_records_hears_it_and_records_again() {
+    let mut call = Call::new(RECORD);
+    assert_eq!(call.start(), "@start answer play[:system/beep]");
+    assert_eq!(call.press("5"), "", "keys during the beep are for nobody");
+    assert_eq!(call.tell(Input::PlayEnded), "record(message 30 4 \"*#\")");
+    assert_eq!(call.press("1"), "", "the recording ends at its keys, not here");
+    assert_eq!(call.tell(recorded(Some(7), 5000)), "@hear play[zh:p tape7]");
+    assert_eq!(call.press("2"), "stop @start play[:system/beep]");
+    call.tell(Input::PlayEnded);
+    assert_eq!(call.tell(recorded(Some(8), 2000)), "discard(tape7) @hear play[zh:p tape8]");
+    assert_eq!(call.press("1"), "stop @n1 bye601");
+}
+
+#[test]
+fn a_recording_too_short_failed_or_never_filed_leads_elsewhere() {
+    let begun = || {
+        let mut call = Call::new(RECORD);
+        call.start();
+        call.tell(Input::PlayEnded);
+        call
+    };
+    assert_eq!(begun().tell(recorded(Some(7), 999)), "discard(tape7) @n2 bye602");
+    assert_eq!(begun().tell(recorded(None, 0)), "@n3 bye603");
+    let mut call = begun();
+    assert_eq!(call.wait(35_000), "@n3 bye603");
+    assert_eq!(call.tell(recorded(Some(7), 5000)), "discard(tape7)", "too late");
+    let mut call = Call::new(&RECORD.replace("record =", "beep = false\nsilence = \"0s\"\nrecord ="));
+    assert_eq!(call.start(), "@start answer record(message 30 0 \"*#\")");
 }
 
 #[test]

@@ -161,6 +161,7 @@ impl Ledger {
             agent: None,
             visits: Vec::new(),
             offers: Vec::new(),
+            recordings: Vec::new(),
             legs: leg.iter().map(|leg| leg_record(fact.at, *leg, origin)).collect(),
             customer_wait_ms: None,
             queue_wait_ms: None,

@@ -12,5 +12,5 @@ pub use agent::AgentTimes;
 pub use explain::{Language, Line, explain};
 pub use fold::{Imbalance, Ledger, OPEN_CALLS_MAX, Stay};
 pub use ratio::Ratio;
-pub use record::{CallRecord, LegRecord, NodeVisit, OfferRecord, Prediction, QueueVisit, VisitEnd};
+pub use record::{CallRecord, LegRecord, NodeVisit, OfferRecord, Prediction, QueueVisit, Recording, VisitEnd};
 pub use slot::{Callbacks, Counts, SLOT_SECS, SLOTS_MAX, Slot, THRESHOLDS_S, Total};

@@ -3,7 +3,7 @@
 use crate::fold::Stay;
 use crate::record::{STORY_MAX, ms};
 use crate::slot::Slots;
-use crate::{AgentTimes, CallRecord, Counts, LegRecord, NodeVisit, OfferRecord, QueueVisit, Slot, VisitEnd};
+use crate::{AgentTimes, CallRecord, Counts, LegRecord, NodeVisit, OfferRecord, QueueVisit, Recording, Slot, VisitEnd};
 use busyhour_model::{Cause, DequeueReason, Entrance, LegId, Name, OfferOutcome, Party, StreamStats, Time, What};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -71,6 +71,12 @@ impl Open {
                 record.callback = Some(*callback);
                 self.called_back(at, queue, slots);
             }
+            What::Recorded { tape, name, file, ms, gap_ms, sha256, .. } => {
+                let (tape, name, file) = (*tape, name.clone(), file.clone());
+                let recording = Recording { tape, name, file, ms: *ms, gap_ms: *gap_ms, sha256: sha256.clone() };
+                record.dropped += push(&mut record.recordings, recording, |_| true);
+            }
+            What::Discarded { tape, .. } => record.recordings.retain(|recording| recording.tape != *tape),
             What::Transferred { .. } => {
                 if let Some(slot) = self.answered_slot() {
                     slots.at(&slot).transferred += 1;

@@ -1,7 +1,8 @@
 //! One call as it is told afterwards: every leg, every queue, every offer, and both clocks.
 
 use busyhour_model::{
-    CallId, Cause, DequeueReason, Entrance, LegId, Name, Number, OfferOutcome, Party, Side, StreamStats, Time, Why,
+    CallId, Cause, DequeueReason, Entrance, LegId, Name, Number, OfferOutcome, Party, Side, StreamStats, TapeId, Time,
+    Why,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -50,6 +51,9 @@ pub struct CallRecord {
     pub offers: Vec<OfferRecord>,
     /// Legs in order of opening, the caller's first.
     pub legs: Vec<LegRecord>,
+    /// Recordings kept.
+    #[serde(default)]
+    pub recordings: Vec<Recording>,
     /// Clock one: INVITE to the first agent's answer.
     pub customer_wait_ms: Option<u64>,
     /// Clock two: entry of the answering queue to that answer.
@@ -62,6 +66,23 @@ pub struct CallRecord {
     pub hold_ms: u64,
     /// Entries of the lists above that were dropped because there were too many.
     pub dropped: u32,
+}
+
+/// A recording of the caller that was kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recording {
+    /// The tape.
+    pub tape: TapeId,
+    /// What for: a variable of the dialplan.
+    pub name: Name,
+    /// Below the folder of recordings.
+    pub file: Name,
+    /// Milliseconds of sound.
+    pub ms: u64,
+    /// Of them silence because the disk was too slow.
+    pub gap_ms: u64,
+    /// SHA-256 of the file, hexadecimal.
+    pub sha256: Name,
 }
 
 /// A dialplan node the caller entered.

@@ -1,6 +1,6 @@
 //! What happened: past tense, serialisable, never changed. Records, metrics and boards are folds over these.
 
-use crate::{AgentId, CallId, LegId, Name, Number, QueueId, Side, StreamStats, Time, Why};
+use crate::{AgentId, CallId, LegId, Name, Number, QueueId, Side, StreamStats, TapeId, Time, Why};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -212,6 +212,39 @@ pub enum What {
         party: Party,
         /// Queue or dialplan node.
         to: Name,
+    },
+    /// The caller began to be recorded.
+    RecordingBegan {
+        /// The call.
+        call: CallId,
+        /// The tape.
+        tape: TapeId,
+        /// What for: a variable of the dialplan.
+        name: Name,
+    },
+    /// A recording is a complete file.
+    Recorded {
+        /// The call.
+        call: CallId,
+        /// The tape.
+        tape: TapeId,
+        /// What for.
+        name: Name,
+        /// Below the folder of recordings.
+        file: Name,
+        /// Milliseconds of sound.
+        ms: u64,
+        /// Of them silence because the disk was too slow.
+        gap_ms: u64,
+        /// SHA-256 of the file, hexadecimal.
+        sha256: Name,
+    },
+    /// A recording was thrown away; its file is removed.
+    Discarded {
+        /// The call.
+        call: CallId,
+        /// The tape.
+        tape: TapeId,
     },
     /// The call is over; all its legs are down.
     Ended {
@@ -443,6 +476,9 @@ impl What {
             | What::Disconnected { call, .. }
             | What::CallbackAsked { call, .. }
             | What::Transferred { call, .. }
+            | What::RecordingBegan { call, .. }
+            | What::Recorded { call, .. }
+            | What::Discarded { call, .. }
             | What::Ended { call, .. } => Some(*call),
             What::Fault { call, .. } => *call,
             What::AgentEntered { .. }

@@ -30,6 +30,15 @@ impl World {
         self.check_callbacks();
         self.check_last_agents();
         self.check_replay();
+        self.check_tapes();
+    }
+
+    /// What is named in the records is on tape, as long as they say, and nothing else is.
+    fn check_tapes(&self) {
+        let named = self.records.iter().flat_map(|record| &record.recordings);
+        let named: BTreeMap<_, _> = named.map(|recording| (recording.tape, recording.ms)).collect();
+        let kept: BTreeMap<_, _> = self.tapes.iter().map(|(tape, sound)| (*tape, sound.len() as u64 / 8)).collect();
+        assert_eq!(named, kept, "recordings kept are those in the records");
     }
 
     /// The journal, replayed from its beginning, has come to the state of the ACD, and its marks were right on the way.

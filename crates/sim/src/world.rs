@@ -8,10 +8,10 @@ use busyhour_acd::Command;
 use busyhour_acd::LookAhead;
 use busyhour_ivr::LookUp;
 use busyhour_ledger::{CallRecord, Ledger};
-use busyhour_media as media;
-use busyhour_model::{CallId, Fact, LegId, Name, QueueId, Rule, Seed, Time, What};
+use busyhour_media::{self as media, Filed, Taped};
+use busyhour_model::{CallId, Fact, LegId, Name, QueueId, Rule, Seed, TapeId, Time, What};
 use busyhour_switch::{Entry, Replay, Setup, Switch};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +44,7 @@ pub struct World {
     pub switch: Switch,
     worker: media::Worker,
     library: Arc<media::Library>,
+    filed: VecDeque<media::Event>,
     network: Network,
     peers: Vec<Host>,
     by_address: BTreeMap<SocketAddr, usize>,
@@ -68,6 +69,8 @@ pub struct World {
     pub ledger: Ledger,
     /// One per ended call.
     pub records: Vec<CallRecord>,
+    /// What was recorded and not thrown away: A-law, by tape.
+    pub tapes: BTreeMap<TapeId, Vec<u8>>,
     /// Everything that happened, in order.
     pub facts: Vec<Fact>,
     /// The same with commands and marks.
@@ -88,6 +91,7 @@ impl World {
             switch: Switch::new(now, scenario.setup, seed.draw()),
             worker: media::Worker::new(library.clone(), worker_config),
             library,
+            filed: VecDeque::new(),
             network: Network::new(scenario.faults, seed.fork()),
             peers: Vec::new(),
             by_address: BTreeMap::new(),
@@ -106,6 +110,7 @@ impl World {
             replay: Replay::default(),
             ledger: Ledger::new(),
             records: Vec::new(),
+            tapes: BTreeMap::new(),
             facts: Vec::new(),
             journal: Vec::new(),
         };
@@ -351,9 +356,34 @@ impl World {
                 if let What::Enqueued { queue_id, queue, .. } = &fact.what {
                     self.queues.insert(queue.clone(), *queue_id);
                 }
+                if let What::Discarded { tape, .. } = &fact.what {
+                    assert!(self.tapes.remove(tape).is_some(), "what is thrown away was recorded: {fact:?}");
+                }
                 laws::check_why(&fact, |queue| self.rules[&self.queues[queue]]);
                 self.records.extend(self.ledger.apply(&fact));
                 self.facts.push(fact);
+            }
+        }
+    }
+
+    /// As the thread that writes recordings does, in no time; its answers come after what the worker says.
+    fn file(&mut self, taped: Taped) {
+        match taped {
+            Taped::Sound { tape, at, sound, .. } => {
+                let whole = self.tapes.entry(tape).or_default();
+                assert_eq!(whole.len() as u64, at, "a tape is handed out without a hole");
+                whole.extend(sound);
+            }
+            Taped::End { leg, tape, at, .. } => {
+                let whole = self.tapes.entry(tape).or_default();
+                whole.truncate(at as usize);
+                let file = format!("{}.wav", tape.0).into();
+                let filed = Filed { file, ms: at / 8, gap_ms: 0, sha256: "".into() };
+                self.filed.push_back(media::Event::Filed { leg, tape, file: Some(filed) });
+            }
+            Taped::Wanted { leg, tape } => {
+                let sound = self.tapes.get(&tape).map(|sound| sound.as_slice().into());
+                self.worker.handle_command(self.now, media::Command::Supply { leg, tape, sound });
             }
         }
     }
@@ -366,8 +396,11 @@ impl World {
             let packet = Packet { from, to: transmit.to, bytes: transmit.bytes.to_vec() };
             self.network.send(self.now, packet);
         }
+        while let Some(taped) = self.worker.poll_tape() {
+            self.file(taped);
+        }
         let mut said = false;
-        while let Some(event) = self.worker.poll_event() {
+        while let Some(event) = self.worker.poll_event().or_else(|| self.filed.pop_front()) {
             said = true;
             self.switch.handle_media(self.now, event);
         }

@@ -9,7 +9,7 @@ use busyhour_model::{
     AgentState, CallId, Cause, Codec, Days, DequeueReason, Entrance, Name, OfferOutcome, Opening, Pattern, Rule,
     Schedule, Side, What,
 };
-use busyhour_sim::peer::{Action, Answering, Ending, PhoneSetup};
+use busyhour_sim::peer::{Action, Answering, CALLER_HZ, Ending, PhoneSetup};
 use busyhour_sim::{Deed, Scenario, World, to_an_agent};
 use busyhour_switch::{Closing, Denied, Destination, Reply, Request, TierSetup};
 use std::collections::BTreeSet;
@@ -48,6 +48,81 @@ fn ended(scenario: Scenario) -> World {
         assert!(outcome.clean, "the caller's end was confirmed: {outcome:?}");
     }
     world
+}
+
+/// A hotline that asks for a few words, plays them and keeps them at key 3; 2 records again.
+const MEMO: &str = r##"
+name = "hotline"
+start = "speak"
+[node.speak]
+record = "memo"
+silence = "2s"
+then = "confirm"
+else = "sorry"
+[node.confirm]
+menu = { recording = "$memo" }
+keys = { 2 = "speak", 3 = "bye" }
+too_many = "bye"
+[node.sorry]
+hangup = 486
+[node.bye]
+hangup = true
+[[test]]
+name = "kept"
+steps = [{ speak = "3s" }, { enter = "confirm" }, { hear = "recording" }, { press = "3" }, { hangup = true }]
+[[test]]
+name = "ended by a key, and again too short"
+steps = [{ speak = "30s" }, { press = "#" }, { enter = "confirm" }, { press = "2" }, { speak = "500ms" }, { hangup = 486 }]
+"##;
+
+fn with_memo(mut scenario: Scenario) -> Scenario {
+    let plan = busyhour_ivr::Dialplan::parse("memo.toml", MEMO, &busyhour_ivr::Names::default()).unwrap().plan;
+    for outcome in plan.test() {
+        assert_eq!(outcome.failure, None, "{}", outcome.name);
+    }
+    scenario.setup.dialplans[0].1 = plan;
+    scenario
+}
+
+#[test]
+fn what_a_caller_records_is_the_callers_tone_heard_again_and_named_in_the_record() {
+    let answered = Action::AwaitAnswer(30 * SECOND);
+    let beep = Action::Wait(2 * SECOND);
+    let kept = vec![
+        answered,
+        beep,
+        Action::Wait(4 * SECOND),
+        Action::Press('#'),
+        Action::Wait(2 * SECOND),
+        Action::Press('3'),
+    ];
+    let again = vec![
+        answered,
+        beep,
+        Action::Wait(3 * SECOND),
+        Action::Press('#'),
+        Action::Wait(2 * SECOND),
+        Action::Press('2'),
+        beep,
+        Action::Wait(6 * SECOND),
+        Action::Press('#'),
+        Action::Wait(2 * SECOND),
+        Action::Press('3'),
+    ];
+    let hung_up = vec![answered, beep, Action::Wait(3 * SECOND), Action::HangUp];
+    let at_once = vec![answered, Action::Wait(600 * SECOND / 1000), Action::HangUp];
+    let world = ended(with_callers(with_memo(Scenario::calm(1, 3)), vec![kept, again, hung_up, at_once]));
+    let seconds: Vec<Vec<u64>> =
+        world.records.iter().map(|r| r.recordings.iter().map(|one| (one.ms + 700) / 1000).collect()).collect();
+    let mut lengths: Vec<(u64, Vec<u64>)> = world.records.iter().map(|r| r.call.0).zip(seconds).collect();
+    lengths.sort_unstable();
+    assert_eq!(lengths, [(1, vec![6]), (2, vec![8]), (3, vec![5]), (4, vec![])]);
+    for (tape, sound) in &world.tapes {
+        let samples: Vec<i16> = sound.iter().map(|code| busyhour_media::g711::decode_a(*code)).collect();
+        let level = busyhour_media::tone::level(&samples[800..samples.len() - 800], f64::from(CALLER_HZ));
+        assert!(level > -20.0, "{tape} has the caller's tone at {level}");
+    }
+    assert_eq!(count(&world, |what| matches!(what, What::Discarded { .. })), 2);
 }
 
 fn count(world: &World, fits: impl Fn(&What) -> bool) -> usize {

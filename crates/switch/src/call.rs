@@ -5,13 +5,16 @@ use crate::phase::{Ended, Phase};
 use crate::places::Places;
 use crate::plant::{Plant, Ring};
 use crate::request::Destination;
+use crate::taping::Taping;
 use busyhour_acd::Command;
 use busyhour_ivr::{LookUpAnswer, Session};
+use busyhour_media::Filed;
 use busyhour_model::{
     AgentId, Audio, CallId, Cause, DequeueReason, LegId, Name, Number, OfferOutcome, Party, PlanId, PlayId, QueueId,
-    Time, What, Why,
+    TapeId, Time, What, Why,
 };
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Call {
@@ -36,6 +39,7 @@ pub(crate) struct Call {
     pub(crate) callback: Option<Callback>,
     /// Legs whose media has not closed yet.
     pub(crate) open: Vec<LegId>,
+    pub(crate) tapes: Vec<Taping>,
     /// Taken only while the phase handles an event.
     phase: Option<Phase>,
 }
@@ -74,6 +78,14 @@ pub(crate) enum Event {
     },
     Closed {
         leg: LegId,
+    },
+    TapeEnded {
+        tape: TapeId,
+        voice: Duration,
+    },
+    Filed {
+        tape: TapeId,
+        file: Option<Filed>,
     },
     Offered {
         queue: QueueId,
@@ -143,6 +155,7 @@ impl Call {
             places,
             callback,
             open,
+            tapes: Vec::new(),
             phase,
         }
     }
@@ -189,6 +202,11 @@ impl Call {
                 self.open.retain(|open| *open != leg);
                 phase
             }
+            Event::TapeEnded { tape, voice } => {
+                self.tape_ended(tape, voice);
+                phase
+            }
+            Event::Filed { tape, file } => self.filed(plant, phase, tape, file),
             Event::MediaChanged { leg, audio } => {
                 plant.connect(leg, audio.clone());
                 phase.media_changed(self, plant, leg, &audio)
@@ -275,7 +293,7 @@ impl Call {
     /// The cause, once every leg is down.
     pub(crate) fn over(&self) -> Option<Cause> {
         match self.phase() {
-            Phase::Ended(ended) if self.open.is_empty() => Some(ended.cause),
+            Phase::Ended(ended) if self.open.is_empty() && self.unfiled().next().is_none() => Some(ended.cause),
             _ => None,
         }
     }

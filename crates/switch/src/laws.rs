@@ -20,6 +20,7 @@ impl Switch {
         self.who_may_not_stay_is_about_to_go();
         self.callbacks_are_promised();
         self.what_holds_is_configured();
+        self.tapes_belong_to_calls();
     }
 
     /// Laws cheap enough for every input of a debug build.
@@ -99,6 +100,15 @@ impl Switch {
         let known = promised.iter().all(|callback| self.plant.callbacks.contains(callback));
         assert!(known && promised.len() == self.plant.callbacks.len(), "call-backs are the calls that wait to call");
         assert!(self.plant.asked.is_empty(), "every call-back asked for is made at once");
+    }
+
+    /// Tapes that are not filed yet are exactly those that calls wait for.
+    fn tapes_belong_to_calls(&self) {
+        let by_calls: Vec<_> =
+            self.calls.values().flat_map(|call| call.unfiled().map(|tape| (tape, call.id))).collect();
+        let mut by_calls = by_calls;
+        by_calls.sort_unstable();
+        assert!(self.plant.tapes.iter().map(|(tape, call)| (*tape, *call)).eq(by_calls), "tapes belong to calls");
     }
 
     /// S12: channels in use are exactly the live legs of the trunk, and within its limit.

@@ -22,6 +22,7 @@ mod request;
 mod setup;
 mod standing;
 mod switch;
+mod taping;
 mod tiers;
 mod trunks;
 

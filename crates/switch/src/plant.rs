@@ -14,11 +14,11 @@ use busyhour_acd::{Acd, Command, Decision, Denied};
 use busyhour_ivr::LookUp;
 use busyhour_media as media;
 use busyhour_model::{
-    Audio, CallId, Fact, LegId, OfferOutcome, Party, PlayId, Sound, StreamStats, Time, TrunkId, What,
+    Audio, CallId, Fact, LegId, OfferOutcome, Party, PlayId, Sound, StreamStats, TapeId, Time, TrunkId, What,
 };
 use busyhour_sip::{Invite, Stack, Target};
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -49,6 +49,9 @@ pub(crate) struct Plant {
     pub(crate) lookups: VecDeque<(CallId, LookUp)>,
     marks: Marks,
     plays: u64,
+    /// Whose recordings are not filed yet.
+    pub(crate) tapes: BTreeMap<TapeId, CallId>,
+    last_tape: TapeId,
 }
 
 impl Plant {
@@ -77,6 +80,8 @@ impl Plant {
             lookups: VecDeque::new(),
             marks: Marks::new(now),
             plays: 0,
+            tapes: BTreeMap::new(),
+            last_tape: TapeId::default(),
         }
     }
 
@@ -208,6 +213,13 @@ impl Plant {
         {
             self.media.push_back(media::Command::Stop { leg: id });
         }
+    }
+
+    /// A new tape of a call, named after the moment: no restart uses it again.
+    pub(crate) fn tape(&mut self, call: CallId) -> TapeId {
+        self.last_tape = TapeId(self.now.as_micros().max(self.last_tape.0 + 1));
+        self.tapes.insert(self.last_tape, call);
+        self.last_tape
     }
 
     pub(crate) fn bridge(&mut self, a: LegId, b: LegId) {

@@ -4,8 +4,10 @@ use crate::call::Call;
 use crate::phase::{Phase, Purpose};
 use crate::places::For;
 use crate::plant::{Plant, Ring};
+use crate::taping;
 use busyhour_acd::{Command, Prefer};
 use busyhour_ivr::{AgentAvailability, DialTarget, Input, Preference, Preferred, Step};
+use busyhour_media::Limits;
 use busyhour_model::{
     AgentId, AgentState, Cause, DequeueReason, LegId, Name, OfferOutcome, Party, QueueId, Sound, What,
 };
@@ -97,6 +99,11 @@ impl Call {
                 return self.run_program(plant, phase, Input::Callback { taken });
             }
             Step::Dial { to, timeout } => return self.dial(plant, to, timeout),
+            Step::Record { name, longest, shortest, silence, keys } => {
+                let limits = Limits { longest: Some(longest), silence, keys };
+                return self.record(plant, phase, taping::Wanted { name, shortest, limits });
+            }
+            Step::Discard { tape } => self.discard(plant, tape),
             Step::Entered(node) => self.node_entered(plant, node),
             Step::HangUp { status } => return self.leave_program(plant, &phase, cause, status),
         }

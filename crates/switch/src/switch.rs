@@ -8,11 +8,12 @@ use crate::trunks::Way;
 use busyhour_acd::{Acd, Command, Decision, Foreseen};
 use busyhour_ivr::{LookUp, LookUpAnswer};
 use busyhour_media as media;
-use busyhour_model::{CallId, LegId, Name, Time, What};
+use busyhour_model::{CallId, LegId, Name, TapeId, Time, What};
 use busyhour_sip as sip;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 /// A whole telephone switch as plain data: it can be written out and read back between two inputs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -233,7 +234,10 @@ impl Switch {
         match event {
             media::Event::Digit { leg, digit } => self.tell_leg(leg, Event::Digit { leg, digit }),
             media::Event::PlayEnded { leg, play } => self.tell_leg(leg, Event::PlayEnded { leg, play }),
-            media::Event::TapeEnded { .. } | media::Event::Filed { .. } => {}
+            media::Event::TapeEnded { tape, voice_ms, .. } => {
+                self.tell_taper(tape, Event::TapeEnded { tape, voice: Duration::from_millis(voice_ms) });
+            }
+            media::Event::Filed { tape, file, .. } => self.tell_taper(tape, Event::Filed { tape, file }),
             media::Event::Silent { leg } => {
                 self.plant.drop_leg(leg, 408);
                 self.gone(leg, Gone::Vanished);
@@ -262,6 +266,13 @@ impl Switch {
     /// Tells a leg's call, unless the leg is going down.
     fn tell_leg(&mut self, leg: LegId, event: Event) {
         if let Some(call) = self.plant.legs.leg(leg).filter(|leg| !leg.closing).map(|leg| leg.call) {
+            self.tell(call, event);
+        }
+    }
+
+    /// Tells the call that records.
+    fn tell_taper(&mut self, tape: TapeId, event: Event) {
+        if let Some(call) = self.plant.tapes.get(&tape).copied() {
             self.tell(call, event);
         }
     }
@@ -338,7 +349,6 @@ mod tests {
     use crate::setup::{DialledFrom, NumberRoute, StarCodes, TrunkSetup};
     use busyhour_ivr::{Dialplan, Names};
     use busyhour_model::{Cause, StreamStats};
-    use std::time::Duration;
 
     const PLAN: &str = r#"
         name = "music"

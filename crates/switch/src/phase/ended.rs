@@ -1,4 +1,4 @@
-//! Every leg is going down; the call is over when the last one's media has closed.
+//! Every leg is going down; the call is over when the last one's media has closed and every recording is filed.
 
 use super::Phase;
 use crate::call::{Call, Event};
@@ -15,8 +15,13 @@ pub(crate) struct Ended {
 impl Ended {
     pub(crate) fn handle(self, call: &mut Call, plant: &mut Plant, event: &Event) -> Phase {
         if matches!(event, Event::Timeout) && plant.now >= self.since + CLOSE_MAX {
-            let detail = "the media plane did not close a leg in 10 s".into();
-            plant.fact(What::Fault { call: Some(call.id), detail });
+            let what = if call.open.is_empty() {
+                "no file came of a recording"
+            } else {
+                "the media plane did not close a leg"
+            };
+            plant.fact(What::Fault { call: Some(call.id), detail: format!("{what} in 10 s").into() });
+            call.give_up_tapes(plant);
             for leg in std::mem::take(&mut call.open) {
                 plant.closed_leg(leg, StreamStats::default());
             }
