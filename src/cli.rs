@@ -5,6 +5,7 @@ mod dialplan;
 mod import;
 mod prompts;
 mod show;
+mod voicemail;
 
 use crate::client::{Server, escaped};
 use crate::config::{self, Loaded};
@@ -99,6 +100,9 @@ enum Command {
     /// Check recordings
     #[command(subcommand)]
     Prompts(prompts::Prompts),
+    /// Callers' messages: list, play, mark as heard, delete
+    #[command(subcommand)]
+    Voicemail(voicemail::Voicemail),
     /// The journal in the data folder
     #[command(subcommand)]
     Journal(Journal),
@@ -264,6 +268,7 @@ pub fn run() -> ExitCode {
         Command::Dialplan(command) => return dialplan::run(&command),
         Command::Prompts(command) => prompts::run(&command),
         Command::Journal(Journal::Check { path, json }) => check_journal(&path, json),
+        Command::Voicemail(command) => voicemail::run(&command).map(ok),
         Command::Ctl(ctl) => steer(&ctl).map(ok),
     };
     outcome.unwrap_or_else(|message| {

@@ -68,9 +68,8 @@ impl Server {
     fn exchange_with(&self, method: &str, path: &str, body: &str) -> Result<(u16, Value), ClientError> {
         let stranger = || ClientError::Stranger(self.0.clone());
         let answer = self.talk(method, path, body)?;
-        let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(stranger)?;
-        let status = head.strip_prefix("HTTP/1.1 ").and_then(|h| h.get(..3)?.parse().ok()).ok_or_else(stranger)?;
-        Ok((status, serde_json::from_str(body).map_err(|_| stranger())?))
+        let (status, body) = split(&answer).ok_or_else(stranger)?;
+        Ok((status, serde_json::from_slice(body).map_err(|_| stranger())?))
     }
 
     fn accepted(&self, method: &str, path: &str) -> Result<(u16, Value), ClientError> {
@@ -79,20 +78,24 @@ impl Server {
 
     fn accepted_with(&self, method: &str, path: &str, sent: &str) -> Result<(u16, Value), ClientError> {
         let (status, body) = self.exchange_with(method, path, sent)?;
-        if (200..300).contains(&status) {
-            return Ok((status, body));
-        }
-        let word = |key: &str| body.get(key).and_then(Value::as_str).map(str::to_string);
-        let error = word("error").unwrap_or_else(|| format!("the server answered {status}"));
-        Err(ClientError::Refused { error, help: word("help").unwrap_or_else(|| "see the log of the server".into()) })
+        if (200..300).contains(&status) { Ok((status, body)) } else { Err(refused(status, &body)) }
     }
 
-    fn talk(&self, method: &str, path: &str, body: &str) -> Result<String, ClientError> {
+    /// GET, as it comes: sound.
+    pub fn bytes(&self, path: &str) -> Result<Vec<u8>, ClientError> {
+        let answer = self.talk("GET", path, "")?;
+        match split(&answer).ok_or_else(|| ClientError::Stranger(self.0.clone()))? {
+            (200, body) => Ok(body.into()),
+            (status, body) => Err(refused(status, &serde_json::from_slice(body).unwrap_or_default())),
+        }
+    }
+
+    fn talk(&self, method: &str, path: &str, body: &str) -> Result<Vec<u8>, ClientError> {
         let unusable = || ClientError::Url(self.0.clone());
         let host = self.0.strip_prefix("http://").ok_or_else(unusable)?.trim_end_matches('/');
         let with_port = if host.contains(':') { host.to_string() } else { format!("{host}:80") };
         let address = with_port.to_socket_addrs().ok().and_then(|mut a| a.next()).ok_or_else(unusable)?;
-        let exchange = || -> std::io::Result<String> {
+        let exchange = || -> std::io::Result<Vec<u8>> {
             let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
             stream.set_read_timeout(Some(PATIENCE))?;
             stream.set_write_timeout(Some(PATIENCE))?;
@@ -102,12 +105,25 @@ impl Server {
                  Content-Length: {}\r\n\r\n{body}",
                 body.len()
             )?;
-            let mut answer = String::new();
-            stream.take(ANSWER_MAX).read_to_string(&mut answer)?;
+            let mut answer = Vec::new();
+            stream.take(ANSWER_MAX).read_to_end(&mut answer)?;
             Ok(answer)
         };
         exchange().map_err(|cause| ClientError::Unreachable { url: self.0.clone(), cause })
     }
+}
+
+fn refused(status: u16, body: &Value) -> ClientError {
+    let word = |key: &str| body.get(key).and_then(Value::as_str).map(str::to_string);
+    let error = word("error").unwrap_or_else(|| format!("the server answered {status}"));
+    ClientError::Refused { error, help: word("help").unwrap_or_else(|| "see the log of the server".into()) }
+}
+
+/// Status and body.
+fn split(answer: &[u8]) -> Option<(u16, &[u8])> {
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let status = std::str::from_utf8(&answer[..end]).ok()?.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
+    Some((status, &answer[end + 4..]))
 }
 
 /// A path segment or query value as it may stand in a URL (RFC 3986 section 2.1).

@@ -86,6 +86,8 @@ pub struct Shell {
     pub drain: Duration,
     /// Waits are foreseen this often while somebody waits; zero: never.
     pub forecast_every: Duration,
+    /// Who is told of each message a caller leaves.
+    pub message_webhook: Option<String>,
 }
 
 /// How log lines look.

@@ -2,6 +2,7 @@
 
 mod dialplans;
 mod live;
+mod voicemail;
 
 use crate::config::Kind;
 use crate::desk::{Desk, Reloaded};
@@ -70,6 +71,7 @@ fn router(desk: Desk) -> Router {
         .route("/api/reload", post(reload))
         .merge(dialplans::routes())
         .merge(live::routes())
+        .merge(voicemail::routes())
         .fallback(async || {
             Fault::new(StatusCode::NOT_FOUND, "there is nothing at this address", "see README.md, HTTP API")
         })
@@ -110,6 +112,7 @@ impl From<Denied> for Fault {
             Denied::UnknownAgent(_) => (StatusCode::NOT_FOUND, "`busyhour agents` lists them all"),
             Denied::UnknownCall(_) => (StatusCode::NOT_FOUND, "`busyhour ctl calls` lists those going on"),
             Denied::UnknownQueue(_) => (StatusCode::NOT_FOUND, "`busyhour queues` lists them all"),
+            Denied::UnknownMessage(_) => (StatusCode::NOT_FOUND, "`busyhour voicemail list` lists them all"),
             Denied::NotWaiting(_) => (StatusCode::CONFLICT, "`busyhour explain CALL` tells what became of it"),
             Denied::NotTalking(_) => (StatusCode::CONFLICT, "`busyhour ctl calls` shows what each is doing"),
             Denied::UnknownNode { .. } => (StatusCode::NOT_FOUND, "see the dialplan; `busyhour calls` shows the nodes"),

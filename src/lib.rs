@@ -17,6 +17,7 @@ pub mod lookup;
 pub mod media;
 pub mod metrics;
 pub mod net;
+pub mod notify;
 pub mod prompts;
 pub mod recorder;
 mod replace;

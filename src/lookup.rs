@@ -25,7 +25,7 @@ const ANSWER_MAX: usize = 64 * 1024;
 /// An idle connection is kept so long.
 const IDLE: Duration = Duration::from_secs(30);
 
-type Connections = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+pub(crate) type Connections = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// An answer, and to which look-up of which call.
 pub type Answered = (CallId, u32, LookUpAnswer);
@@ -92,7 +92,7 @@ async fn serve(mut asks: Receiver<(CallId, LookUp)>, told: UnboundedSender<Answe
 }
 
 /// Certificates are checked against those the system trusts.
-fn client() -> Connections {
+pub(crate) fn client() -> Connections {
     let connector = match HttpsConnectorBuilder::new().with_native_roots() {
         Ok(https) => https,
         Err(error) => {

@@ -48,6 +48,9 @@ pub struct Metrics {
     pub store: StoreCounts,
     /// Of recordings.
     pub tapes: TapeCounts,
+    messages: IntCounterVec,
+    /// Webhooks by outcome.
+    pub notified: IntCounterVec,
     /// Facts that never reached the recorder.
     pub facts_lost: IntCounter,
     /// Messages not sent because a socket refused or a queue was full.
@@ -121,6 +124,8 @@ impl Metrics {
                 )),
                 mended: m.count("busyhour_recordings_mended_total", "Recordings a killed process left unfinished."),
             },
+            messages: m.counts("busyhour_voicemail_messages_total", "Messages, by what became of them.", &["event"]),
+            notified: m.counts("busyhour_webhook_posts_total", "Webhooks by outcome.", &["outcome"]),
             facts_lost: m.count("busyhour_facts_lost_total", "Facts that never reached journal and records."),
             unsent: m.count("busyhour_sip_unsent_messages_total", "SIP messages no socket took."),
             registry: m.0,
@@ -137,6 +142,11 @@ impl Metrics {
                 if *ok {
                     self.reload_success.set(fact.at.as_micros() as f64 / 1e6);
                 }
+            }
+            What::MessageLeft { .. } => self.messages.with_label_values(&["left"]).inc(),
+            What::MessageHeard { .. } => self.messages.with_label_values(&["heard"]).inc(),
+            What::MessageDeleted { expired, .. } => {
+                self.messages.with_label_values(&[if *expired { "expired" } else { "deleted" }]).inc();
             }
             What::Fault { .. } => self.faults.inc(),
             what => self.ivr.fact(what),
@@ -204,6 +214,7 @@ mod tests {
             call: None,
             contacts: 1,
             skills: vec![],
+            messages: 0,
         });
         let at = Time::from_secs(1_000);
         let entered =

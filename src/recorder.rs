@@ -2,6 +2,7 @@
 
 use crate::journal::Journal;
 use crate::metrics::Metrics;
+use crate::notify::Notifier;
 use crate::store::Store;
 use crate::tapes::Tapes;
 use busyhour_ledger::{CallRecord, Ledger};
@@ -46,6 +47,7 @@ enum Order {
 struct Sinks {
     store: Store,
     tapes: Tapes,
+    notifier: Notifier,
 }
 
 struct Shared {
@@ -61,13 +63,14 @@ impl Recorder {
         journal: Option<Journal>,
         store: Store,
         tapes: Tapes,
+        notifier: Notifier,
     ) -> std::io::Result<(Recorder, JoinHandle<()>)> {
         let shared = Arc::new(Shared { ledger: Mutex::default(), listeners: Mutex::default(), metrics });
         let (orders, queue) = sync_channel(QUEUE_MAX);
         let worker = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("recorder".into())
-            .spawn(move || worker.run(&queue, journal, &Sinks { store, tapes }))?;
+            .spawn(move || worker.run(&queue, journal, &Sinks { store, tapes, notifier }))?;
         Ok((Recorder { orders, shared }, thread))
     }
 
@@ -122,7 +125,7 @@ impl Shared {
         }
     }
 
-    fn fact(&self, fact: &Fact, Sinks { store, tapes }: &Sinks) {
+    fn fact(&self, fact: &Fact, Sinks { store, tapes, notifier }: &Sinks) {
         let mut ledger = lock(&self.ledger);
         let record = ledger.apply(fact);
         self.metrics.fact(fact, ledger.stays());
@@ -133,9 +136,12 @@ impl Shared {
         if let What::TrunkState { trunk, up } = &fact.what {
             tracing::warn!(%trunk, up, "trunk {}", if *up { "answers" } else { "does not answer" });
         }
-        if let What::Discarded { tape, .. } = &fact.what {
-            tapes.remove(*tape);
+        match &fact.what {
+            What::Discarded { tape, .. } | What::MessageDeleted { tape, .. } => tapes.remove(*tape),
+            What::MessageLeft { message } => notifier.message_left(message),
+            _ => {}
         }
+        store.fact(&fact.what);
         self.tell(|| Told::Fact(Box::new(fact.clone())));
         if let Some(record) = record {
             self.metrics.record(&record);

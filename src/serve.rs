@@ -11,6 +11,7 @@ use crate::lookup::LookUps;
 use crate::media::Plane;
 use crate::metrics::Metrics;
 use crate::net::Bound;
+use crate::notify::Notifier;
 use crate::prompts::Catalogue;
 use crate::recorder::{Recorder, Told};
 use crate::store::Store;
@@ -18,7 +19,7 @@ use crate::tapes::{self, Tapes};
 use crate::timer::Timer;
 use crate::turns::ask_for_short_turns;
 use busyhour_media::Config as MediaConfig;
-use busyhour_model::Name;
+use busyhour_model::{Message, Name};
 use busyhour_sip::Transport;
 use busyhour_switch::{Denied, Reply, Request, Setup, Switch, Vitals};
 use std::hash::{BuildHasher, RandomState};
@@ -73,13 +74,18 @@ pub fn start(site: Site, options: Options) -> Result<Running, StartError> {
     site.setup.locals = bound.locals();
     let sip = bound.locals();
     let (told, events) = mpsc::unbounded_channel();
-    let sound = start_sound(&site, seed, clock, &told, &metrics)?;
+    let sound = start_sound(&site, seed, clock, &told, &metrics, &store)?;
     let Sound { plane, tapes, tapes_thread } = sound;
+    let messages = store.messages().map_err(|e| StartError(format!("messages cannot be read: {e}")))?;
+    let webhook = site.shell.message_webhook.clone();
+    let notifier = Notifier::start(webhook, metrics.notified.clone()).map_err(|e| no_thread(&e))?;
     let (recorder, recorder_thread) =
-        Recorder::start(Arc::clone(&metrics), journal, store.clone(), tapes.clone()).map_err(|e| no_thread(&e))?;
+        Recorder::start(Arc::clone(&metrics), journal, store.clone(), tapes.clone(), notifier)
+            .map_err(|e| no_thread(&e))?;
     let (asks, asked) = mpsc::channel(ASKS_MAX);
     let control = Wiring {
         setup: site.setup.clone(),
+        messages,
         seed,
         bound,
         plane: Arc::clone(&plane),
@@ -166,6 +172,7 @@ fn start_sound(
     clock: Clock,
     events: &mpsc::UnboundedSender<busyhour_media::Event>,
     metrics: &Metrics,
+    store: &Store,
 ) -> Result<Sound, StartError> {
     let (library, faults) = Catalogue::of(site.shell.prompts.as_deref()).library(site.shell.country);
     for fault in faults {
@@ -181,16 +188,19 @@ fn start_sound(
     let now = move || clock.now();
     let plane = Plane::start(site.shell.media_threads, &Arc::new(library), &media, now, listener, recording);
     let plane = Arc::new(plane.map_err(|e| StartError(format!("the media threads cannot start: {e}")))?);
-    let supplied = Arc::clone(&plane);
+    let (supplied, store) = (Arc::clone(&plane), store.clone());
+    let (ready, mended) = std::sync::mpsc::channel();
     let tell = move |told| match told {
         tapes::Told::Event(event) => drop(filed.send(event)),
         tapes::Told::Command(command) => supplied.send(command),
-        tapes::Told::Mended(_) => {}
+        tapes::Told::Mended(mended) => store.mended(mended.tape, mended.file),
+        tapes::Told::Ready => drop(ready.send(())),
     };
     let folder = site.shell.data.as_deref().map(|data| data.join("recordings"));
     let tapes_thread = tapes.start(inbox, folder, tell);
     let tapes_thread =
         tapes_thread.map_err(|e| StartError(format!("recordings cannot be written: {e}; see `server.data`")))?;
+    mended.recv().map_err(|_| StartError("the thread for recordings ended at once".into()))?;
     Ok(Sound { plane, tapes, tapes_thread })
 }
 
@@ -201,6 +211,7 @@ fn no_thread(e: &std::io::Error) -> StartError {
 /// What the control thread is made of.
 struct Wiring {
     setup: Setup,
+    messages: Vec<Message>,
     seed: u64,
     bound: Bound,
     plane: Arc<Plane>,
@@ -232,8 +243,10 @@ impl Wiring {
                 Err(e) => drop(ready.send(Err(e))),
                 Ok((runtime, net, streams, timer, forecaster, lookups)) => {
                     drop(ready.send(Ok(CpuTime::of_this_thread())));
+                    let mut switch = Switch::new(self.clock.now(), self.setup, self.seed);
+                    switch.handle_messages(self.clock.now(), self.messages);
                     let control = Control {
-                        switch: Switch::new(self.clock.now(), self.setup, self.seed),
+                        switch,
                         net,
                         streams,
                         plane: self.plane,

@@ -1,7 +1,10 @@
 //! Call records in SQLite: one thread owns the connection, writes many records per transaction and answers queries.
 
+mod messages;
+
 use busyhour_ledger::CallRecord;
-use busyhour_model::{CallId, Time};
+use busyhour_media::Filed;
+use busyhour_model::{CallId, Message, TapeId, Time, What};
 use prometheus::{IntCounter, IntGauge};
 use rusqlite::{Connection, Transaction, params};
 use std::collections::VecDeque;
@@ -59,6 +62,11 @@ pub struct Store {
 
 enum Order {
     Put(Box<CallRecord>),
+    /// A fact about a message.
+    Fact(Box<What>),
+    /// A recording that was completed at the start.
+    Mended(TapeId, Filed),
+    Messages(oneshot::Sender<Result<Vec<Message>, String>>),
     Query(Wanted, oneshot::Sender<Result<Vec<CallRecord>, String>>),
     Close,
 }
@@ -83,6 +91,7 @@ impl Store {
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "normal")?;
         connection.execute_batch(SCHEMA)?;
+        connection.execute_batch(messages::SCHEMA)?;
         // Finds a read-only file or full disk now, not at the first call.
         connection.execute_batch("BEGIN IMMEDIATE; CREATE TABLE probe (x); DROP TABLE probe; COMMIT")?;
         let (orders, queue) = sync_channel(QUEUE_MAX);
@@ -97,6 +106,26 @@ impl Store {
         if self.orders.try_send(Order::Put(Box::new(record))).is_err() {
             self.counts.lost.inc();
         }
+    }
+
+    /// Hands a fact over, when it is about a message; never waits.
+    pub fn fact(&self, what: &What) {
+        if messages::concerns(what) && self.orders.try_send(Order::Fact(Box::new(what.clone()))).is_err() {
+            self.counts.lost.inc();
+        }
+    }
+
+    /// A recording that a killed process left is complete now.
+    pub fn mended(&self, tape: TapeId, filed: Filed) {
+        // Before the first call there is room.
+        let _ = self.orders.try_send(Order::Mended(tape, filed));
+    }
+
+    /// Messages left before this start.
+    pub fn messages(&self) -> Result<Vec<Message>, String> {
+        let (reply, answer) = oneshot::channel();
+        self.orders.try_send(Order::Messages(reply)).map_err(|_| "the store is busy".to_string())?;
+        answer.blocking_recv().map_err(|_| "the store has stopped".to_string())?
     }
 
     /// Calls that arrived at `since` or later, newest first, at most `limit`.
@@ -155,6 +184,13 @@ impl Writer {
         match order {
             Order::Put(_) if self.spool.len() >= SPOOL_MAX => self.counts.lost.inc(),
             Order::Put(record) => self.spool.push_back(record),
+            Order::Fact(what) => self.write_message(|connection| messages::apply(connection, &what)),
+            Order::Mended(tape, filed) => {
+                self.write_message(|connection| messages::complete(connection, tape, &filed));
+            }
+            Order::Messages(reply) => {
+                let _ = reply.send(messages::all(&self.connection).map_err(|e| e.to_string()));
+            }
             Order::Query(wanted, reply) => {
                 while self.flush() {}
                 let answer = self.query(wanted).map_err(|e| format!("the store cannot be read: {e}"));
@@ -164,6 +200,15 @@ impl Writer {
             Order::Close => return false,
         }
         true
+    }
+
+    /// Messages are few: each is written at once. The journal has those the database refuses.
+    fn write_message(&self, write: impl FnOnce(&Connection) -> rusqlite::Result<()>) {
+        if let Err(e) = write(&self.connection) {
+            self.counts.errors.inc();
+            self.counts.lost.inc();
+            tracing::error!("a message cannot be stored: {e}");
+        }
     }
 
     /// Writes one group; true when there is more and the database takes it.
@@ -272,7 +317,7 @@ fn insert(transaction: &Transaction, record: &CallRecord) -> rusqlite::Result<()
 mod tests {
     use super::*;
     use busyhour_ledger::Ledger;
-    use busyhour_model::{Cause, Fact, LegId, Number, Party, What};
+    use busyhour_model::{Cause, Fact, LegId, Number, Party};
 
     fn counts() -> StoreCounts {
         let counter = |name: &str| IntCounter::new(name, "test").unwrap();

@@ -68,6 +68,8 @@ pub enum Told {
     Command(Command),
     /// At the start: this file was left unfinished.
     Mended(Mended),
+    /// All of those are told.
+    Ready,
 }
 
 impl Tapes {
@@ -153,6 +155,7 @@ struct Run {
 impl<F: Fn(Told)> Writer<F> {
     fn run(&mut self, inbox: &Receiver<Order>) {
         self.mend();
+        (self.tell)(Told::Ready);
         for order in inbox {
             match order {
                 Order::Taped(Taped::Sound { tape, track, at, sound }) => {

@@ -1,4 +1,4 @@
-//! The sections about this machine: `[server]`, `[sip]`, `[media]`, `[http]`, `[codes]`.
+//! The sections about this machine: `[server]`, `[sip]`, `[media]`, `[http]`, `[codes]`, `[voicemail]`.
 
 use super::roster::Roster;
 use super::schedule::{Timetable, utc_offset};
@@ -10,7 +10,7 @@ use busyhour_ivr::Dialplan;
 use busyhour_media::{COUNTRIES, Country};
 use busyhour_model::Name;
 use busyhour_sip::{Limits, Transport};
-use busyhour_switch::{Setup, StarCodes};
+use busyhour_switch::{Setup, StarCodes, VoicemailSetup};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -37,6 +37,7 @@ pub(super) struct Server {
     pub(super) call_max: Duration,
     pub(super) calls_max: Read<usize>,
     pub(super) codes: Vec<Read<String>>,
+    pub(super) voicemail: VoicemailSetup,
 }
 
 pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Server {
@@ -78,6 +79,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
     section.finish(sheet);
 
     let addresses = |list: &[Read<SocketAddr>]| list.iter().map(|r| r.value).collect();
+    let (voicemail, message_webhook) = voicemail(root, sheet);
     let shell = Shell {
         udp: addresses(&udp),
         tcp: addresses(&tcp),
@@ -90,6 +92,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         log,
         drain,
         forecast_every,
+        message_webhook,
     };
     let codes = codes(root, sheet);
     Server {
@@ -109,6 +112,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         call_max,
         calls_max,
         codes,
+        voicemail,
     }
 }
 
@@ -130,6 +134,25 @@ fn media(root: &mut Section, sheet: &mut Sheet) -> Media {
     let agent_silence_timeout = section.or(sheet, "agent_silence_timeout", duration, Duration::from_secs(10));
     section.finish(sheet);
     Media { address, ports, threads, silence_timeout, agent_silence_timeout }
+}
+
+/// Limits of mailboxes, and who is told of messages.
+fn voicemail(root: &mut Section, sheet: &mut Sheet) -> (VoicemailSetup, Option<String>) {
+    let mut section = root.section(sheet, "voicemail");
+    let mut setup = VoicemailSetup::default();
+    section.lay(sheet, "messages_max", integer, &mut setup.messages_max);
+    section.lay(sheet, "keep", duration, &mut setup.keep);
+    let webhook = section.read(sheet, "webhook", webhook).map(|read| read.value);
+    section.finish(sheet);
+    (setup, webhook)
+}
+
+fn webhook(value: &DeValue) -> Result<String, String> {
+    let url = text(value)?;
+    let host = ["http://", "https://"].into_iter().find_map(|scheme| url.strip_prefix(scheme)).unwrap_or_default();
+    let fits = host.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
+        && url.parse::<hyper::Uri>().is_ok_and(|uri| uri.authority().is_some());
+    if fits { Ok(url) } else { Err(format!("`{url}` is no address like \"https://crm.example/messages\"")) }
 }
 
 fn codes(root: &mut Section, sheet: &mut Sheet) -> Vec<Read<String>> {
@@ -165,6 +188,7 @@ impl Server {
             queues: roster.queues.iter().map(|q| q.setup.clone()).collect(),
             agents: roster.agents().cloned().collect(),
             dialplans,
+            voicemail: self.voicemail.clone(),
             codes: StarCodes { ready: code(0), not_ready: code(1), sign_out: code(2) },
             ring_timeout: self.ring_timeout,
             silence_timeout: self.silence_timeout,

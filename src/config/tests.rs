@@ -134,6 +134,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "name = \"ct\"\npeer = \"sip.example.com\"",
         "error centre.toml:14:8 `sip.example.com` is no peer; write \"udp:203.0.113.5:5060\" or \"tcp:…\"",
     ),
+    (
+        "[media]",
+        "[voicemail]\nwebhook = \"crm.example/messages\"\n[media]",
+        "error centre.toml:10:11 `crm.example/messages` is no address like \"https://crm.example/messages\"",
+    ),
     ("trunk = \"ct\"", "trunk = \"cz\"", "error centre.toml:18:9 no trunk is named `cz` (did you mean `ct`?)"),
     (
         "\"95118\"",

@@ -144,6 +144,7 @@ pub(super) struct Queues {
     abandoned: IntCounterVec,
     overflowed: IntCounterVec,
     pub(super) callbacks: IntCounterVec,
+    messages: IntGaugeVec,
     promised: IntGaugeVec,
     wait: HistogramVec,
     prediction: HistogramVec,
@@ -175,6 +176,7 @@ impl Queues {
                 &["queue", "result"],
             ),
             promised: m.gauges("busyhour_queue_open_callbacks", "Customers to be called back.", by_queue),
+            messages: m.gauges("busyhour_queue_new_messages", "Messages nobody has listened to.", by_queue),
             overflowed: m.counts("busyhour_queue_overflowed_calls_total", overflowed, &["queue", "reason"]),
             wait: m.histograms("busyhour_queue_wait_seconds", "Wait until answer.", by_queue, WAIT_S),
             prediction: m.histograms("busyhour_queue_prediction_error_seconds", prediction, by_queue, ERROR_S),
@@ -240,6 +242,7 @@ impl Queues {
                 self.waiting.with_label_values(&[&*row.queue, &**tier]).set((*waiting).into());
             }
             self.promised.with_label_values(&[&row.queue]).set(row.callbacks.into());
+            self.messages.with_label_values(&[&row.queue]).set(row.messages.into());
             let age = row.oldest.map_or(0.0, |at| picture.now.since(at).as_secs_f64());
             self.oldest.with_label_values(&[&row.queue]).set(age);
             if let Some(wait_ms) = row.wait_ms {

@@ -41,7 +41,10 @@ fn end(track: Track, at: u64) -> Taped {
 }
 
 fn next(told: &Receiver<Told>) -> Told {
-    told.recv_timeout(Duration::from_secs(10)).unwrap()
+    match told.recv_timeout(Duration::from_secs(10)).unwrap() {
+        Told::Ready => next(told),
+        other => other,
+    }
 }
 
 fn filed(told: &Receiver<Told>) -> Option<Filed> {

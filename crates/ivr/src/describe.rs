@@ -2,6 +2,7 @@
 
 use crate::phrase::{Item, Phrase, Text};
 use crate::plan::{Callback, Dial, Dialled, Verb};
+use crate::recording::{Into, Owner};
 use crate::step::Preferred;
 
 /// What nodes have in common to the eye: each kind has a shape and a colour.
@@ -58,7 +59,13 @@ impl Verb {
             Verb::Callback(Callback { number, .. }) => {
                 ("callback", Kind::Rung, number.as_ref().map(text).unwrap_or_default())
             }
-            Verb::Record(record) => ("record", Kind::Asked, format!("${}", record.variable)),
+            Verb::Record(record) => match &record.into {
+                Into::Variable(variable) => ("record", Kind::Asked, format!("${variable}")),
+                Into::Mailbox { owner: Owner::Queue(queue), .. } => ("voicemail", Kind::Asked, queue.to_string()),
+                Into::Mailbox { owner: Owner::Agent(agent), .. } => {
+                    ("voicemail", Kind::Asked, format!("agent {}", text(agent)))
+                }
+            },
             Verb::LookUp(asked) => ("lookup", Kind::Silent, asked.url.filled(text)),
             Verb::HangUp { status } => ("hangup", Kind::Ended, status.to_string()),
         }

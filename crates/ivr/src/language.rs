@@ -93,6 +93,15 @@ const HEARD: &[Key] = &[
     may("interrupt", Kind::Flag, "a key stops it and is kept for the next menu; true"),
     may("early", Kind::Flag, "play without answering; false"),
 ];
+const SPOKEN: &[Key] = &[
+    may("greeting", Kind::Phrase, "heard before; a key cuts it short"),
+    may("beep", Kind::Flag, "a tone says when to speak; true"),
+    may("shortest", Kind::Duration, "less is too short; 1s"),
+    may("silence", Kind::Duration, "so long a silence ends it, 0s: none does; 4s"),
+    may("end_keys", Kind::Text, "keys that end it; \"#\""),
+    may("too_short", Kind::Node, "nothing, or hardly anything, was said"),
+    may("failed", Kind::Node, "it could not be kept"),
+];
 const PERSONAL: &[Key] = &[
     may("agent", Kind::Value, "only this agent number"),
     may("wait_busy", Kind::Flag, "wait for that agent in a call; false"),
@@ -162,14 +171,23 @@ pub const NODES: Tables = &[
         &[
             &[
                 must("record", Kind::Text, "let the caller speak; this variable names what was said"),
-                may("beep", Kind::Flag, "a tone says when to speak; true"),
                 may("longest", Kind::Duration, "at most so long; 60s"),
-                may("shortest", Kind::Duration, "less is too short; 1s"),
-                may("silence", Kind::Duration, "so long a silence ends it, 0s: none does; 4s"),
-                may("end_keys", Kind::Text, "keys that end it; \"#\""),
-                may("too_short", Kind::Node, "nothing, or hardly anything, was said"),
-                may("failed", Kind::Node, "it could not be kept"),
             ],
+            SPOKEN,
+            THEN,
+            ELSE,
+        ],
+    ),
+    (
+        "voicemail",
+        &[
+            &[
+                must("voicemail", Kind::ValueOrTable("mailbox"), "let the caller leave a message for a queue"),
+                may("longest", Kind::Duration, "at most so long; 3m"),
+                may("recording", Kind::Value, "the message was recorded before, into this variable"),
+                may("full", Kind::Node, "the mailbox is full, or nobody's"),
+            ],
+            SPOKEN,
             THEN,
             ELSE,
         ],
@@ -317,6 +335,7 @@ pub const TABLES: Tables = &[
             may("trunk", Kind::Text, "by this trunk"),
         ]],
     ),
+    ("mailbox", &[&[may("queue", Kind::Text, "a queue's"), may("agent", Kind::Value, "this agent number's")]]),
     (
         "test",
         &[&[
@@ -366,6 +385,7 @@ pub const STEPS: Tables = &[
     ("dial_fails", &[&[must("dial_fails", Kind::Word(&["no_answer", "busy", "failed"]), "how dialling ends")]]),
     ("partner_leaves", &[&[must("partner_leaves", Kind::True, "agent or dialled party hangs up")]]),
     ("refuse_callback", &[&[must("refuse_callback", Kind::True, "the next call-back cannot be promised")]]),
+    ("mailbox_full", &[&[must("mailbox_full", Kind::True, "the next mailbox asked for is full")]]),
     ("hear", &[&[must("hear", Kind::Texts, "these prompts, one after another")]]),
     ("enter", &[&[must("enter", Kind::Node, "this node")]]),
     ("language", &[&[must("language", Kind::Text, "the caller's language")]]),
@@ -390,6 +410,7 @@ pub const STEPS: Tables = &[
     ),
     ("dial", &[&[must("dial", Kind::Text, "this is rung")]]),
     ("callback", &[&[must("callback", Kind::Text, "calling back this number is promised")]]),
+    ("voicemail", &[&[must("voicemail", Kind::Text, "the mailbox of this queue or agent is asked for")]]),
     ("hangup", &[&[must("hangup", Kind::Status, "hung up, with this status")]]),
 ];
 

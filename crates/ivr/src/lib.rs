@@ -39,5 +39,7 @@ pub use recording::LONGEST_MAX;
 pub use script::{Failure, TestOutcome};
 pub use session::{CHAIN_MAX, ENTERED_MAX, Session};
 pub use source::DIAGNOSTICS_MAX;
-pub use step::{AgentAvailability, Caller, DialTarget, Input, Names, Preference, Preferred, QueueState, Step, Wish};
+pub use step::{
+    AgentAvailability, Caller, DialTarget, Input, Keep, Names, Preference, Preferred, QueueState, Step, Wish,
+};
 pub use sub::SUB_DEPTH_MAX;

@@ -3,7 +3,7 @@
 use crate::condition::Condition;
 use crate::lookup::Asked;
 use crate::phrase::{Phrase, Text};
-use crate::recording::Record;
+use crate::recording::{Into, Record};
 use crate::script::Script;
 use crate::step::Preference;
 use busyhour_model::Name;
@@ -284,8 +284,12 @@ impl Verb {
             Verb::Sub { node, then } => [("sub", node), ("then", then)].map(at_once).into(),
             Verb::Return | Verb::HangUp { .. } => Vec::new(),
             Verb::Record(record) => {
+                let full = match &record.into {
+                    Into::Mailbox { full, .. } => Some(at_once(("full", full))),
+                    Into::Variable(_) => None,
+                };
                 let spoken = [("then", &record.then), ("too_short", &record.too_short)].map(later);
-                spoken.into_iter().chain([at_once(("failed", &record.failed))]).collect()
+                spoken.into_iter().chain([at_once(("failed", &record.failed))]).chain(full).collect()
             }
         }
     }

@@ -4,7 +4,7 @@ use crate::plan::Dialplan;
 use crate::script::{Act, Failure, Move, QUIET, Script, TestOutcome};
 use crate::session::Session;
 use crate::step::{Caller, DialTarget, Input, Preference, Preferred, QueueState, Step};
-use busyhour_model::{Name, Number, Sound, TapeId, Time};
+use busyhour_model::{Mailbox, Name, Number, Sound, TapeId, Time};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -41,6 +41,8 @@ struct Rehearsal<'p> {
     /// Whether the next call-back asked for is refused.
     refuses: bool,
     taping: Option<Spoken>,
+    /// The next mailbox opened is full.
+    mailbox_full: bool,
     /// What happened and was not yet expected.
     log: Vec<Happened>,
 }
@@ -76,6 +78,7 @@ enum Happened {
     Asked(Name),
     Dialled(Name),
     CalledBack(Name),
+    Mailbox(Name),
     HungUp(u16),
 }
 
@@ -92,6 +95,7 @@ impl fmt::Display for Happened {
             Happened::Asked(url) => write!(f, "looked up {url}"),
             Happened::Dialled(to) => write!(f, "dialled {to}"),
             Happened::CalledBack(to) => write!(f, "promised to call back {to}"),
+            Happened::Mailbox(whose) => write!(f, "asked for the mailbox of {whose}"),
             Happened::HungUp(status) => write!(f, "hung up ({status})"),
         }
     }
@@ -150,6 +154,7 @@ impl<'p> Rehearsal<'p> {
             asked: None,
             refuses: false,
             taping: None,
+            mailbox_full: false,
             log: Vec::new(),
         }
     }
@@ -176,6 +181,7 @@ impl<'p> Rehearsal<'p> {
             Act::Dequeue(reason) => self.tell(Input::Dequeued(*reason)),
             Act::Agent(availability) => self.tell(Input::AgentUnavailable(*availability)),
             Act::RefuseCallback => self.refuses = true,
+            Act::FillMailbox => self.mailbox_full = true,
             Act::DialFails(outcome) => self.tell(Input::DialFailed(*outcome)),
             Act::PartnerLeaves => self.tell(Input::PartnerLeft),
             Act::Language(language) if self.session.language() == language => {}
@@ -279,6 +285,12 @@ impl<'p> Rehearsal<'p> {
                 self.log.extend(prompts);
             }
             Step::Stop => self.play_ends = None,
+            Step::OpenMailbox { mailbox } => {
+                let open = !std::mem::take(&mut self.mailbox_full);
+                let (Mailbox::Queue(whose) | Mailbox::Agent(whose)) = mailbox;
+                self.log.push(Happened::Mailbox(whose));
+                self.tell(Input::Mailbox { open });
+            }
             Step::Record { longest, silence, keys, .. } => {
                 let ends = self.now + silence.unwrap_or(longest).min(longest);
                 self.taping = Some(Spoken { longest, silence, keys, voice: Duration::ZERO, ends });
@@ -319,6 +331,7 @@ impl<'p> Rehearsal<'p> {
             | Step::Announced { .. }
             | Step::LookedUp { .. }
             | Step::Discard { .. }
+            | Step::Deposit { .. }
             | Step::LeaveQueue => {}
         }
     }
@@ -342,6 +355,7 @@ fn found(log: &[Happened], expected: &Act) -> Option<usize> {
         (Act::LookUp(url, _), Happened::Asked(asked)) => url == asked,
         (Act::Dial(to), Happened::Dialled(dialled)) => to == dialled,
         (Act::Callback(to), Happened::CalledBack(number)) => to == number,
+        (Act::Voicemail(whose), Happened::Mailbox(asked)) => whose == asked,
         (Act::HangUp(status), Happened::HungUp(sent)) => status.is_none_or(|status| status == *sent),
         (
             Act::Queue { queue, priority, skills, agent, prefer, tier },

@@ -51,6 +51,8 @@ pub(crate) enum Act {
     PartnerLeaves,
     /// The next call-back asked for is refused.
     RefuseCallback,
+    /// The next mailbox asked for is full.
+    FillMailbox,
     /// The caller hears these prompts, one after another.
     Hear(Vec<Name>),
     Enter(Name),
@@ -68,6 +70,8 @@ pub(crate) enum Act {
     Dial(Name),
     /// To this number.
     Callback(Name),
+    /// A message is to be left in this queue's or agent's mailbox.
+    Voicemail(Name),
     HangUp(Option<u16>),
 }
 
@@ -96,7 +100,7 @@ pub struct Failure {
 }
 
 /// Every step of a test has one of these keys.
-pub(crate) const ACTS: [&str; 18] = [
+pub(crate) const ACTS: [&str; 20] = [
     "press",
     "pass",
     "speak",
@@ -107,6 +111,7 @@ pub(crate) const ACTS: [&str; 18] = [
     "dial_fails",
     "partner_leaves",
     "refuse_callback",
+    "mailbox_full",
     "hear",
     "enter",
     "language",
@@ -114,6 +119,7 @@ pub(crate) const ACTS: [&str; 18] = [
     "lookup",
     "dial",
     "callback",
+    "voicemail",
     "hangup",
 ];
 
@@ -199,6 +205,7 @@ impl<'t> Reader<'t> {
             "dial_fails" => Act::DialFails(self.one_of(value, &DIAL_FAILURES)?),
             "partner_leaves" => Act::PartnerLeaves,
             "refuse_callback" => Act::RefuseCallback,
+            "mailbox_full" => Act::FillMailbox,
             "hear" => Act::Hear(self.heard(value)),
             "enter" => {
                 self.node_id(value);
@@ -209,6 +216,7 @@ impl<'t> Reader<'t> {
             "lookup" => Act::LookUp(self.report.text(value)?.into(), self.lookup_answer(fields)),
             "dial" => Act::Dial(self.report.text(value)?.into()),
             "callback" => Act::Callback(self.report.text(value)?.into()),
+            "voicemail" => Act::Voicemail(self.report.text(value)?.into()),
             _ => Act::HangUp(self.hang_up_status(value)),
         })
     }

@@ -132,6 +132,7 @@ impl Session {
             Input::Callback { taken } => self.promised(node, taken),
             Input::PartnerLeft => self.partner_left(node),
             Input::Recorded { tape, voice } => self.recorded(&node.verb, tape, voice),
+            Input::Mailbox { open } => self.opened(now, &node.verb, open),
         };
         self.go(now, plan, next);
     }
@@ -213,10 +214,7 @@ impl Session {
                 None
             }
             Verb::LookUp(asked) => self.look_up(now, asked),
-            Verb::Record(record) => {
-                self.record(now, record);
-                None
-            }
+            Verb::Record(record) => self.record(now, record),
             Verb::HangUp { status } => {
                 self.end(*status);
                 None
@@ -269,6 +267,10 @@ impl Session {
         match (&self.stage, &node.verb) {
             (Stage::Waiting(_), Verb::Queue(queue)) => self.key_while_waiting(queue, key),
             (Stage::Asking(_), _) => self.key_when_asked(now, &node.verb, key),
+            (Stage::Recording(taping), Verb::Record(record)) => {
+                self.key_when_greeted(now, *taping, record);
+                None
+            }
             (Stage::Playing, Verb::Play(play)) => {
                 self.typed.push(key);
                 if play.interrupt {
@@ -292,8 +294,8 @@ impl Session {
         match (&self.stage, &node.verb) {
             (Stage::Playing, Verb::Play(play)) => Some(play.then),
             (Stage::Asking(_), verb) => self.asked(now, verb),
-            (Stage::Recording(Taping::Beeping), Verb::Record(record)) => {
-                self.tape(now, record);
+            (Stage::Recording(taping), Verb::Record(record)) => {
+                self.greeted(now, *taping, record);
                 None
             }
             (Stage::Waiting(_), _) => {

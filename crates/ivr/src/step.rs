@@ -1,7 +1,7 @@
 //! What a session wants done next, and what it is told.
 
 use crate::lookup::{LookUp, LookUpAnswer};
-use busyhour_model::{DequeueReason, LookUpOutcome, Name, Number, OfferOutcome, Schedule, Sound, TapeId};
+use busyhour_model::{DequeueReason, LookUpOutcome, Mailbox, Name, Number, OfferOutcome, Schedule, Sound, TapeId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -59,6 +59,11 @@ pub enum Input {
     },
     /// The dialled party or agent hung up and the caller is still here.
     PartnerLeft,
+    /// Answer to `Step::OpenMailbox`, at once.
+    Mailbox {
+        /// Not full, and somebody's.
+        open: bool,
+    },
     /// Answer to `Step::Record`, once the recording has ended and is filed.
     Recorded {
         /// `None`: nothing could be recorded.
@@ -166,8 +171,8 @@ pub enum Step {
     },
     /// Record the caller until one of these ends it. `Input::Recorded` follows.
     Record {
-        /// What the recording is for: a variable's name.
-        name: Name,
+        /// What the recording is for.
+        keep: Keep,
         /// It ends after so long.
         longest: Duration,
         /// A shorter one is not kept, should the caller hang up.
@@ -176,6 +181,18 @@ pub enum Step {
         silence: Option<Duration>,
         /// It ends at these keys.
         keys: String,
+    },
+    /// Is there room in this mailbox? `Input::Mailbox` follows at once.
+    OpenMailbox {
+        /// Which.
+        mailbox: Mailbox,
+    },
+    /// Put a recording of this call into a mailbox.
+    Deposit {
+        /// Where.
+        mailbox: Mailbox,
+        /// Which.
+        tape: TapeId,
     },
     /// Throw a recording of this call away.
     Discard {
@@ -217,6 +234,15 @@ pub struct Wish {
     pub skills: Vec<(Name, u8)>,
     /// Added head start, points.
     pub priority: i32,
+}
+
+/// What a recording is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Keep {
+    /// The dialplan's variable of this name.
+    Variable(Name),
+    /// A message, unless it is too short; also when the caller hangs up.
+    Message(Mailbox),
 }
 
 /// Whom a dialplan rings.

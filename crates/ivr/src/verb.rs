@@ -9,9 +9,25 @@ use busyhour_model::Name;
 use std::time::Duration;
 
 /// Every node has exactly one of these keys.
-pub(crate) const VERBS: [&str; 17] = [
-    "answer", "ring", "play", "say", "menu", "collect", "lookup", "goto", "sub", "return", "set", "branch", "record",
-    "queue", "dial", "callback", "hangup",
+pub(crate) const VERBS: [&str; 18] = [
+    "answer",
+    "ring",
+    "play",
+    "say",
+    "menu",
+    "collect",
+    "lookup",
+    "goto",
+    "sub",
+    "return",
+    "set",
+    "branch",
+    "record",
+    "voicemail",
+    "queue",
+    "dial",
+    "callback",
+    "hangup",
 ];
 /// A caller waits so long for a preferred agent who is busy, when the plan does not say.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -59,6 +75,7 @@ impl<'t> Reader<'t> {
             "queue" => self.queue(fields, value),
             "dial" => self.dial(fields, value),
             "record" => self.record(fields, value),
+            "voicemail" => self.voicemail(fields, value),
             "callback" => self.callback(fields, value),
             _ => self.hang_up(value),
         }

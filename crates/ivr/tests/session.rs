@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use busyhour_ivr::{
-    AgentAvailability, Caller, DialTarget, Dialplan, Input, LookUpAnswer, Names, Preferred, QueueState, SUB_DEPTH_MAX,
-    Session, Step,
+    AgentAvailability, Caller, DialTarget, Dialplan, Input, Keep, LookUpAnswer, Names, Preferred, QueueState,
+    SUB_DEPTH_MAX, Session, Step,
 };
 use busyhour_model::calendar::Clock;
 use busyhour_model::{Days, DequeueReason, Name, Number, OfferOutcome, Opening, Schedule, Sound, TapeId, Time};
@@ -123,10 +123,16 @@ fn short(step: &Step) -> String {
         }
         Step::Dial { to: DialTarget::Agent(agent), timeout } => format!("dial(agent {agent} {})", timeout.as_secs()),
         Step::Callback { number } => format!("callback({})", number.as_deref().unwrap_or("-")),
-        Step::Record { name, longest, silence, keys, .. } => {
+        Step::Record { keep, longest, silence, keys, .. } => {
+            let keep = match keep {
+                Keep::Variable(name) => name.to_string(),
+                Keep::Message(mailbox) => mailbox.to_string(),
+            };
             let silence = silence.map_or(0, |silence| silence.as_secs());
-            format!("record({name} {} {silence} {keys:?})", longest.as_secs())
+            format!("record({keep} {} {silence} {keys:?})", longest.as_secs())
         }
+        Step::OpenMailbox { mailbox } => format!("open({mailbox})"),
+        Step::Deposit { mailbox, tape } => format!("deposit({mailbox} {tape})"),
         Step::Discard { tape } => format!("discard({tape})"),
         Step::HangUp { status } => format!("bye{status}"),
     }
@@ -172,6 +178,47 @@ fn a_recording_too_short_failed_or_never_filed_leads_elsewhere() {
     assert_eq!(call.tell(recorded(Some(7), 5000)), "discard(tape7)", "too late");
     let mut call = Call::new(&RECORD.replace("record =", "beep = false\nsilence = \"0s\"\nrecord ="));
     assert_eq!(call.start(), "@start answer record(message 30 0 \"*#\")");
+}
+
+const VOICEMAIL: &str =
+    "voicemail = \"q\"\ngreeting = \"hello\"\nthen = \"n1\"\ntoo_short = \"n2\"\nfailed = \"n3\"\nfull = \"n4\"";
+
+#[test]
+fn a_message_is_left_after_greeting_and_beep() {
+    let mut call = Call::new(VOICEMAIL);
+    assert_eq!(call.start(), "@start answer open(queue q)");
+    assert_eq!(call.tell(Input::Mailbox { open: true }), "play[zh:hello]");
+    assert_eq!(call.tell(Input::PlayEnded), "play[:system/beep]");
+    assert_eq!(call.tell(Input::PlayEnded), "record(queue q 180 4 \"#\")");
+    assert_eq!(call.tell(recorded(Some(7), 5000)), "@n1 bye601");
+    let mut call = Call::new(VOICEMAIL);
+    call.start();
+    call.tell(Input::Mailbox { open: true });
+    assert_eq!(call.press("1"), "stop play[:system/beep]", "who knows the greeting");
+    call.tell(Input::PlayEnded);
+    assert_eq!(call.tell(recorded(Some(7), 900)), "discard(tape7) @n2 bye602");
+}
+
+#[test]
+fn a_full_mailbox_takes_no_message_and_nobodys_neither() {
+    let mut call = Call::new(VOICEMAIL);
+    call.start();
+    assert_eq!(call.tell(Input::Mailbox { open: false }), "@n4 bye604");
+    assert_eq!(call.tell(Input::Mailbox { open: true }), "", "once");
+    let nobody = VOICEMAIL.replace("\"q\"", "{ agent = \"$whom\" }");
+    let mut call = Call::new(&format!("set = {{ whom = \"\" }}\nthen = \"leave\"\n[node.leave]\n{nobody}"));
+    assert_eq!(call.start(), "@start @leave answer @n4 bye604", "no agent was named");
+}
+
+#[test]
+fn what_was_recorded_before_becomes_a_message() {
+    let into = "then = \"leave\"\nelse = \"n2\"\n[node.leave]\nvoicemail = { agent = \"1001\" }\nrecording = \"$x\"\n\
+                then = \"n1\"\nfull = \"n4\"\nelse = \"n3\"";
+    let mut call = Call::new(&format!("record = \"x\"\n{into}"));
+    call.start();
+    call.tell(Input::PlayEnded);
+    assert_eq!(call.tell(recorded(Some(7), 5000)), "@leave open(agent 1001)");
+    assert_eq!(call.tell(Input::Mailbox { open: true }), "deposit(agent 1001 tape7) @n1 bye601");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use busyhour_model::calendar::Clock;
 use busyhour_model::{Days, Name, Opening, Pattern, Schedule, Seed};
 use busyhour_switch::{
     AgentSetup, CallbackSetup, Change, Closing, DialledFrom, Limits, NumberRoute, QueueSetup, Request, Setup,
-    StarCodes, TierSetup, Transport, TrunkSetup,
+    StarCodes, TierSetup, Transport, TrunkSetup, VoicemailSetup,
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -70,6 +70,7 @@ pub(crate) fn setup(agents: usize) -> Setup {
         queues: QUEUES.map(queue).into(),
         agents: (0..agents).map(agent).collect(),
         codes: StarCodes::default(),
+        voicemail: VoicemailSetup::default(),
         ring_timeout: Duration::from_secs(12),
         silence_timeout: Duration::from_secs(8),
         agent_silence_timeout: Duration::from_secs(5),

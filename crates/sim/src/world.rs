@@ -69,6 +69,8 @@ pub struct World {
     pub ledger: Ledger,
     /// One per ended call.
     pub records: Vec<CallRecord>,
+    /// Messages that were deleted.
+    pub(crate) deleted: BTreeSet<TapeId>,
     /// What was recorded and not thrown away: A-law, by tape.
     pub tapes: BTreeMap<TapeId, Vec<u8>>,
     /// Everything that happened, in order.
@@ -110,6 +112,7 @@ impl World {
             replay: Replay::default(),
             ledger: Ledger::new(),
             records: Vec::new(),
+            deleted: BTreeSet::new(),
             tapes: BTreeMap::new(),
             facts: Vec::new(),
             journal: Vec::new(),
@@ -358,6 +361,10 @@ impl World {
                 }
                 if let What::Discarded { tape, .. } = &fact.what {
                     assert!(self.tapes.remove(tape).is_some(), "what is thrown away was recorded: {fact:?}");
+                }
+                if let What::MessageDeleted { tape, .. } = &fact.what {
+                    self.tapes.remove(tape);
+                    self.deleted.insert(*tape);
                 }
                 laws::check_why(&fact, |queue| self.rules[&self.queues[queue]]);
                 self.records.extend(self.ledger.apply(&fact));

@@ -6,8 +6,8 @@ use busyhour_ivr::{Dialplan, Names};
 use busyhour_ledger::VisitEnd;
 use busyhour_model::calendar::Clock;
 use busyhour_model::{
-    AgentState, CallId, Cause, Codec, Days, DequeueReason, Entrance, Name, OfferOutcome, Opening, Pattern, Rule,
-    Schedule, Side, What,
+    AgentState, CallId, Cause, Codec, Days, DequeueReason, Entrance, Mailbox, Name, OfferOutcome, Opening, Pattern,
+    Rule, Schedule, Side, What,
 };
 use busyhour_sim::peer::{Action, Answering, CALLER_HZ, Ending, PhoneSetup};
 use busyhour_sim::{Deed, Scenario, World, to_an_agent};
@@ -75,8 +75,8 @@ name = "ended by a key, and again too short"
 steps = [{ speak = "30s" }, { press = "#" }, { enter = "confirm" }, { press = "2" }, { speak = "500ms" }, { hangup = 486 }]
 "##;
 
-fn with_memo(mut scenario: Scenario) -> Scenario {
-    let plan = busyhour_ivr::Dialplan::parse("memo.toml", MEMO, &busyhour_ivr::Names::default()).unwrap().plan;
+fn with_plan(mut scenario: Scenario, source: &str) -> Scenario {
+    let plan = Dialplan::parse("hotline.toml", source, &Names::default()).unwrap().plan;
     for outcome in plan.test() {
         assert_eq!(outcome.failure, None, "{}", outcome.name);
     }
@@ -111,7 +111,7 @@ fn what_a_caller_records_is_the_callers_tone_heard_again_and_named_in_the_record
     ];
     let hung_up = vec![answered, beep, Action::Wait(3 * SECOND), Action::HangUp];
     let at_once = vec![answered, Action::Wait(600 * SECOND / 1000), Action::HangUp];
-    let world = ended(with_callers(with_memo(Scenario::calm(1, 3)), vec![kept, again, hung_up, at_once]));
+    let world = ended(with_callers(with_plan(Scenario::calm(1, 3), MEMO), vec![kept, again, hung_up, at_once]));
     let seconds: Vec<Vec<u64>> =
         world.records.iter().map(|r| r.recordings.iter().map(|one| (one.ms + 700) / 1000).collect()).collect();
     let mut lengths: Vec<(u64, Vec<u64>)> = world.records.iter().map(|r| r.call.0).zip(seconds).collect();
@@ -123,6 +123,64 @@ fn what_a_caller_records_is_the_callers_tone_heard_again_and_named_in_the_record
         assert!(level > -20.0, "{tape} has the caller's tone at {level}");
     }
     assert_eq!(count(&world, |what| matches!(what, What::Discarded { .. })), 2);
+}
+
+/// A hotline that takes messages for the agent 1001.
+const VOICEMAIL: &str = r##"
+name = "hotline"
+start = "leave"
+[node.leave]
+voicemail = { agent = "1001" }
+silence = "2s"
+then = "bye"
+full = "full"
+else = "bye"
+[node.full]
+hangup = 486
+[node.bye]
+hangup = true
+[[test]]
+name = "kept"
+steps = [{ voicemail = "1001" }, { speak = "3s" }, { enter = "bye" }]
+[[test]]
+name = "no room"
+steps = [{ mailbox_full = true }, { pass = "1s" }]
+"##;
+
+#[test]
+fn messages_are_kept_until_there_is_no_room_also_when_the_caller_just_hangs_up() {
+    let answered = Action::AwaitAnswer(30 * SECOND);
+    let speak = |rest: &[Action]| [&[answered, Action::Wait(5 * SECOND)], rest].concat();
+    let callers = [vec![Action::Press('#')], vec![Action::HangUp], vec![Action::Press('#')]].map(|rest| speak(&rest));
+    let at_once = vec![answered, Action::Wait(600 * SECOND / 1000), Action::HangUp];
+    let [kept, hung_up, refused] = callers;
+    let mut scenario = with_callers(with_plan(Scenario::calm(1, 3), VOICEMAIL), vec![at_once, kept, hung_up, refused]);
+    scenario.setup.voicemail.messages_max = 2;
+    scenario.deeds.last_mut().unwrap().0 = 30 * SECOND;
+    let mut world = ended(scenario);
+    let left: Vec<_> = world
+        .facts
+        .iter()
+        .filter_map(|fact| match &fact.what {
+            What::MessageLeft { message } => Some((message.call.0, message.mailbox.to_string())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(left, [(2, "agent 1001".into()), (3, "agent 1001".into())]);
+    assert_eq!(world.tapes.len(), 2, "what was too short is thrown away");
+    let ask = |world: &mut World, request| world.switch.handle_request(world.now(), request);
+    let mailbox = Some(Mailbox::Agent("1001".into()));
+    let Ok(Reply::Messages(messages)) = ask(&mut world, Request::Messages { mailbox }) else { panic!("messages") };
+    let tape = messages[0].tape;
+    assert!(messages.iter().all(|message| !message.heard && message.ms > 3000), "{messages:?}");
+    assert_eq!(ask(&mut world, Request::MessageHeard { tape }), Ok(Reply::Done));
+    assert_eq!(ask(&mut world, Request::DeleteMessage { tape }), Ok(Reply::Done));
+    assert_eq!(ask(&mut world, Request::DeleteMessage { tape }), Err(Denied::UnknownMessage(tape)));
+    world.run(61 * SECOND);
+    assert_eq!(world.tapes.len(), 1, "its recording is gone with it");
+    world.run(31 * 24 * 3600 * SECOND);
+    assert_eq!(count(&world, |what| matches!(what, What::MessageDeleted { expired: true, .. })), 1, "after a month");
+    assert!(world.tapes.is_empty());
 }
 
 fn count(world: &World, fits: impl Fn(&What) -> bool) -> usize {

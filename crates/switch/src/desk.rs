@@ -8,7 +8,7 @@ use crate::request::{AgentRow, CallRow, Denied, Destination, PlaceRow, QueueRow,
 use crate::switch::Switch;
 use busyhour_acd::{AgentView, Command, Denied as AcdDenied, Place};
 use busyhour_ivr::Dialplan;
-use busyhour_model::{AgentId, AgentState, CallId, Name, Party, QueueId, Time};
+use busyhour_model::{AgentId, AgentState, CallId, Mailbox, Name, Party, QueueId, Time};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -88,6 +88,9 @@ impl Switch {
             Request::Standing { agent, towards } => self.standing(agent, towards),
             Request::Transfer { call, to } => self.transfer(call, to),
             Request::Change { change, says, by } => self.change(change, says, by),
+            Request::Messages { mailbox } => Ok(self.messages(mailbox.as_ref())),
+            Request::MessageHeard { tape } => self.message_heard(tape),
+            Request::DeleteMessage { tape } => self.message_deleted(tape),
             Request::Reload(setup) => {
                 self.configure(*setup);
                 Ok(Reply::Done)
@@ -190,6 +193,7 @@ impl Switch {
                 call: view.call,
                 contacts: plant.sip.contacts(&setup.number) as u32,
                 skills: setup.skills_at(plant.now),
+                messages: plant.mailboxes.unheard(&Mailbox::Agent(setup.number.clone())),
             })
         };
         plant.directory.agents().filter_map(row).collect()
@@ -218,6 +222,7 @@ impl Switch {
                 waiting: view.waiting,
                 ringing: view.ringing,
                 callbacks: plant.callbacks.waiting(id),
+                messages: plant.mailboxes.unheard(&Mailbox::Queue(setup.name.clone())),
                 oldest: view.oldest,
                 agents_signed_in: view.agents_signed_in,
                 agents_ready: view.agents_ready,

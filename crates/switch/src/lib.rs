@@ -9,6 +9,7 @@ mod hours;
 mod journal;
 mod laws;
 mod legs;
+mod mailboxes;
 mod memory;
 mod phase;
 mod places;
@@ -28,6 +29,7 @@ mod trunks;
 
 pub use busyhour_sip::{Account, Counters, Flow, Limits, Transmit, Transport};
 pub use journal::{Entry, Snapshot, Unreadable};
+pub use mailboxes::VoicemailSetup;
 pub use replay::{Difference, Replay, Replayed};
 pub use request::{AgentRow, CallRow, Change, Denied, Destination, PlaceRow, QueueRow, Reply, Request, TrunkRow};
 pub use setup::{

@@ -4,6 +4,7 @@ use crate::callbacks::{Asked, Callbacks};
 use crate::directory::Directory;
 use crate::journal::{Entry, Marks, Snapshot};
 use crate::legs::{Leg, Legs};
+use crate::mailboxes::Mailboxes;
 use crate::memory::{LastAgents, Redials};
 use crate::plans::Plans;
 use crate::ports::Ports;
@@ -52,6 +53,7 @@ pub(crate) struct Plant {
     /// Whose recordings are not filed yet.
     pub(crate) tapes: BTreeMap<TapeId, CallId>,
     last_tape: TapeId,
+    pub(crate) mailboxes: Mailboxes,
 }
 
 impl Plant {
@@ -82,6 +84,7 @@ impl Plant {
             plays: 0,
             tapes: BTreeMap::new(),
             last_tape: TapeId::default(),
+            mailboxes: Mailboxes::default(),
         }
     }
 

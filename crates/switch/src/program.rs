@@ -99,10 +99,15 @@ impl Call {
                 return self.run_program(plant, phase, Input::Callback { taken });
             }
             Step::Dial { to, timeout } => return self.dial(plant, to, timeout),
-            Step::Record { name, longest, shortest, silence, keys } => {
+            Step::Record { keep, longest, shortest, silence, keys } => {
                 let limits = Limits { longest: Some(longest), silence, keys };
-                return self.record(plant, phase, taping::Wanted { name, shortest, limits });
+                return self.record(plant, phase, taping::Wanted { keep, shortest, limits });
             }
+            Step::OpenMailbox { mailbox } => {
+                let open = plant.has_room(&mailbox);
+                self.session.handle(plant.now, plant.plans.plan(self.plan), Input::Mailbox { open });
+            }
+            Step::Deposit { mailbox, tape } => self.deposit(plant, mailbox, tape),
             Step::Discard { tape } => self.discard(plant, tape),
             Step::Entered(node) => self.node_entered(plant, node),
             Step::HangUp { status } => return self.leave_program(plant, &phase, cause, status),

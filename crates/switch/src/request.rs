@@ -2,7 +2,7 @@
 
 use crate::setup::{AgentSetup, QueueSetup, Setup};
 use crate::standing::{StandingRow, Towards};
-use busyhour_model::{AgentState, CallId, Name, Time};
+use busyhour_model::{AgentState, CallId, Mailbox, Message, Name, TapeId, Time};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -67,6 +67,21 @@ pub enum Request {
         /// Where to.
         to: Destination,
     },
+    /// Messages, the oldest of each mailbox first.
+    Messages {
+        /// Of this one only.
+        mailbox: Option<Mailbox>,
+    },
+    /// Somebody listened to a message.
+    MessageHeard {
+        /// Which.
+        tape: TapeId,
+    },
+    /// Remove a message and its recording.
+    DeleteMessage {
+        /// Which.
+        tape: TapeId,
+    },
     /// Replace the configuration.
     Reload(Box<Setup>),
     /// Change one agent or queue of it; at once, for waiting calls too.
@@ -129,6 +144,8 @@ pub enum Reply {
     Standing(StandingRow),
     /// One waiting call's place.
     Place(PlaceRow),
+    /// Messages.
+    Messages(Vec<Message>),
 }
 
 /// Why not.
@@ -140,6 +157,9 @@ pub enum Denied {
     /// No such call in progress.
     #[error("no call {0} is in progress")]
     UnknownCall(CallId),
+    /// No such message.
+    #[error("there is no message {}", .0.0)]
+    UnknownMessage(TapeId),
     /// No such queue.
     #[error("there is no queue {0}")]
     UnknownQueue(Name),
@@ -193,6 +213,8 @@ pub struct AgentRow {
     pub contacts: u32,
     /// Skills and levels.
     pub skills: Vec<(Name, u8)>,
+    /// Messages in the own mailbox nobody has listened to.
+    pub messages: u32,
 }
 
 /// One queue.
@@ -210,6 +232,8 @@ pub struct QueueRow {
     pub ringing: u32,
     /// Of the calls waiting and being offered, or out of line for a while: those that wait to call somebody back.
     pub callbacks: u32,
+    /// Messages in its mailbox nobody has listened to.
+    pub messages: u32,
     /// Since when the oldest waits.
     pub oldest: Option<Time>,
     /// Agents who could serve it, signed in.

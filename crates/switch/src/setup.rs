@@ -1,5 +1,6 @@
 //! What a switch is told at its start and at each reload. Validated by the shell; names are unique.
 
+use crate::mailboxes::VoicemailSetup;
 use busyhour_acd::{AgentChoice, Policy};
 use busyhour_ivr::Dialplan;
 use busyhour_model::{Name, Pattern, Schedule, Time};
@@ -36,6 +37,8 @@ pub struct Setup {
     pub agents: Vec<AgentSetup>,
     /// Star codes agents dial.
     pub codes: StarCodes,
+    /// What holds for all mailboxes.
+    pub voicemail: VoicemailSetup,
     /// An agent's phone rings so long.
     pub ring_timeout: Duration,
     /// A leg without RTP or RTCP for so long while it should send ends the call; zero: never.

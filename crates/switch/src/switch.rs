@@ -101,6 +101,7 @@ impl Switch {
         if self.plant.acd.poll_timeout().is_some_and(|at| at <= now) {
             let _ = self.plant.acd(Command::Tick);
         }
+        self.plant.expire_messages();
         self.settle();
         while let Some(&(at, call)) = self.timers.first()
             && at <= now
@@ -127,7 +128,8 @@ impl Switch {
     /// When to call `handle_timeout`.
     pub fn poll_timeout(&self) -> Option<Time> {
         let call = self.timers.first().map(|(at, _)| *at);
-        [call, self.plant.sip.poll_timeout(), self.plant.acd.poll_timeout()].into_iter().flatten().min()
+        let message = self.plant.message_expires();
+        [call, message, self.plant.sip.poll_timeout(), self.plant.acd.poll_timeout()].into_iter().flatten().min()
     }
 
     /// Bytes for a peer.
@@ -387,6 +389,7 @@ mod tests {
             queues: Vec::new(),
             agents: Vec::new(),
             codes: StarCodes::default(),
+            voicemail: crate::mailboxes::VoicemailSetup::default(),
             ring_timeout: Duration::from_secs(15),
             silence_timeout: Duration::ZERO,
             agent_silence_timeout: Duration::ZERO,

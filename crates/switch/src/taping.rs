@@ -3,9 +3,9 @@
 use crate::call::Call;
 use crate::phase::Phase;
 use crate::plant::Plant;
-use busyhour_ivr::Input;
+use busyhour_ivr::{Input, Keep};
 use busyhour_media::{self as media, Filed, Limits, Track};
-use busyhour_model::{Name, TapeId, What};
+use busyhour_model::{Mailbox, Message, Name, TapeId, What};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -17,19 +17,20 @@ const TAPES_MAX: usize = 100;
 pub(crate) struct Taping {
     tape: TapeId,
     /// What for.
-    name: Name,
+    keep: Keep,
     /// A shorter one is thrown away when the caller hangs up.
     shortest: Duration,
     /// How long it is without the silence at its end, once it has ended.
     voice: Option<Duration>,
-    /// Its file is complete, or there is none.
-    filed: bool,
+    /// Its file is complete, or surely there is none.
+    filed: Option<Option<Filed>>,
+    /// Thrown away, or given to a mailbox.
     discarded: bool,
 }
 
 /// What `Step::Record` asks for.
 pub(crate) struct Wanted {
-    pub(crate) name: Name,
+    pub(crate) keep: Keep,
     pub(crate) shortest: Duration,
     pub(crate) limits: Limits,
 }
@@ -40,12 +41,16 @@ impl Call {
         if self.tapes.len() >= TAPES_MAX {
             return self.run_program(plant, phase, Input::Recorded { tape: None, voice: Duration::ZERO });
         }
-        let Wanted { name, shortest, limits } = wanted;
+        let Wanted { keep, shortest, limits } = wanted;
         let tape = plant.tape(self.id);
-        plant.fact(What::RecordingBegan { call: self.id, tape, name: name.clone() });
+        let message = match &keep {
+            Keep::Message(mailbox) => Some(Box::new(self.message(plant, tape, mailbox.clone()))),
+            Keep::Variable(_) => None,
+        };
+        plant.fact(What::RecordingBegan { call: self.id, tape, name: name(&keep), message });
         let (leg, since) = (self.caller, plant.now);
         plant.media.push_back(media::Command::Record { leg, tape, track: Track::Mono, since, limits });
-        self.tapes.push(Taping { tape, name, shortest, voice: None, filed: false, discarded: false });
+        self.tapes.push(Taping { tape, keep, shortest, voice: None, filed: None, discarded: false });
         phase
     }
 
@@ -58,29 +63,50 @@ impl Call {
     /// A recording's file is complete: the dialplan goes on, unless the caller has hung up.
     pub(crate) fn filed(&mut self, plant: &mut Plant, phase: Phase, tape: TapeId, file: Option<Filed>) -> Phase {
         plant.tapes.remove(&tape);
-        let id = self.id;
-        let Some(taping) = self.tapes.iter_mut().find(|taping| taping.tape == tape && !taping.filed) else {
+        let Some(taping) = self.tapes.iter_mut().find(|taping| taping.tape == tape && taping.filed.is_none()) else {
             return phase;
         };
-        taping.filed = true;
-        let (voice, found) = (taping.voice.unwrap_or_default(), file.is_some());
+        taping.filed = Some(file.clone());
+        let (voice, keep) = (taping.voice.unwrap_or_default(), taping.keep.clone());
+        let (found, long_enough) = (file.is_some(), voice >= taping.shortest);
         if let Some(Filed { file, ms, gap_ms, sha256 }) = file {
-            let name = taping.name.clone();
-            plant.fact(What::Recorded { call: id, tape, name, file, ms, gap_ms, sha256 });
+            plant.fact(What::Recorded { call: self.id, tape, name: name(&keep), file, ms, gap_ms, sha256 });
         }
-        let too_short = voice < taping.shortest;
+        if let Keep::Message(mailbox) = keep
+            && long_enough
+        {
+            self.deposit(plant, mailbox, tape);
+        }
         if phase.runs_program() {
             return self.run_program(plant, phase, Input::Recorded { tape: found.then_some(tape), voice });
         }
-        if too_short && found {
+        if !long_enough {
             self.discard(plant, tape);
         }
         phase
     }
 
+    /// Puts a recording into a mailbox: it is the mailbox's from now on.
+    pub(crate) fn deposit(&mut self, plant: &mut Plant, mailbox: Mailbox, tape: TapeId) {
+        let taping = self.tapes.iter_mut().find(|taping| taping.tape == tape && !taping.discarded);
+        let Some((taping, Filed { file, ms, .. })) = taping.and_then(|taping| {
+            let filed = taping.filed.clone()??;
+            Some((taping, filed))
+        }) else {
+            return;
+        };
+        taping.discarded = true;
+        let message = Message { file, ms, ..self.message(plant, tape, mailbox) };
+        plant.mailboxes.put(message.clone());
+        plant.fact(What::MessageLeft { message: Box::new(message) });
+    }
+
     /// Throws a recording away.
     pub(crate) fn discard(&mut self, plant: &mut Plant, tape: TapeId) {
-        let taping = self.tapes.iter_mut().find(|taping| taping.tape == tape && taping.filed && !taping.discarded);
+        let taping = self
+            .tapes
+            .iter_mut()
+            .find(|taping| taping.tape == tape && matches!(taping.filed, Some(Some(_))) && !taping.discarded);
         if let Some(taping) = taping {
             taping.discarded = true;
             plant.fact(What::Discarded { call: self.id, tape });
@@ -89,14 +115,21 @@ impl Call {
 
     /// Recordings whose files are still being written.
     pub(crate) fn unfiled(&self) -> impl Iterator<Item = TapeId> + '_ {
-        self.tapes.iter().filter(|taping| !taping.filed).map(|taping| taping.tape)
+        self.tapes.iter().filter(|taping| taping.filed.is_none()).map(|taping| taping.tape)
     }
 
     /// Waits no longer for files.
     pub(crate) fn give_up_tapes(&mut self, plant: &mut Plant) {
-        for taping in self.tapes.iter_mut().filter(|taping| !taping.filed) {
-            taping.filed = true;
+        for taping in self.tapes.iter_mut().filter(|taping| taping.filed.is_none()) {
+            taping.filed = Some(None);
             plant.tapes.remove(&taping.tape);
         }
+    }
+}
+
+fn name(keep: &Keep) -> Name {
+    match keep {
+        Keep::Variable(name) => name.clone(),
+        Keep::Message(_) => "voicemail".into(),
     }
 }

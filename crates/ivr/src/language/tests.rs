@@ -74,6 +74,9 @@ fn every_other_table_takes_what_it_says() {
     let dials: Vec<String> = ["agent = \"1\"", "number = \"1\""]
         .map(|to| plan(&format!("dial = {{ {to}, xyzzy = 1 }}\nelse = \"x\"")))
         .into();
+    let mailboxes: Vec<String> = ["agent = \"1\"", "queue = \"1\""]
+        .map(|whose| plan(&format!("voicemail = {{ {whose}, xyzzy = 1 }}\nthen = \"x\"\nelse = \"x\"")))
+        .into();
     let sources = [
         ("plan", vec![format!("xyzzy = 1\n{}", plan("goto = \"x\""))]),
         ("item", items),
@@ -82,6 +85,7 @@ fn every_other_table_takes_what_it_says() {
         ("last_agent", vec![plan("queue = \"q\"\nelse = \"x\"\nlast_agent = { xyzzy = 1 }")]),
         ("comfort", vec![plan("queue = \"q\"\nelse = \"x\"\ncomfort = { play = [], xyzzy = 1 }")]),
         ("dial", dials),
+        ("mailbox", mailboxes),
         ("test", vec![plan("goto = \"x\"\n[[test]]\nname = \"t\"\nsteps = []\nxyzzy = 1")]),
     ];
     assert_eq!(sources.len(), TABLES.len());

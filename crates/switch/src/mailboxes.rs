@@ -1,0 +1,139 @@
+//! Messages callers left: by mailbox, so many in each, kept so long.
+
+use crate::call::Call;
+use crate::plant::Plant;
+use crate::request::{Denied, Reply};
+use crate::switch::Switch;
+use busyhour_model::{Mailbox, Message, Name, TapeId, Time, What};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What holds for all mailboxes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoicemailSetup {
+    /// Messages of one mailbox; a full one takes no more.
+    pub messages_max: usize,
+    /// A message is removed after so long.
+    pub keep: Duration,
+}
+
+impl Default for VoicemailSetup {
+    fn default() -> VoicemailSetup {
+        VoicemailSetup { messages_max: 100, keep: Duration::from_secs(30 * 24 * 3600) }
+    }
+}
+
+/// All messages, the oldest of each mailbox first.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Mailboxes {
+    boxes: BTreeMap<Mailbox, BTreeMap<TapeId, Message>>,
+    /// Of the oldest message of all.
+    oldest: Option<Time>,
+}
+
+impl Mailboxes {
+    pub(crate) fn put(&mut self, message: Message) {
+        self.oldest = Some(self.oldest.map_or(message.left, |oldest| oldest.min(message.left)));
+        self.boxes.entry(message.mailbox.clone()).or_default().insert(message.tape, message);
+    }
+
+    pub(crate) fn of(&self, mailbox: &Mailbox) -> impl Iterator<Item = &Message> {
+        self.boxes.get(mailbox).into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// Messages nobody has listened to.
+    pub(crate) fn unheard(&self, mailbox: &Mailbox) -> u32 {
+        self.of(mailbox).filter(|message| !message.heard).count() as u32
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Message> {
+        self.boxes.values().flat_map(BTreeMap::values)
+    }
+
+    fn find(&mut self, tape: TapeId) -> Option<&mut Message> {
+        self.boxes.values_mut().find_map(|messages| messages.get_mut(&tape))
+    }
+
+    fn take(&mut self, tape: TapeId) -> Option<Message> {
+        let message = self.boxes.values_mut().find_map(|messages| messages.remove(&tape))?;
+        self.boxes.retain(|_, messages| !messages.is_empty());
+        self.oldest = self.all().map(|message| message.left).min();
+        Some(message)
+    }
+}
+
+impl Plant {
+    /// Whether a mailbox is somebody's and has room.
+    pub(crate) fn has_room(&self, mailbox: &Mailbox) -> bool {
+        let known = match mailbox {
+            Mailbox::Queue(queue) => self.directory.queue_id(queue).is_some(),
+            Mailbox::Agent(agent) => self.directory.agent_id(agent).is_some(),
+        };
+        known && self.mailboxes.of(mailbox).count() < self.setup.voicemail.messages_max
+    }
+
+    /// When the oldest message has been kept long enough.
+    pub(crate) fn message_expires(&self) -> Option<Time> {
+        self.mailboxes.oldest.map(|left| left + self.setup.voicemail.keep)
+    }
+
+    fn delete_message(&mut self, tape: TapeId, expired: bool) -> Option<()> {
+        let Message { mailbox, .. } = self.mailboxes.take(tape)?;
+        self.fact(What::MessageDeleted { tape, mailbox, expired });
+        Some(())
+    }
+
+    /// Somebody listens to a message.
+    pub(crate) fn hear_message(&mut self, tape: TapeId) -> Option<()> {
+        let message = self.mailboxes.find(tape)?;
+        if !std::mem::replace(&mut message.heard, true) {
+            let mailbox = message.mailbox.clone();
+            self.fact(What::MessageHeard { tape, mailbox });
+        }
+        Some(())
+    }
+
+    /// Removes what has been kept long enough.
+    pub(crate) fn expire_messages(&mut self) {
+        while self.message_expires().is_some_and(|at| at <= self.now)
+            && let Some(tape) = self.mailboxes.all().min_by_key(|message| message.left).map(|message| message.tape)
+        {
+            self.delete_message(tape, true);
+        }
+    }
+}
+
+impl Call {
+    /// What a recording of this call will be in a mailbox.
+    pub(crate) fn message(&self, plant: &Plant, tape: TapeId, mailbox: Mailbox) -> Message {
+        let from = Name::from(self.from.national.as_str());
+        let (call, left) = (self.id, plant.now);
+        Message { tape, mailbox, call, from, left, ms: 0, file: "".into(), heard: false }
+    }
+}
+
+impl Switch {
+    /// Messages left before this start; before anything else happens.
+    pub fn handle_messages(&mut self, now: Time, messages: Vec<Message>) {
+        self.plant.now = now.max(self.plant.now);
+        messages.into_iter().for_each(|message| self.plant.mailboxes.put(message));
+        self.plant.expire_messages();
+    }
+
+    pub(crate) fn messages(&self, mailbox: Option<&Mailbox>) -> Reply {
+        let mailboxes = &self.plant.mailboxes;
+        Reply::Messages(match mailbox {
+            Some(mailbox) => mailboxes.of(mailbox).cloned().collect(),
+            None => mailboxes.all().cloned().collect(),
+        })
+    }
+
+    pub(crate) fn message_heard(&mut self, tape: TapeId) -> Result<Reply, Denied> {
+        self.plant.hear_message(tape).map(|()| Reply::Done).ok_or(Denied::UnknownMessage(tape))
+    }
+
+    pub(crate) fn message_deleted(&mut self, tape: TapeId) -> Result<Reply, Denied> {
+        self.plant.delete_message(tape, false).map(|()| Reply::Done).ok_or(Denied::UnknownMessage(tape))
+    }
+}
