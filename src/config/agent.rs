@@ -53,10 +53,15 @@ pub(super) fn lay(section: &mut Section, sheet: &mut Sheet, mut setup: AgentSetu
         setup.prefers.retain(|(known, _)| *known != name);
         setup.prefers.extend(points.map(|points| (name, points)));
     }
+    if let Some(queues) = section.list(sheet, "mailboxes", text) {
+        setup.mailboxes = queues.iter().map(|queue| queue.value.as_str().into()).collect();
+        queues.into_iter().for_each(|queue| sheet.mention("queue", queue));
+    }
     section.lay(sheet, "weight", weight, &mut setup.weight);
     section.lay(sheet, "auto_ready", flag, &mut setup.auto_ready);
     sheet.at_most(section.at(), "skills", setup.skills.len(), SKILLS_MAX);
     sheet.at_most(section.at(), "queues", setup.prefers.len(), SKILLS_MAX);
+    sheet.at_most(section.at(), "mailboxes", setup.mailboxes.len(), SKILLS_MAX);
     setup
 }
 

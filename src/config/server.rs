@@ -162,8 +162,12 @@ fn codes(root: &mut Section, sheet: &mut Sheet) -> Vec<Read<String>> {
     let mut code = |key, default: &Name| {
         section.read(sheet, key, star_code).unwrap_or_else(|| Read { value: default.to_string(), at })
     };
-    let codes =
-        vec![code("ready", &default.ready), code("not_ready", &default.not_ready), code("sign_out", &default.sign_out)];
+    let codes = vec![
+        code("ready", &default.ready),
+        code("not_ready", &default.not_ready),
+        code("sign_out", &default.sign_out),
+        code("voicemail", &default.voicemail),
+    ];
     section.finish(sheet);
     codes
 }
@@ -189,7 +193,7 @@ impl Server {
             agents: roster.agents().cloned().collect(),
             dialplans,
             voicemail: self.voicemail.clone(),
-            codes: StarCodes { ready: code(0), not_ready: code(1), sign_out: code(2) },
+            codes: StarCodes { ready: code(0), not_ready: code(1), sign_out: code(2), voicemail: code(3) },
             ring_timeout: self.ring_timeout,
             silence_timeout: self.silence_timeout,
             agent_silence_timeout: self.agent_silence_timeout,

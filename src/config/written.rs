@@ -26,6 +26,7 @@ pub fn agent(setup: &AgentSetup, utc_offset_minutes: i32) -> Table {
         ("site", setup.site.as_deref().unwrap_or("none").into()),
         ("skills", Value::Table(setup.skills.iter().map(skill).collect())),
         ("queues", Value::Table(setup.prefers.iter().map(points).collect())),
+        ("mailboxes", Value::Array(setup.mailboxes.iter().map(|queue| (**queue).into()).collect())),
         ("weight", i64::from(setup.weight).into()),
         ("auto_ready", setup.auto_ready.into()),
     ])

@@ -59,7 +59,17 @@ impl Exchange {
         Exchange::with(centre, config)
     }
 
-    /// Starts one with this configuration on ports of its own.
+    /// Starts one with this configuration and one dialplan.
+    pub(crate) fn of_plan(name: &str, config: &str, plan: &str) -> Exchange {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-plans"));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("plan.toml"), plan).unwrap();
+        let mut config: Table = toml::from_str(config).unwrap();
+        section(&mut config, "server").insert("dialplans".into(), folder.display().to_string().into());
+        Exchange::with(name, config)
+    }
+
+    /// Starts one with this configuration on ports on ports of its own.
     fn with(name: &str, mut config: Table) -> Exchange {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::remove_dir_all(&folder).ok();
@@ -90,6 +100,11 @@ impl Exchange {
 
     /// The body of a page, when it is answered with 200.
     pub(crate) fn page(&self, path: &str) -> Option<String> {
+        self.answer("GET", path).map(|body| String::from_utf8(body).unwrap())
+    }
+
+    /// The same of a page that is no text.
+    pub(crate) fn bytes(&self, path: &str) -> Option<Vec<u8>> {
         self.answer("GET", path)
     }
 
@@ -98,13 +113,14 @@ impl Exchange {
         self.answer("POST", path).is_some()
     }
 
-    fn answer(&self, method: &str, path: &str) -> Option<String> {
+    fn answer(&self, method: &str, path: &str) -> Option<Vec<u8>> {
         let mut stream = TcpStream::connect(self.http).ok()?;
         write!(stream, "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             .ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        let (head, body) = answer.split_once("\r\n\r\n")?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).ok()?;
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
+        let (head, body) = (String::from_utf8_lossy(&answer[..end]), &answer[end + 4..]);
         assert!(!head.to_lowercase().contains("chunked"), "{path} is sent in chunks, which this client does not read");
         head.starts_with("HTTP/1.1 200").then(|| body.to_owned())
     }

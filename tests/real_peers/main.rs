@@ -9,6 +9,7 @@ mod process;
 mod prompts;
 mod softphone;
 mod sound;
+mod voicemail;
 
 use capture::Capture;
 use exchange::{CARRIER, Exchange, PASSWORD, PHONES};

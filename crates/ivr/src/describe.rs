@@ -61,14 +61,19 @@ impl Verb {
             }
             Verb::Record(record) => match &record.into {
                 Into::Variable(variable) => ("record", Kind::Asked, format!("${variable}")),
-                Into::Mailbox { owner: Owner::Queue(queue), .. } => ("voicemail", Kind::Asked, queue.to_string()),
-                Into::Mailbox { owner: Owner::Agent(agent), .. } => {
-                    ("voicemail", Kind::Asked, format!("agent {}", text(agent)))
-                }
+                Into::Mailbox { owner: whose, .. } => ("voicemail", Kind::Asked, owner(whose)),
             },
+            Verb::Listen(listen) => ("messages", Kind::Heard, owner(&listen.owner)),
             Verb::LookUp(asked) => ("lookup", Kind::Silent, asked.url.filled(text)),
             Verb::HangUp { status } => ("hangup", Kind::Ended, status.to_string()),
         }
+    }
+}
+
+fn owner(owner: &Owner) -> String {
+    match owner {
+        Owner::Queue(queue) => queue.to_string(),
+        Owner::Agent(agent) => format!("agent {}", text(agent)),
     }
 }
 

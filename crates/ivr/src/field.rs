@@ -49,7 +49,7 @@ impl<'t> Reader<'t> {
     }
 
     /// A prompt played in the caller's language.
-    fn prompt(&mut self, id: &str, offset: usize) {
+    pub(crate) fn prompt(&mut self, id: &str, offset: usize) {
         self.prompt_known(id, offset);
         self.plays(id, None, offset);
     }

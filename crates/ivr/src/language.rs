@@ -193,6 +193,10 @@ pub const NODES: Tables = &[
         ],
     ),
     (
+        "messages",
+        &[&[must("messages", Kind::ValueOrTable("mailbox"), "let somebody listen to a queue's messages")], THEN],
+    ),
+    (
         "queue",
         &[
             &[
@@ -386,6 +390,7 @@ pub const STEPS: Tables = &[
     ("partner_leaves", &[&[must("partner_leaves", Kind::True, "agent or dialled party hangs up")]]),
     ("refuse_callback", &[&[must("refuse_callback", Kind::True, "the next call-back cannot be promised")]]),
     ("mailbox_full", &[&[must("mailbox_full", Kind::True, "the next mailbox asked for is full")]]),
+    ("messages", &[&[must("messages", Kind::Number(0, 100), "so many new messages are in the next mailbox")]]),
     ("hear", &[&[must("hear", Kind::Texts, "these prompts, one after another")]]),
     ("enter", &[&[must("enter", Kind::Node, "this node")]]),
     ("language", &[&[must("language", Kind::Text, "the caller's language")]]),

@@ -11,6 +11,7 @@ mod graph;
 mod keyed;
 pub mod language;
 mod lookup;
+mod messages;
 mod moment;
 mod parse;
 mod phrase;

@@ -2,6 +2,7 @@
 
 use crate::condition::Condition;
 use crate::lookup::Asked;
+use crate::messages::Listen;
 use crate::phrase::{Phrase, Text};
 use crate::recording::{Into, Record};
 use crate::script::Script;
@@ -98,6 +99,7 @@ pub(crate) enum Verb {
     Record(Box<Record>),
     Callback(Callback),
     LookUp(Box<Asked>),
+    Listen(Listen),
     HangUp {
         status: u16,
     },
@@ -253,6 +255,7 @@ impl Verb {
         let keyed = |(key, target): (&char, &NodeId)| outcome(key.encode_utf8(&mut [0; 4]), target, true);
         match self {
             Verb::Answer { then } | Verb::Ring { then } | Verb::Goto { then } => vec![at_once(("then", then))],
+            Verb::Listen(Listen { then, .. }) => vec![later(("then", then))],
             Verb::Play(Play { then, .. }) | Verb::Set { then, .. } => vec![at_once(("then", then))],
             Verb::Menu(menu) => {
                 let too_many = later(("too_many", &menu.ask.too_many));

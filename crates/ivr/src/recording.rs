@@ -79,7 +79,7 @@ impl<'t> Reader<'t> {
         self.spoken(fields, Into::Mailbox { owner, recording, full }, otherwise, Duration::from_secs(180))
     }
 
-    fn owner(&mut self, value: &'t Value<'t>) -> Option<Owner> {
+    pub(crate) fn owner(&mut self, value: &'t Value<'t>) -> Option<Owner> {
         if !value.get_ref().is_table() {
             return self.queue_owner(value);
         }
@@ -144,7 +144,7 @@ impl Session {
         None
     }
 
-    fn mailbox(&self, owner: &Owner) -> Option<Mailbox> {
+    pub(crate) fn mailbox(&self, owner: &Owner) -> Option<Mailbox> {
         match owner {
             Owner::Queue(queue) => Some(Mailbox::Queue(queue.clone())),
             Owner::Agent(agent) => self.text(agent).map(|agent| Mailbox::Agent(agent.into())),

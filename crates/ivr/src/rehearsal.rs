@@ -4,7 +4,7 @@ use crate::plan::Dialplan;
 use crate::script::{Act, Failure, Move, QUIET, Script, TestOutcome};
 use crate::session::Session;
 use crate::step::{Caller, DialTarget, Input, Preference, Preferred, QueueState, Step};
-use busyhour_model::{Mailbox, Name, Number, Sound, TapeId, Time};
+use busyhour_model::{CallId, Mailbox, Message, Name, Number, Sound, TapeId, Time};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -43,6 +43,7 @@ struct Rehearsal<'p> {
     taping: Option<Spoken>,
     /// The next mailbox opened is full.
     mailbox_full: bool,
+    messages: u32,
     /// What happened and was not yet expected.
     log: Vec<Happened>,
 }
@@ -155,6 +156,7 @@ impl<'p> Rehearsal<'p> {
             refuses: false,
             taping: None,
             mailbox_full: false,
+            messages: 0,
             log: Vec::new(),
         }
     }
@@ -182,6 +184,7 @@ impl<'p> Rehearsal<'p> {
             Act::Agent(availability) => self.tell(Input::AgentUnavailable(*availability)),
             Act::RefuseCallback => self.refuses = true,
             Act::FillMailbox => self.mailbox_full = true,
+            Act::Messages(count) => self.messages = *count,
             Act::DialFails(outcome) => self.tell(Input::DialFailed(*outcome)),
             Act::PartnerLeaves => self.tell(Input::PartnerLeft),
             Act::Language(language) if self.session.language() == language => {}
@@ -272,6 +275,13 @@ impl<'p> Rehearsal<'p> {
         }
     }
 
+    /// One of this caller's, left now.
+    fn message(&self, id: u32, mailbox: &Mailbox) -> Message {
+        let (from, file) = (self.session.caller.from.national.as_str().into(), "".into());
+        let (tape, mailbox) = (TapeId(id.into()), mailbox.clone());
+        Message { tape, mailbox, call: CallId(1), from, left: self.now, ms: 2000, file, heard: false }
+    }
+
     fn note(&mut self, step: Step) {
         match step {
             Step::Entered(node) => self.log.push(Happened::Entered(node)),
@@ -290,6 +300,10 @@ impl<'p> Rehearsal<'p> {
                 let (Mailbox::Queue(whose) | Mailbox::Agent(whose)) = mailbox;
                 self.log.push(Happened::Mailbox(whose));
                 self.tell(Input::Mailbox { open });
+            }
+            Step::AskMessages { mailbox } => {
+                let messages = (1..=self.messages).map(|id| self.message(id, &mailbox)).collect();
+                self.tell(Input::Messages(messages));
             }
             Step::Record { longest, silence, keys, .. } => {
                 let ends = self.now + silence.unwrap_or(longest).min(longest);
@@ -332,6 +346,8 @@ impl<'p> Rehearsal<'p> {
             | Step::LookedUp { .. }
             | Step::Discard { .. }
             | Step::Deposit { .. }
+            | Step::MessageHeard { .. }
+            | Step::DeleteMessage { .. }
             | Step::LeaveQueue => {}
         }
     }

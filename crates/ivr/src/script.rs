@@ -53,6 +53,8 @@ pub(crate) enum Act {
     RefuseCallback,
     /// The next mailbox asked for is full.
     FillMailbox,
+    /// So many new messages are in the next mailbox.
+    Messages(u32),
     /// The caller hears these prompts, one after another.
     Hear(Vec<Name>),
     Enter(Name),
@@ -100,7 +102,7 @@ pub struct Failure {
 }
 
 /// Every step of a test has one of these keys.
-pub(crate) const ACTS: [&str; 20] = [
+pub(crate) const ACTS: [&str; 21] = [
     "press",
     "pass",
     "speak",
@@ -112,6 +114,7 @@ pub(crate) const ACTS: [&str; 20] = [
     "partner_leaves",
     "refuse_callback",
     "mailbox_full",
+    "messages",
     "hear",
     "enter",
     "language",
@@ -206,6 +209,7 @@ impl<'t> Reader<'t> {
             "partner_leaves" => Act::PartnerLeaves,
             "refuse_callback" => Act::RefuseCallback,
             "mailbox_full" => Act::FillMailbox,
+            "messages" => Act::Messages(self.report.integer(value, 0, 100)? as u32),
             "hear" => Act::Hear(self.heard(value)),
             "enter" => {
                 self.node_id(value);

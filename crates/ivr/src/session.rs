@@ -4,6 +4,7 @@ use crate::asking::Attempt;
 use crate::condition::Circumstances;
 use crate::keyed::{Keyed, Value};
 use crate::lookup::Pending;
+use crate::messages::Listening;
 use crate::phrase::{self, Item, Text};
 use crate::plan::{Case, Dial, Dialled, Dialplan, Node, NodeId, Play, Verb};
 use crate::recording::Taping;
@@ -59,6 +60,7 @@ pub(crate) enum Stage {
     /// A branch that asks about queues.
     Deciding,
     LookingUp(Pending),
+    Listening(Listening),
     Recording(Taping),
     Promising,
     Ended,
@@ -132,6 +134,10 @@ impl Session {
             Input::Callback { taken } => self.promised(node, taken),
             Input::PartnerLeft => self.partner_left(node),
             Input::Recorded { tape, voice } => self.recorded(&node.verb, tape, voice),
+            Input::Messages(messages) => {
+                self.messages_told(messages);
+                None
+            }
             Input::Mailbox { open } => self.opened(now, &node.verb, open),
         };
         self.go(now, plan, next);
@@ -215,6 +221,7 @@ impl Session {
             }
             Verb::LookUp(asked) => self.look_up(now, asked),
             Verb::Record(record) => self.record(now, record),
+            Verb::Listen(listen) => self.listen(listen),
             Verb::HangUp { status } => {
                 self.end(*status);
                 None
@@ -271,6 +278,7 @@ impl Session {
                 self.key_when_greeted(now, *taping, record);
                 None
             }
+            (Stage::Listening(_), Verb::Listen(listen)) => self.key_when_listening(listen, key),
             (Stage::Playing, Verb::Play(play)) => {
                 self.typed.push(key);
                 if play.interrupt {
@@ -294,6 +302,7 @@ impl Session {
         match (&self.stage, &node.verb) {
             (Stage::Playing, Verb::Play(play)) => Some(play.then),
             (Stage::Asking(_), verb) => self.asked(now, verb),
+            (Stage::Listening(_), Verb::Listen(listen)) => self.listened(now, listen),
             (Stage::Recording(taping), Verb::Record(record)) => {
                 self.greeted(now, *taping, record);
                 None
@@ -309,6 +318,7 @@ impl Session {
     fn timed_out(&mut self, now: Time, node: &Node) -> Option<NodeId> {
         match (&self.stage, &node.verb) {
             (Stage::Asking(_), verb) => self.not_keyed(now, verb),
+            (Stage::Listening(_), Verb::Listen(listen)) => Some(listen.then),
             (Stage::LookingUp(_), _) => self.look_up_timed_out(now, node),
             (Stage::Recording(_), Verb::Record(record)) => Some(record.failed),
             (Stage::Waiting(_), Verb::Queue(queue)) => {
@@ -421,14 +431,18 @@ impl Session {
         }
     }
 
+    pub(crate) fn local(&self, at: Time) -> Local {
+        Local::of(at, self.utc_offset_minutes)
+    }
+
     pub(crate) fn variable(&self, name: &str) -> Option<String> {
         let text = match name {
             "caller" => &self.caller.from.national,
             "dialled" => &self.caller.to.national,
             "origin" => return Some(self.caller.origin.to_string()),
             "language" => return Some(self.language.to_string()),
-            "today" => return Some(Local::of(self.at, self.utc_offset_minutes).date()),
-            "now" => return Some(Local::of(self.at, self.utc_offset_minutes).time()),
+            "today" => return Some(self.local(self.at).date()),
+            "now" => return Some(self.local(self.at).time()),
             _ => &self.values.get(name)?.text,
         };
         (!text.is_empty()).then(|| text.clone())

@@ -1,7 +1,9 @@
 //! What a session wants done next, and what it is told.
 
 use crate::lookup::{LookUp, LookUpAnswer};
-use busyhour_model::{DequeueReason, LookUpOutcome, Mailbox, Name, Number, OfferOutcome, Schedule, Sound, TapeId};
+use busyhour_model::{
+    DequeueReason, LookUpOutcome, Mailbox, Message, Name, Number, OfferOutcome, Schedule, Sound, TapeId,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -64,6 +66,8 @@ pub enum Input {
         /// Not full, and somebody's.
         open: bool,
     },
+    /// Answer to `Step::AskMessages`, at once.
+    Messages(Vec<Message>),
     /// Answer to `Step::Record`, once the recording has ended and is filed.
     Recorded {
         /// `None`: nothing could be recorded.
@@ -186,6 +190,21 @@ pub enum Step {
     OpenMailbox {
         /// Which.
         mailbox: Mailbox,
+    },
+    /// Tell me `Input::Messages` now.
+    AskMessages {
+        /// Of which.
+        mailbox: Mailbox,
+    },
+    /// Somebody has listened to a message.
+    MessageHeard {
+        /// Which.
+        tape: TapeId,
+    },
+    /// Remove a message.
+    DeleteMessage {
+        /// Which.
+        tape: TapeId,
     },
     /// Put a recording of this call into a mailbox.
     Deposit {

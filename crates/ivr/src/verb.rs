@@ -9,7 +9,7 @@ use busyhour_model::Name;
 use std::time::Duration;
 
 /// Every node has exactly one of these keys.
-pub(crate) const VERBS: [&str; 18] = [
+pub(crate) const VERBS: [&str; 19] = [
     "answer",
     "ring",
     "play",
@@ -24,6 +24,7 @@ pub(crate) const VERBS: [&str; 18] = [
     "branch",
     "record",
     "voicemail",
+    "messages",
     "queue",
     "dial",
     "callback",
@@ -76,6 +77,7 @@ impl<'t> Reader<'t> {
             "dial" => self.dial(fields, value),
             "record" => self.record(fields, value),
             "voicemail" => self.voicemail(fields, value),
+            "messages" => self.messages(fields, value),
             "callback" => self.callback(fields, value),
             _ => self.hang_up(value),
         }

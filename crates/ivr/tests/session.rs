@@ -6,7 +6,9 @@ use busyhour_ivr::{
     SUB_DEPTH_MAX, Session, Step,
 };
 use busyhour_model::calendar::Clock;
-use busyhour_model::{Days, DequeueReason, Name, Number, OfferOutcome, Opening, Schedule, Sound, TapeId, Time};
+use busyhour_model::{
+    CallId, Days, DequeueReason, Mailbox, Message, Name, Number, OfferOutcome, Opening, Schedule, Sound, TapeId, Time,
+};
 use std::time::Duration;
 
 /// Monday 2026-11-23 10:00 in China.
@@ -133,6 +135,9 @@ fn short(step: &Step) -> String {
         }
         Step::OpenMailbox { mailbox } => format!("open({mailbox})"),
         Step::Deposit { mailbox, tape } => format!("deposit({mailbox} {tape})"),
+        Step::AskMessages { mailbox } => format!("messages({mailbox})"),
+        Step::MessageHeard { tape } => format!("heard({tape})"),
+        Step::DeleteMessage { tape } => format!("delete({tape})"),
         Step::Discard { tape } => format!("discard({tape})"),
         Step::HangUp { status } => format!("bye{status}"),
     }
@@ -219,6 +224,51 @@ fn what_was_recorded_before_becomes_a_message() {
     call.tell(Input::PlayEnded);
     assert_eq!(call.tell(recorded(Some(7), 5000)), "@leave open(agent 1001)");
     assert_eq!(call.tell(Input::Mailbox { open: true }), "deposit(agent 1001 tape7) @n1 bye601");
+}
+
+fn message(tape: u64, heard: bool) -> Message {
+    let (mailbox, left) = (Mailbox::Queue("q".into()), START - Duration::from_secs(tape * 3600));
+    let (tape, from) = (TapeId(tape), if tape == 1 { "".into() } else { "10086".into() });
+    Message { tape, mailbox, call: CallId(1), from, left, ms: 2000, file: "".into(), heard }
+}
+
+const LISTEN: &str = "messages = \"q\"\nthen = \"n1\"";
+
+#[test]
+fn messages_are_heard_new_ones_first_and_kept_deleted_or_heard_again() {
+    let mut call = Call::new(LISTEN);
+    assert_eq!(call.start(), "@start answer messages(queue q)");
+    let heard = call.tell(Input::Messages(vec![message(1, false), message(2, true), message(3, false)]));
+    assert!(heard.starts_with("play[zh:vm/new zh:digits/2 zh:digits/1y"), "{heard}");
+    assert!(heard.ends_with("tape3 zh:vm/keys]"), "the older of the new ones: {heard}");
+    assert_eq!(call.tell(Input::PlayEnded), "heard(tape3)");
+    let again = call.press("1");
+    assert!(again.starts_with("stop heard(tape3) play[zh:digits/1y"), "{again}");
+    let next = call.press("3");
+    assert!(next.starts_with("stop delete(tape3) play[zh:vm/deleted zh:"), "{next}");
+    assert!(next.contains(" tape1 ") && !next.contains("digits/1y"), "a withheld number is not read: {next}");
+    assert!(call.press("2").starts_with("stop heard(tape1) play["));
+    assert_eq!(call.press("#"), "stop heard(tape2) play[zh:vm/end]");
+    assert_eq!(call.press("1"), "", "there is nothing to hear again");
+    assert_eq!(call.tell(Input::PlayEnded), "@n1 bye601");
+}
+
+#[test]
+fn who_has_listened_enough_or_has_no_messages_goes_on() {
+    let mut call = Call::new(LISTEN);
+    call.start();
+    assert_eq!(call.tell(Input::Messages(vec![])), "play[zh:vm/none]");
+    assert_eq!(call.tell(Input::PlayEnded), "@n1 bye601");
+    let listening = || {
+        let mut call = Call::new(LISTEN);
+        call.start();
+        call.tell(Input::Messages(vec![message(1, false)]));
+        call
+    };
+    assert_eq!(listening().press("*"), "stop heard(tape1) @n1 bye601");
+    let mut call = listening();
+    call.tell(Input::PlayEnded);
+    assert_eq!(call.wait(10_000), "@n1 bye601", "who falls asleep");
 }
 
 #[test]

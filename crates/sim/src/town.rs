@@ -246,6 +246,7 @@ fn agent(index: usize) -> AgentSetup {
         skills: skills.map(|(_, name)| (Name::from(*name), 1)).collect(),
         expires: Vec::new(),
         prefers: Vec::new(),
+        mailboxes: vec![QUEUES[0].into()],
         auto_ready: true,
     }
 }

@@ -183,6 +183,22 @@ fn messages_are_kept_until_there_is_no_room_also_when_the_caller_just_hangs_up()
     assert!(world.tapes.is_empty());
 }
 
+#[test]
+fn an_agent_listens_to_messages_by_a_code_and_is_offered_no_call_meanwhile() {
+    let leave = vec![Action::AwaitAnswer(30 * SECOND), Action::Wait(5 * SECOND), Action::HangUp];
+    let mut scenario = with_callers(with_plan(Scenario::calm(1, 1), VOICEMAIL), vec![leave]);
+    scenario.deeds.push((20 * SECOND, Deed::Dial { number: "1001".into(), code: "*97".into() }));
+    let mut world = World::new(scenario);
+    world.run(22 * SECOND);
+    let Ok(Reply::Agents(rows)) = world.switch.handle_request(world.now(), Request::Agents) else { panic!("agents") };
+    assert_eq!((rows[0].state, rows[0].messages), (AgentState::Talking, 1));
+    world.run(50 * SECOND);
+    assert_eq!(count(&world, |what| matches!(what, What::MessageHeard { .. })), 1);
+    world.settle(200 * SECOND);
+    let Ok(Reply::Agents(rows)) = world.switch.handle_request(world.now(), Request::Agents) else { panic!("agents") };
+    assert_eq!((rows[0].state, rows[0].messages), (AgentState::Ready, 0), "and a list of messages shows it");
+}
+
 fn count(world: &World, fits: impl Fn(&What) -> bool) -> usize {
     world.facts.iter().filter(|fact| fits(&fact.what)).count()
 }

@@ -66,7 +66,7 @@ impl Switch {
         }
     }
 
-    /// An agent dials: a star code, a number of ours, a colleague, or out by the first trunk.
+    /// An agent dials: a star code, the own messages, a number of ours, a colleague, or out by the first trunk.
     fn admit_account(&mut self, account: Name, incoming: &Incoming) -> Result<Arrival, Refusal> {
         let to = Number::parse(&incoming.dialled);
         let busy =
@@ -76,6 +76,7 @@ impl Switch {
             None if matches!(busy, Some(AgentState::Ringing | AgentState::Talking)) => {
                 return Err(Refusal { reason: "agent_busy", status: 486 });
             }
+            None if incoming.dialled == *self.plant.setup.codes.voicemail => desk::VOICEMAIL.into(),
             None => match self.plant.trunks.route(None, &to) {
                 Some(route) => route.clone(),
                 None => desk::outward(&self.plant, &incoming.dialled).into(),

@@ -13,15 +13,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Our own tiny dialplans: what an agent hears after a star code, and dialling out. Name and text.
-const PLANS: [(&str, &str); 7] = [
+const PLANS: [(&str, &str); 8] = [
     ("desk/ready", include_str!("desk/ready.toml")),
     ("desk/not-ready", include_str!("desk/not-ready.toml")),
     ("desk/sign-out", include_str!("desk/sign-out.toml")),
     ("desk/refused", include_str!("desk/refused.toml")),
+    (VOICEMAIL, include_str!("desk/voicemail.toml")),
     ("desk/colleague", include_str!("desk/colleague.toml")),
     ("desk/outside", include_str!("desk/outside.toml")),
     (WAITING, include_str!("desk/waiting.toml")),
 ];
+/// The plan of an agent who listens to messages.
+pub(crate) const VOICEMAIL: &str = "desk/voicemail";
 /// The plan for waiting in a queue that the call's own plan does not know, and the queue's name in it.
 pub(crate) const WAITING: &str = "desk/waiting";
 pub(crate) const ANY_QUEUE: &str = "any";

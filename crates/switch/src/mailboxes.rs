@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// Messages heard in one call; the others in the next.
+const LISTENED_MAX: usize = 100;
+
 /// What holds for all mailboxes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VoicemailSetup {
@@ -73,12 +76,26 @@ impl Plant {
         known && self.mailboxes.of(mailbox).count() < self.setup.voicemail.messages_max
     }
 
+    /// What somebody hears of a mailbox by telephone: of an agent's, also the queues' that agent attends to.
+    pub(crate) fn messages_for(&self, mailbox: &Mailbox) -> Vec<Message> {
+        let agent = match mailbox {
+            Mailbox::Agent(number) => self.directory.agent_id(number).and_then(|id| self.directory.agent(id)),
+            Mailbox::Queue(_) => None,
+        };
+        let attended = agent.into_iter().flat_map(|setup| setup.mailboxes.iter().cloned().map(Mailbox::Queue));
+        std::iter::once(mailbox.clone())
+            .chain(attended)
+            .flat_map(|mailbox| self.mailboxes.of(&mailbox).cloned().collect::<Vec<_>>())
+            .take(LISTENED_MAX)
+            .collect()
+    }
+
     /// When the oldest message has been kept long enough.
     pub(crate) fn message_expires(&self) -> Option<Time> {
         self.mailboxes.oldest.map(|left| left + self.setup.voicemail.keep)
     }
 
-    fn delete_message(&mut self, tape: TapeId, expired: bool) -> Option<()> {
+    pub(crate) fn delete_message(&mut self, tape: TapeId, expired: bool) -> Option<()> {
         let Message { mailbox, .. } = self.mailboxes.take(tape)?;
         self.fact(What::MessageDeleted { tape, mailbox, expired });
         Some(())

@@ -107,6 +107,12 @@ impl Call {
                 let open = plant.has_room(&mailbox);
                 self.session.handle(plant.now, plant.plans.plan(self.plan), Input::Mailbox { open });
             }
+            Step::AskMessages { mailbox } => {
+                let messages = plant.messages_for(&mailbox);
+                self.session.handle(plant.now, plant.plans.plan(self.plan), Input::Messages(messages));
+            }
+            Step::MessageHeard { tape } => drop(plant.hear_message(tape)),
+            Step::DeleteMessage { tape } => drop(plant.delete_message(tape, false)),
             Step::Deposit { mailbox, tape } => self.deposit(plant, mailbox, tape),
             Step::Discard { tape } => self.discard(plant, tape),
             Step::Entered(node) => self.node_entered(plant, node),

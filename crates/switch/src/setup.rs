@@ -246,6 +246,8 @@ pub struct AgentSetup {
     pub expires: Vec<(Name, Time)>,
     /// Points by which the agent prefers calls of a queue, or puts them last.
     pub prefers: Vec<(Name, i32)>,
+    /// Queues whose messages the agent listens to beside the own ones.
+    pub mailboxes: Vec<Name>,
     /// Ready as soon as the phone registers.
     pub auto_ready: bool,
 }
@@ -269,6 +271,7 @@ impl AgentSetup {
             skills: Vec::new(),
             expires: Vec::new(),
             prefers: Vec::new(),
+            mailboxes: Vec::new(),
             auto_ready: false,
         }
     }
@@ -283,10 +286,12 @@ pub struct StarCodes {
     pub not_ready: Name,
     /// Sign out.
     pub sign_out: Name,
+    /// Listen to messages.
+    pub voicemail: Name,
 }
 
 impl Default for StarCodes {
     fn default() -> StarCodes {
-        StarCodes { ready: "*71".into(), not_ready: "*72".into(), sign_out: "*73".into() }
+        StarCodes { ready: "*71".into(), not_ready: "*72".into(), sign_out: "*73".into(), voicemail: "*97".into() }
     }
 }
