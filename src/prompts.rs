@@ -110,7 +110,7 @@ impl Catalogue {
                     Sound::BuiltIn(_) => format!("(built-in prompts/{language}/{id}.wav)"),
                     Sound::File(path) => path.display().to_string(),
                 };
-                let help = "prompts are WAV files, mono, 8000 or 16000 Hz, A-law, µ-law or 16-bit PCM";
+                let help = "prompts are WAV files, mono, 8 to 48 kHz, A-law, µ-law or 16-bit PCM";
                 found.push(Diagnostic::whole(&file, format!("cannot be played: {e}")).help(help));
             }
         }

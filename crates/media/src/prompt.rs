@@ -43,7 +43,7 @@ impl Library {
         Library { prompts: BTreeMap::new(), system }
     }
 
-    /// Takes a WAV file: 8 or 16 kHz mono A-law, µ-law or 16-bit PCM. An id given twice is replaced; a `system/…` id is that
+    /// Takes a WAV file: mono A-law, µ-law or 16-bit PCM of 8 to 48 kHz. An id given twice is replaced; a `system/…` id is that
     /// system sound for every language.
     pub fn insert(&mut self, language: &str, id: &str, file: &[u8]) -> Result<(), WavError> {
         let sound: Arc<[u8]> = wav::read(file)?.into();

@@ -1,7 +1,7 @@
 //! A WAV file's bytes to A-law at 8 kHz mono, or why not; and the header of a file of A-law.
 
 use crate::g711;
-use crate::resample::halved;
+use crate::resample::{RATES, lowered};
 use thiserror::Error;
 
 /// The longest prompt: ten minutes.
@@ -18,7 +18,7 @@ pub enum WavError {
     NoChunk(&'static str),
     /// Something we do not convert.
     #[error(
-        "{0}; wanted is 8 or 16 kHz mono A-law, µ-law or 16-bit PCM (try: sox in.wav -r 8000 -c 1 -e a-law out.wav)"
+        "{0}; wanted is mono A-law, µ-law or 16-bit PCM of 8 to 48 kHz (try: sox in.wav -r 8000 -c 1 -e a-law out.wav)"
     )]
     Format(String),
     /// Nothing in it.
@@ -31,6 +31,9 @@ pub enum WavError {
     #[error("there are already {} prompts", crate::PROMPTS_MAX)]
     TooMany,
 }
+
+/// Lengths from here on mean that the length was not known: programs write 0x7ffff000, 0x7fffffff or 0xffffffff.
+const UNTOLD: usize = 0x7fff_0000;
 
 /// Bytes before the first sample of a file that begins with [`header`].
 pub const HEADER_LEN: usize = 58;
@@ -70,34 +73,67 @@ pub fn mended(head: &[u8], file_len: u64) -> Option<([u8; HEADER_LEN], u64)> {
     (same(0..4) && same(8..46) && same(50..54)).then_some((header, frames))
 }
 
+/// A file of A-law at 8 kHz, mono.
+pub fn file(sound: &[u8]) -> Vec<u8> {
+    [&header(1, sound.len() as u64)[..], sound].concat()
+}
+
 /// The A-law samples of a WAV file.
+///
+/// # Errors
+/// It is no such file, or too long.
 pub fn read(bytes: &[u8]) -> Result<Vec<u8>, WavError> {
-    if bytes.get(..4) != Some(b"RIFF") || bytes.get(8..12) != Some(b"WAVE") {
-        return Err(WavError::NotWav);
-    }
-    let format = chunk(bytes, b"fmt ").filter(|f| f.len() >= 16).ok_or(WavError::NoChunk("fmt "))?;
-    let data = chunk(bytes, b"data").ok_or(WavError::NoChunk("data"))?;
-    let [tag, channels, bits] = [0, 2, 14].map(|at| u16::from_le_bytes([format[at], format[at + 1]]));
-    let rate = u32::from_le_bytes([format[4], format[5], format[6], format[7]]);
-    if ![8000, 16000].contains(&rate) || channels != 1 {
-        return Err(WavError::Format(format!("the sound has {rate} Hz and {channels} channel(s)")));
-    }
-    let wide: Vec<i16> = match (tag, bits) {
+    let Written { tag, bits, rate, data } = Written::of(bytes)?;
+    match (tag, bits, rate) {
         // Bit for bit, where nothing has to be done.
-        (6, 8) if rate == 8000 => return limited(data.to_vec()),
+        (6, 8, 8000) => limited(data.to_vec()),
+        _ => limited(samples(bytes)?.into_iter().map(g711::encode_a).collect()),
+    }
+}
+
+/// The samples of a WAV file, at 8 kHz.
+///
+/// # Errors
+/// As those of [`read`].
+pub fn samples(bytes: &[u8]) -> Result<Vec<i16>, WavError> {
+    let Written { tag, bits, rate, data } = Written::of(bytes)?;
+    let wide: Vec<i16> = match (tag, bits) {
         (6, 8) => data.iter().map(|code| g711::decode_a(*code)).collect(),
         (7, 8) => data.iter().map(|code| g711::decode_u(*code)).collect(),
         (1, 16) => data.chunks_exact(2).map(|s| i16::from_le_bytes([s[0], s[1]])).collect(),
         _ => return Err(WavError::Format(format!("the sound has format tag {tag} with {bits} bits"))),
     };
-    if wide.len() > PROMPT_BYTES_MAX * rate as usize / 8000 {
+    if wide.len() as u64 > PROMPT_BYTES_MAX as u64 * u64::from(rate) / 8000 {
         return Err(WavError::TooLong);
     }
-    let samples = if rate == 16000 { halved(&wide) } else { wide };
-    limited(samples.into_iter().map(g711::encode_a).collect())
+    limited(lowered(&wide, rate))
 }
 
-fn limited(samples: Vec<u8>) -> Result<Vec<u8>, WavError> {
+/// What a file says of its sound, and the sound.
+struct Written<'f> {
+    tag: u16,
+    bits: u16,
+    rate: u32,
+    data: &'f [u8],
+}
+
+impl Written<'_> {
+    fn of(bytes: &[u8]) -> Result<Written<'_>, WavError> {
+        if bytes.get(..4) != Some(b"RIFF") || bytes.get(8..12) != Some(b"WAVE") {
+            return Err(WavError::NotWav);
+        }
+        let format = chunk(bytes, b"fmt ").filter(|f| f.len() >= 16).ok_or(WavError::NoChunk("fmt "))?;
+        let data = chunk(bytes, b"data").ok_or(WavError::NoChunk("data"))?;
+        let [tag, channels, bits] = [0, 2, 14].map(|at| u16::from_le_bytes([format[at], format[at + 1]]));
+        let rate = u32::from_le_bytes([format[4], format[5], format[6], format[7]]);
+        if !RATES.contains(&rate) || channels != 1 {
+            return Err(WavError::Format(format!("the sound has {rate} Hz and {channels} channel(s)")));
+        }
+        Ok(Written { tag, bits, rate, data })
+    }
+}
+
+fn limited<S>(samples: Vec<S>) -> Result<Vec<S>, WavError> {
     match samples.len() {
         0 => Err(WavError::Empty),
         len if len > PROMPT_BYTES_MAX => Err(WavError::TooLong),
@@ -105,7 +141,8 @@ fn limited(samples: Vec<u8>) -> Result<Vec<u8>, WavError> {
     }
 }
 
-/// The body of the first chunk with this id. A `data` chunk cut short by a crashed recorder is no chunk.
+/// The body of the first chunk with this id. A `data` chunk cut short by a crashed recorder is no chunk; one that a program
+/// wrote to a pipe before it knew the length goes to the end.
 fn chunk<'a>(bytes: &'a [u8], id: &[u8; 4]) -> Option<&'a [u8]> {
     let mut rest = bytes.get(12..)?;
     loop {
@@ -113,7 +150,7 @@ fn chunk<'a>(bytes: &'a [u8], id: &[u8; 4]) -> Option<&'a [u8]> {
         let len = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
         let body = rest.get(8..)?;
         if head[..4] == *id {
-            return body.get(..len);
+            return if len >= UNTOLD { Some(body) } else { body.get(..len) };
         }
         rest = body.get(len.checked_add(len & 1)?..)?;
     }
@@ -154,7 +191,7 @@ pub(crate) mod tests {
         let table = [
             (b"OggS".to_vec(), "not a WAV"),
             (wav(6, 8000, 1, 8, &[]), "no sound"),
-            (wav(6, 44100, 1, 8, &[1]), "44100 Hz"),
+            (wav(6, 96000, 1, 8, &[1]), "96000 Hz"),
             (wav(1, 8000, 2, 16, &[0; 4]), "2 channel"),
             (wav(1, 8000, 1, 8, &[0; 4]), "tag 1 with 8 bits"),
             (wav(85, 8000, 1, 16, &[0; 4]), "tag 85"),
@@ -179,6 +216,17 @@ pub(crate) mod tests {
         for bad in [&b""[..], b"RIFF", &wav(6, 8000, 1, 8, &sound), &header(0, 0), &[0; 58]] {
             assert_eq!(mended(bad, 500), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_file_from_a_pipe_does_not_know_its_length() {
+        for untold in [0x7fff_f000u32, 0x7fff_ffff, u32::MAX] {
+            let mut piped = wav(6, 8000, 1, 8, &[0xD5; 9]);
+            let at = piped.len() - 9 - 4;
+            piped[at..at + 4].copy_from_slice(&untold.to_le_bytes());
+            assert_eq!(read(&piped).unwrap(), [0xD5; 9]);
+        }
+        assert_eq!(read(&file(&[0xD5; 9])).unwrap(), [0xD5; 9]);
     }
 
     #[test]
