@@ -97,7 +97,7 @@ enum Command {
     /// Check and test dialplans
     #[command(subcommand)]
     Dialplan(dialplan::Dialplan),
-    /// Check recordings
+    /// Make and check recordings
     #[command(subcommand)]
     Prompts(prompts::Prompts),
     /// Callers' messages: list, play, mark as heard, delete

@@ -1,6 +1,8 @@
 //! The recorded phrases: those inside the program, and a folder whose files replace them.
 
+pub mod build;
 pub mod check;
+pub mod phrases;
 
 use busyhour_media::{Country, Library};
 use busyhour_model::{Diagnostic, Name};

@@ -1,7 +1,9 @@
 //! `busyhour prompts …`: what is done with recordings before callers hear them.
 
-use super::plural;
+use super::{WRONG, plural, print_all};
+use crate::prompts::build::build;
 use crate::prompts::check::{Finding, check};
+use crate::prompts::phrases::{Phrase, listed};
 use crate::table;
 use clap::Subcommand;
 use serde_json::json;
@@ -18,13 +20,48 @@ pub(super) enum Prompts {
         #[arg(long)]
         json: bool,
     },
+    /// Make the recordings that are missing with espeak-ng and flite, then check them all
+    Build {
+        /// The folder for {zh,en}/<id>.wav
+        #[arg(long, value_name = "DIR", default_value = "prompts")]
+        out: PathBuf,
+        /// Lines of id, Chinese, numeric pinyin, English with tabs between; else the folder's phrases.tsv, or ours
+        #[arg(long, value_name = "FILE")]
+        recipe: Option<PathBuf>,
+        /// Make all again, over the recordings there are
+        #[arg(long)]
+        again: bool,
+    },
 }
 
 pub(super) fn run(command: &Prompts) -> Result<ExitCode, String> {
-    let Prompts::Check { folder, json } = command;
-    let findings = check(folder).map_err(|e| format!("{} cannot be read: {e}", folder.display()))?;
+    match command {
+        Prompts::Check { folder, json } => with_phrases(None, folder, |phrases| judge(phrases, folder, *json)),
+        Prompts::Build { out, recipe, again } => with_phrases(recipe.as_deref(), out, |phrases| {
+            println!("{} made", plural(build(phrases, out, *again)?, "recording"));
+            judge(phrases, out, false)
+        }),
+    }
+}
+
+fn with_phrases(
+    list: Option<&Path>,
+    folder: &Path,
+    then: impl FnOnce(&[Phrase]) -> Result<ExitCode, String>,
+) -> Result<ExitCode, String> {
+    match listed(list, folder) {
+        Ok(phrases) => then(&phrases),
+        Err(mistakes) => {
+            print_all(&mistakes);
+            Ok(ExitCode::from(WRONG))
+        }
+    }
+}
+
+fn judge(phrases: &[Phrase], folder: &Path, json: bool) -> Result<ExitCode, String> {
+    let findings = check(phrases, folder).map_err(|e| format!("{} cannot be read: {e}", folder.display()))?;
     let faulty: Vec<&Finding> = findings.iter().filter(|finding| !finding.faults.is_empty()).collect();
-    if *json {
+    if json {
         println!("{}", json!({ "ok": faulty.is_empty(), "prompts": findings }));
     } else {
         show(folder, &findings, &faulty);

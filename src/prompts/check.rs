@@ -1,15 +1,12 @@
 //! Recordings in a folder held against the phrases they should be: missing, clipped, too quiet, in a wrong format, silent at the edges.
 
+use super::phrases::Phrase;
 use super::{Keyed, walk};
 use busyhour_media::Quality;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The phrases of the shipped dialplans.
-const PHRASES: &str = include_str!("../../prompts/phrases.tsv");
-/// Where a folder says which phrases it should have.
-const LIST: &str = "phrases.tsv";
 /// Mean level of a prompt, dBFS.
 const LEVELS: std::ops::RangeInclusive<f64> = -23.0..=-17.0;
 /// Length of a prompt.
@@ -36,10 +33,9 @@ pub struct Finding {
 ///
 /// # Errors
 /// The folder cannot be read.
-pub fn check(folder: &Path) -> std::io::Result<Vec<Finding>> {
-    let own = folder.join(LIST);
-    let listed = if own.is_file() { std::fs::read_to_string(own)? } else { PHRASES.to_string() };
-    let mut files: BTreeMap<Keyed, Option<PathBuf>> = wanted(&listed).into_iter().map(|key| (key, None)).collect();
+pub fn check(phrases: &[Phrase], folder: &Path) -> std::io::Result<Vec<Finding>> {
+    let key = |phrase: &Phrase| ((phrase.language.to_string(), phrase.id.clone()), None);
+    let mut files: BTreeMap<Keyed, Option<PathBuf>> = phrases.iter().map(key).collect();
     let mut extra = Vec::new();
     for (key, path) in walk(folder)? {
         match files.get_mut(&key) {
@@ -52,17 +48,6 @@ pub fn check(folder: &Path) -> std::io::Result<Vec<Finding>> {
         known.chain(extra.iter().map(|(key, path)| finding(key, Some(path), true))).collect();
     findings.sort_by(|a, b| a.file.cmp(&b.file));
     Ok(findings)
-}
-
-/// Id, Chinese, pinyin, English; `-` where no recording is needed.
-fn wanted(phrases: &str) -> Vec<Keyed> {
-    let line = |line: &str| {
-        let columns: Vec<&str> = line.split('\t').collect();
-        let languages = [("zh", columns.get(2)), ("en", columns.get(3))];
-        let needed = languages.into_iter().filter(|(_, text)| text.is_some_and(|text| *text != "-"));
-        needed.map(|(language, _)| (language.to_string(), columns[0].to_string())).collect::<Vec<_>>()
-    };
-    phrases.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).flat_map(line).collect()
 }
 
 fn finding((language, id): &Keyed, path: Option<&Path>, is_extra: bool) -> Finding {
