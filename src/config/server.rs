@@ -28,6 +28,7 @@ pub(super) struct Server {
     pub(super) udp: Vec<Read<SocketAddr>>,
     pub(super) tcp: Vec<Read<SocketAddr>>,
     pub(super) sha256: bool,
+    pub(super) mwi_unsolicited: bool,
     pub(super) http: Read<SocketAddr>,
     pub(super) media_address: Read<IpAddr>,
     pub(super) media_ports: Read<(u16, u16)>,
@@ -64,6 +65,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
     let tcp = section.list(sheet, "tcp", parsed).unwrap_or_else(|| vec![Read { value: local, at }]);
     let advertise = section.read(sheet, "advertise", parsed::<IpAddr>).map(|r| r.value);
     let sha256 = section.or(sheet, "sha256", flag, false);
+    let mwi_unsolicited = section.or(sheet, "mwi_unsolicited", flag, false);
     section.finish(sheet);
 
     let media = media(root, sheet);
@@ -103,6 +105,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         udp,
         tcp,
         sha256,
+        mwi_unsolicited,
         http,
         media_address: media.address,
         media_ports: media.ports,
@@ -199,7 +202,7 @@ impl Server {
             agent_silence_timeout: self.agent_silence_timeout,
             call_max: self.call_max,
             calls_max: self.calls_max.value,
-            limits: Limits { legs, sha256: self.sha256, ..Limits::default() },
+            limits: Limits { legs, sha256: self.sha256, mwi_unsolicited: self.mwi_unsolicited, ..Limits::default() },
         }
     }
 }

@@ -65,6 +65,8 @@ pub(crate) enum Owner {
     Register(TrunkId),
     /// The probe of a trunk.
     Probe(TrunkId),
+    /// The lamp that a NOTIFY is for.
+    Lamp(u64),
 }
 
 /// News for the owner of a client transaction.

@@ -114,6 +114,11 @@ impl Dialog {
         }
     }
 
+    /// The peer was met elsewhere: a new connection, another port of its NAT.
+    pub(crate) fn meet(&mut self, flow: Flow) {
+        self.flow = flow;
+    }
+
     /// Whether a request or response with these tags belongs here.
     pub(crate) fn matches(&self, call_id: &str, local_tag: &str, remote_tag: &str) -> bool {
         self.local_tag == local_tag && self.remote_tag == remote_tag && self.call_id == call_id
@@ -139,7 +144,7 @@ impl Dialog {
             let first = routes.remove(0);
             routes.push(NameAddr::new(std::mem::replace(&mut uri, first.uri)));
         }
-        let target_refresh = matches!(method, Method::Invite | Method::Update);
+        let target_refresh = matches!(method, Method::Invite | Method::Update | Method::Notify);
         let mut request = Request::new(method, uri);
         let headers = &mut request.headers;
         for route in &routes {

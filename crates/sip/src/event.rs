@@ -249,6 +249,8 @@ pub struct Limits {
     pub transactions: usize,
     /// Contacts per account.
     pub contacts: usize,
+    /// Phones told of waiting messages at once, by subscription or unasked; of one account, as many subscriptions as contacts.
+    pub lamps: usize,
     /// TCP connections at once.
     pub connections: usize,
     /// Bytes of one message's header.
@@ -258,6 +260,9 @@ pub struct Limits {
     /// Challenge with SHA-256 as well, before MD5 (RFC 8760). Off by default: baresip 1 refuses every challenge when one of
     /// them is not MD5, SIPp 3.6 looks only at the first. An answer by either hash is taken in any case.
     pub sha256: bool,
+    /// Tell registered phones of waiting messages unasked as well, when their account has no subscription (RFC 3842 leaves it
+    /// open; many desk phones want it so). Off by default.
+    pub mwi_unsolicited: bool,
 }
 
 impl Default for Limits {
@@ -266,10 +271,12 @@ impl Default for Limits {
             legs: 20_000,
             transactions: 200_000,
             contacts: 4,
+            lamps: 20_000,
             connections: 10_000,
             header_bytes: 65_536,
             body_bytes: 65_536,
             sha256: false,
+            mwi_unsolicited: false,
         }
     }
 }

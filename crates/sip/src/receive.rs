@@ -51,7 +51,8 @@ impl Stack {
         let status = match (&request.method, origin) {
             (Method::Invite, origin) => return self.receive_invite(now, server, flow, request, origin),
             (Method::Register, Origin::Account(account)) => return self.register(now, server, flow, request, &account),
-            (Method::Subscribe | Method::Publish, _) => 489,
+            (Method::Subscribe, origin) => return self.subscribe(now, server, flow, request, &origin),
+            (Method::Publish, _) => 489,
             (Method::Bye | Method::Info | Method::Update | Method::Prack | Method::Notify, _) => 481,
             _ => 405,
         };
@@ -108,6 +109,7 @@ impl Stack {
             Owner::Reinvite(leg) => self.settle_reinvite(now, leg, outcome),
             Owner::Register(trunk) => self.settle_register(now, trunk, outcome),
             Owner::Probe(trunk) => self.settle_probe(trunk, &outcome),
+            Owner::Lamp(lamp) => self.settle_lamp(now, lamp, outcome),
             Owner::Nobody => {
                 if let Ok(response) = outcome.result {
                     self.settle_stray(now, outcome.id, &response);

@@ -11,10 +11,10 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Shortest registration; a shorter one gets 423.
-const EXPIRES_MIN: u32 = 60;
-/// Longest registration, and the one given when none is asked for.
-const EXPIRES_MAX: u32 = 3600;
+/// Shortest registration or subscription; a shorter one gets 423.
+pub(crate) const EXPIRES_MIN: u32 = 60;
+/// Longest registration or subscription, and the one given when none is asked for.
+pub(crate) const EXPIRES_MAX: u32 = 3600;
 
 /// All bindings.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -40,7 +40,8 @@ pub(crate) struct Binding {
     /// Where to send: where it registered from, unless Contact says a port of the same host.
     pub(crate) flow: Flow,
     met: Flow,
-    call_id: String,
+    /// Call-ID of its REGISTER.
+    pub(crate) call_id: String,
     cseq: u32,
     expires: Time,
 }
@@ -146,7 +147,7 @@ impl Stack {
     pub(crate) fn register(&mut self, now: Time, server: u64, flow: Flow, request: &Request, account: &Name) {
         let wishes = match self.wishes(request, account) {
             Ok(wishes) => wishes,
-            Err(status) => return self.refuse_register(now, server, request, status),
+            Err(status) => return self.respond(now, server, request, status),
         };
         let before = self.contacts(account);
         let (call_id, cseq) = (request.headers.call_id().to_owned(), request.headers.cseq().map_or(0, |cseq| cseq.0));
@@ -168,6 +169,7 @@ impl Stack {
         }
         self.answer_register(now, server, request, account);
         self.tell_contacts(account, before);
+        self.lamps_registered(now, account);
     }
 
     /// Section 10.3 steps 6 and 7, checked whole before anything changes.
@@ -197,14 +199,6 @@ impl Stack {
         Ok(wishes)
     }
 
-    fn refuse_register(&mut self, now: Time, server: u64, request: &Request, status: u16) {
-        let mut response = self.decorated(request, status);
-        if status == 423 {
-            response.headers.push(HeaderName::MinExpires, EXPIRES_MIN.to_string());
-        }
-        self.net.respond(now, server, &response);
-    }
-
     fn answer_register(&mut self, now: Time, server: u64, request: &Request, account: &Name) {
         let mut response = self.reply(request, 200);
         for binding in self.registrar.contacts(account) {
@@ -218,6 +212,7 @@ impl Stack {
 
     /// Sets the account's timer to its next expiry, and tells the switch when the first contact came or the last went.
     fn tell_contacts(&mut self, account: &Name, before: usize) {
+        self.mailboxes.match_contacts(account, self.registrar.contacts(account));
         let Some(bindings) = self.registrar.accounts.get_mut(account) else { return };
         if let Some(timer) = bindings.timer.take() {
             self.net.timers.cancel(timer);

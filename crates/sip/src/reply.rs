@@ -2,6 +2,8 @@
 
 use crate::counters::Way;
 use crate::event::{Flow, Transport};
+use crate::mailbox::PACKAGE;
+use crate::registrar::EXPIRES_MIN;
 use crate::stack::Stack;
 use crate::transaction::way_back;
 use crate::{HeaderName, Headers, Method, Request, Response, Scheme, Verb};
@@ -11,7 +13,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Methods of ours.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REGISTER";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REGISTER, SUBSCRIBE";
 /// What a full stack tells its clients.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -74,6 +76,7 @@ impl Stack {
                 headers.push(HeaderName::AcceptEncoding, "identity");
                 headers.push(HeaderName::AcceptLanguage, "en");
                 headers.push(HeaderName::Supported, "");
+                headers.push(HeaderName::AllowEvents, PACKAGE);
             }
             405 | 501 => headers.push(HeaderName::Allow, ALLOW),
             415 => {
@@ -86,7 +89,8 @@ impl Stack {
                 headers.push(HeaderName::AcceptEncoding, "identity");
             }
             420 => headers.push(HeaderName::Unsupported, request.headers.require().collect::<Vec<_>>().join(", ")),
-            489 => headers.push(HeaderName::AllowEvents, ""),
+            423 => headers.push(HeaderName::MinExpires, EXPIRES_MIN.to_string()),
+            489 if request.method == Method::Subscribe => headers.push(HeaderName::AllowEvents, PACKAGE),
             503 => headers.push(HeaderName::RetryAfter, RETRY_AFTER.as_secs().to_string()),
             _ => {}
         }
@@ -104,17 +108,15 @@ impl Stack {
             Method::Invite if headers.max_forwards() == Some(0) => Some(483),
             _ if headers.require().next().is_some() => Some(420),
             _ if encoded && !request.body.is_empty() => Some(415),
-            Method::Invite if !accepts_sdp(headers) => Some(406),
+            Method::Invite if !accepts(headers, "application/sdp") => Some(406),
             _ => None,
         }
     }
 }
 
-/// Whether the sender can read an SDP answer (section 20.1: no Accept means it can).
-fn accepts_sdp(headers: &Headers) -> bool {
+/// Whether the sender can read a body of this type, one of `application/…` (section 20.1: no Accept means it can).
+pub(crate) fn accepts(headers: &Headers, body: &str) -> bool {
     let range = |token: &str| token.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     !headers.has(HeaderName::Accept)
-        || headers
-            .tokens(HeaderName::Accept)
-            .any(|token| matches!(&*range(token), "application/sdp" | "application/*" | "*/*"))
+        || headers.tokens(HeaderName::Accept).any(|token| [body, "application/*", "*/*"].contains(&&*range(token)))
 }

@@ -5,6 +5,7 @@ use crate::counters::Counters;
 use crate::event::{Config, Event, Flow, Transmit, Transport};
 use crate::guard::Guard;
 use crate::leg::{Leg, Phase};
+use crate::mailbox::Mailboxes;
 use crate::registrar::Registrar;
 use crate::transaction::{Alarm, Map, Transactions};
 use crate::trunk::Line;
@@ -25,6 +26,7 @@ pub struct Stack {
     pub(crate) next_leg: u64,
     pub(crate) guard: Guard,
     pub(crate) registrar: Registrar,
+    pub(crate) mailboxes: Mailboxes,
     pub(crate) lines: BTreeMap<TrunkId, Line>,
     pub(crate) events: VecDeque<Event>,
     closes: VecDeque<Flow>,
@@ -41,6 +43,7 @@ impl Stack {
             legs: Map::default(),
             next_leg: 1,
             registrar: Registrar::default(),
+            mailboxes: Mailboxes::default(),
             lines: BTreeMap::new(),
             events: VecDeque::new(),
             closes: VecDeque::new(),
@@ -61,6 +64,7 @@ impl Stack {
                 self.unregister(&account);
             }
         }
+        self.drop_mailboxes(now);
         self.configure_lines(now);
     }
 
@@ -190,6 +194,7 @@ impl Stack {
             }
             Alarm::Reinvite(leg) => self.retry_reinvite(now, leg),
             Alarm::Binding(account) => self.expire_contacts(now, &account),
+            Alarm::Subscription(id) => self.end_subscription(now, id, "timeout"),
             Alarm::Register(trunk) => self.register_line(now, trunk),
             Alarm::Probe(trunk) => self.probe_line(now, trunk),
             Alarm::Stalled(connection) => {

@@ -43,6 +43,8 @@ pub(crate) enum Alarm {
     Reinvite(LegId),
     /// A contact of this account expires.
     Binding(Name),
+    /// A subscription expires.
+    Subscription(u64),
     /// Time to register at this trunk.
     Register(TrunkId),
     /// Time to probe this trunk.

@@ -254,7 +254,7 @@ impl Stack {
                     line.cseq = number + 1;
                 }
             }
-            Owner::Probe(_) | Owner::Nobody => {}
+            Owner::Probe(_) | Owner::Lamp(_) | Owner::Nobody => {}
         }
         true
     }

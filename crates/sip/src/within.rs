@@ -26,7 +26,9 @@ enum Turn {
 
 impl Stack {
     pub(crate) fn receive_within(&mut self, now: Time, flow: Flow, request: &Request, to_tag: &str) {
-        let Some(place) = self.find(request, to_tag) else { return self.respond_stateless(flow, request, 481) };
+        let Some(place) = self.find(request, to_tag) else {
+            return self.receive_renewal(now, flow, request, to_tag);
+        };
         let server = match self.net.open(flow, request) {
             Arrival::New(server) | Arrival::Merged(server) => server,
             Arrival::Full => return self.overloaded(flow, request),

@@ -4,102 +4,17 @@
 mod ladder;
 
 use busyhour_model::{Direction, LegId};
-use busyhour_sip::digest::{Algorithm, Challenge, respond};
-use busyhour_sip::{Account, Error, Event, HeaderName, Invite, Message, Origin, Request, Response, Target};
+use busyhour_sip::digest::{Algorithm, Challenge};
+use busyhour_sip::{Error, Event, HeaderName, Invite, Message, Origin, Request, Response, Target};
+use ladder::phone::{PHONE, Phone};
 use ladder::{DOMAIN, OFFER, Raw, World, addr, config, millis, request, rtp, secs, trunk};
 use std::net::SocketAddr;
-
-const PHONE: &str = "10.1.0.7:5062";
 
 fn world() -> World {
     let at = addr("10.0.0.1:5060");
     let mut world = World::new(1);
     world.add(at, config(at, vec![trunk(3, addr("10.2.0.1:5060"))], &["8001", "8002"]), 11);
     world
-}
-
-/// A phone that knows its password.
-struct Phone {
-    at: SocketAddr,
-    user: &'static str,
-    password: String,
-    algorithm: Algorithm,
-    challenge: Option<Challenge>,
-    nc: u32,
-    cseq: u32,
-    call_id: String,
-    serial: u32,
-}
-
-impl Phone {
-    fn new(at: &str, user: &'static str) -> Phone {
-        let password = format!("secret-{user}");
-        let call_id = format!("reg-{at}");
-        Phone {
-            at: addr(at),
-            user,
-            password,
-            algorithm: Algorithm::Sha256,
-            challenge: None,
-            nc: 0,
-            cseq: 0,
-            call_id,
-            serial: 0,
-        }
-    }
-
-    fn authorization(&mut self, method: &str, uri: &str) -> String {
-        let Some(challenge) = &self.challenge else { return String::new() };
-        self.nc += 1;
-        let account = Account { user: self.user.into(), password: self.password.as_str().into() };
-        format!("Authorization: {}\r\n", respond(challenge, &account, method, uri, "cn", self.nc))
-    }
-
-    /// Sends one request outside a dialog; the responses that come back.
-    fn send(&mut self, world: &mut World, method: &str, more: &str, body: &str) -> Vec<Response> {
-        self.cseq += 1;
-        self.serial += 1;
-        let uri = if method == "REGISTER" { format!("sip:{DOMAIN}") } else { format!("sip:95118@{DOMAIN}") };
-        let authorization = self.authorization(method, &uri);
-        let me = format!("<sip:{}@{DOMAIN}>", self.user);
-        let (branch, tag) =
-            (format!("z9hG4bK{}{}", self.at.port(), self.serial), format!("{me};tag=t{}", self.at.port()));
-        let to = if method == "REGISTER" { me } else { format!("<{uri}>") };
-        let raw = Raw {
-            method,
-            uri: &uri,
-            from: self.at,
-            branch: &branch,
-            call_id: &self.call_id,
-            from_line: &tag,
-            to_line: &to,
-            cseq: self.cseq,
-            more: &format!("{authorization}{more}"),
-            body,
-        };
-        world.raw(self.at, 0, &raw.text());
-        world.run(millis(20));
-        let responses = world.responses_to(self.at);
-        if let Some(challenged) = responses.iter().find(|response| response.status == 401) {
-            let all = challenged.headers.all(HeaderName::WwwAuthenticate).map(|value| Challenge::parse(value).unwrap());
-            self.challenge = all.into_iter().find(|challenge| challenge.algorithm == self.algorithm);
-            self.nc = 0;
-        }
-        responses
-    }
-
-    fn register(&mut self, world: &mut World, more: &str) -> Response {
-        self.send(world, "REGISTER", more, "").remove(0)
-    }
-
-    /// Registers its own address, answering the challenge.
-    fn sign_in(&mut self, world: &mut World) {
-        let contact = format!("Contact: <sip:{}@{}>\r\n", self.user, self.at);
-        if self.challenge.is_none() {
-            assert_eq!(self.register(world, &contact).status, 401);
-        }
-        assert_eq!(self.register(world, &contact).status, 200);
-    }
 }
 
 fn contacts(response: &Response) -> Vec<String> {

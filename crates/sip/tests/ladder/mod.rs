@@ -1,6 +1,8 @@
 //! A world in virtual time for packet ladders: stacks, hand-written peers, and a network that loses, doubles and reorders.
 #![allow(dead_code, clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+pub mod phone;
+
 use busyhour_model::{LegId, Seed, Time, TrunkId};
 use busyhour_sip::{Account, Config, Event, Flow, Limits, Message, Request, Response, Stack, Transport, TrunkPeer};
 use bytes::Bytes;
@@ -189,13 +191,30 @@ impl World {
         self.drain(to);
     }
 
+    /// Takes the responses that came to `at`.
     pub fn responses_to(&mut self, at: SocketAddr) -> Vec<Response> {
-        let (mine, rest) = std::mem::take(&mut self.inbox).into_iter().partition(|(to, _)| *to == at);
-        self.inbox = rest;
-        let mine: Vec<(SocketAddr, Message)> = mine;
-        mine.into_iter()
-            .filter_map(|(_, message)| if let Message::Response(response) = message { Some(response) } else { None })
-            .collect()
+        let mut mine = Vec::new();
+        self.inbox.retain(|(to, message)| match message {
+            Message::Response(response) if *to == at => {
+                mine.push(response.clone());
+                false
+            }
+            _ => true,
+        });
+        mine
+    }
+
+    /// Takes the requests that came to `at`.
+    pub fn requests_to(&mut self, at: SocketAddr) -> Vec<Request> {
+        let mut mine = Vec::new();
+        self.inbox.retain(|(to, message)| match message {
+            Message::Request(request) if *to == at => {
+                mine.push(request.clone());
+                false
+            }
+            _ => true,
+        });
+        mine
     }
 
     /// Everything for a hand-written peer that arrives within `span`.
