@@ -30,6 +30,9 @@ impl Verb {
         match self {
             Verb::Answer { .. } => ("answer", Kind::Silent, String::new()),
             Verb::Ring { .. } => ("ring", Kind::Silent, String::new()),
+            Verb::Play(play) if matches!(play.phrase[..], [Item::Keys(_)]) => {
+                ("dtmf", Kind::Silent, phrase(&play.phrase))
+            }
             Verb::Play(play) => ("play", Kind::Heard, phrase(&play.phrase)),
             Verb::Menu(menu) => ("menu", Kind::Asked, phrase(&menu.ask.prompt)),
             Verb::Collect(collect) => ("collect", Kind::Asked, format!("${}", collect.variable)),
@@ -65,7 +68,10 @@ impl Verb {
             },
             Verb::Listen(listen) => ("messages", Kind::Heard, owner(&listen.owner)),
             Verb::LookUp(asked) => ("lookup", Kind::Silent, asked.url.filled(text)),
-            Verb::HangUp { status } => ("hangup", Kind::Ended, status.to_string()),
+            Verb::HangUp { status, cause } => {
+                let cause = cause.map(|cause| format!(", cause {cause}")).unwrap_or_default();
+                ("hangup", Kind::Ended, format!("{status}{cause}"))
+            }
         }
     }
 }
@@ -92,6 +98,7 @@ pub(crate) fn phrase(phrase: &Phrase) -> String {
         Item::Prompt(id) => Some(id.to_string()),
         Item::Foreign { language, id } => Some(format!("{id} ({language})")),
         Item::Silence(_) => None,
+        Item::Keys(keys) => Some(text(keys)),
         Item::Recording(value) => Some(format!("{{recording {}}}", text(value))),
         Item::Say { value, .. } => Some(format!("{{{}}}", text(value))),
     };

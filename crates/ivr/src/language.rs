@@ -192,6 +192,7 @@ pub const NODES: Tables = &[
             ELSE,
         ],
     ),
+    ("dtmf", &[&[must("dtmf", Kind::Value, "press these keys; a comma is half a second")], THEN]),
     (
         "messages",
         &[&[must("messages", Kind::ValueOrTable("mailbox"), "let somebody listen to a queue's messages")], THEN],
@@ -242,7 +243,13 @@ pub const NODES: Tables = &[
             THEN,
         ],
     ),
-    ("hangup", &[&[must("hangup", Kind::Status, "hang up, or refuse with this status before the answer")]]),
+    (
+        "hangup",
+        &[&[
+            must("hangup", Kind::Status, "hang up, or refuse with this status before the answer"),
+            may("cause", Kind::Number(1, 127), "told to the caller's side as well: ITU-T Q.850, in Reason (RFC 3326)"),
+        ]],
+    ),
 ];
 
 const UNITS: &[&str] = &["callers", "seconds", "minutes", "hours", "days", "times", "yuan"];
@@ -337,6 +344,7 @@ pub const TABLES: Tables = &[
             may("agent", Kind::Value, "an agent's phone"),
             may("number", Kind::Value, "a number"),
             may("trunk", Kind::Text, "by this trunk"),
+            may("dtmf", Kind::Value, "keys pressed when it is answered; a comma is half a second"),
         ]],
     ),
     ("mailbox", &[&[may("queue", Kind::Text, "a queue's"), may("agent", Kind::Value, "this agent number's")]]),
@@ -413,6 +421,7 @@ pub const STEPS: Tables = &[
             may("fails", Kind::Word(&["not_found", "failed"]), "or does not; neither: no answer in time"),
         ]],
     ),
+    ("dtmf", &[&[must("dtmf", Kind::Text, "these keys are pressed")]]),
     ("dial", &[&[must("dial", Kind::Text, "this is rung")]]),
     ("callback", &[&[must("callback", Kind::Text, "calling back this number is promised")]]),
     ("voicemail", &[&[must("voicemail", Kind::Text, "the mailbox of this queue or agent is asked for")]]),

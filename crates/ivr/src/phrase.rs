@@ -30,12 +30,27 @@ pub(crate) enum Item {
         id: Name,
     },
     Silence(u32),
+    /// Keys to press; a comma is half a second.
+    Keys(Text),
     /// What a variable's caller said.
     Recording(Text),
     Say {
         form: Form,
         value: Text,
     },
+}
+
+/// The pause a comma among keys stands for.
+const COMMA_MS: u32 = 500;
+
+/// Keys as they are pressed; what is no key is left out.
+pub(crate) fn keys(text: &str) -> Vec<Sound> {
+    let press = |key: char| match key.to_ascii_uppercase() {
+        key @ ('0'..='9' | '*' | '#' | 'A'..='D') => Some(Sound::Key(key)),
+        ',' => Some(Sound::Silence(COMMA_MS)),
+        _ => None,
+    };
+    text.chars().take(crate::KEYS_MAX).filter_map(press).collect()
 }
 
 /// A prompt in a language; `system/…` has none.
@@ -52,6 +67,7 @@ pub(crate) fn sounds(phrase: &[Item], language: &Name, value: impl Fn(&Text) -> 
             Item::Prompt(id) => sounds.push(prompt(language, id)),
             Item::Foreign { language, id } => sounds.push(prompt(language, id)),
             Item::Silence(millis) => sounds.push(Sound::Silence(*millis)),
+            Item::Keys(text) => sounds.extend(keys(&value(text).unwrap_or_default())),
             Item::Recording(text) => {
                 let tape = value(text).and_then(|text| recording::read(&text));
                 sounds.extend(tape.map(Sound::Tape));

@@ -102,6 +102,8 @@ pub(crate) enum Verb {
     Listen(Listen),
     HangUp {
         status: u16,
+        /// ITU-T Q.850.
+        cause: Option<u8>,
     },
 }
 
@@ -215,6 +217,8 @@ pub(crate) struct Comfort {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Dial {
     pub(crate) to: Dialled,
+    /// Pressed when it is answered.
+    pub(crate) keys: Option<Text>,
     pub(crate) timeout: Duration,
     pub(crate) no_answer: NodeId,
     pub(crate) busy: NodeId,

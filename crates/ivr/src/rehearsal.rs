@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// Every prompt takes so long.
 const PROMPT: Duration = Duration::from_secs(2);
+/// Every key pressed takes so long.
+const KEY: Duration = Duration::from_millis(200);
 /// What is heard when a recording is played.
 const RECORDING: &str = "recording";
 /// A test waits at most so long for what it expects.
@@ -77,6 +79,7 @@ enum Happened {
         tier: Option<Name>,
     },
     Asked(Name),
+    Pressed(String),
     Dialled(Name),
     CalledBack(Name),
     Mailbox(Name),
@@ -94,6 +97,7 @@ impl fmt::Display for Happened {
                 queued_for(f, skills, [("agent", agent), ("preferred agent", prefer), ("tier", tier)])
             }
             Happened::Asked(url) => write!(f, "looked up {url}"),
+            Happened::Pressed(keys) => write!(f, "pressed {keys}"),
             Happened::Dialled(to) => write!(f, "dialled {to}"),
             Happened::CalledBack(to) => write!(f, "promised to call back {to}"),
             Happened::Mailbox(whose) => write!(f, "asked for the mailbox of {whose}"),
@@ -118,6 +122,7 @@ impl fmt::Display for Act {
                 queued_for(f, skills.as_ref(), [("agent", agent), ("preferred agent", prefer), ("tier", tier)])
             }
             Act::LookUp(url, _) => write!(f, "to look up {url}"),
+            Act::Keys(keys) => write!(f, "to press {keys}"),
             Act::Dial(to) => write!(f, "to dial {to}"),
             Act::Callback(to) => write!(f, "to promise to call back {to}"),
             Act::HangUp(Some(status)) => write!(f, "to hang up ({status})"),
@@ -282,18 +287,22 @@ impl<'p> Rehearsal<'p> {
         Message { tape, mailbox, call: CallId(1), from, left: self.now, ms: 2000, file, heard: false }
     }
 
+    fn heard(&mut self, sounds: Vec<Sound>, repeat: bool) {
+        self.play_ends = (!repeat).then(|| self.now + length(&sounds));
+        let pressed = pressed(&sounds);
+        let prompts = sounds.into_iter().filter_map(|sound| match sound {
+            Sound::Prompt { id, .. } => Some(Happened::Heard(id)),
+            Sound::Silence(_) | Sound::Key(_) => None,
+            Sound::Tape(_) => Some(Happened::Heard(RECORDING.into())),
+        });
+        self.log.extend(prompts);
+        self.log.extend(pressed);
+    }
+
     fn note(&mut self, step: Step) {
         match step {
             Step::Entered(node) => self.log.push(Happened::Entered(node)),
-            Step::Play { sounds, repeat } => {
-                self.play_ends = (!repeat).then(|| self.now + length(&sounds));
-                let prompts = sounds.into_iter().filter_map(|sound| match sound {
-                    Sound::Prompt { id, .. } => Some(Happened::Heard(id)),
-                    Sound::Silence(_) => None,
-                    Sound::Tape(_) => Some(Happened::Heard(RECORDING.into())),
-                });
-                self.log.extend(prompts);
-            }
+            Step::Play { sounds, repeat } => self.heard(sounds, repeat),
             Step::Stop => self.play_ends = None,
             Step::OpenMailbox { mailbox } => {
                 let open = !std::mem::take(&mut self.mailbox_full);
@@ -311,10 +320,6 @@ impl<'p> Rehearsal<'p> {
             }
             Step::Enqueue { queue, skills, priority, agent, prefer, .. } => {
                 let skills = skills.into_iter().map(|(name, _)| name).collect();
-                let named = |preference: Preference<Name>| match preference.whom {
-                    Preferred::Agent(number) => Some(number),
-                    Preferred::Last { .. } => None,
-                };
                 let prefer = prefer.into_iter().find_map(named);
                 let tier = self.session.tier();
                 self.log.push(Happened::Queued { queue, priority, skills, agent, prefer, tier });
@@ -328,15 +333,21 @@ impl<'p> Rehearsal<'p> {
                 self.log.push(Happened::Asked(asked.url.into()));
             }
             Step::AskPlace => self.tell(Input::Place { ahead: self.place.0, wait: self.place.1 }),
-            Step::Dial { to: DialTarget::Number { number, .. }, .. } => self.log.push(Happened::Dialled(number.into())),
-            Step::Dial { to: DialTarget::Agent(agent), .. } => self.log.push(Happened::Dialled(agent)),
+            Step::Dial { to, keys, .. } => {
+                let to = match to {
+                    DialTarget::Number { number, .. } => number.into(),
+                    DialTarget::Agent(agent) => agent,
+                };
+                self.log.push(Happened::Dialled(to));
+                self.log.extend(pressed(&keys));
+            }
             Step::Callback { number } => {
                 let number = number.unwrap_or_else(|| self.session.caller.from.national.clone());
                 self.log.push(Happened::CalledBack(number.into()));
                 let taken = !std::mem::take(&mut self.refuses);
                 self.tell(Input::Callback { taken });
             }
-            Step::HangUp { status } => {
+            Step::HangUp { status, .. } => {
                 self.play_ends = None;
                 self.log.push(Happened::HungUp(status));
             }
@@ -353,9 +364,27 @@ impl<'p> Rehearsal<'p> {
     }
 }
 
+/// An agent who is preferred by number.
+fn named(preference: Preference<Name>) -> Option<Name> {
+    match preference.whom {
+        Preferred::Agent(number) => Some(number),
+        Preferred::Last { .. } => None,
+    }
+}
+
+fn pressed(sounds: &[Sound]) -> Option<Happened> {
+    let key = |sound: &Sound| match sound {
+        Sound::Key(key) => Some(*key),
+        _ => None,
+    };
+    let keys: String = sounds.iter().filter_map(key).collect();
+    (!keys.is_empty()).then_some(Happened::Pressed(keys))
+}
+
 fn length(sounds: &[Sound]) -> Duration {
     let one = |sound: &Sound| match sound {
         Sound::Prompt { .. } | Sound::Tape(_) => PROMPT,
+        Sound::Key(_) => KEY,
         Sound::Silence(millis) => Duration::from_millis(u64::from(*millis)),
     };
     sounds.iter().map(one).sum()
@@ -369,6 +398,7 @@ fn found(log: &[Happened], expected: &Act) -> Option<usize> {
     let matches = |happened: &Happened| match (expected, happened) {
         (Act::Enter(node), Happened::Entered(entered)) => node == entered,
         (Act::LookUp(url, _), Happened::Asked(asked)) => url == asked,
+        (Act::Keys(keys), Happened::Pressed(pressed)) => **keys == *pressed,
         (Act::Dial(to), Happened::Dialled(dialled)) => to == dialled,
         (Act::Callback(to), Happened::CalledBack(number)) => to == number,
         (Act::Voicemail(whose), Happened::Mailbox(asked)) => whose == asked,

@@ -69,6 +69,8 @@ pub(crate) enum Act {
     },
     /// This address is asked, and answers so; `None`: not at all.
     LookUp(Name, Option<LookUpAnswer>),
+    /// These keys are pressed.
+    Keys(Name),
     Dial(Name),
     /// To this number.
     Callback(Name),
@@ -102,7 +104,7 @@ pub struct Failure {
 }
 
 /// Every step of a test has one of these keys.
-pub(crate) const ACTS: [&str; 21] = [
+pub(crate) const ACTS: [&str; 22] = [
     "press",
     "pass",
     "speak",
@@ -120,6 +122,7 @@ pub(crate) const ACTS: [&str; 21] = [
     "language",
     "queue",
     "lookup",
+    "dtmf",
     "dial",
     "callback",
     "voicemail",
@@ -218,6 +221,7 @@ impl<'t> Reader<'t> {
             "language" => Act::Language(self.language(value)?),
             "queue" => self.queue_act(value, fields)?,
             "lookup" => Act::LookUp(self.report.text(value)?.into(), self.lookup_answer(fields)),
+            "dtmf" => Act::Keys(self.report.text(value)?.into()),
             "dial" => Act::Dial(self.report.text(value)?.into()),
             "callback" => Act::Callback(self.report.text(value)?.into()),
             "voicemail" => Act::Voicemail(self.report.text(value)?.into()),

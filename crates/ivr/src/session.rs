@@ -222,8 +222,8 @@ impl Session {
             Verb::LookUp(asked) => self.look_up(now, asked),
             Verb::Record(record) => self.record(now, record),
             Verb::Listen(listen) => self.listen(listen),
-            Verb::HangUp { status } => {
-                self.end(*status);
+            Verb::HangUp { status, cause } => {
+                self.end_because(*status, *cause);
                 None
             }
         }
@@ -238,10 +238,14 @@ impl Session {
     }
 
     pub(crate) fn end(&mut self, status: u16) {
+        self.end_because(status, None);
+    }
+
+    fn end_because(&mut self, status: u16, cause: Option<u8>) {
         if self.stage != Stage::Ended {
             self.stage = Stage::Ended;
             self.deadline = None;
-            self.steps.push_back(Step::HangUp { status });
+            self.steps.push_back(Step::HangUp { status, cause });
         }
     }
 
@@ -340,7 +344,9 @@ impl Session {
         // Not answered here: the caller is when the other side is, and hears it ring until then.
         self.typed.clear();
         self.stage = Stage::Dialling;
-        self.steps.push_back(Step::Dial { to, timeout: dial.timeout });
+        let keys =
+            dial.keys.as_ref().and_then(|keys| self.text(keys)).map(|keys| phrase::keys(&keys)).unwrap_or_default();
+        self.steps.push_back(Step::Dial { to, timeout: dial.timeout, keys });
         None
     }
 

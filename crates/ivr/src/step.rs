@@ -167,6 +167,8 @@ pub enum Step {
         to: DialTarget,
         /// Give up ringing after this.
         timeout: Duration,
+        /// Pressed when it is answered.
+        keys: Vec<Sound>,
     },
     /// Keep the place in the queue left last and call back when an agent is there. Tell me `Input::Callback` now.
     Callback {
@@ -222,6 +224,8 @@ pub enum Step {
     HangUp {
         /// Final status before an answer, 400-699.
         status: u16,
+        /// ITU-T Q.850, for the caller's side.
+        cause: Option<u8>,
     },
 }
 

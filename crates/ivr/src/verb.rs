@@ -1,7 +1,7 @@
 //! The verbs of the language: which keys each node may have and what they mean.
 
 use crate::parse::Reader;
-use crate::phrase::{Phrase, Text};
+use crate::phrase::{Item, Phrase, Text};
 use crate::plan::{Announce, Ask, Callback, Collect, Comfort, Dial, Dialled, Menu, Play, Queue, Verb};
 use crate::source::{Fields, Value};
 use crate::step::{Preference, Preferred};
@@ -9,7 +9,7 @@ use busyhour_model::Name;
 use std::time::Duration;
 
 /// Every node has exactly one of these keys.
-pub(crate) const VERBS: [&str; 19] = [
+pub(crate) const VERBS: [&str; 20] = [
     "answer",
     "ring",
     "play",
@@ -24,6 +24,7 @@ pub(crate) const VERBS: [&str; 19] = [
     "branch",
     "record",
     "voicemail",
+    "dtmf",
     "messages",
     "queue",
     "dial",
@@ -35,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Who talked to a caller longer ago is not the last agent, when the plan does not say.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Stands for a node that could not be read.
-pub(crate) const UNREAD: Verb = Verb::HangUp { status: 500 };
+pub(crate) const UNREAD: Verb = Verb::HangUp { status: 500, cause: None };
 /// Status of a call hung up before it was answered, when the plan names none.
 pub(crate) const DECLINED: u16 = 480;
 
@@ -78,8 +79,9 @@ impl<'t> Reader<'t> {
             "record" => self.record(fields, value),
             "voicemail" => self.voicemail(fields, value),
             "messages" => self.messages(fields, value),
+            "dtmf" => self.dtmf(fields, value),
             "callback" => self.callback(fields, value),
-            _ => self.hang_up(value),
+            _ => self.hang_up(fields, value),
         }
     }
 
@@ -121,6 +123,23 @@ impl<'t> Reader<'t> {
             early: self.flag(fields, "early", false),
             then: self.target(fields, "then"),
         })
+    }
+
+    /// `"12#"`, `"$extension"`; a comma is half a second.
+    fn dtmf(&mut self, fields: &mut Fields<'t>, value: &'t Value<'t>) -> Verb {
+        let phrase = self.pressed(value).map(Item::Keys).into_iter().collect();
+        Verb::Play(Play { phrase, interrupt: false, early: false, then: self.target(fields, "then") })
+    }
+
+    fn pressed(&mut self, value: &'t Value<'t>) -> Option<Text> {
+        let text = self.scalar(value, true)?;
+        if let Text::Literal(keys) = &text
+            && (keys.is_empty() || !keys.chars().all(|key| matches!(key, '0'..='9' | '*' | '#' | 'A'..='D' | ',')))
+        {
+            let mistake = self.report.at(value.span().start, format!("`{keys}` is not what a telephone can press"));
+            self.report.note(mistake.help("0 to 9, *, #, A to D; a comma is half a second"));
+        }
+        Some(text)
     }
 
     fn menu(&mut self, fields: &mut Fields<'t>, value: &'t Value<'t>) -> Verb {
@@ -324,10 +343,11 @@ impl<'t> Reader<'t> {
     }
 
     fn dial(&mut self, fields: &mut Fields<'t>, value: &'t Value<'t>) -> Verb {
-        let to = self.dialled(value).unwrap_or(Dialled::Agent(Text::Literal("".into())));
+        let (to, keys) = self.dialled(value).unwrap_or((Dialled::Agent(Text::Literal("".into())), None));
         let otherwise = fields.take("else").map(|value| self.node_id(value));
         Verb::Dial(Dial {
             to,
+            keys,
             timeout: self.duration(fields, "timeout", SECONDS(30)),
             no_answer: self.target_or(fields, "no_answer", otherwise),
             busy: self.target_or(fields, "busy", otherwise),
@@ -337,11 +357,12 @@ impl<'t> Reader<'t> {
     }
 
     /// `"02112345678"`, `{ number = "$number", trunk = "carrier" }` or `{ agent = "1001" }`.
-    fn dialled(&mut self, value: &'t Value<'t>) -> Option<Dialled> {
+    fn dialled(&mut self, value: &'t Value<'t>) -> Option<(Dialled, Option<Text>)> {
         if !value.get_ref().is_table() {
-            return Some(Dialled::Number { number: self.scalar(value, true)?, trunk: None });
+            return Some((Dialled::Number { number: self.scalar(value, true)?, trunk: None }, None));
         }
         let mut fields = self.report.fields(value, "`dial`")?;
+        let keys = fields.take("dtmf").and_then(|value| self.pressed(value));
         let to = match fields.take("agent") {
             Some(agent) => Dialled::Agent(self.scalar(agent, true)?),
             None => {
@@ -351,7 +372,7 @@ impl<'t> Reader<'t> {
             }
         };
         fields.finish(&mut self.report);
-        Some(to)
+        Some((to, keys))
     }
 
     fn trunk(&mut self, value: &'t Value<'t>) -> Option<Name> {
@@ -375,11 +396,12 @@ impl<'t> Reader<'t> {
         Verb::Callback(Callback { number, then, refused: self.target(fields, "refused") })
     }
 
-    fn hang_up(&mut self, value: &'t Value<'t>) -> Verb {
+    fn hang_up(&mut self, fields: &mut Fields<'t>, value: &'t Value<'t>) -> Verb {
         let status = match value.get_ref().as_bool() {
             Some(true) => Some(i64::from(DECLINED)),
             _ => self.report.integer(value, 400, 699),
         };
-        Verb::HangUp { status: status.map_or(DECLINED, |status| status as u16) }
+        let cause = fields.take("cause").and_then(|value| self.report.integer(value, 1, 127));
+        Verb::HangUp { status: status.map_or(DECLINED, |status| status as u16), cause: cause.map(|cause| cause as u8) }
     }
 }

@@ -52,6 +52,7 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "start]",
         "",
     ),
+    ("dtmf = \"12e\"\nthen = \"other\"", "`12e` is not what a telephone can press", "\"12e\"", "0 to 9, *, #, A to D"),
     ("record = \"x\"\nthen = \"other\"", "needs `too_short`", "start]", ""),
     ("answer = 1\nthen = \"other\"", "expected true or false, found integer", "1", ""),
     ("play = \"ivr/by\"\nthen = \"other\"", "no prompt is named `ivr/by`", "\"ivr/by\"", "did you mean `ivr/bye`?"),

@@ -93,6 +93,7 @@ impl Call {
 fn short(step: &Step) -> String {
     let sound = |sound: &Sound| match sound {
         Sound::Prompt { language, id } => format!("{language}:{id}"),
+        Sound::Key(key) => format!("key{key}"),
         Sound::Silence(millis) => format!("{millis}ms"),
         Sound::Tape(tape) => tape.to_string(),
     };
@@ -120,10 +121,14 @@ fn short(step: &Step) -> String {
         Step::AskQueues(queues) => format!("queues?{}", queues.join("+")),
         Step::Announced { ahead, .. } => format!("announced({ahead})"),
         Step::LeaveQueue => "leave".into(),
-        Step::Dial { to: DialTarget::Number { number, trunk }, timeout } => {
-            format!("dial({number} {} {})", trunk.as_deref().unwrap_or("-"), timeout.as_secs())
+        Step::Dial { to, timeout, keys } => {
+            let to = match to {
+                DialTarget::Number { number, trunk } => format!("{number} {}", trunk.as_deref().unwrap_or("-")),
+                DialTarget::Agent(agent) => format!("agent {agent}"),
+            };
+            let keys: String = keys.iter().map(|key| format!(" {}", sound(key))).collect();
+            format!("dial({to} {}{keys})", timeout.as_secs())
         }
-        Step::Dial { to: DialTarget::Agent(agent), timeout } => format!("dial(agent {agent} {})", timeout.as_secs()),
         Step::Callback { number } => format!("callback({})", number.as_deref().unwrap_or("-")),
         Step::Record { keep, longest, silence, keys, .. } => {
             let keep = match keep {
@@ -139,7 +144,8 @@ fn short(step: &Step) -> String {
         Step::MessageHeard { tape } => format!("heard({tape})"),
         Step::DeleteMessage { tape } => format!("delete({tape})"),
         Step::Discard { tape } => format!("discard({tape})"),
-        Step::HangUp { status } => format!("bye{status}"),
+        Step::HangUp { status, cause: None } => format!("bye{status}"),
+        Step::HangUp { status, cause: Some(cause) } => format!("bye{status}/{cause}"),
     }
 }
 
@@ -269,6 +275,21 @@ fn who_has_listened_enough_or_has_no_messages_goes_on() {
     let mut call = listening();
     call.tell(Input::PlayEnded);
     assert_eq!(call.wait(10_000), "@n1 bye601", "who falls asleep");
+}
+
+#[test]
+fn a_hang_up_may_say_why() {
+    assert_eq!(Call::new("hangup = 603\ncause = 21").start(), "@start bye603/21");
+}
+
+#[test]
+fn keys_are_pressed_to_the_caller_and_to_who_is_dialled() {
+    let mut call = Call::new("dtmf = \"1,#\"\nthen = \"n1\"");
+    assert_eq!(call.start(), "@start answer play[key1 500ms key#]");
+    assert_eq!(call.press("1"), "", "nothing stops them");
+    assert_eq!(call.tell(Input::PlayEnded), "@n1 bye601");
+    let mut call = Call::new("dial = { number = \"02112345678\", dtmf = \"12\" }\nelse = \"n1\"");
+    assert_eq!(call.start(), "@start dial(02112345678 - 30 key1 key2)");
 }
 
 #[test]

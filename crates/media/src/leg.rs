@@ -3,7 +3,7 @@
 use crate::incoming::{Arrival, Incoming};
 use crate::outbox::Outbox;
 use crate::outgoing::{Origin, Outgoing};
-use crate::play::Playing;
+use crate::play::{Frame, Playing};
 use crate::reel::Reels;
 use crate::{Event, Latch, Library, dtmf, g711, rtcp, rtp};
 use busyhour_model::{Audio, Codec, LegId, Seed, Side, StreamStats, TapeId, Time};
@@ -276,13 +276,16 @@ impl Leg {
         let mut buffer = [0; FRAME_MAX];
         let ms = if line.audio.ptime_ms == 0 { 20 } else { line.audio.ptime_ms.clamp(10, 60) };
         let frame = &mut buffer[..ms as usize * 8];
-        if !playing.fill(library, line.audio.codec, frame) {
+        let next = playing.fill(library, line.audio.codec, line.audio.telephone_event.is_some(), frame);
+        if next == Frame::End {
             let play = playing.play;
             (self.playing, self.frame_at) = (None, due);
             return Some(Event::PlayEnded { leg: self.id, play });
         }
         playing.advance(now, due, Duration::from_millis(ms as u64), LAG_MAX);
-        match line.outlet(Kind::Speech(line.audio.codec)) {
+        let kind = if next == Frame::Sound { Kind::Speech(line.audio.codec) } else { Kind::Event };
+        match line.outlet(kind) {
+            Some((to, payload_type, _)) if kind == Kind::Event => self.press(due, next, (to, payload_type), outbox),
             Some((to, payload_type, _)) => {
                 let header = self.outgoing.play(due, payload_type, frame.len() as u32);
                 let pushed = outbox.push(self.id, to, false, |out| header.write(frame, out));
@@ -295,6 +298,17 @@ impl Leg {
             }
         }
         None
+    }
+
+    /// One packet of a key; the last is sent three times (RFC 4733 section 2.5.1.4).
+    fn press(&mut self, due: Time, key: Frame, (to, payload_type): (SocketAddr, u8), outbox: &mut Outbox) {
+        let Frame::Key { digit, held, first, last } = key else { return };
+        let Some(payload) = dtmf::payload(digit, held, last) else { return };
+        for again in 0..if last { 3 } else { 1 } {
+            let header = self.outgoing.press(due, payload_type, held.into(), first && again == 0);
+            let pushed = outbox.push(self.id, to, false, |out| header.write(&payload, out));
+            self.stats.packets_out += pushed as u64;
+        }
     }
 
     fn report(&mut self, now: Time, bye: bool, outbox: &mut Outbox) {

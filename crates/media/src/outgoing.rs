@@ -76,6 +76,21 @@ impl Outgoing {
         Header { marker, payload_type, sequence: self.sequence, timestamp: self.timestamp, ssrc: self.ssrc }
     }
 
+    /// The header of the next packet of a key that we press and that has been held for `held` samples: all packets of a press
+    /// have the timestamp of its beginning (RFC 4733 section 2.5.1.2).
+    pub(crate) fn press(&mut self, now: Time, payload_type: u8, held: u32, first: bool) -> Header {
+        if first {
+            let begins = !matches!(self.source, Source::Play);
+            self.timestamp = if begins { self.continued(now) } else { self.timestamp.wrapping_add(self.span()) };
+            self.source = Source::Play;
+        }
+        self.sequence = self.sequence.wrapping_add(1);
+        let began = self.last.filter(|_| !first).map_or(now, |(at, _)| at);
+        self.last = Some((began, held));
+        self.count(4);
+        Header { marker: first, payload_type, sequence: self.sequence, timestamp: self.timestamp, ssrc: self.ssrc }
+    }
+
     /// The header of a relayed packet with `len` bytes of payload; `None` for one older than the first relayed of its stream. Loss and order of the
     /// stream stay visible to the receiver, whose jitter buffer must see them.
     pub(crate) fn relay(&mut self, now: Time, origin: Origin, payload_type: u8, len: u32) -> Option<Header> {

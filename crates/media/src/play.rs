@@ -6,10 +6,21 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::g711;
+use crate::{dtmf, g711};
 
 /// Sounds of one play; more are left out and counted.
 pub(crate) const SOUNDS_MAX: usize = 256;
+
+/// What is to be sent next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Frame {
+    /// The samples.
+    Sound,
+    /// A key, pressed for so many samples by the end of the frame; the first frame of it, the last.
+    Key { digit: char, held: u16, first: bool, last: bool },
+    /// Nothing: that was all.
+    End,
+}
 
 /// Where a play stands.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -61,8 +72,8 @@ impl Playing {
         self.missing == 0
     }
 
-    /// The next samples in `codec`, silence behind the last; `false` when there are none left.
-    pub(crate) fn fill(&mut self, library: &Library, codec: Codec, frame: &mut [u8]) -> bool {
+    /// The next samples in `codec`, silence behind the last. A key is a frame of its own where `events` are agreed on.
+    pub(crate) fn fill(&mut self, library: &Library, codec: Codec, events: bool, frame: &mut [u8]) -> Frame {
         let mut filled = 0;
         // A repeated list without any sound in it would go round for ever.
         let mut empty = 0;
@@ -74,6 +85,15 @@ impl Playing {
                 self.at = 0;
                 continue;
             };
+            if let Sound::Key(digit) = *sound
+                && events
+                && self.done < dtmf::PRESSED
+            {
+                if filled > 0 {
+                    break;
+                }
+                return self.press(digit, frame.len());
+            }
             let copied = copy(library, &self.tapes, sound, self.done, codec, &mut frame[filled..]);
             filled += copied;
             self.done += copied;
@@ -83,7 +103,14 @@ impl Playing {
             }
         }
         frame[filled..].fill(g711::silence(codec));
-        filled > 0
+        if filled > 0 { Frame::Sound } else { Frame::End }
+    }
+
+    fn press(&mut self, digit: char, samples: usize) -> Frame {
+        let first = self.done == 0;
+        self.done += samples;
+        let held = self.done.min(dtmf::PRESSED) as u16;
+        Frame::Key { digit, held, first, last: self.done >= dtmf::PRESSED }
     }
 
     /// Puts the clock right after a frame; a worker that slept too long goes on from now instead of hurrying.
@@ -108,6 +135,7 @@ fn copy(
             return len;
         }
         Sound::Prompt { language, id } => library.find(language, id),
+        Sound::Key(digit) => library.find("", &dtmf::tone_id(*digit)),
         Sound::Tape(tape) => tapes.iter().find(|(id, _)| id == tape).and_then(|(_, sound)| sound.as_ref()),
     };
     let samples = sound.and_then(|samples| samples.get(done..)).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! What can be played: prompts by language and id, and the sounds of the system, as A-law shared by all legs.
 
-use crate::{COUNTRIES, Country, SAMPLE_RATE, WavError, g711, tone, wav};
+use crate::{COUNTRIES, Country, SAMPLE_RATE, WavError, dtmf, g711, tone, wav};
 use busyhour_model::Name;
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
@@ -39,8 +39,9 @@ impl Library {
             ("system/ringback-450", beats(450.0, 1000, 4000)),
             ("system/busy-450", beats(450.0, 350, 350)),
         ];
-        let system = system.into_iter().chain(country.tones()).map(|(id, sound)| (id.into(), sound.into())).collect();
-        Library { prompts: BTreeMap::new(), system }
+        let system = system.into_iter().chain(country.tones()).map(|(id, sound)| (Name::from(id), Arc::from(sound)));
+        let keys = dtmf::tones().map(|(id, sound)| (Name::from(id), Arc::from(sound)));
+        Library { prompts: BTreeMap::new(), system: system.chain(keys).collect() }
     }
 
     /// Takes a WAV file: mono A-law, µ-law or 16-bit PCM of 8 to 48 kHz. An id given twice is replaced; a `system/…` id is that

@@ -247,7 +247,7 @@ impl Worker {
     fn play(&mut self, now: Time, leg: LegId, play: PlayId, sounds: Vec<Sound>, repeat: bool) {
         let missing = |sound: &&Sound| match sound {
             Sound::Prompt { language, id } => !self.library.contains(language, id),
-            Sound::Silence(_) | Sound::Tape(_) => false,
+            Sound::Silence(_) | Sound::Key(_) | Sound::Tape(_) => false,
         };
         let missing = sounds.iter().filter(missing).count() + sounds.len().saturating_sub(SOUNDS_MAX);
         self.state.counters.prompts_missing += missing as u64;

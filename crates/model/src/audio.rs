@@ -89,6 +89,8 @@ pub enum Sound {
     },
     /// Silence of so many milliseconds.
     Silence(u32),
+    /// A key of a telephone, pressed for 100 ms and followed by as long a pause: RFC 4733 where agreed on, else its two tones.
+    Key(char),
     /// What was recorded; nothing when it is not to be had.
     Tape(TapeId),
 }

@@ -35,9 +35,18 @@ pub(crate) struct Dialog {
     nat: bool,
     /// We sent the INVITE, and so own the Call-ID (section 14.1).
     pub(crate) caller: bool,
+    /// Why it ends, when that is to be told: ITU-T Q.850.
+    pub(crate) cause: Option<u8>,
 }
 
 impl Dialog {
+    /// Adds why the session ends (RFC 3326), when that is to be told.
+    pub(crate) fn say_why(&self, headers: &mut Headers) {
+        if let Some(cause) = self.cause {
+            headers.push(HeaderName::Reason, format!("Q.850;cause={cause}"));
+        }
+    }
+
     /// The dialog that our answer to `request` makes (section 12.1.1). `None` when From, To or Contact cannot be used.
     pub(crate) fn answering(
         request: &Request,
@@ -68,6 +77,7 @@ impl Dialog {
             flow,
             nat,
             caller: false,
+            cause: None,
         })
     }
 
@@ -88,6 +98,7 @@ impl Dialog {
             flow,
             nat,
             caller: true,
+            cause: None,
         })
     }
 

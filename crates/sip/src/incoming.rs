@@ -142,7 +142,9 @@ impl Stack {
         };
         let mut response = request.reply(status);
         response.set_to_tag(&incoming.session.dialog.local_tag);
-        if status < 300 {
+        if status >= 300 {
+            incoming.session.dialog.say_why(&mut response.headers);
+        } else {
             response.headers.push(HeaderName::Contact, &incoming.session.dialog.contact);
             response.headers.push(HeaderName::Allow, ALLOW);
         }

@@ -145,7 +145,8 @@ impl Stack {
 
     pub(crate) fn send_bye(&mut self, now: Time, dialog: &mut Dialog, trunk: Option<busyhour_model::TrunkId>) {
         let flow = self.hop(dialog);
-        let bye = dialog.request(Method::Bye);
+        let mut bye = dialog.request(Method::Bye);
+        dialog.say_why(&mut bye.headers);
         self.net.send(now, bye, flow, Owner::Nobody, trunk);
     }
 

@@ -36,6 +36,15 @@ impl Stack {
         Ok(())
     }
 
+    /// Why the leg will be hung up or refused, by ITU-T Q.850; told in `Reason` (RFC 3326).
+    pub fn give_reason(&mut self, leg: LegId, cause: u8) {
+        match self.legs.get_mut(&leg).map(|leg| &mut leg.phase) {
+            Some(Phase::Incoming(incoming)) => incoming.session.dialog.cause = Some(cause),
+            Some(Phase::Up(session)) => session.dialog.cause = Some(cause),
+            Some(Phase::Calling(_)) | None => {}
+        }
+    }
+
     /// Sends BYE; the leg is gone.
     pub(crate) fn bye(&mut self, now: Time, leg: LegId) {
         let trunk = self.legs.get(&leg).and_then(|leg| leg.trunk);

@@ -4,7 +4,7 @@
 mod ladder;
 
 use busyhour_model::{Direction, LegId, TrunkId};
-use busyhour_sip::{Event, Invite, Message, Target};
+use busyhour_sip::{Event, HeaderName, Invite, Message, Target};
 use ladder::{World, millis, rtp, secs};
 
 fn to_trunk() -> Invite {
@@ -124,6 +124,39 @@ fn a_refused_call_tells_its_status_and_when_to_try_again() {
     assert_eq!(world.event(0), Event::Refused { leg: caller, status: 486, retry_after: Some(secs(7)) });
     assert_eq!(requests(&world, "ACK"), 1);
     world.assert_quiet();
+}
+
+/// RFC 3326: why, by ITU-T Q.850, in the refusal and in the BYE.
+#[test]
+fn who_is_refused_or_hung_up_on_is_told_the_cause() {
+    let reasons = |world: &World| -> Vec<String> {
+        let reason = |message: &Message| {
+            let headers = match message {
+                Message::Request(request) => &request.headers,
+                Message::Response(response) => &response.headers,
+            };
+            headers.first(HeaderName::Reason).map(|value| String::from_utf8_lossy(value).into_owned())
+        };
+        world.log.iter().filter_map(|(_, _, message)| reason(message)).collect()
+    };
+    let mut world = World::pair(31);
+    call(&mut world);
+    world.run(millis(50));
+    let callee = world.incoming(1).leg;
+    world
+        .ask(1, |stack, now| {
+            stack.give_reason(callee, 21);
+            stack.refuse(now, callee, 603, None)
+        })
+        .unwrap();
+    world.assert_quiet();
+    assert_eq!(reasons(&world), ["Q.850;cause=21"]);
+    let mut world = World::pair(32);
+    let (_, callee) = up(&mut world);
+    world.ask(1, |stack, _| stack.give_reason(callee, 16));
+    world.hang_up(1, callee);
+    world.assert_quiet();
+    assert_eq!(reasons(&world), ["Q.850;cause=16"]);
 }
 
 #[test]

@@ -98,7 +98,7 @@ impl Call {
                 let taken = self.ask_callback(plant, number);
                 return self.run_program(plant, phase, Input::Callback { taken });
             }
-            Step::Dial { to, timeout } => return self.dial(plant, to, timeout),
+            Step::Dial { to, timeout, keys } => return self.dial(plant, to, timeout, keys),
             Step::Record { keep, longest, shortest, silence, keys } => {
                 let limits = Limits { longest: Some(longest), silence, keys };
                 return self.record(plant, phase, taping::Wanted { keep, shortest, limits });
@@ -116,7 +116,12 @@ impl Call {
             Step::Deposit { mailbox, tape } => self.deposit(plant, mailbox, tape),
             Step::Discard { tape } => self.discard(plant, tape),
             Step::Entered(node) => self.node_entered(plant, node),
-            Step::HangUp { status } => return self.leave_program(plant, &phase, cause, status),
+            Step::HangUp { status, cause: told } => {
+                if let Some(told) = told {
+                    plant.sip.give_reason(self.caller, told);
+                }
+                return self.leave_program(plant, &phase, cause, status);
+            }
         }
         phase
     }
@@ -205,14 +210,14 @@ impl Call {
         }
     }
 
-    fn dial(&mut self, plant: &mut Plant, to: DialTarget, timeout: Duration) -> Phase {
+    fn dial(&mut self, plant: &mut Plant, to: DialTarget, timeout: Duration, keys: Vec<Sound>) -> Phase {
         match self.ring_target(plant, to) {
             Ok((leg, agent)) => {
                 self.ivr_left(plant, "dialled");
                 if plant.is_answered(self.caller) {
                     plant.play_system(self.caller, "system/ringback");
                 }
-                Phase::ringing(leg, Purpose::Dial { agent }, plant.now + timeout)
+                Phase::ringing(leg, Purpose::Dial { agent, keys }, plant.now + timeout)
             }
             Err(outcome) => self.run_program(plant, Phase::in_ivr(), Input::DialFailed(outcome)),
         }

@@ -18,7 +18,7 @@ pub(crate) use talking::Talking;
 
 use crate::call::{Call, Event};
 use crate::plant::{CLOSE_MAX, Plant};
-use busyhour_model::{AgentId, Audio, LegId, QueueId, Time};
+use busyhour_model::{AgentId, Audio, LegId, QueueId, Sound, Time};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,7 +38,11 @@ pub(crate) enum Purpose {
     /// The ACD's offer.
     Offer { queue: QueueId, agent: AgentId },
     /// The dialplan's or an agent's own dialling; an agent rung so is kept from other calls.
-    Dial { agent: Option<AgentId> },
+    Dial {
+        agent: Option<AgentId>,
+        /// Pressed when it is answered.
+        keys: Vec<Sound>,
+    },
 }
 
 impl Phase {
@@ -166,7 +170,7 @@ impl Phase {
     pub(crate) fn agents(&self) -> impl Iterator<Item = AgentId> {
         self.purposes().filter_map(|purpose| match purpose {
             Purpose::Offer { agent, .. } => Some(*agent),
-            Purpose::Dial { agent } => *agent,
+            Purpose::Dial { agent, .. } => *agent,
         })
     }
 }

@@ -84,9 +84,13 @@ impl Ringing {
         plant.stop(call.caller);
         plant.bridge(call.caller, leg);
         let mut served = None;
-        if let Purpose::Offer { queue, agent } = purpose {
-            self.taken(call, plant, queue, agent);
-            served = Some(queue);
+        match &purpose {
+            &Purpose::Offer { queue, agent } => {
+                self.taken(call, plant, queue, agent);
+                served = Some(queue);
+            }
+            Purpose::Dial { keys, .. } if !keys.is_empty() => plant.play(leg, keys.clone(), false),
+            Purpose::Dial { .. } => {}
         }
         let party = plant.legs.leg(leg).map_or_else(|| call.origin.clone(), |leg| leg.party.clone());
         call.connected(plant, &party, served);
@@ -108,7 +112,7 @@ impl Ringing {
                 decline(call, plant, queue, agent, outcome);
                 self.ring_on(call, plant, queue)
             }
-            Some(Purpose::Dial { agent }) => {
+            Some(Purpose::Dial { agent, .. }) => {
                 release(plant, agent);
                 plant.stop(call.caller);
                 call.run_program(plant, Phase::in_ivr(), Input::DialFailed(outcome))
@@ -158,7 +162,7 @@ impl Ringing {
             plant.drop_leg(rung.leg, 487);
             match rung.purpose {
                 Purpose::Offer { queue, agent } => offer_ended(call, plant, queue, agent, outcome),
-                Purpose::Dial { agent } => release(plant, agent),
+                Purpose::Dial { agent, .. } => release(plant, agent),
             }
         }
     }
@@ -172,7 +176,7 @@ impl Ringing {
                 offer_ended(call, plant, queue, agent, OfferOutcome::Abandoned);
                 call.leave_queue(plant, queue, DequeueReason::Abandoned);
             }
-            Purpose::Dial { agent } => release(plant, agent),
+            Purpose::Dial { agent, .. } => release(plant, agent),
         }
     }
 }

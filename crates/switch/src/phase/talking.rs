@@ -101,7 +101,7 @@ impl Talking {
         match self.purpose {
             _ if leg == call.caller => call.occupied,
             Purpose::Offer { agent, .. } => Some(agent),
-            Purpose::Dial { agent } => agent,
+            Purpose::Dial { agent, .. } => agent,
         }
     }
 
@@ -128,7 +128,7 @@ impl Talking {
     pub(crate) fn finish(self, call: &Call, plant: &mut Plant) {
         let agent = match self.purpose {
             Purpose::Offer { agent, .. } => Some(agent),
-            Purpose::Dial { agent } => agent,
+            Purpose::Dial { agent, .. } => agent,
         };
         plant.fact(What::Disconnected { call: call.id, party: self.party });
         if let Some(agent) = agent {
