@@ -264,6 +264,11 @@ pub const TABLES: Tables = &[
             may("language", Kind::Text, "prompts come from this folder; zh"),
             may("utc_offset", Kind::Text, "the clock of weekday, time and date; +08:00"),
             may("variables", Kind::Values, "first values"),
+            may(
+                "show",
+                Kind::Texts,
+                "variables agents are told: X-Busyhour-Data of the INVITE, calls/active of the API",
+            ),
             may("lists", Kind::Lists, "numbers and prefixes, used as \"@name\""),
             must("node", Kind::Nodes, "the nodes by name"),
             may("test", Kind::Tables("test"), "its own tests"),

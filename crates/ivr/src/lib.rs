@@ -35,7 +35,7 @@ pub use keyed::{KEYS_MAX, VALUE_MAX};
 pub use lookup::{LookUp, LookUpAnswer};
 pub use parse::{Parsed, VARIABLES_MAX};
 pub use phrase::ITEMS_MAX;
-pub use plan::{Dialplan, NODES_MAX};
+pub use plan::{Dialplan, NODES_MAX, SHOWN_MAX};
 pub use recording::LONGEST_MAX;
 pub use script::{Failure, TestOutcome};
 pub use session::{CHAIN_MAX, ENTERED_MAX, Session};
@@ -44,3 +44,4 @@ pub use step::{
     AgentAvailability, Caller, DialTarget, Input, Keep, Names, Preference, Preferred, QueueState, Step, Wish,
 };
 pub use sub::SUB_DEPTH_MAX;
+pub use template::percent_encoded;

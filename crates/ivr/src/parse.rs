@@ -2,7 +2,7 @@
 
 use crate::check;
 use crate::phrase::Text;
-use crate::plan::{Dialplan, NODES_MAX, Node, NodeId};
+use crate::plan::{Dialplan, NODES_MAX, Node, NodeId, SHOWN_MAX};
 use crate::source::{Fields, Report, Value};
 use crate::step::Names;
 use crate::sum::Sum;
@@ -14,7 +14,7 @@ use toml::de::DeTable;
 /// Variables of one dialplan.
 pub const VARIABLES_MAX: usize = 200;
 /// Variables every call has and no plan can set.
-const GIVEN: [&str; 5] = ["caller", "dialled", "origin", "today", "now"];
+const GIVEN: [&str; 6] = ["caller", "dialled", "origin", "today", "now", "served_by"];
 /// Variables with a meaning of their own.
 const SPECIAL: [&str; 3] = ["language", "priority", "tier"];
 
@@ -111,6 +111,7 @@ impl<'t> Reader<'t> {
         let language = fields.take("language").and_then(|value| self.language(value));
         let utc_offset_minutes = fields.take("utc_offset").and_then(|v| self.utc_offset(v)).unwrap_or(480);
         let variables = fields.take("variables").map(|v| self.variables(v)).unwrap_or_default();
+        let show = fields.take("show").map(|v| self.shown(v)).unwrap_or_default();
         if let Some(lists) = fields.take("lists") {
             self.lists(lists);
         }
@@ -123,7 +124,7 @@ impl<'t> Reader<'t> {
         self.check_variables();
         self.check_lists();
         let language = language.unwrap_or_else(|| "zh".into());
-        let plan = Dialplan { name: name.into(), start, language, utc_offset_minutes, variables, nodes, scripts };
+        let plan = Dialplan { name: name.into(), start, language, utc_offset_minutes, variables, show, nodes, scripts };
         check::graph(&plan, &offsets, &mut self.report);
         check::translations(&plan, &self.played, self.names, &mut self.report);
         plan
@@ -222,6 +223,22 @@ impl<'t> Reader<'t> {
             }
         }
         variables
+    }
+
+    /// Variables agents are told.
+    fn shown(&mut self, value: &'t Value<'t>) -> Vec<Name> {
+        let values = self.report.one_or_more(value);
+        if values.len() > SHOWN_MAX {
+            self.report.error(value.span().start, format!("more than {SHOWN_MAX} variables to show"));
+        }
+        let mut names = Vec::new();
+        for value in values {
+            let Some(text) = self.report.text(value) else { continue };
+            let name = text.strip_prefix('$').unwrap_or(text);
+            self.read(name, value.span().start, true);
+            names.push(name.into());
+        }
+        names
     }
 
     fn initial(&mut self, variables: &mut BTreeMap<Name, Name>, name: &str, text: Name, offset: usize) {

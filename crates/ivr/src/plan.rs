@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// Variables a plan may show to agents: their headers must fit into a datagram.
+pub const SHOWN_MAX: usize = 16;
 /// Nodes of one dialplan.
 pub const NODES_MAX: usize = 2_000;
 
@@ -23,6 +25,8 @@ pub struct Dialplan {
     pub(crate) language: Name,
     pub(crate) utc_offset_minutes: i32,
     pub(crate) variables: BTreeMap<Name, Name>,
+    /// Of these agents are told the values.
+    pub(crate) show: Vec<Name>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) scripts: Vec<Script>,
 }

@@ -41,6 +41,8 @@ pub struct Session {
     pub(crate) returns: Vec<NodeId>,
     /// Look-ups begun.
     pub(crate) lookups: u32,
+    /// The agent talked to last.
+    served_by: Option<Name>,
     answered: bool,
     entered: u32,
     /// When it was last told something, on the clock of the plan.
@@ -83,6 +85,7 @@ impl Session {
             deadline: None,
             returns: Vec::new(),
             lookups: 0,
+            served_by: None,
             answered: false,
             entered: 0,
             at: now,
@@ -96,7 +99,7 @@ impl Session {
         let mut moved = Session::new(self.at, plan, self.caller.clone());
         moved.language.clone_from(&self.language);
         moved.values.extend(self.values.clone());
-        (moved.answered, moved.entered) = (self.answered, self.entered);
+        (moved.answered, moved.entered, moved.served_by) = (self.answered, self.entered, self.served_by.clone());
         moved
     }
 
@@ -151,6 +154,16 @@ impl Session {
     /// When `Input::Timeout` is due.
     pub fn poll_timeout(&self) -> Option<Time> {
         self.deadline
+    }
+
+    /// The caller talks to this agent, `$served_by` from now on.
+    pub fn served_by(&mut self, agent: Name) {
+        self.served_by = Some(agent);
+    }
+
+    /// What agents are told of the caller: the plan's `show`, without what is not set.
+    pub fn shown(&self, plan: &Dialplan) -> Vec<(Name, String)> {
+        plan.show.iter().filter_map(|name| Some((name.clone(), self.variable(name)?))).collect()
     }
 
     /// The node it is in.
@@ -446,6 +459,7 @@ impl Session {
             "caller" => &self.caller.from.national,
             "dialled" => &self.caller.to.national,
             "origin" => return Some(self.caller.origin.to_string()),
+            "served_by" => return self.served_by.as_ref().map(Name::to_string),
             "language" => return Some(self.language.to_string()),
             "today" => return Some(self.local(self.at).date()),
             "now" => return Some(self.local(self.at).time()),

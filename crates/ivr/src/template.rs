@@ -46,7 +46,7 @@ impl<'t> Reader<'t> {
 }
 
 /// Everything but unreserved characters as `%XX` (RFC 3986 section 2).
-pub(crate) fn percent_encoded(text: &str) -> String {
+pub fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

@@ -69,6 +69,8 @@ pub struct World {
     pub ledger: Ledger,
     /// One per ended call.
     pub records: Vec<CallRecord>,
+    /// Callers' data in requests to phones, in order.
+    pub told: Vec<String>,
     /// Messages that were deleted.
     pub(crate) deleted: BTreeSet<TapeId>,
     /// What was recorded and not thrown away: A-law, by tape.
@@ -112,6 +114,7 @@ impl World {
             replay: Replay::default(),
             ledger: Ledger::new(),
             records: Vec::new(),
+            told: Vec::new(),
             deleted: BTreeSet::new(),
             tapes: BTreeMap::new(),
             facts: Vec::new(),
@@ -318,6 +321,9 @@ impl World {
         loop {
             while let Some(transmit) = self.switch.poll_transmit() {
                 let (from, to) = (transmit.flow.local, transmit.flow.remote);
+                let text = String::from_utf8_lossy(&transmit.bytes);
+                self.told
+                    .extend(text.lines().find_map(|line| line.strip_prefix("X-Busyhour-Data: ")).map(String::from));
                 self.network.send(self.now, Packet { from, to, bytes: transmit.bytes.to_vec() });
             }
             while let Some(entry) = self.switch.poll_entry() {

@@ -6,8 +6,8 @@ use busyhour_ivr::{Dialplan, Names};
 use busyhour_ledger::VisitEnd;
 use busyhour_model::calendar::Clock;
 use busyhour_model::{
-    AgentState, CallId, Cause, Codec, Days, DequeueReason, Entrance, Mailbox, Name, OfferOutcome, Opening, Pattern,
-    Rule, Schedule, Side, What,
+    AgentState, CallId, Cause, Codec, Days, DequeueReason, Entrance, Mailbox, Name, OfferOutcome, Opening, Party,
+    Pattern, Rule, Schedule, Side, What,
 };
 use busyhour_sim::peer::{Action, Answering, CALLER_HZ, Ending, PhoneSetup};
 use busyhour_sim::{Deed, Scenario, World, to_an_agent};
@@ -76,7 +76,8 @@ steps = [{ speak = "30s" }, { press = "#" }, { enter = "confirm" }, { press = "2
 "##;
 
 fn with_plan(mut scenario: Scenario, source: &str) -> Scenario {
-    let plan = Dialplan::parse("hotline.toml", source, &Names::default()).unwrap().plan;
+    let names = Names { queues: vec!["enquiry".into()], ..Names::default() };
+    let plan = Dialplan::parse("hotline.toml", source, &names).unwrap().plan;
     for outcome in plan.test() {
         assert_eq!(outcome.failure, None, "{}", outcome.name);
     }
@@ -728,6 +729,65 @@ fn a_caller_sent_to_a_menu_comes_back_to_the_queue_with_the_first_time() {
     let world = ended(scenario);
     assert_eq!(count(&world, |w| matches!(w, What::Enqueued { entrance: Entrance::Returned, .. })), 1);
     assert_eq!(count(&world, |w| matches!(w, What::Connected { .. })), 2);
+}
+
+const VERIFY: &str = r##"
+name = "hotline"
+start = "wait"
+show = ["level", "checked"]
+[variables]
+level = "gold"
+[node.wait]
+queue = "enquiry"
+served = "verify"
+else = "bye"
+[node.verify]
+collect = "pin"
+length = 4
+secret = true
+then = "back"
+too_many = "bye"
+[node.back]
+set = { checked = "yes & no" }
+then = "again"
+[node.again]
+queue = "enquiry"
+agent = "$served_by"
+wait_busy = true
+else = "bye"
+[node.bye]
+hangup = true
+"##;
+
+/// IVR to agent to IVR and back: the agent is told the caller's data, also what the IVR asked meanwhile.
+#[test]
+fn a_caller_sent_to_the_ivr_comes_back_to_the_same_agent_with_what_was_asked() {
+    let mut scenario = with_plan(Scenario::calm(27, 3), VERIFY);
+    scenario.setup.queues[0].wrap_up = 4 * SECOND;
+    let mut script = vec![Action::AwaitAnswer(30 * SECOND), Action::AwaitTone(60 * SECOND), Action::Wait(9 * SECOND)];
+    script.extend(['4', '3', '2', '1'].map(Action::Press));
+    script.extend([Action::Wait(8 * SECOND), Action::AwaitTone(60 * SECOND), Action::Wait(2 * SECOND), Action::HangUp]);
+    let mut scenario = with_callers(scenario, vec![script]);
+    let to = Destination::Node("verify".into());
+    scenario.deeds.push((8 * SECOND, Deed::Ask(Box::new(Request::Transfer { call: CallId(1), to }))));
+    let mut world = World::new(scenario);
+    world.run(9 * SECOND);
+    let Ok(Reply::Calls(rows)) = world.switch.handle_request(world.now(), Request::Calls) else { panic!("calls") };
+    assert_eq!(rows[0].data, [("level".into(), "gold".into())].into(), "what is not set yet is not shown");
+    world.run(60 * SECOND);
+    world.settle(200 * SECOND);
+    world.check_ended();
+    let agents: Vec<_> = world
+        .facts
+        .iter()
+        .filter_map(|fact| match &fact.what {
+            What::Connected { party: Party::Agent(agent), .. } => Some(agent.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(agents.len(), 2, "{agents:?}");
+    assert_eq!(agents[0], agents[1], "though two others were idle");
+    assert_eq!(world.told, ["level=gold", "level=gold;checked=yes%20%26%20no"]);
 }
 
 /// One agent who talks until 20 s or so; a caller who wants to be called back at 9 s, and one who comes later and waits.

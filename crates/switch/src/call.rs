@@ -181,9 +181,12 @@ impl Call {
     }
 
     /// Caller and partner can talk; `queue` gave the partner.
-    pub(crate) fn connected(&self, plant: &mut Plant, party: &Party, queue: Option<QueueId>) {
+    pub(crate) fn connected(&mut self, plant: &mut Plant, party: &Party, queue: Option<QueueId>) {
         if let (Party::Agent(agent), Some(_), Some(caller)) = (party, queue, self.known_caller()) {
             plant.last_agents.remember(plant.now, caller, agent);
+        }
+        if let Party::Agent(agent) = party {
+            self.session.served_by(agent.clone());
         }
         let queue = queue.map(|queue| plant.directory.queue_name(queue).clone());
         plant.fact(What::Connected { call: self.id, party: party.clone(), queue });

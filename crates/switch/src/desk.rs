@@ -279,6 +279,7 @@ impl Switch {
             to: call.to.national.clone(),
             at: call.place(&self.plant.directory),
             ahead: place.map(|place| place.ahead),
+            data: call.session.shown(self.plant.plans.plan(call.plan)).into_iter().collect(),
             wait_ms: place.and_then(|place| place.wait).map(millis),
             partner: call.phase().partner().and_then(|leg| Some(self.plant.legs.leg(leg)?.party.name().clone())),
         }

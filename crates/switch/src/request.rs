@@ -4,6 +4,7 @@ use crate::setup::{AgentSetup, QueueSetup, Setup};
 use crate::standing::{StandingRow, Towards};
 use busyhour_model::{AgentState, CallId, Mailbox, Message, Name, TapeId, Time};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A person's wish.
@@ -278,6 +279,8 @@ pub struct CallRow {
     pub wait_ms: Option<u64>,
     /// Partner, when ringing or talking.
     pub partner: Option<Name>,
+    /// What the dialplan shows of the caller.
+    pub data: BTreeMap<Name, String>,
 }
 
 /// One trunk.

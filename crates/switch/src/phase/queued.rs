@@ -5,9 +5,13 @@ use super::{Phase, Purpose, Ringing, Rung};
 use crate::call::{Call, Event};
 use crate::plant::{Plant, Ring};
 use busyhour_acd::Command;
-use busyhour_model::{AgentId, Candidate, DequeueReason, OfferOutcome, Party, QueueId, What, Why};
+use busyhour_ivr::percent_encoded;
+use busyhour_model::{AgentId, Candidate, DequeueReason, Name, OfferOutcome, Party, QueueId, What, Why};
 use busyhour_sip::Target;
 use serde::{Deserialize, Serialize};
+
+/// Bytes of the caller's data in an INVITE, which is to fit into a datagram.
+const DATA_MAX: usize = 400;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Queued {
@@ -36,6 +40,24 @@ impl Queued {
 }
 
 impl Call {
+    /// What the agent's phone, or what listens to it, is told of the call beside the number.
+    fn told(&self, plant: &Plant, queue: &Name) -> Vec<(String, String)> {
+        let mut headers =
+            vec![("X-Busyhour-Call".into(), self.id.to_string()), ("X-Busyhour-Queue".into(), ascii(queue))];
+        let mut data = String::new();
+        for (name, value) in self.session.shown(plant.plans.plan(self.plan)) {
+            let one = format!("{}={}", percent_encoded(&name), percent_encoded(&value));
+            if data.len() + one.len() < DATA_MAX {
+                data.push_str(if data.is_empty() { "" } else { ";" });
+                data.push_str(&one);
+            }
+        }
+        if !data.is_empty() {
+            headers.push(("X-Busyhour-Data".into(), data));
+        }
+        headers
+    }
+
     /// The ACD offers the call to an agent, alone or beside those who ring already.
     pub(super) fn ring_for(
         &mut self,
@@ -57,7 +79,7 @@ impl Call {
             target: Target::Account(number.clone()),
             from: self.shown_number(),
             display: self.callback.as_ref().map(|callback| format!("Call-back {}", callback.number)),
-            headers: vec![("X-Busyhour-Call".into(), self.id.to_string()), ("X-Busyhour-Queue".into(), ascii(&name))],
+            headers: self.told(plant, &name),
         };
         let leg = match self.ring_leg(plant, Party::Agent(number), ring) {
             Ok(leg) => leg,
