@@ -9,6 +9,7 @@ mod process;
 mod prompts;
 mod softphone;
 mod sound;
+mod transfer;
 mod voicemail;
 
 use capture::Capture;

@@ -59,6 +59,7 @@ impl Verb {
             Verb::Dial(Dial { to: Dialled::Agent(agent), .. }) => {
                 ("dial", Kind::Rung, format!("agent {}", text(agent)))
             }
+            Verb::Transfer(transfer) => ("transfer", Kind::Rung, text(&transfer.number)),
             Verb::Callback(Callback { number, .. }) => {
                 ("callback", Kind::Rung, number.as_ref().map(text).unwrap_or_default())
             }

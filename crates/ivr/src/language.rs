@@ -234,6 +234,14 @@ pub const NODES: Tables = &[
         ],
     ),
     (
+        "transfer",
+        &[&[
+            must("transfer", Kind::Value, "the caller's side calls this number itself (REFER), and leaves us"),
+            may("timeout", Kind::Duration, "how long it may take to be answered there; 30s"),
+            must("failed", Kind::Node, "the caller's side cannot, or nobody answered"),
+        ]],
+    ),
+    (
         "callback",
         &[
             &[
@@ -401,6 +409,7 @@ pub const STEPS: Tables = &[
     ("agent_is", &[&[must("agent_is", Kind::Word(&["busy", "offline", "unknown"]), "how the agent asked for is")]]),
     ("dial_fails", &[&[must("dial_fails", Kind::Word(&["no_answer", "busy", "failed"]), "how dialling ends")]]),
     ("partner_leaves", &[&[must("partner_leaves", Kind::True, "agent or dialled party hangs up")]]),
+    ("transfer_fails", &[&[must("transfer_fails", Kind::True, "the next transfer fails")]]),
     ("refuse_callback", &[&[must("refuse_callback", Kind::True, "the next call-back cannot be promised")]]),
     ("mailbox_full", &[&[must("mailbox_full", Kind::True, "the next mailbox asked for is full")]]),
     ("messages", &[&[must("messages", Kind::Number(0, 100), "so many new messages are in the next mailbox")]]),
@@ -428,6 +437,7 @@ pub const STEPS: Tables = &[
     ),
     ("dtmf", &[&[must("dtmf", Kind::Text, "these keys are pressed")]]),
     ("dial", &[&[must("dial", Kind::Text, "this is rung")]]),
+    ("transfer", &[&[must("transfer", Kind::Text, "the caller is passed on to this number")]]),
     ("callback", &[&[must("callback", Kind::Text, "calling back this number is promised")]]),
     ("voicemail", &[&[must("voicemail", Kind::Text, "the mailbox of this queue or agent is asked for")]]),
     ("hangup", &[&[must("hangup", Kind::Status, "hung up, with this status")]]),

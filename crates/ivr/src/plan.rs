@@ -101,6 +101,7 @@ pub(crate) enum Verb {
     Queue(Box<Queue>),
     Dial(Dial),
     Record(Box<Record>),
+    Transfer(Transfer),
     Callback(Callback),
     LookUp(Box<Asked>),
     Listen(Listen),
@@ -237,6 +238,14 @@ pub(crate) enum Dialled {
     Agent(Text),
 }
 
+/// Let the caller's side call somebody else itself; the call is over then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Transfer {
+    pub(crate) number: Text,
+    pub(crate) timeout: Duration,
+    pub(crate) failed: NodeId,
+}
+
 /// Promise to call back, with the place the caller had in the last queue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Callback {
@@ -286,6 +295,7 @@ impl Verb {
                 let refused = [("no_answer", &dial.no_answer), ("busy", &dial.busy), ("failed", &dial.failed)];
                 refused.map(at_once).into_iter().chain([later(("hung_up", &dial.hung_up))]).collect()
             }
+            Verb::Transfer(transfer) => vec![at_once(("failed", &transfer.failed))],
             Verb::Callback(callback) => [("then", &callback.then), ("refused", &callback.refused)].map(at_once).into(),
             // An answer may come at once.
             Verb::LookUp(asked) => {

@@ -42,6 +42,7 @@ struct Rehearsal<'p> {
     asked: Option<u32>,
     /// Whether the next call-back asked for is refused.
     refuses: bool,
+    transfer_fails: bool,
     taping: Option<Spoken>,
     /// The next mailbox opened is full.
     mailbox_full: bool,
@@ -81,6 +82,7 @@ enum Happened {
     Asked(Name),
     Pressed(String),
     Dialled(Name),
+    PassedOn(Name),
     CalledBack(Name),
     Mailbox(Name),
     HungUp(u16),
@@ -99,6 +101,7 @@ impl fmt::Display for Happened {
             Happened::Asked(url) => write!(f, "looked up {url}"),
             Happened::Pressed(keys) => write!(f, "pressed {keys}"),
             Happened::Dialled(to) => write!(f, "dialled {to}"),
+            Happened::PassedOn(to) => write!(f, "passed the caller on to {to}"),
             Happened::CalledBack(to) => write!(f, "promised to call back {to}"),
             Happened::Mailbox(whose) => write!(f, "asked for the mailbox of {whose}"),
             Happened::HungUp(status) => write!(f, "hung up ({status})"),
@@ -124,6 +127,7 @@ impl fmt::Display for Act {
             Act::LookUp(url, _) => write!(f, "to look up {url}"),
             Act::Keys(keys) => write!(f, "to press {keys}"),
             Act::Dial(to) => write!(f, "to dial {to}"),
+            Act::Transfer(to) => write!(f, "to pass the caller on to {to}"),
             Act::Callback(to) => write!(f, "to promise to call back {to}"),
             Act::HangUp(Some(status)) => write!(f, "to hang up ({status})"),
             Act::HangUp(None) => write!(f, "to hang up"),
@@ -159,6 +163,7 @@ impl<'p> Rehearsal<'p> {
             queues: BTreeMap::new(),
             asked: None,
             refuses: false,
+            transfer_fails: false,
             taping: None,
             mailbox_full: false,
             messages: 0,
@@ -187,6 +192,7 @@ impl<'p> Rehearsal<'p> {
             Act::QueueIs(queue, state) => drop(self.queues.insert(queue.clone(), *state)),
             Act::Dequeue(reason) => self.tell(Input::Dequeued(*reason)),
             Act::Agent(availability) => self.tell(Input::AgentUnavailable(*availability)),
+            Act::FailTransfer => self.transfer_fails = true,
             Act::RefuseCallback => self.refuses = true,
             Act::FillMailbox => self.mailbox_full = true,
             Act::Messages(count) => self.messages = *count,
@@ -341,6 +347,11 @@ impl<'p> Rehearsal<'p> {
                 self.log.push(Happened::Dialled(to));
                 self.log.extend(pressed(&keys));
             }
+            Step::Refer { number } => {
+                self.log.push(Happened::PassedOn(number.into()));
+                let answered = !std::mem::take(&mut self.transfer_fails);
+                self.tell(Input::Referred { answered });
+            }
             Step::Callback { number } => {
                 let number = number.unwrap_or_else(|| self.session.caller.from.national.clone());
                 self.log.push(Happened::CalledBack(number.into()));
@@ -353,6 +364,7 @@ impl<'p> Rehearsal<'p> {
             }
             Step::Ring
             | Step::Answer
+            | Step::PassedOn
             | Step::Announced { .. }
             | Step::LookedUp { .. }
             | Step::Discard { .. }
@@ -400,6 +412,7 @@ fn found(log: &[Happened], expected: &Act) -> Option<usize> {
         (Act::LookUp(url, _), Happened::Asked(asked)) => url == asked,
         (Act::Keys(keys), Happened::Pressed(pressed)) => **keys == *pressed,
         (Act::Dial(to), Happened::Dialled(dialled)) => to == dialled,
+        (Act::Transfer(to), Happened::PassedOn(number)) => to == number,
         (Act::Callback(to), Happened::CalledBack(number)) => to == number,
         (Act::Voicemail(whose), Happened::Mailbox(asked)) => whose == asked,
         (Act::HangUp(status), Happened::HungUp(sent)) => status.is_none_or(|status| status == *sent),

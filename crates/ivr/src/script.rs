@@ -51,6 +51,8 @@ pub(crate) enum Act {
     PartnerLeaves,
     /// The next call-back asked for is refused.
     RefuseCallback,
+    /// The next transfer fails.
+    FailTransfer,
     /// The next mailbox asked for is full.
     FillMailbox,
     /// So many new messages are in the next mailbox.
@@ -72,6 +74,8 @@ pub(crate) enum Act {
     /// These keys are pressed.
     Keys(Name),
     Dial(Name),
+    /// The caller is passed on to this number.
+    Transfer(Name),
     /// To this number.
     Callback(Name),
     /// A message is to be left in this queue's or agent's mailbox.
@@ -104,7 +108,7 @@ pub struct Failure {
 }
 
 /// Every step of a test has one of these keys.
-pub(crate) const ACTS: [&str; 22] = [
+pub(crate) const ACTS: [&str; 24] = [
     "press",
     "pass",
     "speak",
@@ -114,6 +118,7 @@ pub(crate) const ACTS: [&str; 22] = [
     "agent_is",
     "dial_fails",
     "partner_leaves",
+    "transfer_fails",
     "refuse_callback",
     "mailbox_full",
     "messages",
@@ -124,6 +129,7 @@ pub(crate) const ACTS: [&str; 22] = [
     "lookup",
     "dtmf",
     "dial",
+    "transfer",
     "callback",
     "voicemail",
     "hangup",
@@ -210,6 +216,7 @@ impl<'t> Reader<'t> {
             "agent_is" => Act::Agent(self.one_of(value, &AVAILABILITIES)?),
             "dial_fails" => Act::DialFails(self.one_of(value, &DIAL_FAILURES)?),
             "partner_leaves" => Act::PartnerLeaves,
+            "transfer_fails" => Act::FailTransfer,
             "refuse_callback" => Act::RefuseCallback,
             "mailbox_full" => Act::FillMailbox,
             "messages" => Act::Messages(self.report.integer(value, 0, 100)? as u32),
@@ -223,6 +230,7 @@ impl<'t> Reader<'t> {
             "lookup" => Act::LookUp(self.report.text(value)?.into(), self.lookup_answer(fields)),
             "dtmf" => Act::Keys(self.report.text(value)?.into()),
             "dial" => Act::Dial(self.report.text(value)?.into()),
+            "transfer" => Act::Transfer(self.report.text(value)?.into()),
             "callback" => Act::Callback(self.report.text(value)?.into()),
             "voicemail" => Act::Voicemail(self.report.text(value)?.into()),
             _ => Act::HangUp(self.hang_up_status(value)),

@@ -6,7 +6,7 @@ use crate::keyed::{Keyed, Value};
 use crate::lookup::Pending;
 use crate::messages::Listening;
 use crate::phrase::{self, Item, Text};
-use crate::plan::{Case, Dial, Dialled, Dialplan, Node, NodeId, Play, Verb};
+use crate::plan::{Case, Dial, Dialled, Dialplan, Node, NodeId, Play, Transfer, Verb};
 use crate::recording::Taping;
 use crate::step::{Caller, DialTarget, Input, QueueState, Step};
 use crate::waiting::Programme;
@@ -65,6 +65,7 @@ pub(crate) enum Stage {
     Listening(Listening),
     Recording(Taping),
     Promising,
+    Transferring,
     Ended,
 }
 
@@ -135,6 +136,7 @@ impl Session {
             Input::AgentUnavailable(availability) => self.agent_unavailable(node, availability),
             Input::DialFailed(outcome) => self.dial_ended(node, Some(outcome)),
             Input::Callback { taken } => self.promised(node, taken),
+            Input::Referred { answered } => self.referred(node, answered),
             Input::PartnerLeft => self.partner_left(node),
             Input::Recorded { tape, voice } => self.recorded(&node.verb, tape, voice),
             Input::Messages(messages) => {
@@ -232,6 +234,7 @@ impl Session {
                 self.steps.push_back(Step::Callback { number });
                 None
             }
+            Verb::Transfer(transfer) => self.transfer(now, transfer),
             Verb::LookUp(asked) => self.look_up(now, asked),
             Verb::Record(record) => self.record(now, record),
             Verb::Listen(listen) => self.listen(listen),
@@ -336,6 +339,7 @@ impl Session {
         match (&self.stage, &node.verb) {
             (Stage::Asking(_), verb) => self.not_keyed(now, verb),
             (Stage::Listening(_), Verb::Listen(listen)) => Some(listen.then),
+            (Stage::Transferring, Verb::Transfer(transfer)) => Some(transfer.failed),
             (Stage::LookingUp(_), _) => self.look_up_timed_out(now, node),
             (Stage::Recording(_), Verb::Record(record)) => Some(record.failed),
             (Stage::Waiting(_), Verb::Queue(queue)) => {
@@ -361,6 +365,32 @@ impl Session {
             dial.keys.as_ref().and_then(|keys| self.text(keys)).map(|keys| phrase::keys(&keys)).unwrap_or_default();
         self.steps.push_back(Step::Dial { to, timeout: dial.timeout, keys });
         None
+    }
+
+    fn transfer(&mut self, now: Time, transfer: &Transfer) -> Option<NodeId> {
+        self.answer();
+        let Some(number) = self.text(&transfer.number) else { return Some(transfer.failed) };
+        self.typed.clear();
+        self.stage = Stage::Transferring;
+        self.deadline = Some(now + transfer.timeout);
+        self.steps.push_back(Step::Refer { number });
+        None
+    }
+
+    fn referred(&mut self, node: &Node, answered: bool) -> Option<NodeId> {
+        let (Stage::Transferring, Verb::Transfer(transfer)) = (&self.stage, &node.verb) else { return None };
+        if answered {
+            self.stage = Stage::Ended;
+            self.deadline = None;
+            self.steps.push_back(Step::PassedOn);
+            return None;
+        }
+        Some(transfer.failed)
+    }
+
+    /// The caller's side was asked to call somebody else: when it hangs up now, it has.
+    pub fn is_passed_on(&self) -> bool {
+        self.stage == Stage::Transferring
     }
 
     fn promised(&mut self, node: &Node, taken: bool) -> Option<NodeId> {

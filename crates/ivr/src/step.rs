@@ -59,6 +59,11 @@ pub enum Input {
         /// It is promised.
         taken: bool,
     },
+    /// How `Step::Refer` went.
+    Referred {
+        /// The other side answered.
+        answered: bool,
+    },
     /// The dialled party or agent hung up and the caller is still here.
     PartnerLeft,
     /// Answer to `Step::OpenMailbox`, at once.
@@ -170,6 +175,13 @@ pub enum Step {
         /// Pressed when it is answered.
         keys: Vec<Sound>,
     },
+    /// Let the caller's side call this number itself. `Input::Referred` follows.
+    Refer {
+        /// The number.
+        number: String,
+    },
+    /// The session is over: the caller talks to somebody else without us.
+    PassedOn,
     /// Keep the place in the queue left last and call back when an agent is there. Tell me `Input::Callback` now.
     Callback {
         /// Where to; the calling number when none is given.

@@ -2,14 +2,14 @@
 
 use crate::parse::Reader;
 use crate::phrase::{Item, Phrase, Text};
-use crate::plan::{Announce, Ask, Callback, Collect, Comfort, Dial, Dialled, Menu, Play, Queue, Verb};
+use crate::plan::{Announce, Ask, Callback, Collect, Comfort, Dial, Dialled, Menu, Play, Queue, Transfer, Verb};
 use crate::source::{Fields, Value};
 use crate::step::{Preference, Preferred};
 use busyhour_model::Name;
 use std::time::Duration;
 
 /// Every node has exactly one of these keys.
-pub(crate) const VERBS: [&str; 20] = [
+pub(crate) const VERBS: [&str; 21] = [
     "answer",
     "ring",
     "play",
@@ -28,6 +28,7 @@ pub(crate) const VERBS: [&str; 20] = [
     "messages",
     "queue",
     "dial",
+    "transfer",
     "callback",
     "hangup",
 ];
@@ -80,6 +81,7 @@ impl<'t> Reader<'t> {
             "voicemail" => self.voicemail(fields, value),
             "messages" => self.messages(fields, value),
             "dtmf" => self.dtmf(fields, value),
+            "transfer" => self.transfer(fields, value),
             "callback" => self.callback(fields, value),
             _ => self.hang_up(fields, value),
         }
@@ -379,6 +381,12 @@ impl<'t> Reader<'t> {
         let trunk = self.report.text(value)?;
         self.known(value.span().start, "trunk", trunk, &self.names.trunks, false);
         Some(trunk.into())
+    }
+
+    fn transfer(&mut self, fields: &mut Fields<'t>, value: &'t Value<'t>) -> Verb {
+        let number = self.scalar(value, true).unwrap_or(Text::Literal("".into()));
+        let timeout = self.duration(fields, "timeout", SECONDS(30));
+        Verb::Transfer(Transfer { number, timeout, failed: self.target(fields, "failed") })
     }
 
     /// `true` for the calling number, or the number.

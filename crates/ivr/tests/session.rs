@@ -129,6 +129,8 @@ fn short(step: &Step) -> String {
             let keys: String = keys.iter().map(|key| format!(" {}", sound(key))).collect();
             format!("dial({to} {}{keys})", timeout.as_secs())
         }
+        Step::Refer { number } => format!("refer({number})"),
+        Step::PassedOn => "passed on".into(),
         Step::Callback { number } => format!("callback({})", number.as_deref().unwrap_or("-")),
         Step::Record { keep, longest, silence, keys, .. } => {
             let keep = match keep {
@@ -275,6 +277,21 @@ fn who_has_listened_enough_or_has_no_messages_goes_on() {
     let mut call = listening();
     call.tell(Input::PlayEnded);
     assert_eq!(call.wait(10_000), "@n1 bye601", "who falls asleep");
+}
+
+#[test]
+fn a_caller_is_passed_on_or_the_plan_goes_on() {
+    let node = "transfer = \"02112345678\"\ntimeout = \"20s\"\nfailed = \"n1\"";
+    let mut call = Call::new(node);
+    assert_eq!(call.start(), "@start answer refer(02112345678)");
+    assert_eq!(call.tell(Input::Referred { answered: true }), "passed on");
+    assert_eq!(call.tell(Input::Referred { answered: false }), "", "once");
+    let mut call = Call::new(node);
+    call.start();
+    assert_eq!(call.tell(Input::Referred { answered: false }), "@n1 bye601");
+    let mut call = Call::new(node);
+    call.start();
+    assert_eq!(call.wait(20_000), "@n1 bye601", "nothing is heard of it");
 }
 
 #[test]

@@ -111,6 +111,8 @@ pub enum Cause {
     PartnerHungUp,
     /// The dialplan ended the call.
     IvrHungUp,
+    /// The caller's side called somebody else itself, as the dialplan asked it to.
+    PassedOn,
     /// The call was refused with a final response.
     Refused(u16),
     /// No sound or signalling from a peer for too long.

@@ -3,7 +3,7 @@
 use crate::event::{Flow, Transport};
 use crate::transaction::cseq;
 use crate::uri::param;
-use crate::{Contacts, Fault, HeaderName, Headers, Method, NameAddr, Request, Response, Uri};
+use crate::{Contacts, Fault, HeaderName, Headers, Host, Method, NameAddr, Request, Response, Uri};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
@@ -155,7 +155,7 @@ impl Dialog {
             let first = routes.remove(0);
             routes.push(NameAddr::new(std::mem::replace(&mut uri, first.uri)));
         }
-        let target_refresh = matches!(method, Method::Invite | Method::Update | Method::Notify);
+        let target_refresh = matches!(method, Method::Invite | Method::Update | Method::Notify | Method::Refer);
         let mut request = Request::new(method, uri);
         let headers = &mut request.headers;
         for route in &routes {
@@ -170,6 +170,11 @@ impl Dialog {
             headers.push(HeaderName::Contact, &self.contact);
         }
         request
+    }
+
+    /// The domain the peer calls itself after, or where it is.
+    pub(crate) fn peer_host(&self) -> Host {
+        NameAddr::parse(self.remote.as_bytes()).map_or_else(|_| self.target.host.clone(), |remote| remote.uri.host)
     }
 
     /// Where the next request goes (section 8.1.2). `open` says whether a connection still is.

@@ -136,6 +136,13 @@ pub enum Event {
         /// Retry-After.
         retry_after: Option<Duration>,
     },
+    /// How the call went that the peer was asked to make by [`crate::Stack::refer`].
+    Referred {
+        /// The leg.
+        leg: LegId,
+        /// Final: 2xx when the other side answered.
+        status: u16,
+    },
     /// The ACK to our 200 came.
     Confirmed {
         /// The leg.

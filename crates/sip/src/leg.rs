@@ -87,6 +87,16 @@ pub(crate) struct Session {
     pub(crate) unconfirmed: Option<Unconfirmed>,
     /// Our re-INVITE.
     pub(crate) pending: Option<Pending>,
+    pub(crate) referral: Option<Referral>,
+}
+
+/// The peer is to call somebody else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Referral {
+    /// Once our 2xx is acknowledged.
+    To(String),
+    /// It was asked and has not told yet how that went.
+    Asked,
 }
 
 /// A 2xx of ours without ACK.
@@ -114,7 +124,7 @@ pub(crate) struct Pending {
 
 impl Session {
     pub(crate) fn new(dialog: Dialog, media: Media) -> Session {
-        Session { dialog, media, unconfirmed: None, pending: None }
+        Session { dialog, media, unconfirmed: None, pending: None, referral: None }
     }
 }
 

@@ -18,6 +18,7 @@ mod media;
 mod message;
 mod method;
 mod receive;
+mod referral;
 mod registrar;
 mod renegotiate;
 mod reply;

@@ -107,6 +107,7 @@ impl Stack {
         match outcome.owner {
             Owner::Setup(leg) => self.settle_setup(now, leg, outcome),
             Owner::Reinvite(leg) => self.settle_reinvite(now, leg, outcome),
+            Owner::Refer(leg) => self.settle_refer(leg, &outcome),
             Owner::Register(trunk) => self.settle_register(now, trunk, outcome),
             Owner::Probe(trunk) => self.settle_probe(trunk, &outcome),
             Owner::Lamp(lamp) => self.settle_lamp(now, lamp, outcome),

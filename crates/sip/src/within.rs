@@ -49,7 +49,7 @@ impl Stack {
             Method::Info => self.receive_info(now, place.leg, server, request),
             Method::Options | Method::Prack => self.respond(now, server, request, 200),
             Method::Subscribe | Method::Publish => self.respond(now, server, request, 489),
-            Method::Notify => self.respond(now, server, request, 481),
+            Method::Notify => self.receive_referral(now, place, server, request),
             _ => self.respond(now, server, request, 405),
         }
     }
@@ -209,6 +209,7 @@ impl Stack {
         if unconfirmed.first {
             self.events.push_back(Event::Confirmed { leg, audio });
         }
+        self.refer_now(now, place);
     }
 
     /// Nobody acknowledged our 2xx: the session is over (section 13.3.1.4).

@@ -99,6 +99,10 @@ pub(crate) enum Event {
     Timeout,
     HangUp,
     Transfer(Destination),
+    /// The caller's side was asked to call somebody else; whether that was answered.
+    Referred {
+        answered: bool,
+    },
     /// A look-up of the dialplan was answered.
     LookedUp {
         id: u32,
@@ -217,6 +221,7 @@ impl Call {
             Event::Gone { leg, how } if leg == self.caller => {
                 plant.lost_leg(leg, how.status());
                 let cause = match how {
+                    Gone::HungUp if self.session.is_passed_on() => Cause::PassedOn,
                     Gone::Cancelled => Cause::CallerCancelled,
                     Gone::Vanished => Cause::PeerVanished,
                     Gone::HungUp | Gone::Refused(_) => Cause::CallerHungUp,

@@ -115,6 +115,15 @@ impl Call {
             Step::DeleteMessage { tape } => drop(plant.delete_message(tape, false)),
             Step::Deposit { mailbox, tape } => self.deposit(plant, mailbox, tape),
             Step::Discard { tape } => self.discard(plant, tape),
+            Step::Refer { number } => {
+                if plant.sip.refer(plant.now, self.caller, &number).is_err() {
+                    return self.run_program(plant, phase, Input::Referred { answered: false });
+                }
+            }
+            Step::PassedOn => {
+                self.ivr_left(plant, "passed_on");
+                return self.end(plant, Cause::PassedOn, 480);
+            }
             Step::Entered(node) => self.node_entered(plant, node),
             Step::HangUp { status, cause: told } => {
                 if let Some(told) = told {

@@ -222,6 +222,9 @@ impl Switch {
                 self.tell_leg(leg, Event::MediaChanged { leg, audio });
             }
             E::Confirmed { audio: None, .. } | E::OfferRefused { .. } => {}
+            E::Referred { leg, status } => {
+                self.tell_leg(leg, Event::Referred { answered: (200..300).contains(&status) });
+            }
             E::Digit { leg, digit } => self.tell_leg(leg, Event::Digit { leg, digit }),
             E::Registered { account, contacts } => self.registered(&account, contacts),
             E::TrunkState { trunk, up, .. } => {

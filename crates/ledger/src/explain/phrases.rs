@@ -200,6 +200,7 @@ pub(super) fn cause(cause: Cause) -> Words {
         Cause::CallerCancelled => ("the caller gave up before our answer", "应答前来电者放弃"),
         Cause::PartnerHungUp => ("the agent or dialled party hung up", "坐席或被叫方挂机"),
         Cause::IvrHungUp => ("the dialplan ended it", "流程结束通话"),
+        Cause::PassedOn => ("the caller's side called somebody else itself", "来电方自行转接"),
         Cause::Refused(_) => ("it was refused", "来电被拒绝"),
         Cause::PeerVanished => ("a peer fell silent for too long", "对端长时间无响应"),
         Cause::OperatorHungUp => ("a supervisor or operator ended it", "班长或管理员结束通话"),

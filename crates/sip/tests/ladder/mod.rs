@@ -383,6 +383,7 @@ pub fn leg_of(event: &Event) -> Option<LegId> {
         | Event::MediaChanged { leg, .. }
         | Event::OfferRefused { leg, .. }
         | Event::Digit { leg, .. }
+        | Event::Referred { leg, .. }
         | Event::Ended { leg, .. } => Some(*leg),
         Event::Registered { .. } | Event::TrunkState { .. } => None,
     }

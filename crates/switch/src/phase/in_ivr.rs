@@ -29,6 +29,7 @@ pub(super) fn program_input(call: &Call, plant: &mut Plant, event: &Event) -> Op
                 Input::PlayEnded
             })
         }
+        Event::Referred { answered } => Some(Input::Referred { answered }),
         Event::Timeout => Some(Input::Timeout),
         Event::LookedUp { id, ref answer } => Some(Input::LookedUp { id, answer: answer.clone() }),
         _ => None,
