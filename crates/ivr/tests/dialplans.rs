@@ -34,5 +34,5 @@ fn the_hotline_passes_its_own_tests() {
     let outcomes = parsed.plan.test();
     let failed: Vec<&TestOutcome> = outcomes.iter().filter(|outcome| outcome.failure.is_some()).collect();
     assert!(failed.is_empty(), "{failed:#?}");
-    assert_eq!(outcomes.len(), 16);
+    assert!(outcomes.len() >= 16, "it has tests");
 }
