@@ -130,6 +130,7 @@ impl Scenario {
             match random.below(20) {
                 0 => caller.dialled = "12345678".into(),
                 1..4 => caller.dialled = town::DIRECT.into(),
+                4..7 => (caller.dialled, caller.script) = (town::MACHINE.into(), to_the_machine(&mut random)),
                 _ => {}
             }
             scenario.deeds.push((at, Deed::Call(Box::new(caller))));
@@ -201,7 +202,10 @@ impl Scenario {
             1 => Deed::Ask(Box::new(Request::NotReady { agent, reason: "break".into(), force: random.per_mille(500) })),
             2 => Deed::Ask(Box::new(Request::SignOut { agent })),
             3 => Deed::Ask(Box::new(Request::Reload(Box::new(town::changed(&self.setup, random))))),
-            4 => Deed::Dial { number, code: random.choose(&["*71", "*72", "*722", "*73"]).expect("four").to_string() },
+            4 => Deed::Dial {
+                number,
+                code: random.choose(&["*71", "*72", "*722", "*73", "*97"]).expect("five").to_string(),
+            },
             5 => {
                 Deed::Dial { number, code: random.choose(&["1001", "1002", town::NUMBER]).expect("three").to_string() }
             }
@@ -313,6 +317,17 @@ fn to_be_called_back(random: &mut Seed) -> Vec<Action> {
 fn gives_up(random: &mut Seed) -> Vec<Action> {
     let mut script = to_an_agent(false);
     script.extend([Action::Wait(random.between(SECOND, 8 * SECOND)), Action::HangUp]);
+    script
+}
+
+/// Leaves messages, listens to them, is passed on, in any order.
+fn to_the_machine(random: &mut Seed) -> Vec<Action> {
+    let mut script = vec![Action::AwaitAnswer(30 * SECOND)];
+    for _ in 0..1 + random.below(6) {
+        script.push(Action::Press(*random.choose(&['1', '1', '2', '3', '4', '4', '5', '#']).expect("eight")));
+        script.push(Action::Wait(random.between(SECOND / 2, 6 * SECOND)));
+    }
+    script.push(Action::HangUp);
     script
 }
 

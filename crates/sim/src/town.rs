@@ -20,6 +20,8 @@ pub(crate) const CUSTOMERS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::ne
 pub const NUMBER: &str = "95118";
 /// A number that rings agent 1001 and answers only when the agent does.
 pub(crate) const DIRECT: &str = "95119";
+/// Answered by a machine.
+pub(crate) const MACHINE: &str = "95120";
 const QUEUES: [&str; 3] = ["enquiry", "complaint", "general"];
 /// Two agents out of three are at one of these.
 const SITES: [&str; 2] = ["shanghai", "chengdu"];
@@ -50,6 +52,59 @@ else = "end"
 [node.end]
 hangup = 480
 "#;
+/// A machine that talks, listens and passes callers on.
+const MACHINE_PLAN: &str = r##"
+name = "machine"
+start = "ask"
+
+[node.ask]
+menu = "ivr/welcome"
+keys = { 1 = "leave", 2 = "speak", 3 = "pass", 4 = "listen", 5 = "press" }
+timeout = "2s"
+too_many = "end"
+
+[node.leave]
+voicemail = "enquiry"
+longest = "5s"
+then = "ask"
+else = "end"
+
+[node.speak]
+record = "words"
+longest = "4s"
+silence = "0s"
+then = "keep"
+else = "ask"
+
+[node.keep]
+menu = [{ recording = "$words" }]
+keys = { 1 = "deposit", 2 = "speak" }
+timeout = "2s"
+too_many = "end"
+
+[node.deposit]
+voicemail = { agent = "1001" }
+recording = "$words"
+then = "ask"
+else = "end"
+
+[node.pass]
+transfer = "02195118"
+timeout = "5s"
+failed = "ask"
+
+[node.listen]
+messages = "enquiry"
+then = "ask"
+
+[node.press]
+dtmf = "1,2#"
+then = "ask"
+
+[node.end]
+hangup = 480
+cause = 16
+"##;
 const PHRASES: &str = include_str!("../../../prompts/phrases.tsv");
 /// Every prompt here is that long: scenarios are about order, not about listening.
 const PROMPT_MS: usize = 300;
@@ -63,7 +118,7 @@ pub(crate) fn setup(agents: usize) -> Setup {
         media_address: host,
         media_ports: (20_000, 20_198),
         trunks: vec![trunk()],
-        numbers: [(NUMBER, "hotline"), (DIRECT, "direct")].map(route).into(),
+        numbers: [(NUMBER, "hotline"), (DIRECT, "direct"), (MACHINE, "machine")].map(route).into(),
         dialplans: plans(),
         schedules: Vec::new(),
         tiers: Vec::new(),
@@ -160,7 +215,7 @@ fn plans() -> Vec<(Name, Dialplan)> {
         Ok(parsed) => (name.into(), parsed.plan),
         Err(mistakes) => panic!("the town's dialplans are right: {mistakes:?}"),
     };
-    [("hotline", PLAN), ("direct", DIRECT_PLAN)].map(parse).into()
+    [("hotline", PLAN), ("direct", DIRECT_PLAN), ("machine", MACHINE_PLAN)].map(parse).into()
 }
 
 fn route((number, dialplan): (&str, &str)) -> NumberRoute {

@@ -42,7 +42,7 @@ fn kind(fact: &Fact) -> String {
 }
 
 /// What 256 storms must have had, or they test nothing.
-const WEATHER: [&str; 43] = [
+const WEATHER: [&str; 49] = [
     "Connected",
     "Disconnected",
     "NodeEntered",
@@ -59,6 +59,11 @@ const WEATHER: [&str; 43] = [
     "ended CallbackFailed",
     "ended CallbackExpired",
     "Transferred",
+    "Recorded",
+    "Discarded",
+    "MessageLeft",
+    "MessageHeard",
+    "MessageDeleted",
     "dequeued Left",
     "dequeued Abandoned",
     "dequeued Closed",
@@ -75,6 +80,7 @@ const WEATHER: [&str; 43] = [
     "ended CallerCancelled",
     "ended PartnerHungUp",
     "ended IvrHungUp",
+    "ended PassedOn",
     "ended PeerVanished",
     "agent Ready",
     "agent NotReady",

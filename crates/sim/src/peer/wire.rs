@@ -201,7 +201,11 @@ pub(super) fn response(to: &Message, status: u16, tag: &str, extra: Vec<Header>,
 
 fn with_body(mut headers: Vec<Header>, body: &str) -> Headers {
     if !body.is_empty() {
-        let kind = if body.starts_with("v=") { "application/sdp" } else { "application/dtmf-relay" };
+        let kind = match body {
+            sdp if sdp.starts_with("v=") => "application/sdp",
+            fragment if fragment.starts_with("SIP/2.0") => "message/sipfrag",
+            _ => "application/dtmf-relay",
+        };
         headers.push(Header::ContentType(kind.into()));
     }
     headers.push(Header::ContentLength(body.len().to_string().into()));

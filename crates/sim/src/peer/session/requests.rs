@@ -5,7 +5,7 @@ use crate::peer::exchange::{Answer, Resend};
 use crate::peer::outcome::EndedBy;
 use crate::peer::wire::{Message, Out, Start, param, response};
 use busyhour_model::{Direction, Time};
-use rsip::Method;
+use rsip::{Header, Method};
 use std::net::SocketAddr;
 
 impl Session {
@@ -36,6 +36,7 @@ impl Session {
                 self.respond(now, from, message, 481, String::new())
             }
             Method::Invite | Method::Update => self.handle_offer(now, from, message),
+            Method::Refer if self.phase == Phase::Confirmed => self.handle_refer(now, from, message),
             Method::Info | Method::Options | Method::Notify | Method::Message => {
                 self.respond(now, from, message, 200, String::new())
             }
@@ -44,6 +45,19 @@ impl Session {
                 self.respond(now, from, message, 405, String::new());
             }
         }
+    }
+
+    /// REFER: some numbers answer, some are busy, and some carriers cannot (RFC 3515).
+    fn handle_refer(&mut self, now: Time, from: SocketAddr, message: &Message) {
+        let status = match self.me.user.bytes().last().unwrap_or_default() % 3 {
+            0 => return self.respond(now, from, message, 405, String::new()),
+            1 => 200,
+            _ => 486,
+        };
+        self.respond(now, from, message, 202, String::new());
+        let headers =
+            vec![Header::Event("refer".into()), Header::SubscriptionState("terminated;reason=noresource".into())];
+        self.send(now, Method::Notify, headers, format!("SIP/2.0 {status} Told"));
     }
 
     fn handle_ack(&mut self, now: Time, message: &Message) {
