@@ -186,6 +186,12 @@ fn read_with(file: &str, source: &str, folder: &Path, staff: Option<&Staff>) -> 
     diagnostics.extend(beside);
     diagnostics.append(&mut shelf.diagnostics);
     diagnostics.extend(prompts.unreadable().cloned());
+    if server.shell.data.is_none() && server.dialplans.is_some() {
+        diagnostics.extend(shelf.recording().map(|file| {
+            let nowhere = "callers' words are recorded, and `server.data` is not set: every recording fails";
+            Diagnostic::whole(file, nowhere).warning().help("set `server.data` to a folder that is kept")
+        }));
+    }
     if whole {
         diagnostics.extend(prompts.unused(&shelf.prompts()));
     }

@@ -78,6 +78,11 @@ impl Shelf {
         self
     }
 
+    /// Files of those that record something.
+    pub fn recording(&self) -> impl Iterator<Item = &str> {
+        self.plans.iter().filter(|(_, parsed)| parsed.plan.records()).map(|(source, _)| source.file.as_str())
+    }
+
     /// Ids of all prompts they name.
     pub fn prompts(&self) -> BTreeSet<Name> {
         self.plans.iter().flat_map(|(_, parsed)| parsed.prompts.iter().cloned()).collect()

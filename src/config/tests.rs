@@ -238,6 +238,23 @@ fn a_queue_the_dialplan_needs_and_nobody_defined_is_found() {
 }
 
 #[test]
+fn recording_without_a_folder_for_it_is_warned_of() {
+    let folder = std::env::temp_dir().join(format!("busyhour-recording-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("hotline.toml"), HOTLINE).unwrap();
+    let told = |data: &str| {
+        let domain = "domain = \"example.com\"\n";
+        let keys = format!("{domain}{data}dialplans = \"{}\"\n", folder.display());
+        told(&GOOD.replace(domain, &keys))
+    };
+    let found = told("");
+    assert!(found.iter().any(|told| told.contains("every recording fails (set `server.data`")), "{found:?}");
+    let found = told("data = \"data\"\n");
+    assert!(!found.iter().any(|told| told.contains("recording fails")), "{found:?}");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
 fn files_that_cannot_be_read_are_told_plainly() {
     let loaded = load(Some(Path::new("/nowhere/centre.toml")));
     assert!(loaded.site.is_none());

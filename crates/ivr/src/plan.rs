@@ -42,6 +42,11 @@ impl Dialplan {
         &self.language
     }
 
+    /// Whether it records anything: a caller's words, a message.
+    pub fn records(&self) -> bool {
+        self.nodes.iter().any(|node| matches!(node.verb, Verb::Record(_)))
+    }
+
     /// Names of all nodes, sorted.
     pub fn nodes(&self) -> impl Iterator<Item = &Name> {
         self.nodes.iter().map(|node| &node.name)
