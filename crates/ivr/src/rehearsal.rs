@@ -1,7 +1,7 @@
 //! A dialplan's own tests, run against a session in virtual time.
 
 use crate::plan::Dialplan;
-use crate::script::{Act, Failure, Move, QUIET, Script, TestOutcome};
+use crate::script::{Act, Failure, Move, QUIET, RECORDING, Script, TestOutcome};
 use crate::session::Session;
 use crate::step::{Caller, DialTarget, Input, Preference, Preferred, QueueState, Step};
 use busyhour_model::{CallId, Mailbox, Message, Name, Number, Sound, TapeId, Time};
@@ -13,8 +13,6 @@ use std::time::Duration;
 const PROMPT: Duration = Duration::from_secs(2);
 /// Every key pressed takes so long.
 const KEY: Duration = Duration::from_millis(200);
-/// What is heard when a recording is played.
-const RECORDING: &str = "recording";
 /// A test waits at most so long for what it expects.
 const PATIENCE: Duration = Duration::from_secs(3600);
 /// Of what happened instead, the first so many are told.
@@ -128,6 +126,7 @@ impl fmt::Display for Act {
             Act::Keys(keys) => write!(f, "to press {keys}"),
             Act::Dial(to) => write!(f, "to dial {to}"),
             Act::Transfer(to) => write!(f, "to pass the caller on to {to}"),
+            Act::Voicemail(whose) => write!(f, "to leave a message for {whose}"),
             Act::Callback(to) => write!(f, "to promise to call back {to}"),
             Act::HangUp(Some(status)) => write!(f, "to hang up ({status})"),
             Act::HangUp(None) => write!(f, "to hang up"),

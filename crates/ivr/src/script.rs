@@ -283,7 +283,7 @@ impl<'t> Reader<'t> {
     /// Prompt ids; each must exist.
     fn heard(&mut self, value: &'t Value<'t>) -> Vec<Name> {
         for value in self.report.one_or_more(value) {
-            if let Some(id) = value.get_ref().as_str() {
+            if let Some(id) = value.get_ref().as_str().filter(|id| *id != RECORDING) {
                 self.prompt_known(id, value.span().start);
             }
         }
@@ -315,6 +315,8 @@ impl<'t> Reader<'t> {
     }
 }
 
+/// What is heard when a recording is played.
+pub(crate) const RECORDING: &str = "recording";
 /// A queue nothing is said about.
 pub(crate) const QUIET: QueueState =
     QueueState { open: true, waiting: 0, signed_in: 10, ready: 5, wait: Some(Duration::ZERO) };
