@@ -1,4 +1,4 @@
-//! A caller leaves a message; it is told by webhook, fetched by HTTP, and heard by the agent on the phone.
+//! A caller leaves a message; it lights the lamp of the agent's phone, is told by webhook, fetched by HTTP, and heard on that phone.
 
 use crate::exchange::{CARRIER, Exchange, PASSWORD, PHONES};
 use crate::process::until;
@@ -70,7 +70,7 @@ fn a_message_is_left_told_fetched_and_heard() {
     };
     let (address, port) = (PHONES.parse().unwrap(), 27_400);
     let account = format!(
-        "<sip:1001@{server};transport=udp>;auth_user=1001;auth_pass={PASSWORD};regint=60;audio_codecs=PCMA/8000/1"
+        "<sip:1001@{server};transport=udp>;auth_user=1001;auth_pass={PASSWORD};regint=60;mwi=yes;audio_codecs=PCMA/8000/1"
     );
     let line = Line { name: "agent", address, port, account, voice: &voice("agent", 1_130.0) };
     let mut agent = Softphone::start(&exchange.folder, &line);
@@ -84,6 +84,7 @@ fn a_message_is_left_told_fetched_and_heard() {
     thread::sleep(5 * SECOND);
     caller.command("hangup", "");
 
+    agent.hears_of("Messages-Waiting: yes", 5 * SECOND);
     let message = &told(&listener)["message"];
     assert_eq!((message["mailbox"]["agent"].as_str(), message["from"].as_str()), (Some("1001"), Some("13800138000")));
     let listed = exchange.rows("/api/voicemail?agent=1001");
@@ -100,6 +101,7 @@ fn a_message_is_left_told_fetched_and_heard() {
         let row = exchange.rows("/api/voicemail?agent=1001").pop()?;
         (row["heard"] == true).then_some(())
     });
+    agent.hears_of("Messages-Waiting: no", 5 * SECOND);
     agent.command("sndcode", "3");
     until("the message is deleted", 5 * SECOND, || exchange.rows("/api/voicemail").is_empty().then_some(()));
     agent.hears_of("CALL_CLOSED", 20 * SECOND);

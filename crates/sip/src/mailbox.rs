@@ -228,16 +228,21 @@ impl Unasked {
 impl Stack {
     /// How many messages wait for an account; its phones are told of a change. Nothing is kept for an account that is not configured.
     pub fn mailbox(&mut self, now: Time, account: &str, summary: Summary) {
-        let account = Name::from(account);
-        if !self.guard.knows(&account) || self.mailboxes.summary(&account) == summary {
+        if !self.guard.knows(account) || self.waiting(account) == summary {
             return;
         }
+        let account = Name::from(account);
         self.mailboxes.accounts.entry(account.clone()).or_default().summary = summary;
         for (_, id) in self.mailboxes.subscriptions_of(&account) {
             self.notify(now, id);
         }
         self.notify_unasked(now, &account);
         self.mailboxes.tidy(&account);
+    }
+
+    /// How many messages wait for an account, as said last.
+    pub fn waiting(&self, account: &str) -> Summary {
+        self.mailboxes.summary(account)
     }
 
     /// Phones that are told of their messages: by subscription, or unasked.

@@ -299,6 +299,8 @@ fn phones_that_start_again_and_again_have_bounded_subscriptions() {
     Watch::begun(&mut world, "10.1.1.9:5060");
     assert_eq!(state(&first.hear(&mut world, 200)[0]), "terminated;reason=probation;retry-after=3600");
     assert_eq!(world.stack(0).lamps(), 4, "the one that would end first made room");
+    Watch::new("10.1.1.10:5060", "8001").subscribe(&mut world, "Expires: 0\r\n");
+    assert_eq!(world.stack(0).lamps(), 4, "a question asked once drives nobody out");
 
     let mut next = config(world.ends[0].at, vec![], &["8001", "8002"]);
     next.limits.lamps = 4;

@@ -21,6 +21,7 @@ impl Switch {
         self.callbacks_are_promised();
         self.what_holds_is_configured();
         self.tapes_belong_to_calls();
+        self.lamps_show_the_mailboxes();
     }
 
     /// Laws cheap enough for every input of a debug build.
@@ -38,6 +39,14 @@ impl Switch {
         let queues: BTreeMap<_, _> = setup.queues.iter().map(|queue| (&queue.name, queue)).collect();
         assert!(plant.directory.agents().map(|(_, agent)| agent).eq(agents.into_values()), "agents are as configured");
         assert!(plant.directory.queues().map(|(_, queue)| queue).eq(queues.into_values()), "queues are as configured");
+    }
+
+    /// What phones are told is what the mailboxes hold, whoever left, heard or removed a message.
+    fn lamps_show_the_mailboxes(&self) {
+        for (_, agent) in self.plant.directory.agents() {
+            let told = self.plant.sip.waiting(&agent.number);
+            assert_eq!(told, self.plant.mailboxes.summary(agent), "agent {} is told of the messages", agent.number);
+        }
     }
 
     /// The ACD's waiting calls are exactly the calls in `Queued`, its offered ones exactly those `Ringing` for an offer.

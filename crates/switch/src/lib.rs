@@ -7,6 +7,7 @@ mod desk;
 mod directory;
 mod hours;
 mod journal;
+mod lamps;
 mod laws;
 mod legs;
 mod mailboxes;

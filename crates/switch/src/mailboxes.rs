@@ -33,10 +33,13 @@ pub(crate) struct Mailboxes {
     boxes: BTreeMap<Mailbox, BTreeMap<TapeId, Message>>,
     /// Of the oldest message of all.
     oldest: Option<Time>,
+    /// Something is not as the phones were told; so is a change of who attends to what.
+    pub(crate) changed: bool,
 }
 
 impl Mailboxes {
     pub(crate) fn put(&mut self, message: Message) {
+        self.changed = true;
         self.oldest = Some(self.oldest.map_or(message.left, |oldest| oldest.min(message.left)));
         self.boxes.entry(message.mailbox.clone()).or_default().insert(message.tape, message);
     }
@@ -60,6 +63,7 @@ impl Mailboxes {
 
     fn take(&mut self, tape: TapeId) -> Option<Message> {
         let message = self.boxes.values_mut().find_map(|messages| messages.remove(&tape))?;
+        self.changed = true;
         self.boxes.retain(|_, messages| !messages.is_empty());
         self.oldest = self.all().map(|message| message.left).min();
         Some(message)
@@ -106,6 +110,7 @@ impl Plant {
         let message = self.mailboxes.find(tape)?;
         if !std::mem::replace(&mut message.heard, true) {
             let mailbox = message.mailbox.clone();
+            self.mailboxes.changed = true;
             self.fact(What::MessageHeard { tape, mailbox });
         }
         Some(())
@@ -136,6 +141,7 @@ impl Switch {
         self.plant.now = now.max(self.plant.now);
         messages.into_iter().for_each(|message| self.plant.mailboxes.put(message));
         self.plant.expire_messages();
+        self.plant.tell_lamps();
     }
 
     pub(crate) fn messages(&self, mailbox: Option<&Mailbox>) -> Reply {

@@ -24,6 +24,7 @@ impl Switch {
         plant.ports.resize(plant.now, setup.media_ports, &used);
         plant.sip.reconfigure(plant.now, sip_config(&setup, plant.trunks.peers()));
         plant.setup = setup;
+        plant.mailboxes.changed = true;
         self.configure_acd();
         self.tend_all();
         self.plant.fact(What::Reloaded { ok: true });
@@ -83,6 +84,7 @@ impl Switch {
         if !same_account {
             plant.sip.reconfigure(plant.now, sip_config(&plant.setup, plant.trunks.peers()));
         }
+        plant.mailboxes.changed = true;
         let _ = plant.acd(Command::SetAgent(spec));
     }
 

@@ -205,6 +205,7 @@ impl Switch {
                 break;
             }
         }
+        self.plant.tell_lamps();
         #[cfg(debug_assertions)]
         self.check_quick();
     }
