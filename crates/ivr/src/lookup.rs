@@ -206,7 +206,7 @@ impl Session {
             return None;
         }
         let outcome = answer.outcome();
-        self.steps.push_back(Step::LookedUp { outcome, attempts, took: now.since(began) });
+        self.steps.push_back(Step::LookedUp { node: node.name.clone(), outcome, attempts, took: now.since(began) });
         if !asked.music.is_empty() {
             self.steps.push_back(Step::Stop);
         }

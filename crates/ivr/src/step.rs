@@ -150,6 +150,8 @@ pub enum Step {
     LookUp(LookUp),
     /// Tell the facts how a look-up ended.
     LookedUp {
+        /// The look-up's node: the session may be past it.
+        node: Name,
         /// How.
         outcome: LookUpOutcome,
         /// Requests made.

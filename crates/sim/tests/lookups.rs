@@ -93,9 +93,10 @@ fn node(what: &What) -> Option<&str> {
     }
 }
 
+/// Of the look-ups at the node `who`, the plan's only one.
 fn outcomes(world: &World) -> Vec<(LookUpOutcome, u32)> {
-    let look_up = |what: &What| match *what {
-        What::LookedUp { outcome, attempts, .. } => Some((outcome, attempts)),
+    let look_up = |what: &What| match what {
+        What::LookedUp { node, outcome, attempts, .. } if **node == *"who" => Some((*outcome, *attempts)),
         _ => None,
     };
     world.facts.iter().filter_map(|fact| look_up(&fact.what)).collect()

@@ -83,8 +83,8 @@ impl Call {
                 self.session.handle(plant.now, plant.plans.plan(self.plan), Input::Queues(queues));
             }
             Step::LookUp(lookup) => plant.lookups.push_back((self.id, lookup)),
-            Step::LookedUp { outcome, attempts, took } => {
-                let (plan, node) = (plant.plans.name(self.plan).clone(), self.session.node().clone());
+            Step::LookedUp { node, outcome, attempts, took } => {
+                let plan = plant.plans.name(self.plan).clone();
                 plant.fact(What::LookedUp { call: self.id, plan, node, outcome, attempts, took });
             }
             Step::Announced { ahead, wait } => self.announced(plant, &phase, ahead, wait),
