@@ -2,6 +2,7 @@
 
 use crate::client::escaped;
 use crate::dialplans::Source;
+use crate::replace::replace;
 use busyhour_model::{Name, Time};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -52,12 +53,12 @@ impl Versions {
         }
         let folder = self.folder_of(name);
         std::fs::create_dir_all(&folder)?;
-        write_whole(&text_file(&folder, &hash), &source.text)?;
+        replace(&text_file(&folder, &hash), source.text.as_bytes())?;
         let version = versions.last().map_or(1, |last| last.version + 1);
         versions.push(Version { version, hash, at, who: who.into(), file: source.file.clone() });
         let forgotten: Vec<Version> = versions.drain(..versions.len().saturating_sub(VERSIONS_MAX)).collect();
         let lines = versions.iter().map(|version| serde_json::to_string(version).map(|line| line + "\n"));
-        write_whole(&folder.join(INDEX), &lines.collect::<Result<String, _>>()?)?;
+        replace(&folder.join(INDEX), lines.collect::<Result<String, _>>()?.as_bytes())?;
         for old in forgotten.iter().filter(|old| versions.iter().all(|kept| kept.hash != old.hash)) {
             // What cannot be removed takes room, no more.
             let _ = std::fs::remove_file(text_file(&folder, &old.hash));
@@ -102,13 +103,6 @@ fn text_file(folder: &Path, hash: &str) -> PathBuf {
 
 fn hash(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Whoever reads the file sees the old text or the new one, never a part.
-pub(crate) fn write_whole(path: &Path, text: &str) -> io::Result<()> {
-    let beside = path.with_extension(format!("{}.new", std::process::id()));
-    std::fs::write(&beside, text)?;
-    std::fs::rename(&beside, path)
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use super::{Desk, Reloaded};
 use crate::config;
 use crate::dialplans::Source;
-use crate::versions::{Version, Versions, write_whole};
+use crate::replace::replace;
+use crate::versions::{Version, Versions};
 use busyhour_ivr::Dialplan;
 use busyhour_model::{Diagnostic, Name};
 use serde::{Deserialize, Serialize};
@@ -126,11 +127,11 @@ impl Desk {
         let path = Path::new(&file);
         let before = std::fs::read_to_string(path).ok();
         let cannot = |e: std::io::Error| NoWayBack::File(format!("{file} cannot be written: {e}"));
-        write_whole(path, &text).map_err(cannot)?;
+        replace(path, text.as_bytes()).map_err(cannot)?;
         let reloaded = self.reload(&format!("{who}: back to {}", version.version)).await;
         if !reloaded.ok {
             // Something else is wrong with the configuration: the file becomes what it was.
-            let restored = before.map_or_else(|| std::fs::remove_file(path), |before| write_whole(path, &before));
+            let restored = before.map_or_else(|| std::fs::remove_file(path), |before| replace(path, before.as_bytes()));
             restored.map_err(cannot)?;
         }
         Ok((version.version, reloaded))
