@@ -45,40 +45,25 @@ pub struct Server(pub String);
 impl Server {
     /// GET, as `T`.
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        let (_, body) = self.accepted("GET", path)?;
-        serde_json::from_value(body).map_err(|_| ClientError::Stranger(self.0.clone()))
+        serde_json::from_value(self.send("GET", path, &Value::Null)?).map_err(|_| ClientError::Stranger(self.0.clone()))
     }
 
-    /// POST without a body.
-    pub fn post(&self, path: &str) -> Result<Value, ClientError> {
-        Ok(self.accepted("POST", path)?.1)
-    }
-
-    /// Any method, with JSON unless it is null.
+    /// Any method, with JSON unless it is null; the answer to what was done.
     pub fn send(&self, method: &str, path: &str, body: &Value) -> Result<Value, ClientError> {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        self.accepted_with(method, path, &body).map(|(_, answer)| answer)
+        match self.exchange(method, path, body)? {
+            (200..300, answer) => Ok(answer),
+            (status, answer) => Err(refused(status, &answer)),
+        }
     }
 
-    /// Status and JSON, refused or not.
-    pub fn exchange(&self, method: &str, path: &str) -> Result<(u16, Value), ClientError> {
-        self.exchange_with(method, path, "")
-    }
-
-    fn exchange_with(&self, method: &str, path: &str, body: &str) -> Result<(u16, Value), ClientError> {
+    /// Status and JSON of an answer that names no error.
+    pub fn exchange(&self, method: &str, path: &str, body: &Value) -> Result<(u16, Value), ClientError> {
         let stranger = || ClientError::Stranger(self.0.clone());
-        let answer = self.talk(method, path, body)?;
+        let sent = if body.is_null() { String::new() } else { body.to_string() };
+        let answer = self.talk(method, path, &sent)?;
         let (status, body) = split(&answer).ok_or_else(stranger)?;
-        Ok((status, serde_json::from_slice(body).map_err(|_| stranger())?))
-    }
-
-    fn accepted(&self, method: &str, path: &str) -> Result<(u16, Value), ClientError> {
-        self.accepted_with(method, path, "")
-    }
-
-    fn accepted_with(&self, method: &str, path: &str, sent: &str) -> Result<(u16, Value), ClientError> {
-        let (status, body) = self.exchange_with(method, path, sent)?;
-        if (200..300).contains(&status) { Ok((status, body)) } else { Err(refused(status, &body)) }
+        let answer: Value = serde_json::from_slice(body).map_err(|_| stranger())?;
+        if answer["error"].is_string() { Err(refused(status, &answer)) } else { Ok((status, answer)) }
     }
 
     /// GET, as it comes: sound.

@@ -1,5 +1,6 @@
 //! `busyhour ctl agent 1001 …` and `ctl queue enquiry …`: shown, or changed while calls run.
 
+use super::show::user;
 use crate::client::{Server, escaped};
 use crate::table::moment;
 use busyhour_model::Time;
@@ -17,8 +18,7 @@ pub(super) fn amend(server: &Server, path: &str, method: &str, keys: &[String], 
         "DELETE" => Value::Null,
         _ => serde_json::to_value(table(keys)?).map_err(|e| e.to_string())?,
     };
-    let who = std::env::var("USER").unwrap_or_else(|_| "ctl".into());
-    let done = server.send(method, &format!("{path}?who={}", escaped(&who)), &body).map_err(|e| e.to_string())?;
+    let done = server.send(method, &format!("{path}?who={}", escaped(&user())), &body).map_err(|e| e.to_string())?;
     for warning in done["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         eprintln!("{warning}\n");
     }

@@ -230,7 +230,7 @@ pub(super) fn transfer(server: &Server, call: &str, queue: Option<&str>, node: O
 }
 
 fn order(server: &Server, path: &str, json: bool, done: &str) -> Shown {
-    let answer = server.post(path).map_err(|e| e.to_string())?;
+    let answer = server.send("POST", path, &Value::Null).map_err(|e| e.to_string())?;
     if json {
         println!("{answer:#}");
     } else {
@@ -251,11 +251,7 @@ pub(super) fn user() -> String {
 
 /// Asks for a configuration to be taken; whether it was.
 pub(super) fn taken(server: &Server, path: &str, done: &str, json: bool) -> Result<bool, String> {
-    let (status, answer) = server.exchange("POST", path).map_err(|e| e.to_string())?;
-    if let Some(error) = answer.get("error").and_then(Value::as_str) {
-        let help = answer.get("help").and_then(Value::as_str).unwrap_or("see the log of the server");
-        return Err(format!("{error}\n  help: {help}"));
-    }
+    let (status, answer) = server.exchange("POST", path, &Value::Null).map_err(|e| e.to_string())?;
     let found = answer.get("diagnostics").cloned().unwrap_or_default();
     let Ok(diagnostics) = serde_json::from_value::<Vec<Diagnostic>>(found) else {
         return Err(ClientError::Stranger(server.0.clone()).to_string());
