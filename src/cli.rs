@@ -309,12 +309,10 @@ fn steer(ctl: &Ctl) -> Result<(), String> {
             show::agent(&ask.server(), agent, "extend-wrap-up", &format!("?seconds={seconds}"), ask.json)
         }
         Ctl::Agent { agent, keys, add, remove, ask } => {
-            let method = if *add {
-                "POST"
-            } else if *remove {
-                "DELETE"
-            } else {
-                "PATCH"
+            let method = match (add, remove) {
+                (true, _) => "POST",
+                (_, true) => "DELETE",
+                _ => "PATCH",
             };
             amend::amend(&ask.server(), &format!("/api/agents/{}", escaped(agent)), method, keys, ask.json)
         }

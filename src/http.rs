@@ -37,8 +37,9 @@ pub fn serve(listener: TcpListener, desk: Desk, stop: oneshot::Receiver<()>) {
     let outcome = runtime.and_then(|runtime| {
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener)?;
+            let service = router(desk).into_make_service_with_connect_info::<SocketAddr>();
             tokio::select! {
-                served = async { axum::serve(listener, router(desk).into_make_service_with_connect_info::<SocketAddr>()).await } => served,
+                served = async { axum::serve(listener, service).await } => served,
                 _ = stop => Ok(()),
             }
         })
@@ -334,12 +335,17 @@ async fn agent_sign_out(State(desk): State<Desk>, Path(agent): Path<Name>) -> Re
 
 /// `?who=alice`
 #[derive(Deserialize)]
-struct ReloadQuery {
-    who: Option<String>,
+struct Who {
+    #[serde(default = "somebody")]
+    who: String,
 }
 
-async fn reload(State(desk): State<Desk>, Query(query): Query<ReloadQuery>) -> Response {
-    answer_reloaded(&desk.reload(query.who.as_deref().unwrap_or("api")).await, None)
+fn somebody() -> String {
+    "somebody".into()
+}
+
+async fn reload(State(desk): State<Desk>, Query(Who { who }): Query<Who>) -> Response {
+    answer_reloaded(&desk.reload(&who).await, None)
 }
 
 fn answer_reloaded(reloaded: &Reloaded, version: Option<u32>) -> Response {

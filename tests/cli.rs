@@ -552,6 +552,8 @@ fn one_agent_or_queue_is_changed_while_running_and_stays_so() {
     assert!(server.ask(&["reload"]).status.success());
     as_changed(&server);
     assert_eq!(server.stop(), 0);
+    let journal = std::fs::read_to_string(folder.join("data/journal.jsonl")).unwrap();
+    assert!(journal.contains(" at 127.0.0.1:"), "the facts tell from where a change came");
     let replayed = busyhour(&["journal", "check", folder.join("data").to_str().unwrap()]);
     assert!(replayed.status.success(), "{}", out(&replayed));
     let again = Server::start_in(&folder);

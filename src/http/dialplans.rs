@@ -1,6 +1,6 @@
 //! `/api/dialplans`: those in force, their versions, and the way back.
 
-use super::{Fault, answer_reloaded};
+use super::{Fault, Who, answer_reloaded};
 use crate::desk::Desk;
 use crate::desk::dialplans::{InForce, NoWayBack};
 use crate::versions::Version;
@@ -32,11 +32,10 @@ impl From<NoWayBack> for Fault {
     }
 }
 
-/// `?version=3&who=alice`
+/// `?version=3`
 #[derive(Deserialize)]
 struct Which {
     version: Option<u32>,
-    who: Option<String>,
 }
 
 async fn text(
@@ -55,9 +54,9 @@ async fn versions(State(desk): State<Desk>, Path(name): Path<Name>) -> Result<Js
 async fn roll_back(
     State(desk): State<Desk>,
     Path(name): Path<Name>,
-    Query(which): Query<Which>,
+    Query(Which { version }): Query<Which>,
+    Query(Who { who }): Query<Who>,
 ) -> Result<Response, Fault> {
-    let who = which.who.as_deref().unwrap_or("api");
-    let (version, reloaded) = desk.roll_back(&name, which.version, who).await?;
+    let (version, reloaded) = desk.roll_back(&name, version, &who).await?;
     Ok(answer_reloaded(&reloaded, Some(version)))
 }

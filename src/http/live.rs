@@ -1,6 +1,6 @@
 //! `/api/agents/1001` and `/api/queues/enquiry`: shown, changed, added and removed while calls run.
 
-use super::{Fault, ask};
+use super::{Fault, Who, ask};
 use crate::config::{Amend, Kind, Refused};
 use crate::desk::Desk;
 use crate::desk::live::NotAmended;
@@ -11,7 +11,6 @@ use axum::routing::get;
 use axum::{Json, Router};
 use busyhour_model::Diagnostic;
 use busyhour_switch::{Reply, Request};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use toml::Table;
@@ -30,16 +29,10 @@ type Keys = Result<Json<Value>, JsonRejection>;
 
 type Peer = ConnectInfo<SocketAddr>;
 
-/// `?who=alice`
-#[derive(Deserialize)]
-struct Who {
-    who: Option<String>,
-}
-
 impl Who {
     /// Who says so, and from where it came.
-    fn at(self, ConnectInfo(peer): Peer) -> String {
-        format!("{} at {peer}", self.who.as_deref().unwrap_or("somebody"))
+    fn at(&self, ConnectInfo(peer): Peer) -> String {
+        format!("{} at {peer}", self.who)
     }
 }
 
@@ -139,5 +132,19 @@ impl From<NotAmended> for Fault {
             NotAmended::Denied(denied) => denied.into(),
             NotAmended::Stopped => Fault::stopped(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn null_is_none_however_deep_it_stands() {
+        let mut keys = json!({ "need": null, "skills": { "card": null, "vip": 3 }, "overflow": [null, "line", 1] });
+        none_for_null(&mut keys);
+        let expected =
+            json!({ "need": "none", "skills": { "card": "none", "vip": 3 }, "overflow": ["none", "line", 1] });
+        assert_eq!(keys, expected);
     }
 }

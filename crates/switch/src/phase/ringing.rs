@@ -189,7 +189,7 @@ fn release(plant: &mut Plant, agent: Option<AgentId>) {
 }
 
 /// What a final response means for an offer.
-pub(super) fn outcome(how: Gone) -> OfferOutcome {
+fn outcome(how: Gone) -> OfferOutcome {
     match how {
         Gone::Refused(408 | 404 | 410 | 502 | 503 | 504) | Gone::Vanished => OfferOutcome::Unreachable,
         Gone::Refused(480 | 487) => OfferOutcome::NoAnswer,
