@@ -71,9 +71,12 @@ impl Acd {
     /// Agents count when they have the skills of the queue, relaxed as far as they may be.
     fn view_queue(&self, queue: &Queue) -> QueueView {
         let fitting = || self.classes[queue.plain].edges.iter();
-        let heads = queue.classes.iter().map(|&(_, class)| &self.fronts[class as usize]);
-        let in_line = heads.filter(|front| front.waiting > 0).map(|front| Time::from_micros(front.since));
-        let personal = self.agents.iter().flatten().flat_map(|agent| agent.personal.iter(&self.calls.slab));
+        let heads = || queue.classes.iter().map(|&(_, class)| &self.fronts[class as usize]);
+        let in_line = heads().filter(|front| front.waiting > 0).map(|front| Time::from_micros(front.since));
+        // Mostly nobody waits for one agent, and there are many agents to ask.
+        let in_person = queue.waiting > heads().map(|front| front.waiting).sum();
+        let agents = if in_person { &self.agents[..] } else { &[] };
+        let personal = agents.iter().flatten().flat_map(|agent| agent.personal.iter(&self.calls.slab));
         let direct = personal.filter(|(_, call)| self.lanes[call.class as usize].queue == queue.spec.id);
         QueueView {
             queue: queue.spec.id,
