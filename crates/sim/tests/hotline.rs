@@ -833,6 +833,19 @@ fn a_customer_who_is_busy_is_tried_again_and_then_no_more() {
 }
 
 #[test]
+fn an_agent_who_hangs_up_on_a_ringing_customer_costs_the_customer_no_try() {
+    let mut scenario = callback(35, Answering::Never);
+    scenario.deeds.truncate(2);
+    scenario.phones[0].ending = Ending::HangUp(12 * SECOND, 12 * SECOND);
+    scenario.setup.queues[0].callback.ring = 30 * SECOND;
+    let world = ended(scenario);
+    let record = world.records.iter().find(|record| record.callback_of == Some(CallId(2))).unwrap();
+    let customers = record.legs.iter().filter(|leg| leg.side == Side::Trunk).count();
+    assert!(customers > 2, "rung for as long as the promise holds: {record:?}");
+    assert_eq!(record.cause, Cause::CallbackExpired);
+}
+
+#[test]
 fn a_callback_that_waits_is_seen_and_can_be_removed() {
     let mut world = World::new(callback(32, Answering::After(SECOND, 2 * SECOND)));
     world.run(15 * SECOND);

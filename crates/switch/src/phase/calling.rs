@@ -7,6 +7,10 @@ use busyhour_acd::Command;
 use busyhour_ivr::DialTarget;
 use busyhour_model::{AgentId, Audio, Cause, LegId, Party, QueueId, Time, What};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// An agent who hangs up on a ringing customer is not asked again at once.
+const AGENT_LEFT: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Calling {
@@ -29,7 +33,8 @@ impl Calling {
                 plant.bridge(leg, self.leg);
                 Phase::Calling(self)
             }
-            Event::Gone { leg, .. } if leg == self.leg || leg == self.customer => self.missed(call, plant),
+            Event::Gone { leg, .. } if leg == self.customer => self.missed(call, plant),
+            Event::Gone { leg, .. } if leg == self.leg => self.left_alone(plant),
             Event::Timeout if plant.now >= self.deadline => self.missed(call, plant),
             _ => Phase::Calling(self),
         }
@@ -57,6 +62,13 @@ impl Calling {
             Purpose::Offer { queue, agent } => call.missed(plant, self.leg, queue, agent),
             Purpose::Dial { .. } => call.end(plant, Cause::CallbackFailed, 480),
         }
+    }
+
+    /// The agent hung up while the customer's phone rang: no fault of the customer's, another agent's turn in a moment.
+    fn left_alone(self, plant: &mut Plant) -> Phase {
+        plant.drop_leg(self.customer, 487);
+        self.abandoned(plant);
+        Phase::Promised(Promised { again: Some(plant.now + AGENT_LEFT) })
     }
 
     pub(crate) fn abandoned(self, plant: &mut Plant) {
