@@ -31,7 +31,7 @@ impl Library {
 
     /// Only the sounds of the system: `system/moh`, `system/beep`, the country's tones `system/ringback`, `busy`, `congestion` and
     /// `call-waiting`, and everywhere `system/ringback-450` (450 Hz, 1 s on, 4 s off) and `system/busy-450` (450 Hz, .35 s on,
-    /// .35 s off), after YD/T 729.
+    /// .35 s off).
     pub fn in_country(country: &Country) -> Library {
         let system = [
             ("system/moh", music()),

@@ -21,7 +21,9 @@ pub struct Country {
     call_waiting: Cadence,
 }
 
-/// After ITU-T E.180 Supplement 2 and national rules: YD/T 729 (cn), ATIS-0300250 (us), BS 6305 (gb).
+/// As the `indications.conf` of Asterisk (hk: of FreePBX) has them, which draws on ITU-T E.180 Supplement 2, BT SIN 350 (gb)
+/// and IDA TS PSTN 1 (sg). A tone that swells so many times a second is given as the two frequencies that beat so: 400 Hz
+/// swelling by 16 Hz (jp) and 425 Hz by 24 Hz (sg).
 pub static COUNTRIES: [Country; 7] = [
     Country {
         code: "cn",
@@ -49,21 +51,21 @@ pub static COUNTRIES: [Country; 7] = [
         ringback: (&[440.0, 480.0], &[400, 200, 400, 3000]),
         busy: (&[480.0, 620.0], &[500, 500]),
         congestion: (&[480.0, 620.0], &[250, 250]),
-        call_waiting: (&[440.0], &[500, 500, 500, 8000]),
+        call_waiting: (&[440.0], &[300, 10_000]),
     },
     Country {
         code: "jp",
-        ringback: (&[400.0, 416.0], &[1000, 2000]),
+        ringback: (&[392.0, 408.0], &[1000, 2000]),
         busy: (&[400.0], &[500, 500]),
         congestion: (&[400.0], &[500, 500]),
-        call_waiting: (&[400.0], &[100, 100, 100, 3000]),
+        call_waiting: (&[392.0, 408.0], &[500, 8000]),
     },
     Country {
         code: "sg",
-        ringback: (&[401.0, 425.0], &[400, 200, 400, 2000]),
+        ringback: (&[413.0, 437.0], &[400, 200, 400, 2000]),
         busy: (&[425.0], &[750, 750]),
         congestion: (&[425.0], &[250, 250]),
-        call_waiting: (&[425.0], &[300, 200, 300, 3200]),
+        call_waiting: (&[413.0, 437.0], &[300, 200, 300, 3200]),
     },
     Country {
         code: "us",
