@@ -8,6 +8,7 @@ pub mod control;
 pub mod demo;
 pub mod desk;
 pub mod dialplans;
+mod digest;
 pub mod explain;
 pub mod forecaster;
 pub mod http;

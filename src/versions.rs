@@ -2,10 +2,10 @@
 
 use crate::client::escaped;
 use crate::dialplans::Source;
+use crate::digest::digest;
 use crate::replace::replace;
 use busyhour_model::{Name, Time};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -46,7 +46,7 @@ impl Versions {
     /// # Errors
     /// The folder cannot be read or written.
     pub fn keep(&self, name: &Name, source: &Source, at: Time, who: &str) -> io::Result<()> {
-        let hash = hash(&source.text);
+        let hash = digest(source.text.as_bytes())?;
         let mut versions = self.of(name)?;
         if versions.last().is_some_and(|last| last.hash == hash) {
             return Ok(());
@@ -84,7 +84,7 @@ impl Versions {
     /// It cannot be read, or is no longer what it was.
     pub fn text(&self, name: &Name, version: &Version) -> io::Result<String> {
         let text = std::fs::read_to_string(text_file(&self.folder_of(name), &version.hash))?;
-        if hash(&text) == version.hash {
+        if digest(text.as_bytes())? == version.hash {
             Ok(text)
         } else {
             Err(io::Error::other(format!("the kept text of version {} was changed", version.version)))
@@ -99,10 +99,6 @@ impl Versions {
 
 fn text_file(folder: &Path, hash: &str) -> PathBuf {
     folder.join(format!("{}.toml", hash.get(..16).unwrap_or(hash)))
-}
-
-fn hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -1,13 +1,12 @@
 //! One recording's file: A-law WAV that is playable whenever the program stops, and bit for bit what its header says.
 
+use crate::digest::digest;
 use busyhour_media::wav::{self, HEADER_LEN};
 use busyhour_media::{Filed, g711};
 use busyhour_model::calendar::Local;
 use busyhour_model::{Codec, TapeId, Time};
-use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -76,7 +75,7 @@ impl TapeFile {
         self.file.write_all_at(&wav::header(self.channels, frames), 0)?;
         let path = self.folder.join(&self.name);
         fs::rename(unfinished(&path), &path)?;
-        let sha256 = digest(&path)?.into();
+        let sha256 = digest(File::open(&path)?)?.into();
         let gap_ms = (gap + self.refused / wide) / 8;
         Ok(Filed { file: self.name.into(), ms: frames / 8, gap_ms, sha256 })
     }
@@ -129,27 +128,10 @@ fn mend_one(folder: &Path, path: &Path) -> io::Result<Option<Mended>> {
     file.write_all_at(&header, 0)?;
     let name = name(tape);
     fs::rename(path, folder.join(&name))?;
-    let sha256 = digest(&folder.join(&name))?.into();
+    let sha256 = digest(File::open(folder.join(&name))?)?.into();
     Ok(Some(Mended { tape, file: Filed { file: name.into(), ms: frames / 8, gap_ms: 0, sha256 } }))
 }
 
 fn unfinished(path: &Path) -> PathBuf {
     path.with_extension(format!("wav.{UNFINISHED}"))
-}
-
-/// SHA-256 of a whole file.
-fn digest(path: &Path) -> io::Result<String> {
-    let (mut file, mut hash) = (File::open(path)?, Sha256::new());
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            read => hash.update(&buffer[..read]),
-        }
-    }
-    let hex = hash.finalize().iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    });
-    Ok(hex)
 }
