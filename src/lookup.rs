@@ -4,15 +4,17 @@ use busyhour_ivr::{LookUp, LookUpAnswer};
 use busyhour_model::CallId;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::Request;
+use hyper::{Request, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
+use std::collections::HashMap;
+use std::error::Error;
 use std::io;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 
@@ -24,6 +26,8 @@ const WAITING_MAX: usize = 1_000;
 const ANSWER_MAX: usize = 64 * 1024;
 /// An idle connection is kept so long.
 const IDLE: Duration = Duration::from_secs(30);
+/// Why there is no answer is told again only after so long.
+const TOLD_AGAIN: Duration = Duration::from_secs(60);
 
 pub(crate) type Connections = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
@@ -74,17 +78,23 @@ impl LookUps {
 async fn serve(mut asks: Receiver<(CallId, LookUp)>, told: UnboundedSender<Answered>) {
     let client = client();
     let slots = Arc::new(Semaphore::new(AT_ONCE));
+    let troubles = Arc::new(Troubles::default());
     while let Some((call, lookup)) = asks.recv().await {
         let (client, slots, told) = (client.clone(), Arc::clone(&slots), told.clone());
+        let troubles = Arc::clone(&troubles);
         tokio::spawn(async move {
             let within = async {
                 // Held until the answer is there; it is never closed.
                 let _slot = slots.acquire().await;
                 get(&client, &lookup).await
             };
-            let answer = match tokio::time::timeout(lookup.timeout, within).await {
-                Ok(Some((status, body))) => lookup.answer(status, &body),
-                Ok(None) | Err(_) => LookUpAnswer::Unreachable,
+            let late = |_| Err("no answer in time".into());
+            let answer = match tokio::time::timeout(lookup.timeout, within).await.unwrap_or_else(late) {
+                Ok((status, body)) => lookup.answer(status, &body),
+                Err(why) => {
+                    troubles.tell(&lookup, &why);
+                    LookUpAnswer::Unreachable
+                }
             };
             let _ = told.send((call, lookup.id, answer));
         });
@@ -108,8 +118,38 @@ pub(crate) fn client() -> Connections {
         .build(connector.https_or_http().enable_http1().build())
 }
 
-/// Status and body; `None` when there is no answer. Errors are not logged: they may quote the address.
-async fn get(client: &Connections, lookup: &LookUp) -> Option<(u16, Bytes)> {
+/// Why there was no answer, by server, and when that was told.
+#[derive(Default)]
+struct Troubles(Mutex<HashMap<String, Instant>>);
+
+impl Troubles {
+    fn tell(&self, lookup: &LookUp, why: &str) {
+        // Of the address only the server: the rest may hold what a caller keyed in.
+        let server = lookup.url.parse::<Uri>().ok().and_then(|url| url.authority().map(ToString::to_string));
+        let trouble = format!("{}: {why}", server.unwrap_or_default());
+        if self.is_new(&trouble, Instant::now()) {
+            tracing::warn!("a look-up has no answer from {trouble}");
+        }
+    }
+
+    fn is_new(&self, trouble: &str, now: Instant) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|_, at| now.duration_since(*at) < TOLD_AGAIN);
+        let new = !told.contains_key(trouble);
+        if new {
+            told.insert(trouble.into(), now);
+        }
+        new
+    }
+}
+
+/// What lies at the bottom of an error: what wraps it only says that a request failed.
+fn cause(error: &dyn Error) -> String {
+    error.source().map_or_else(|| error.to_string(), cause)
+}
+
+/// Status and body, or why there is no answer.
+async fn get(client: &Connections, lookup: &LookUp) -> Result<(u16, Bytes), String> {
     let builder = lookup
         .headers
         .iter()
@@ -118,12 +158,14 @@ async fn get(client: &Connections, lookup: &LookUp) -> Option<(u16, Bytes)> {
         Some(json) => builder.method("POST").header("content-type", "application/json").body(json.clone().into()),
         None => builder.body(Full::default()),
     };
-    let response = client.request(request.ok()?).await.ok()?;
+    // What cannot be asked is the address or a header, and its error might quote them.
+    let request = request.map_err(|_| "it cannot be asked so")?;
+    let response = client.request(request).await.map_err(|error| cause(&error))?;
     let status = response.status().as_u16();
     match Limited::new(response.into_body(), ANSWER_MAX).collect().await {
-        Ok(body) => Some((status, body.to_bytes())),
+        Ok(body) => Ok((status, body.to_bytes())),
         // Cut off or too long: what there is makes no JSON.
-        Err(_) => Some((status, Bytes::new())),
+        Err(_) => Ok((status, Bytes::new())),
     }
 }
 
@@ -212,6 +254,25 @@ mod tests {
         }
         lookups.ask(CallId(1), asked("lookup = \"http://127.0.0.1:1/\""));
         assert_eq!(lookups.answer().await.2, LookUpAnswer::Unreachable, "nobody listens");
+    }
+
+    #[tokio::test]
+    async fn why_there_is_no_answer_is_told_without_the_address() {
+        let table = [
+            (response("200 OK", "{}"), "https", "corrupt message"),
+            (Some("SIP/2.0 200 OK\r\n\r\n".into()), "http", "invalid HTTP version parsed"),
+        ];
+        for (answer, scheme, expected) in table {
+            let (address, _served) = server(answer).await;
+            let address = address.replace("http", scheme);
+            let why = get(&client(), &asked(&format!("lookup = \"{address}/secret?pin=secret\""))).await.unwrap_err();
+            assert!(why.contains(expected) && !why.contains("secret"), "{why}");
+        }
+        let troubles = Troubles::default();
+        let began = Instant::now();
+        assert!(troubles.is_new("a: refused", began) && troubles.is_new("b: refused", began));
+        assert!(!troubles.is_new("a: refused", began + TOLD_AGAIN / 2), "once a minute");
+        assert!(troubles.is_new("a: refused", began + TOLD_AGAIN));
     }
 
     #[tokio::test]
