@@ -7,7 +7,7 @@ use crate::source::Report;
 use crate::step::Names;
 use crate::sub;
 use busyhour_model::Name;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Note unreachable nodes and endless loops; `offsets` are the places of the nodes in the file.
 pub(crate) fn graph(plan: &Dialplan, offsets: &[usize], report: &mut Report) {
@@ -141,17 +141,37 @@ pub(crate) fn translations(plan: &Dialplan, played: &[Played], names: &Names, re
     }
 }
 
-/// The languages each node may be entered in.
+/// A sub-flow by its first node and the language it is entered in; `None`: in none.
+type Flow = Option<(NodeId, Name)>;
+
+/// The languages each node may be entered in. A caller comes back from a sub-flow in the language it is left in.
 fn spoken(plan: &Dialplan) -> Vec<BTreeSet<Name>> {
     let mut spoken = vec![BTreeSet::new(); plan.nodes.len()];
-    let mut open = vec![(plan.start, plan.language.clone())];
-    while let Some((id, language)) = open.pop() {
-        let Some(node) = plan.node(id) else { continue };
-        if !spoken[usize::from(id.0)].insert(language.clone()) {
-            continue;
+    let mut seen = BTreeSet::new();
+    // Who goes on where behind a sub-flow, and the languages it is left in.
+    let (mut back, mut left_in) = (BTreeMap::<Flow, Vec<_>>::new(), BTreeMap::<Flow, BTreeSet<Name>>::new());
+    let mut open = vec![(Flow::None, plan.start, plan.language.clone())];
+    while let Some((flow, id, language)) = open.pop() {
+        let Some(node) = plan.node(id).filter(|_| seen.insert((flow.clone(), id, language.clone()))) else { continue };
+        spoken[usize::from(id.0)].insert(language.clone());
+        match node.verb {
+            Verb::Sub { node, then } => {
+                let inner = Some((node, language.clone()));
+                back.entry(inner.clone()).or_default().push((flow.clone(), then));
+                let known = left_in.get(&inner).into_iter().flatten();
+                open.extend(known.map(|language| (flow.clone(), then, language.clone())));
+                open.push((inner, node, language));
+            }
+            Verb::Return => {
+                let back = back.get(&flow).into_iter().flatten();
+                open.extend(back.map(|(flow, then)| (flow.clone(), *then, language.clone())));
+                left_in.entry(flow).or_default().insert(language);
+            }
+            ref verb => {
+                let next = switched(verb).unwrap_or(&language);
+                open.extend(verb.outcomes().iter().map(|outcome| (flow.clone(), outcome.target, next.clone())));
+            }
         }
-        let next = switched(&node.verb).unwrap_or(&language);
-        open.extend(node.verb.outcomes().iter().map(|outcome| (outcome.target, next.clone())));
     }
     spoken
 }

@@ -362,6 +362,17 @@ fn a_prompt_is_recorded_in_every_language_a_caller_may_come_in() {
             "set = { language = \"en\" }\nthen = \"goodbye\"\n[node.goodbye]\nplay = \"ivr/bye\"\nthen = \"other\"",
             Some("\"ivr/bye\""),
         ),
+        (
+            "sub = \"english\"\nthen = \"goodbye\"\n[node.english]\nset = { language = \"en\" }\nthen = \"back\"\n\
+             [node.back]\nreturn = true\n[node.goodbye]\nplay = \"ivr/bye\"\nthen = \"other\"",
+            Some("\"ivr/bye\""),
+        ),
+        (
+            "sub = \"english\"\nthen = \"goodbye\"\n[node.english]\nset = { language = \"en\" }\nthen = \"chinese\"\n\
+             [node.chinese]\nset = { language = \"zh\" }\nthen = \"back\"\n\
+             [node.back]\nreturn = true\n[node.goodbye]\nplay = \"ivr/bye\"\nthen = \"other\"",
+            None,
+        ),
     ];
     for (node, caret_at) in table {
         let found = Dialplan::parse("plan.toml", &around(node), &half_translated()).err().unwrap_or_default();
