@@ -41,6 +41,20 @@ fn every_dialplan_of_a_centre_passes_its_own_tests() {
 }
 
 #[test]
+fn every_centre_shows_its_flows_as_they_are() {
+    for centre in centres() {
+        let loaded = config::load(Some(&centre.join("busyhour.toml")));
+        for (name, plan) in loaded.site.unwrap().setup.dialplans {
+            // The second line of a centre has a picture of its own name.
+            let own = centre.join(format!("{name}.svg"));
+            let picture = if own.is_file() { own } else { centre.join("graph.svg") };
+            let same = std::fs::read_to_string(&picture).unwrap() == plan.graph().svg();
+            assert!(same, "draw {} again: busyhour dialplan graph", picture.display());
+        }
+    }
+}
+
+#[test]
 fn a_centre_brings_all_its_files() {
     for centre in centres() {
         for file in ["README.md", "prompts/phrases.tsv"] {
