@@ -3,13 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod capture;
+mod carriers;
 mod centres;
 mod exchange;
 mod process;
 mod prompts;
 mod softphone;
 mod sound;
-mod transfer;
+
 mod voicemail;
 
 use capture::Capture;

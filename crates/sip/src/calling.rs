@@ -7,6 +7,7 @@ use crate::event::{Account, Event, Flow, Invite, Target, Transport};
 use crate::incoming::contact;
 use crate::leg::{Calling, EARLY_MAX, Early, Fork, Leg, Phase, Session, tag};
 use crate::media::Media;
+use crate::reliable::OPTION;
 use crate::reply::ALLOW;
 use crate::sdp;
 use crate::stack::Stack;
@@ -117,6 +118,7 @@ impl Stack {
         headers.push(HeaderName::CSeq, cseq(1, &Method::Invite));
         headers.push(HeaderName::Contact, contact(Some(registered.as_deref().unwrap_or(&invite.from)), way.flow));
         headers.push(HeaderName::Allow, ALLOW);
+        headers.push(HeaderName::Supported, OPTION);
         headers.push(HeaderName::UserAgent, &self.config.user_agent);
         for (name, value) in &invite.headers {
             headers.push_named(name, value);
@@ -133,7 +135,11 @@ impl Stack {
     pub(crate) fn settle_setup(&mut self, now: Time, leg: LegId, outcome: Outcome) {
         let id = outcome.id;
         match outcome.result {
-            Ok(response) if response.status < 200 => self.progress(leg, id, &response),
+            Ok(response) if response.status < 200 => {
+                if self.acknowledge_provisional(now, leg, id, &response) {
+                    self.progress(leg, id, &response);
+                }
+            }
             Ok(response) if response.status < 300 => self.answered(now, leg, id, &response),
             Ok(response) => {
                 let after = response.headers.retry_after().map(|secs| Duration::from_secs(u64::from(secs)));
@@ -163,7 +169,9 @@ impl Stack {
         let Some(mut session) = made else { return self.settle_stray(now, id, response) };
         let Some(Leg { trunk, phase: Phase::Calling(calling), gone }) = self.legs.remove(&leg) else { return };
         self.drop_forks(now, &calling, Some(id));
-        self.acknowledge(id, &session.dialog, session.dialog.local_cseq);
+        // PRACKs have numbers of their own in between.
+        let number = response.headers.cseq().map_or(session.dialog.local_cseq, |cseq| cseq.0);
+        self.acknowledge(id, &session.dialog, number);
         let agreed = session.media_from(&calling.offer, response).map(|_| session.media.agreed.clone());
         let Ok(Some(audio)) = agreed else {
             self.send_bye(now, &mut session.dialog, trunk);
@@ -214,6 +222,10 @@ impl Stack {
 impl Calling {
     /// The early dialog a response belongs to, made if it is the first; `None` without To tag.
     fn early_session(&mut self, id: u64, response: &Response) -> Option<&mut Session> {
+        self.early_dialog(id, response).map(|early| &mut early.session)
+    }
+
+    pub(crate) fn early_dialog(&mut self, id: u64, response: &Response) -> Option<&mut Early> {
         let tag = response.headers.to_tag()?;
         let known = self.early.iter().position(|early| early.client == id && early.session.dialog.remote_tag == tag);
         let at = match known {
@@ -222,11 +234,11 @@ impl Calling {
             None => {
                 let mut dialog = self.forks.iter().find(|fork| fork.client == id)?.dialog.clone();
                 dialog.adopt(response);
-                self.early.push(Early { client: id, session: Session::new(dialog, self.media.clone()) });
+                self.early.push(Early { client: id, session: Session::new(dialog, self.media.clone()), rseq: None });
                 self.early.len() - 1
             }
         };
-        self.early.get_mut(at).map(|early| &mut early.session)
+        self.early.get_mut(at)
     }
 
     /// The session that a 2xx makes.

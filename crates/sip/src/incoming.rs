@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::event::{Event, Flow, Incoming as News, Origin, Transport};
 use crate::leg::{Incoming, Leg, Phase, Session, Unconfirmed, tag};
 use crate::media::Media;
+use crate::reliable::Wish;
 use crate::reply::ALLOW;
 use crate::sdp::{self, Local};
 use crate::stack::Stack;
@@ -48,6 +49,7 @@ impl Stack {
             offer,
             session: Session::new(dialog, media),
             answered: None,
+            reliable: Wish::of(&request.headers),
         };
         self.legs.insert(leg, Leg { trunk, phase: Phase::Incoming(Box::new(incoming)), gone: false });
         self.events.push_back(Event::Incoming(Box::new(news(leg, origin, request, allowed))));
@@ -128,9 +130,14 @@ impl Stack {
     }
 
     fn provisional(&mut self, now: Time, leg: LegId, status: u16, body: Option<Bytes>) -> Result<(), Error> {
+        let sound = body.is_some();
         let response = self.response(leg, status, body)?;
-        let server = self.incoming(leg)?.server;
-        self.net.respond(now, server, &response);
+        let incoming = self.incoming(leg)?;
+        let server = incoming.server;
+        match incoming.reliable.covers(sound) {
+            true => self.net.respond_reliably(now, server, response),
+            false => self.net.respond(now, server, &response),
+        }
         Ok(())
     }
 

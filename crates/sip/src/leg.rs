@@ -2,6 +2,7 @@
 
 use crate::dialog::Dialog;
 use crate::media::Media;
+use crate::reliable::Wish;
 use crate::timer::Timer;
 use busyhour_model::{Direction, LegId, TrunkId};
 use bytes::Bytes;
@@ -46,6 +47,7 @@ pub(crate) struct Incoming {
     pub(crate) session: Session,
     /// Our answer, once it went out in a provisional response.
     pub(crate) answered: Option<Bytes>,
+    pub(crate) reliable: Wish,
 }
 
 /// Our INVITEs.
@@ -76,6 +78,8 @@ pub(crate) struct Fork {
 pub(crate) struct Early {
     pub(crate) client: u64,
     pub(crate) session: Session,
+    /// RSeq of the last reliable provisional response.
+    pub(crate) rseq: Option<u32>,
 }
 
 /// A dialog and what is heard in it.

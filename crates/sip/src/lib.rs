@@ -20,6 +20,7 @@ mod method;
 mod receive;
 mod referral;
 mod registrar;
+mod reliable;
 mod renegotiate;
 mod reply;
 pub mod sdp;

@@ -4,6 +4,7 @@ use crate::counters::Way;
 use crate::event::{Flow, Transport};
 use crate::mailbox::PACKAGE;
 use crate::registrar::EXPIRES_MIN;
+use crate::reliable::OPTION;
 use crate::stack::Stack;
 use crate::transaction::way_back;
 use crate::{HeaderName, Headers, Method, Request, Response, Scheme, Verb};
@@ -75,7 +76,7 @@ impl Stack {
                 headers.push(HeaderName::Accept, "application/sdp, application/dtmf-relay, application/dtmf");
                 headers.push(HeaderName::AcceptEncoding, "identity");
                 headers.push(HeaderName::AcceptLanguage, "en");
-                headers.push(HeaderName::Supported, "");
+                headers.push(HeaderName::Supported, OPTION);
                 headers.push(HeaderName::AllowEvents, PACKAGE);
             }
             405 | 501 => headers.push(HeaderName::Allow, ALLOW),
@@ -88,7 +89,10 @@ impl Stack {
                 headers.push(HeaderName::Accept, accept);
                 headers.push(HeaderName::AcceptEncoding, "identity");
             }
-            420 => headers.push(HeaderName::Unsupported, request.headers.require().collect::<Vec<_>>().join(", ")),
+            420 => {
+                let unknown = request.headers.require().filter(|token| !known(&request.method, token));
+                headers.push(HeaderName::Unsupported, unknown.collect::<Vec<_>>().join(", "));
+            }
             423 => headers.push(HeaderName::MinExpires, EXPIRES_MIN.to_string()),
             489 if request.method == Method::Subscribe => headers.push(HeaderName::AllowEvents, PACKAGE),
             503 => headers.push(HeaderName::RetryAfter, RETRY_AFTER.as_secs().to_string()),
@@ -106,12 +110,17 @@ impl Stack {
             _ if matches!(request.uri.scheme, Scheme::Other(_)) => Some(416),
             // We send a call on; nothing else passes through us (section 16.3).
             Method::Invite if headers.max_forwards() == Some(0) => Some(483),
-            _ if headers.require().next().is_some() => Some(420),
+            _ if headers.require().any(|token| !known(&request.method, token)) => Some(420),
             _ if encoded && !request.body.is_empty() => Some(415),
             Method::Invite if !accepts(headers, "application/sdp") => Some(406),
             _ => None,
         }
     }
+}
+
+/// Extensions that may be required of us.
+fn known(method: &Method, token: &str) -> bool {
+    *method == Method::Invite && token.eq_ignore_ascii_case(OPTION)
 }
 
 /// Whether the sender can read a body of this type, one of `application/…` (section 20.1: no Accept means it can).

@@ -2,6 +2,7 @@
 
 use crate::counters::Way;
 use crate::event::{Flow, Transport};
+use crate::reliable::Reliable;
 use crate::timer::Timer;
 use crate::transaction::{Alarm, T1, T1_64, T2, T4, Transactions, way_back};
 use crate::{HeaderName, Method, Request, Response, Verb, Via};
@@ -31,6 +32,8 @@ pub(crate) struct Server {
     interval: Duration,
     resend: Option<Timer>,
     end: Option<Timer>,
+    /// Its reliable provisional responses (INVITE only).
+    pub(crate) reliable: Reliable,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,16 +123,23 @@ impl Transactions {
 
     /// Sends a response; a final one ends the transaction in its time.
     pub(crate) fn respond(&mut self, now: Time, id: u64, response: &Response) {
+        self.respond_in_turn(now, id, response, None);
+    }
+
+    /// Sends a response once those before it are acknowledged; with `rseq` it is to be acknowledged itself.
+    pub(crate) fn respond_in_turn(&mut self, now: Time, id: u64, response: &Response, rseq: Option<u32>) {
         let Some(server) = self.servers.get_mut(&id) else { return };
-        if server.state != State::Open {
+        if server.state != State::Open || server.reliable.holds(response, rseq) {
             return;
         }
+        server.reliable.awaited = rseq.map(|rseq| (rseq, now));
         let (verb, udp) = (server.verb, server.flow.transport == Transport::Udp);
         server.last = Some(response.to_bytes());
         server.status = response.status;
         self.send_last(id);
         let span = match (verb, response.status) {
             (_, 100) => return,
+            (Verb::Invite, 101..200) if rseq.is_some() => return self.repeat_in(now, id, T1),
             (Verb::Invite, 101..200) => return self.repeat_in(now, id, PROVISIONAL_EVERY),
             (_, 101..200) => return,
             (Verb::Invite, 200..300) => {
@@ -165,17 +175,26 @@ impl Transactions {
         }
     }
 
-    /// Timer G, a 2xx without ACK, or a provisional response's minute.
-    pub(crate) fn resend_response(&mut self, now: Time, id: u64) {
-        let Some(server) = self.servers.get(&id) else { return };
-        let (verb, interval) = (server.verb, server.interval);
-        if server.state == State::Open {
+    /// Timer G, a 2xx without ACK, a reliable response without PRACK, or a provisional response's minute. Names the leg whose
+    /// reliable response nobody acknowledged.
+    pub(crate) fn resend_response(&mut self, now: Time, id: u64) -> Option<LegId> {
+        let server = self.servers.get(&id)?;
+        let (verb, interval, open) = (server.verb, server.interval, server.state == State::Open);
+        let awaited = server.reliable.awaited;
+        if open && awaited.is_none() {
             self.send_last(id);
-            return self.repeat_in(now, id, PROVISIONAL_EVERY);
+            self.repeat_in(now, id, PROVISIONAL_EVERY);
+            return None;
+        }
+        let left = awaited.map_or(T1_64, |(_, since)| T1_64.saturating_sub(now.since(since)));
+        if open && left.is_zero() {
+            return server.leg;
         }
         self.counters.retransmission(Way::Out, verb);
         self.send_last(id);
-        self.repeat_in(now, id, (interval * 2).min(T2));
+        // Section 3 of RFC 3262 doubles without end, as for the INVITE.
+        self.repeat_in(now, id, (interval * 2).min(if open { left } else { T2 }));
+        None
     }
 
     /// Timers H, I, J, L. Names the leg whose 2xx nobody acknowledged.
@@ -258,6 +277,7 @@ impl Server {
             interval,
             resend: None,
             end: None,
+            reliable: Reliable::default(),
         }
     }
 }

@@ -186,7 +186,11 @@ impl Stack {
                     self.settle(now, None, outcome);
                 }
             }
-            Alarm::ServerResend(id) => self.net.resend_response(now, id),
+            Alarm::ServerResend(id) => {
+                if let Some(leg) = self.net.resend_response(now, id) {
+                    self.unheard(now, leg, id);
+                }
+            }
             Alarm::ServerEnd(id) => {
                 if let Some((leg, server)) = self.net.end_server(id) {
                     self.unacknowledged(now, leg, server);

@@ -172,7 +172,7 @@ fn requests_within_a_dialog_get_what_they_deserve() {
         ("INFO", "", "", 200),
         ("INFO", "Content-Type: application/json\r\n", "{}", 415),
         ("INFO", "Content-Type: application/dtmf-relay\r\n", "nothing", 400),
-        ("PRACK", "RAck: 1 1 INVITE\r\n", "", 200),
+        ("PRACK", "RAck: 1 1 INVITE\r\n", "", 481),
         ("REFER", "Refer-To: <sip:x@y>\r\n", "", 405),
         ("MESSAGE", "Content-Type: text/plain\r\n", "hi", 405),
         ("SUBSCRIBE", "Event: x\r\n", "", 489),
@@ -250,8 +250,8 @@ fn strangers_dialogs_are_481_and_stray_messages_are_silence() {
 fn requests_outside_a_dialog_get_what_they_deserve() {
     let cases: &[(&str, &str, &str, u16)] = &[
         ("OPTIONS", "", "", 200),
-        ("OPTIONS", "Require: 100rel\r\n", "", 420),
-        ("INVITE", "Require: 100rel\r\n", "", 420),
+        ("OPTIONS", "Require: replaces\r\n", "", 420),
+        ("INVITE", "Require: replaces\r\n", "", 420),
         ("INVITE", "Contact: <sip:c@10.2.0.1>\r\nContent-Type: application/foo\r\n", "x", 415),
         (
             "INVITE",

@@ -1,0 +1,207 @@
+//! Ladders of reliable provisional responses (100rel, RFC 3262), with a hand-written carrier on the other side.
+#![allow(clippy::unwrap_used)]
+
+mod ladder;
+
+use busyhour_model::{LegId, TrunkId};
+use busyhour_sip::{Event, HeaderName, Invite, Message, Request, Response, Target};
+use ladder::{OFFER, Raw, World, addr, config, millis, rtp, secs, trunk};
+use std::net::SocketAddr;
+
+fn carrier() -> SocketAddr {
+    addr("10.2.0.1:5060")
+}
+
+fn world() -> World {
+    let at = addr("10.0.0.1:5060");
+    let mut world = World::new(1);
+    world.add(at, config(at, vec![trunk(3, carrier())], &[]), 11);
+    world
+}
+
+/// A request of the carrier in its call `d1`; what comes back within 100 ms.
+fn send(world: &mut World, to_line: &str, method: &str, cseq: u32, more: &str, body: &str) -> Vec<Response> {
+    let branch = format!("z9hG4bK{method}{cseq}");
+    let raw = Raw {
+        method,
+        uri: "sip:95118@10.0.0.1",
+        from: carrier(),
+        branch: &branch,
+        call_id: "d1",
+        from_line: "<sip:13800138000@10.2.0.1>;tag=c",
+        to_line,
+        cseq,
+        more,
+        body,
+    };
+    world.raw(carrier(), 0, &raw.text());
+    world.run(millis(100));
+    world.responses_to(carrier())
+}
+
+const TO: &str = "<sip:95118@10.0.0.1>";
+const OFFERED: &str = "Contact: <sip:c@10.2.0.1:5060>\r\nContent-Type: application/sdp\r\n";
+
+fn invite(world: &mut World, more: &str) -> LegId {
+    let responses = send(world, TO, "INVITE", 1, &format!("{OFFERED}{more}"), OFFER);
+    assert_eq!(responses[0].status, 100);
+    world.incoming(0).leg
+}
+
+fn ring(world: &mut World, leg: LegId, early: bool) -> Response {
+    world.ask(0, |stack, now| stack.ring(now, leg, early.then(rtp))).unwrap();
+    world.run(millis(100));
+    world.responses_to(carrier()).pop().unwrap()
+}
+
+fn rseq(response: &Response) -> u32 {
+    response.headers.text(HeaderName::RSeq).unwrap().parse().unwrap()
+}
+
+fn prack(world: &mut World, to: &Response, cseq: u32, rack: &str, body: &str) -> Vec<Response> {
+    let to = to.headers.text(HeaderName::To).unwrap().to_owned();
+    let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+    send(world, &to, "PRACK", cseq, &format!("RAck: {rack}\r\n{kind}"), body)
+}
+
+/// Section 3: by T1, doubled each time, until the PRACK; the 200 waits for it, and so does a second 18x.
+#[test]
+fn a_response_with_sound_is_repeated_until_its_prack_and_the_answer_waits() {
+    let mut world = world();
+    let leg = invite(&mut world, "Supported: 100rel\r\n");
+    let early = ring(&mut world, leg, true);
+    assert_eq!((early.status, early.headers.require().next()), (183, Some("100rel")));
+    world.run(millis(3500));
+    assert_eq!(world.responses_to(carrier()).len(), 3, "after .5, 1.5 and 3.5 s");
+    world.ask(0, |stack, now| stack.answer(now, leg, rtp())).unwrap();
+    world.run(millis(300));
+    assert_eq!(world.responses_to(carrier()), [], "section 3: no 2xx before the PRACK");
+    let number = rseq(&early);
+    assert_eq!(prack(&mut world, &early, 2, &format!("{} 1 INVITE", number + 1), "").pop().unwrap().status, 481);
+    let told: Vec<u16> = prack(&mut world, &early, 3, &format!("{number} 1 INVITE"), "")
+        .iter()
+        .map(|response| response.status)
+        .collect();
+    assert_eq!(told, [200, 200], "to PRACK, then to INVITE");
+    let to = early.headers.text(HeaderName::To).unwrap();
+    send(&mut world, to, "ACK", 1, "", "");
+    assert_eq!(world.event(0), Event::Confirmed { leg, audio: None });
+    world.hang_up(0, leg);
+    world.run(secs(40));
+}
+
+/// Section 3: ringing without sound is reliable only for who insists; the numbers follow one another.
+#[test]
+fn who_insists_gets_every_response_reliably_and_in_turn() {
+    let mut world = world();
+    let leg = invite(&mut world, "Supported: 100rel\r\n");
+    assert!(!ring(&mut world, leg, false).headers.has(HeaderName::RSeq), "180 without sound, to who only may");
+
+    let mut world = self::world();
+    let leg = invite(&mut world, "Require: 100rel\r\n");
+    let ringing = ring(&mut world, leg, false);
+    let first = rseq(&ringing);
+    world.ask(0, |stack, now| stack.ring(now, leg, Some(rtp()))).unwrap();
+    world.run(millis(100));
+    assert_eq!(world.responses_to(carrier()), [], "one at a time");
+    let told = prack(&mut world, &ringing, 2, &format!("{first} 1 INVITE"), "");
+    assert_eq!(told.iter().map(|response| response.status).collect::<Vec<_>>(), [200, 183]);
+    assert_eq!(rseq(&told[1]), first + 1);
+    world.ask(0, |stack, now| stack.refuse(now, leg, 486, None)).unwrap();
+    world.run(millis(100));
+    assert_eq!(world.responses_to(carrier()).pop().unwrap().status, 486, "a refusal does not wait");
+    let to = ringing.headers.text(HeaderName::To).unwrap();
+    send(&mut world, to, "ACK", 1, "", "");
+    assert_eq!(prack(&mut world, &ringing, 3, &format!("{} 1 INVITE", first + 1), "").pop().unwrap().status, 481);
+}
+
+/// Section 3: 32 seconds without PRACK reject the INVITE.
+#[test]
+fn a_response_nobody_acknowledges_ends_the_call() {
+    let mut world = world();
+    let leg = invite(&mut world, "Require: 100rel\r\n");
+    ring(&mut world, leg, true);
+    world.run(secs(33));
+    let responses = world.responses_to(carrier());
+    let statuses: Vec<u16> = responses.iter().map(|response| response.status).collect();
+    assert_eq!(statuses.iter().filter(|status| **status == 183).count(), 6, "T1 doubled: .5 to 31.5 s");
+    assert_eq!(statuses.iter().find(|status| **status >= 300), Some(&504), "{statuses:?}");
+    assert_eq!(world.events(0), [Event::Cancelled { leg }]);
+}
+
+/// Section 5: an offer in the PRACK is answered in its 200.
+#[test]
+fn a_prack_may_change_the_sound() {
+    let mut world = world();
+    let leg = invite(&mut world, "Supported: 100rel\r\n");
+    let early = ring(&mut world, leg, true);
+    let hold = OFFER.replace("sendrecv", "sendonly");
+    let ok = prack(&mut world, &early, 2, &format!("{} 1 INVITE", rseq(&early)), &hold).pop().unwrap();
+    assert_eq!(ok.status, 200);
+    assert!(String::from_utf8_lossy(&ok.body).contains("a=recvonly"));
+    assert!(matches!(world.event(0), Event::MediaChanged { leg: changed, .. } if changed == leg));
+}
+
+fn out(world: &mut World) -> (LegId, Request) {
+    let target = Target::Trunk { trunk: TrunkId(3), number: "13900139000".to_owned() };
+    let invite = Invite { target, from: "02195118".to_owned(), display: None, local: rtp(), headers: Vec::new() };
+    let leg = world.ask(0, |stack, now| stack.invite(now, invite)).unwrap();
+    (leg, requests(world).remove(0))
+}
+
+fn requests(world: &mut World) -> Vec<Request> {
+    let inbox = world.inbox(millis(100));
+    inbox
+        .into_iter()
+        .filter_map(|message| match message {
+            Message::Request(request) => Some(request),
+            Message::Response(_) => None,
+        })
+        .collect()
+}
+
+fn progress(world: &mut World, invite: &Request, status: u16, rseq: Option<u32>, sound: bool) {
+    let mut response = invite.reply(status);
+    response.set_to_tag("carrier");
+    if let Some(rseq) = rseq {
+        response.headers.push(HeaderName::Require, "100rel");
+        response.headers.push(HeaderName::RSeq, rseq.to_string());
+    }
+    response.headers.push(HeaderName::Contact, "<sip:c@10.2.0.1:5060>");
+    if sound {
+        response.set_body("application/sdp", OFFER.into());
+    }
+    world.raw(carrier(), 0, std::str::from_utf8(&response.to_bytes()).unwrap());
+}
+
+/// Section 4: each once, in order; what came before or too early is ignored. The ACK has the number of the INVITE.
+#[test]
+fn what_a_carrier_sends_reliably_is_acknowledged_once_and_in_order() {
+    let mut world = world();
+    let (leg, invite) = out(&mut world);
+    assert!(invite.headers.supported().any(|token| token == "100rel"));
+    progress(&mut world, &invite, 183, Some(700), true);
+    let prack = requests(&mut world).remove(0);
+    assert_eq!((prack.method.as_str(), prack.headers.text(HeaderName::RAck)), ("PRACK", Some("700 1 INVITE")));
+    assert!(matches!(world.event(0), Event::Progress { status: 183, audio: Some(_), .. }));
+    world.raw(carrier(), 0, std::str::from_utf8(&prack.reply(200).to_bytes()).unwrap());
+    progress(&mut world, &invite, 183, Some(700), true);
+    progress(&mut world, &invite, 180, Some(702), false);
+    assert_eq!(requests(&mut world), [], "again, and out of turn");
+    assert_eq!(world.events(0), []);
+    progress(&mut world, &invite, 180, Some(701), false);
+    let prack = requests(&mut world).remove(0);
+    assert_eq!(prack.headers.text(HeaderName::RAck), Some("701 1 INVITE"));
+    assert_eq!(prack.headers.cseq().unwrap().0, 3);
+    world.raw(carrier(), 0, std::str::from_utf8(&prack.reply(200).to_bytes()).unwrap());
+    assert!(matches!(world.event(0), Event::Progress { leg: rung, status: 180, audio: None } if rung == leg));
+    progress(&mut world, &invite, 200, None, true);
+    let ack = requests(&mut world).remove(0);
+    assert_eq!((ack.method.as_str(), ack.headers.cseq().unwrap().0), ("ACK", 1));
+    assert!(matches!(world.event(0), Event::Answered { .. }));
+    world.hang_up(0, leg);
+    let bye = requests(&mut world).remove(0);
+    assert_eq!(bye.headers.cseq().unwrap().0, 4);
+    world.raw(carrier(), 0, std::str::from_utf8(&bye.reply(200).to_bytes()).unwrap());
+    world.run(secs(40));
+}

@@ -1,0 +1,67 @@
+//! What carriers insist on, by SIPp: PRACK before the answer, REFER taken.
+
+use crate::exchange::{CARRIER, Exchange};
+use crate::process::Process;
+use crate::{SECOND, sipp, wanted};
+use std::fs;
+
+const PASS_ON: &str = r#"
+name = "elsewhere"
+start = "pass"
+[node.pass]
+transfer = "02112345678"
+failed = "end"
+[node.end]
+hangup = 486
+"#;
+
+const EARLY: &str = r#"
+name = "early"
+start = "hear"
+[node.hear]
+play = "system/beep"
+early = true
+then = "talk"
+[node.talk]
+play = "ivr/welcome"
+then = "end"
+[node.end]
+hangup = true
+"#;
+
+const CONFIG: &str = r#"
+skills = []
+[[trunk]]
+name = "carrier"
+sources = ["127.0.0.2"]
+[[number]]
+number = "95118"
+dialplan = "PLAN"
+"#;
+
+#[test]
+fn a_carrier_is_referred_and_takes_the_caller_along() {
+    if !wanted() {
+        return;
+    }
+    assert_eq!(causes("elsewhere", PASS_ON, "referred.xml", 27_500), ["passed_on"; 3]);
+}
+
+/// The provisional response with the beep comes again until its PRACK; only then the answer.
+#[test]
+fn a_carrier_who_insists_on_prack_gets_its_early_sound_reliably() {
+    if !wanted() {
+        return;
+    }
+    assert_eq!(causes("early", EARLY, "reliable.xml", 27_520), ["caller_hung_up"; 3]);
+}
+
+/// Three calls by this scenario to this dialplan; how their records say they ended.
+fn causes(name: &str, plan: &str, scenario: &str, port: u16) -> Vec<String> {
+    let exchange = Exchange::of_plan(name, &CONFIG.replace("PLAN", name), plan);
+    fs::write(exchange.folder.join("numbers.csv"), "SEQUENTIAL\n95118\n").unwrap();
+    let mut dial = sipp(&exchange, scenario, CARRIER, port);
+    dial.args(["-mp", "27600", "-inf", "numbers.csv", "-r", "2", "-m", "3"]);
+    Process::start("sipp", &exchange.folder, &mut dial).succeeds_within(40 * SECOND);
+    exchange.records(3).iter().map(|record| record["cause"].as_str().unwrap().to_owned()).collect()
+}
