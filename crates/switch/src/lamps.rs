@@ -31,3 +31,24 @@ impl Mailboxes {
         summary
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use busyhour_model::{CallId, Message, TapeId, Time};
+
+    #[test]
+    fn a_lamp_counts_the_own_messages_and_those_of_queues_attended_to() {
+        let mut mailboxes = Mailboxes::default();
+        let boxes = [Mailbox::Agent("1001".into()), Mailbox::Queue("loan".into()), Mailbox::Queue("card".into())];
+        for (n, mailbox) in boxes.into_iter().cycle().take(7).enumerate() {
+            let (tape, call, left, heard) = (TapeId(n as u64), CallId(1), Time::from_secs(n as u64), n == 3);
+            mailboxes.put(Message { tape, mailbox, call, from: "".into(), left, ms: 1, file: "".into(), heard });
+        }
+        let mut agent = AgentSetup::new("1001".into());
+        assert_eq!(mailboxes.summary(&agent), Summary { new: 2, old: 1 });
+        agent.mailboxes = vec!["loan".into()];
+        assert_eq!(mailboxes.summary(&agent), Summary { new: 4, old: 1 });
+        assert_eq!(mailboxes.summary(&AgentSetup::new("1002".into())), Summary::default());
+    }
+}
