@@ -191,6 +191,9 @@ struct QueueFigures {
     answer_rate: String,
     service_level_20s: String,
     abandonment_rate: String,
+    invitation_rate: String,
+    participation_rate: String,
+    satisfaction: String,
 }
 
 async fn queues(State(desk): State<Desk>) -> Result<Json<Vec<QueueFigures>>, Fault> {
@@ -203,6 +206,9 @@ async fn queues(State(desk): State<Desk>) -> Result<Json<Vec<QueueFigures>>, Fau
             answer_rate: counts.answer_rate().to_string(),
             service_level_20s: counts.service_level(20).unwrap_or_default().to_string(),
             abandonment_rate: counts.abandonment_rate().to_string(),
+            invitation_rate: counts.invitation_rate().to_string(),
+            participation_rate: counts.participation_rate().to_string(),
+            satisfaction: counts.satisfaction().to_string(),
             last_24h: counts,
             now: row,
         }

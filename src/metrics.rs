@@ -12,7 +12,7 @@ use busyhour_switch::{AgentRow, CallRow, QueueRow, QueueSetup, TrunkRow};
 use prometheus::{
     Counter, CounterVec, Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
-use series::{Agents, Ivr, Maker, Queues, Rtp, Trunks, Wire};
+use series::{Agents, Ivr, Maker, Queues, Rtp, Surveys, Trunks, Wire};
 use std::time::Duration;
 
 pub use series::word;
@@ -32,6 +32,7 @@ pub struct Metrics {
     calls: IntGaugeVec,
     setup: Histogram,
     ivr: Ivr,
+    surveys: Surveys,
     reload_success: Gauge,
     reloads: IntCounterVec,
     faults: IntCounter,
@@ -98,6 +99,7 @@ impl Metrics {
             calls: m.gauges("busyhour_calls_active", "Calls in progress, by stage.", &["stage"]),
             setup: m.histogram("busyhour_call_setup_seconds", "Time from INVITE to our 200.", SETUP_S),
             ivr: Ivr::new(&m),
+            surveys: Surveys::new(&m),
             reload_success: m.keep(success),
             reloads: m.counts("busyhour_config_reloads_total", "Reloads by result.", &["result"]),
             faults: m.count("busyhour_faults_total", "Faults of ours that were contained."),
@@ -162,6 +164,7 @@ impl Metrics {
 
     /// A call that ended.
     pub fn record(&self, record: &CallRecord) {
+        self.surveys.record(&record.surveys);
         if let Some(answered) = record.answered {
             self.setup.observe(answered.since(record.arrived).as_secs_f64());
         }

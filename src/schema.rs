@@ -85,6 +85,11 @@ fn shape(kind: Kind) -> Value {
         Kind::Table(name) => of(name),
         Kind::ValueOrTable(name) => any_of(vec![value(), of(name)]),
         Kind::Tables(name) => json!({ "type": "array", "items": of(name) }),
+        Kind::Named(name) => json!({ "type": "object", "additionalProperties": of(name) }),
+        Kind::Scores => json!({
+            "type": "object", "patternProperties": { "^[0-9A-D*#]$": { "type": "integer" } }, "additionalProperties": false
+        }),
+        Kind::Conditions => shape(Kind::Lists),
         Kind::Nodes => json!({ "type": "object", "additionalProperties": of("node") }),
         Kind::Steps => json!({ "type": "array", "items": of("step") }),
     }

@@ -1,6 +1,7 @@
 //! Call records in SQLite: one thread owns the connection, writes many records per transaction and answers queries.
 
 mod messages;
+mod surveys;
 
 use busyhour_ledger::CallRecord;
 use busyhour_media::Filed;
@@ -92,6 +93,7 @@ impl Store {
         connection.pragma_update(None, "synchronous", "normal")?;
         connection.execute_batch(SCHEMA)?;
         connection.execute_batch(messages::SCHEMA)?;
+        connection.execute_batch(surveys::SCHEMA)?;
         // Finds a read-only file or full disk now, not at the first call.
         connection.execute_batch("BEGIN IMMEDIATE; CREATE TABLE probe (x); DROP TABLE probe; COMMIT")?;
         let (orders, queue) = sync_channel(QUEUE_MAX);
@@ -291,6 +293,7 @@ fn insert(transaction: &Transaction, record: &CallRecord) -> rusqlite::Result<()
         return Ok(());
     }
     let id = transaction.last_insert_rowid();
+    surveys::insert(transaction, id, &record.surveys)?;
     let mut leg =
         transaction.prepare_cached("INSERT INTO legs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")?;
     for l in &record.legs {
@@ -352,6 +355,7 @@ mod tests {
     fn writer() -> Writer {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(SCHEMA).unwrap();
+        connection.execute_batch(surveys::SCHEMA).unwrap();
         Writer { connection, spool: VecDeque::new(), failing: false, counts: counts() }
     }
 

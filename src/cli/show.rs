@@ -146,6 +146,7 @@ pub(super) fn queues(server: &Server, json: bool) -> Shown {
             rate("answer_rate"),
             rate("service_level_20s"),
             rate("abandonment_rate"),
+            rate("satisfaction"),
         ])
     };
     let heads = [
@@ -163,6 +164,7 @@ pub(super) fn queues(server: &Server, json: bool) -> Shown {
         "ANSWER%",
         "IN20S%",
         "ABANDON%",
+        "SATISFIED%",
     ];
     table::print(&heads, &rows.iter().filter_map(row).collect::<Vec<_>>(), "no queues are configured");
     Ok(())

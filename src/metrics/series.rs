@@ -1,7 +1,7 @@
 //! The series by subject: names, labels and help, and how a row of the switch fills them.
 
 use super::Picture;
-use busyhour_ledger::{Ledger, QueueVisit, VisitEnd};
+use busyhour_ledger::{Ledger, QueueVisit, Survey, SurveyEnd, VisitEnd};
 use busyhour_model::{AgentState, LookUpOutcome, Name, Side, StreamStats, What};
 use busyhour_sip::{Counters, Transport, Way};
 use busyhour_switch::TrunkRow;
@@ -283,6 +283,40 @@ impl Ivr {
                 self.lookups.with_label_values(&[&**plan, outcome]).observe(took.as_secs_f64());
             }
             _ => {}
+        }
+    }
+}
+
+/// Satisfaction surveys, counted when the call ends.
+pub(super) struct Surveys {
+    offered: IntCounterVec,
+    ended: IntCounterVec,
+    answers: IntCounterVec,
+    marks: IntCounterVec,
+}
+
+impl Surveys {
+    pub(super) fn new(m: &Maker) -> Surveys {
+        let by = &["queue", "survey"];
+        let (ended, question) = (&["queue", "survey", "outcome"], &["queue", "survey", "question"]);
+        Surveys {
+            offered: m.counts("busyhour_surveys_offered_total", "Callers asked a survey.", by),
+            ended: m.counts("busyhour_surveys_ended_total", "Surveys by outcome.", ended),
+            answers: m.counts("busyhour_survey_answers_total", "Answers to questions of surveys.", question),
+            marks: m.counts("busyhour_survey_marks_total", "Sum of what the answers are worth.", question),
+        }
+    }
+
+    pub(super) fn record(&self, surveys: &[Survey]) {
+        for survey in surveys {
+            let (queue, name) = (survey.queue.as_deref().unwrap_or("none"), &*survey.survey);
+            self.offered.with_label_values(&[queue, name]).inc();
+            let outcome = survey.end.map_or("cut_short", SurveyEnd::word);
+            self.ended.with_label_values(&[queue, name, outcome]).inc();
+            for answer in &survey.answers {
+                self.answers.with_label_values(&[queue, name, &*answer.question]).inc();
+                self.marks.with_label_values(&[queue, name, &*answer.question]).inc_by(answer.score.into());
+            }
         }
     }
 }

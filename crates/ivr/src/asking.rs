@@ -1,11 +1,11 @@
-//! Menus and entries: ask, take keys, ask again, give up.
+//! Menus, entries and surveys: ask, take keys, ask again, give up.
 
 use crate::keyed::{Keyed, Value};
 use crate::phrase::Item;
 use crate::plan::{Ask, Collect, NodeId, Verb};
 use crate::session::{Session, Stage};
 use crate::step::Step;
-use busyhour_model::Time;
+use busyhour_model::{Name, Time};
 use serde::{Deserialize, Serialize};
 
 /// How far the caller is with a question.
@@ -18,8 +18,10 @@ pub(crate) struct Attempt {
 }
 
 impl Verb {
-    fn question(&self) -> Option<&Ask> {
+    /// What it asks; a survey has several questions.
+    fn question(&self, at: usize) -> Option<&Ask> {
         match self {
+            Verb::Survey(survey) => survey.questions.get(at).map(|question| &question.ask),
             Verb::Menu(menu) => Some(&menu.ask),
             Verb::Collect(collect) => Some(&collect.ask),
             _ => None,
@@ -43,7 +45,7 @@ impl Session {
     }
 
     pub(crate) fn key_when_asked(&mut self, now: Time, verb: &Verb, key: char) -> Option<NodeId> {
-        let ask = verb.question()?;
+        let ask = verb.question(self.question)?;
         self.typed.push(key);
         if self.attempt()?.prompting {
             if !ask.interrupt {
@@ -57,7 +59,7 @@ impl Session {
 
     /// The question was heard to its end.
     pub(crate) fn asked(&mut self, now: Time, verb: &Verb) -> Option<NodeId> {
-        let ask = verb.question()?;
+        let ask = verb.question(self.question)?;
         if !std::mem::take(&mut self.attempt()?.prompting) {
             return None;
         }
@@ -67,9 +69,10 @@ impl Session {
 
     /// No (further) key came in time.
     pub(crate) fn not_keyed(&mut self, now: Time, verb: &Verb) -> Option<NodeId> {
-        let ask = verb.question()?;
+        let ask = verb.question(self.question)?;
         match verb {
             Verb::Collect(collect) if !self.attempt()?.keys.is_empty() => self.complete(now, collect),
+            Verb::Survey(survey) => self.no_score(now, survey, &ask.silent),
             _ => self.fail(now, ask, &ask.silent),
         }
     }
@@ -81,6 +84,7 @@ impl Session {
                 target.copied().or_else(|| self.fail(now, &menu.ask, &menu.ask.invalid))
             }
             Verb::Collect(collect) => self.collect(now, collect),
+            Verb::Survey(survey) => self.take_score(now, verb, survey),
             _ => None,
         }
     }
@@ -112,7 +116,7 @@ impl Session {
     }
 
     /// One failure more: ask again, or give up.
-    fn fail(&mut self, now: Time, ask: &Ask, lead: &[Item]) -> Option<NodeId> {
+    pub(crate) fn fail(&mut self, now: Time, ask: &Ask, lead: &[Item]) -> Option<NodeId> {
         self.typed.clear();
         let attempt = self.attempt()?;
         attempt.keys.clear();
@@ -134,6 +138,11 @@ impl Session {
         if prompting {
             self.play(sounds, false);
         }
+    }
+
+    /// A variable everybody may hear gets this value.
+    pub(crate) fn set_value(&mut self, name: &Name, text: String) {
+        self.values.insert(name.clone(), Value::new(text, false));
     }
 
     fn attempt(&mut self) -> Option<&mut Attempt> {

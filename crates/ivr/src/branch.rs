@@ -49,8 +49,7 @@ impl<'t> Reader<'t> {
         for (key, offset, value) in fields.rest() {
             if let Some(name) = key.strip_prefix('$') {
                 self.read(name, offset, false);
-                let comparisons =
-                    self.each(value, "a comparison like \"card\", \"!card\" or \">=10\"", Comparison::parse);
+                let comparisons = self.comparisons(value);
                 conditions.push(Condition::Variable(name.into(), comparisons));
             }
         }
@@ -70,6 +69,11 @@ impl<'t> Reader<'t> {
             format!("{} {}", key.get_ref(), written.split_whitespace().collect::<Vec<_>>().join(" "))
         });
         says.collect::<Vec<_>>().join(", ").into()
+    }
+
+    /// What a variable is compared with.
+    pub(crate) fn comparisons(&mut self, value: &'t Value<'t>) -> Vec<Comparison> {
+        self.each(value, "a comparison like \"card\", \"!card\" or \">=10\"", Comparison::parse)
     }
 
     fn origin(&mut self, value: &'t Value<'t>) -> Condition {

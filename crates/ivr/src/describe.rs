@@ -36,6 +36,11 @@ impl Verb {
             Verb::Play(play) => ("play", Kind::Heard, phrase(&play.phrase)),
             Verb::Menu(menu) => ("menu", Kind::Asked, phrase(&menu.ask.prompt)),
             Verb::Collect(collect) => ("collect", Kind::Asked, format!("${}", collect.variable)),
+            Verb::Survey(survey) => {
+                let asked = survey.questions.iter().map(|question| phrase(&question.ask.prompt));
+                let asked: Vec<_> = asked.collect();
+                ("survey", Kind::Asked, format!("{}: {}", survey.name, asked.join(", ")))
+            }
             Verb::Goto { .. } => ("goto", Kind::Silent, String::new()),
             Verb::Sub { .. } => ("sub", Kind::Silent, String::new()),
             Verb::Return => ("return", Kind::Ended, String::new()),

@@ -125,7 +125,7 @@ fn sections(plan: &Table) -> BTreeMap<(Aspect, String), Leaves> {
                     put(Aspect::Test, test.get("name").and_then(Value::as_str).unwrap_or_default(), test);
                 }
             }
-            ("variables" | "lists", _) => put(Aspect::Plan, key, value),
+            ("variables" | "lists" | "survey", _) => put(Aspect::Plan, key, value),
             _ => put(Aspect::Plan, "", &Value::Table([(key.clone(), value.clone())].into_iter().collect())),
         }
     }

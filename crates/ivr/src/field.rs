@@ -131,7 +131,7 @@ impl<'t> Reader<'t> {
         keys
     }
 
-    fn key(&mut self, text: &str, offset: usize) -> Option<char> {
+    pub(crate) fn key(&mut self, text: &str, offset: usize) -> Option<char> {
         let mut characters = text.chars();
         let key = characters.next().filter(|key| matches!(key, '0'..='9' | '*' | '#' | 'A'..='D'));
         if key.is_none() || characters.next().is_some() {

@@ -1,5 +1,7 @@
 //! The language as data: every key of every table, for editors. A test holds it against what the parser takes.
 
+use crate::survey::SCORE_MAX;
+
 /// What a key's value looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -49,6 +51,12 @@ pub enum Kind {
     Tables(&'static str),
     /// `[node.NAME]`.
     Nodes,
+    /// `[NAME.…]`: such tables of `TABLES`, each with a name of its own.
+    Named(&'static str),
+    /// Keys of a telephone and what each is worth.
+    Scores,
+    /// Variables and comparisons that hold.
+    Conditions,
     /// What a test does and expects.
     Steps,
 }
@@ -144,6 +152,7 @@ pub const NODES: Tables = &[
             ASKS,
         ],
     ),
+    ("survey", &[&[must("survey", Kind::Text, "ask the questions of `[survey.NAME]`")], THEN]),
     (
         "lookup",
         &[
@@ -278,6 +287,7 @@ pub const TABLES: Tables = &[
                 "variables agents are told: X-Busyhour-Data of the INVITE, calls/active of the API",
             ),
             may("lists", Kind::Lists, "numbers and prefixes, used as \"@name\""),
+            may("survey", Kind::Named("survey"), "surveys by name"),
             must("node", Kind::Nodes, "the nodes by name"),
             may("test", Kind::Tables("test"), "its own tests"),
         ]],
@@ -362,6 +372,27 @@ pub const TABLES: Tables = &[
     ),
     ("mailbox", &[&[may("queue", Kind::Text, "a queue's"), may("agent", Kind::Value, "this agent number's")]]),
     (
+        "survey",
+        &[&[
+            must("questions", Kind::Tables("question"), "asked in this order"),
+            may("satisfied", Kind::Number(0, SCORE_MAX), "least score of the first question that says satisfied; 4"),
+            may("timeout", Kind::Duration, "how long a key is waited for; 5s"),
+            may("retries", Kind::Number(0, 20), "how often a question is asked again; 1"),
+            may("invalid_prompt", Kind::Phrase, "heard after a wrong key"),
+            may("timeout_prompt", Kind::Phrase, "heard when no key came"),
+        ]],
+    ),
+    (
+        "question",
+        &[&[
+            must("ask", Kind::Phrase, "the question"),
+            must("name", Kind::Text, "what the answer is called; also a variable with its score"),
+            must("keys", Kind::Scores, "what each key is worth"),
+            may("when", Kind::Conditions, "asked only if these variables are so: { \"$mark\" = \"<=2\" }"),
+            may("interrupt", Kind::Flag, "a key stops the question; true"),
+        ]],
+    ),
+    (
         "test",
         &[&[
             must("name", Kind::Text, "what it shows"),
@@ -436,6 +467,13 @@ pub const STEPS: Tables = &[
         ]],
     ),
     ("dtmf", &[&[must("dtmf", Kind::Text, "these keys are pressed")]]),
+    (
+        "survey",
+        &[&[
+            must("survey", Kind::Text, "this survey was asked to its end, or until nothing came"),
+            may("marks", Kind::Values, "and these are the scores, by question"),
+        ]],
+    ),
     ("dial", &[&[must("dial", Kind::Text, "this is rung")]]),
     ("transfer", &[&[must("transfer", Kind::Text, "the caller is passed on to this number")]]),
     ("callback", &[&[must("callback", Kind::Text, "calling back this number is promised")]]),

@@ -25,6 +25,7 @@ mod source;
 mod step;
 mod sub;
 mod sum;
+mod survey;
 mod template;
 mod verb;
 mod waiting;
@@ -44,4 +45,5 @@ pub use step::{
     AgentAvailability, Caller, DialTarget, Input, Keep, Names, Preference, Preferred, QueueState, Step, Wish,
 };
 pub use sub::SUB_DEPTH_MAX;
+pub use survey::QUESTIONS_MAX;
 pub use template::percent_encoded;

@@ -58,6 +58,7 @@ pub(crate) struct Reader<'t> {
     pub(crate) names: &'t Names,
     nodes: BTreeMap<&'t str, NodeId>,
     lists: BTreeMap<&'t str, List>,
+    pub(crate) surveys: BTreeMap<&'t str, SurveyTable<'t>>,
     written: BTreeMap<Name, usize>,
     secret: BTreeSet<Name>,
     read: Vec<Read>,
@@ -71,6 +72,13 @@ struct List {
     patterns: Vec<Pattern>,
     offset: usize,
     used: bool,
+}
+
+/// One `[survey.NAME]`, read where a node asks it.
+pub(crate) struct SurveyTable<'t> {
+    pub(crate) table: &'t Value<'t>,
+    offset: usize,
+    pub(crate) used: bool,
 }
 
 /// A prompt named in a node.
@@ -97,6 +105,7 @@ impl<'t> Reader<'t> {
             names,
             nodes: BTreeMap::new(),
             lists: BTreeMap::new(),
+            surveys: BTreeMap::new(),
             written: BTreeMap::new(),
             secret: BTreeSet::new(),
             read: Vec::new(),
@@ -115,6 +124,9 @@ impl<'t> Reader<'t> {
         if let Some(lists) = fields.take("lists") {
             self.lists(lists);
         }
+        if let Some(surveys) = fields.take("survey") {
+            self.survey_tables(surveys);
+        }
         let tables = fields.need("node", &mut self.report).map(|v| self.node_tables(v)).unwrap_or_default();
         let start = self.target(&mut fields, "start");
         let (offsets, nodes): (Vec<usize>, Vec<Node>) =
@@ -123,6 +135,7 @@ impl<'t> Reader<'t> {
         fields.finish(&mut self.report);
         self.check_variables();
         self.check_lists();
+        self.check_surveys();
         let language = language.unwrap_or_else(|| "zh".into());
         let plan = Dialplan { name: name.into(), start, language, utc_offset_minutes, variables, show, nodes, scripts };
         check::graph(&plan, &offsets, &mut self.report);
@@ -258,6 +271,21 @@ impl<'t> Reader<'t> {
         for (name, value) in table {
             let (patterns, offset) = (self.patterns(value), name.span().start);
             self.lists.insert(name.get_ref(), List { patterns, offset, used: false });
+        }
+    }
+
+    fn survey_tables(&mut self, value: &'t Value<'t>) {
+        for (name, table) in self.report.table(value).into_iter().flatten() {
+            let offset = name.span().start;
+            self.surveys.insert(name.get_ref(), SurveyTable { table, offset, used: false });
+        }
+    }
+
+    /// Every survey is asked.
+    fn check_surveys(&mut self) {
+        for (name, survey) in self.surveys.iter().filter(|(_, survey)| !survey.used) {
+            let warning = self.report.at(survey.offset, format!("the survey `{name}` is never asked")).warning();
+            self.report.note(warning.help(format!("a node asks it: survey = \"{name}\"")));
         }
     }
 

@@ -7,6 +7,7 @@ use crate::phrase::{Phrase, Text};
 use crate::recording::{Into, Record};
 use crate::script::Script;
 use crate::step::Preference;
+use crate::survey::Survey;
 use busyhour_model::Name;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -110,6 +111,7 @@ pub(crate) enum Verb {
     Callback(Callback),
     LookUp(Box<Asked>),
     Listen(Listen),
+    Survey(Box<Survey>),
     HangUp {
         status: u16,
         /// ITU-T Q.850.
@@ -306,6 +308,7 @@ impl Verb {
             Verb::LookUp(asked) => {
                 [("then", &asked.then), ("not_found", &asked.not_found), ("failed", &asked.failed)].map(at_once).into()
             }
+            Verb::Survey(survey) => vec![later(("then", &survey.then))],
             // Whether `then` waits is for the sub-flow to say: the check of the graph asks it.
             Verb::Sub { node, then } => [("sub", node), ("then", then)].map(at_once).into(),
             Verb::Return | Verb::HangUp { .. } => Vec::new(),

@@ -41,6 +41,8 @@ struct Rehearsal<'p> {
     /// Whether the next call-back asked for is refused.
     refuses: bool,
     transfer_fails: bool,
+    /// The last survey, and the scores by question.
+    survey: (Name, BTreeMap<Name, u32>),
     taping: Option<Spoken>,
     /// The next mailbox opened is full.
     mailbox_full: bool,
@@ -79,6 +81,7 @@ enum Happened {
     },
     Asked(Name),
     Pressed(String),
+    Surveyed(Name, BTreeMap<Name, u32>),
     Dialled(Name),
     PassedOn(Name),
     CalledBack(Name),
@@ -98,6 +101,10 @@ impl fmt::Display for Happened {
             }
             Happened::Asked(url) => write!(f, "looked up {url}"),
             Happened::Pressed(keys) => write!(f, "pressed {keys}"),
+            Happened::Surveyed(survey, marks) => {
+                write!(f, "was asked survey `{survey}`")?;
+                marks.iter().try_for_each(|(question, score)| write!(f, ", {question} = {score}"))
+            }
             Happened::Dialled(to) => write!(f, "dialled {to}"),
             Happened::PassedOn(to) => write!(f, "passed the caller on to {to}"),
             Happened::CalledBack(to) => write!(f, "promised to call back {to}"),
@@ -124,6 +131,10 @@ impl fmt::Display for Act {
             }
             Act::LookUp(url, _) => write!(f, "to look up {url}"),
             Act::Keys(keys) => write!(f, "to press {keys}"),
+            Act::Survey(survey, marks) => {
+                write!(f, "to be asked survey `{survey}`")?;
+                marks.iter().flatten().try_for_each(|(question, score)| write!(f, ", {question} = {score}"))
+            }
             Act::Dial(to) => write!(f, "to dial {to}"),
             Act::Transfer(to) => write!(f, "to pass the caller on to {to}"),
             Act::Voicemail(whose) => write!(f, "to leave a message for {whose}"),
@@ -163,6 +174,7 @@ impl<'p> Rehearsal<'p> {
             asked: None,
             refuses: false,
             transfer_fails: false,
+            survey: ("".into(), BTreeMap::new()),
             taping: None,
             mailbox_full: false,
             messages: 0,
@@ -337,6 +349,9 @@ impl<'p> Rehearsal<'p> {
                 self.asked = Some(asked.id);
                 self.log.push(Happened::Asked(asked.url.into()));
             }
+            Step::SurveyBegun { survey } => self.survey = (survey, BTreeMap::new()),
+            Step::Surveyed { question, score, .. } => drop(self.survey.1.insert(question, score)),
+            Step::SurveyEnded { .. } => self.log.push(Happened::Surveyed(self.survey.0.clone(), self.survey.1.clone())),
             Step::AskPlace => self.tell(Input::Place { ahead: self.place.0, wait: self.place.1 }),
             Step::Dial { to, keys, .. } => {
                 let to = match to {
@@ -410,6 +425,9 @@ fn found(log: &[Happened], expected: &Act) -> Option<usize> {
         (Act::Enter(node), Happened::Entered(entered)) => node == entered,
         (Act::LookUp(url, _), Happened::Asked(asked)) => url == asked,
         (Act::Keys(keys), Happened::Pressed(pressed)) => **keys == *pressed,
+        (Act::Survey(survey, marks), Happened::Surveyed(asked, given)) => {
+            survey == asked && marks.as_ref().is_none_or(|marks| marks == given)
+        }
         (Act::Dial(to), Happened::Dialled(dialled)) => to == dialled,
         (Act::Transfer(to), Happened::PassedOn(number)) => to == number,
         (Act::Callback(to), Happened::CalledBack(number)) => to == number,

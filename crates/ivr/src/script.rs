@@ -5,6 +5,7 @@ use crate::parse::Reader;
 use crate::phrase::Text;
 use crate::source::{Fields, Value};
 use crate::step::{AgentAvailability, QueueState};
+use crate::survey::SCORE_MAX;
 use busyhour_model::calendar;
 use busyhour_model::{DequeueReason, LookUpOutcome, Name, OfferOutcome, Time};
 use serde::{Deserialize, Serialize};
@@ -73,6 +74,8 @@ pub(crate) enum Act {
     LookUp(Name, Option<LookUpAnswer>),
     /// These keys are pressed.
     Keys(Name),
+    /// A survey is over, with these scores by question.
+    Survey(Name, Option<BTreeMap<Name, u32>>),
     Dial(Name),
     /// The caller is passed on to this number.
     Transfer(Name),
@@ -108,7 +111,7 @@ pub struct Failure {
 }
 
 /// Every step of a test has one of these keys.
-pub(crate) const ACTS: [&str; 24] = [
+pub(crate) const ACTS: [&str; 25] = [
     "press",
     "pass",
     "speak",
@@ -128,6 +131,7 @@ pub(crate) const ACTS: [&str; 24] = [
     "queue",
     "lookup",
     "dtmf",
+    "survey",
     "dial",
     "transfer",
     "callback",
@@ -229,6 +233,7 @@ impl<'t> Reader<'t> {
             "queue" => self.queue_act(value, fields)?,
             "lookup" => Act::LookUp(self.report.text(value)?.into(), self.lookup_answer(fields)),
             "dtmf" => Act::Keys(self.report.text(value)?.into()),
+            "survey" => Act::Survey(self.report.text(value)?.into(), fields.take("marks").map(|v| self.marks(v))),
             "dial" => Act::Dial(self.report.text(value)?.into()),
             "transfer" => Act::Transfer(self.report.text(value)?.into()),
             "callback" => Act::Callback(self.report.text(value)?.into()),
@@ -267,6 +272,16 @@ impl<'t> Reader<'t> {
             }
         }
         Some(LookUpAnswer::Found(found))
+    }
+
+    /// Scores by question.
+    fn marks(&mut self, value: &'t Value<'t>) -> BTreeMap<Name, u32> {
+        let mut marks = BTreeMap::new();
+        for (question, value) in self.report.table(value).into_iter().flatten() {
+            let score = self.report.integer(value, 0, SCORE_MAX);
+            marks.extend(score.map(|score| (Name::from(question.get_ref().as_ref()), score as u32)));
+        }
+        marks
     }
 
     fn queue_act(&mut self, value: &'t Value<'t>, fields: &mut Fields<'t>) -> Option<Act> {

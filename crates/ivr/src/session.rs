@@ -39,6 +39,8 @@ pub struct Session {
     pub(crate) deadline: Option<Time>,
     /// Where the sub-flows it is in return to.
     pub(crate) returns: Vec<NodeId>,
+    /// Which question of a survey is being asked.
+    pub(crate) question: usize,
     /// Look-ups begun.
     pub(crate) lookups: u32,
     /// The agent talked to last.
@@ -85,6 +87,7 @@ impl Session {
             stage: Stage::New,
             deadline: None,
             returns: Vec::new(),
+            question: 0,
             lookups: 0,
             served_by: None,
             answered: false,
@@ -235,6 +238,7 @@ impl Session {
                 None
             }
             Verb::Transfer(transfer) => self.transfer(now, transfer),
+            Verb::Survey(survey) => self.begin_survey(now, verb, survey),
             Verb::LookUp(asked) => self.look_up(now, asked),
             Verb::Record(record) => self.record(now, record),
             Verb::Listen(listen) => self.listen(listen),
@@ -460,10 +464,6 @@ impl Session {
                 self.values.insert(name.clone(), value);
             }
         }
-    }
-
-    pub(crate) fn set_value(&mut self, name: &Name, text: String) {
-        self.values.insert(name.clone(), Value::new(text, false));
     }
 
     fn value(&self, text: &Text) -> Value {

@@ -159,6 +159,27 @@ pub enum Step {
         /// From the first request on.
         took: Duration,
     },
+    /// Tell the facts that a survey begins.
+    SurveyBegun {
+        /// Which.
+        survey: Name,
+    },
+    /// Tell the facts that a question of it was answered.
+    Surveyed {
+        /// Question.
+        question: Name,
+        /// By this key.
+        key: char,
+        /// Which is worth this.
+        score: u32,
+        /// Of the first question: whether that says satisfied.
+        satisfied: Option<bool>,
+    },
+    /// Tell the facts that it is over.
+    SurveyEnded {
+        /// All was answered that was to be asked.
+        complete: bool,
+    },
     /// Tell the facts that this place was announced.
     Announced {
         /// Calls ahead.

@@ -9,13 +9,14 @@ use busyhour_model::Name;
 use std::time::Duration;
 
 /// Every node has exactly one of these keys.
-pub(crate) const VERBS: [&str; 21] = [
+pub(crate) const VERBS: [&str; 22] = [
     "answer",
     "ring",
     "play",
     "say",
     "menu",
     "collect",
+    "survey",
     "lookup",
     "goto",
     "sub",
@@ -66,6 +67,7 @@ impl<'t> Reader<'t> {
             }
             "menu" => self.menu(fields, value),
             "collect" => self.collect(fields, value),
+            "survey" => self.survey(fields, value),
             "lookup" => self.lookup(fields, value),
             "goto" => Verb::Goto { then: self.node_id(value) },
             "sub" => Verb::Sub { node: self.node_id(value), then: self.target(fields, "then") },

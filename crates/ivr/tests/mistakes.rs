@@ -239,6 +239,31 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "",
     ),
     ("lookup = \"https://c/\"\nthen = \"other\"\nfailed = \"start\"", "endless loop: start -> start", "start]", ""),
+    (
+        "survey = \"servis\"\nthen = \"other\"\n[survey.service]\nquestions = []",
+        "no survey is named `servis`",
+        "\"servis\"",
+        "did you mean `service`?",
+    ),
+    (
+        "survey = \"s\"\nthen = \"other\"\n[survey.s]\nquestions = []",
+        "a survey has 1 to 16 questions",
+        "[survey.s]",
+        "",
+    ),
+    (
+        "survey = \"s\"\nthen = \"other\"\n[survey.s]\nquestions = [{ ask = \"ivr/bye\", name = \"n\", keys = { 1 = \"5\" } }]",
+        "expected an integer, found string",
+        "\"5\"",
+        "",
+    ),
+    (
+        "survey = \"s\"\nthen = \"other\"\n[survey.s]\nquestions = [{ ask = \"ivr/bye\", name = \"n\", keys = { 1 = 5 }, when = { n = \"1\" } }]",
+        "`n` is not a variable",
+        "n = \"1\"",
+        "\"$n\"",
+    ),
+    ("goto = \"other\"\n[survey.s]\nquestions = []", "the survey `s` is never asked", "s]", "survey = \"s\""),
     ("queue = \"enquiri\"\nelse = \"other\"", "no queue is named `enquiri`", "\"enquiri\"", "did you mean `enquiry`?"),
     ("queue = \"enquiry\"\ntimed_out = \"other\"\nno_agents = \"end\"", "node `start` needs `full`", "start]", ""),
     (

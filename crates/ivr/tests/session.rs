@@ -116,6 +116,12 @@ fn short(step: &Step) -> String {
             format!("queue({queue} {priority} {skills} {agent} {wait_busy}{})", rather.collect::<String>())
         }
         Step::AskPlace => "place?".into(),
+        Step::SurveyBegun { survey } => format!("survey({survey})"),
+        Step::Surveyed { question, key, score, satisfied } => {
+            let verdict = satisfied.map_or("", |yes| if yes { " satisfied" } else { " unsatisfied" });
+            format!("{question}:{key}={score}{verdict}")
+        }
+        Step::SurveyEnded { complete } => if *complete { "complete" } else { "gave-up" }.into(),
         Step::LookUp(asked) => format!("ask{}", asked.id),
         Step::LookedUp { outcome, attempts, .. } => format!("{outcome:?}{attempts}").to_lowercase(),
         Step::AskQueues(queues) => format!("queues?{}", queues.join("+")),
@@ -784,4 +790,47 @@ fn a_look_up_is_tried_again_and_late_answers_are_not_heard() {
     assert_eq!(call.press("1"), "");
     assert_eq!(call.tell(Input::LookedUp { id: 2, answer: LookUpAnswer::Unreachable }), "unreachable2 stop @n3 bye603");
     assert_eq!(call.tell(Input::LookedUp { id: 2, answer: found("gold") }), "");
+}
+
+const SURVEY: &str = "survey = \"service\"\nthen = \"n1\"\n[survey.service]\nquestions = [
+    { ask = \"q1\", name = \"five\", keys = { 1 = 5, 2 = 1 } },
+    { ask = \"q2\", name = \"why\", keys = { 1 = 1 }, when = { \"$five\" = \"<=2\" } },
+    { ask = \"q3\", name = \"solved\", keys = { 1 = 1, 2 = 0 } }]";
+
+#[test]
+fn a_survey_asks_what_is_to_be_asked_and_each_answer_counts_at_once() {
+    let mut call = Call::new(SURVEY);
+    assert_eq!(call.start(), "@start survey(service) answer play[zh:q1]");
+    assert_eq!(call.press("1"), "stop five:1=5 satisfied play[zh:q3]");
+    assert_eq!(call.press("2"), "stop solved:2=0 complete @n1 bye601");
+    let mut call = Call::new(SURVEY);
+    call.start();
+    assert_eq!(call.press("2"), "stop five:2=1 unsatisfied play[zh:q2]");
+    assert_eq!(call.press("1"), "stop why:1=1 play[zh:q3]");
+}
+
+#[test]
+fn who_does_not_answer_a_question_is_asked_no_more() {
+    let mut call = Call::new(SURVEY);
+    call.start();
+    assert_eq!(call.press("9"), "stop play[zh:ivr/invalid zh:q1]");
+    call.tell(Input::PlayEnded);
+    assert_eq!(call.wait(5_000), "gave-up @n1 bye601");
+    let mut call = Call::new(SURVEY);
+    call.start();
+    assert_eq!(call.press("1"), "stop five:1=5 satisfied play[zh:q3]");
+    call.tell(Input::PlayEnded);
+    assert_eq!(call.wait(5_000), "play[zh:ivr/timeout zh:q3]");
+    call.tell(Input::PlayEnded);
+    assert_eq!(call.wait(5_000), "gave-up @n1 bye601");
+}
+
+#[test]
+fn a_survey_in_mid_question_is_read_back_as_it_was() {
+    let mut call = Call::new(SURVEY);
+    call.start();
+    call.press("2");
+    let written = serde_json::to_string(&call.session).unwrap();
+    call.session = serde_json::from_str(&written).unwrap();
+    assert_eq!(call.press("1"), "stop why:1=1 play[zh:q3]");
 }

@@ -3,7 +3,7 @@
 mod phrases;
 
 use crate::record::ms;
-use crate::{CallRecord, OfferRecord, QueueVisit, VisitEnd};
+use crate::{CallRecord, OfferRecord, QueueVisit, Survey, VisitEnd};
 use busyhour_model::{Candidate, Rank, Rule, Time};
 use phrases::{Phrase, Words};
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,7 @@ pub fn explain(record: &CallRecord, language: Language, going_on: bool) -> Vec<L
     record.visits.iter().for_each(|visit| story.visit(visit));
     record.offers.iter().for_each(|offer| story.offer(record, offer));
     record.visits.iter().for_each(|visit| story.left(visit));
+    record.surveys.iter().for_each(|survey| story.survey(survey));
     story.lines.sort_by_key(|line| line.at);
     if !going_on {
         story.say(record.ended, Phrase::Ended, &[("cause", &story.word(phrases::cause(record.cause)))]);
@@ -107,6 +108,20 @@ impl Story {
         if let Some(end) = visit.end.filter(|&end| end != VisitEnd::Answered) {
             let (wait, end) = (self.span(Duration::from_millis(visit.wait_ms())), self.word(phrases::visit_end(end)));
             self.say(visit.left, Phrase::LeftQueue, &[("queue", &visit.queue), ("wait", &wait), ("end", &end)]);
+        }
+    }
+
+    fn survey(&mut self, survey: &Survey) {
+        let agent = survey.agent.as_deref().unwrap_or("-");
+        self.say(survey.begun, Phrase::SurveyBegun, &[("survey", &survey.survey), ("agent", &agent)]);
+        for answer in &survey.answers {
+            let blanks: [(&str, &dyn Display); 3] =
+                [("question", &answer.question), ("key", &answer.key), ("score", &answer.score)];
+            self.say(answer.at, Phrase::Answered, &blanks);
+        }
+        if let Some(end) = survey.end {
+            let end = self.word(phrases::survey_end(end));
+            self.say(survey.ended, Phrase::SurveyEnded, &[("survey", &survey.survey), ("end", &end)]);
         }
     }
 

@@ -168,6 +168,7 @@ impl Ledger {
             ring_ms: 0,
             talk_ms: 0,
             hold_ms: 0,
+            surveys: Vec::new(),
             dropped: 0,
         };
         self.open.insert(*call, Open::new(record));
@@ -201,8 +202,8 @@ impl Ledger {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::VisitEnd;
     use crate::record::STORY_MAX;
+    use crate::{SurveyEnd, VisitEnd};
     use busyhour_model::{DequeueReason, Entrance, LegId, Number, OfferOutcome, Party, Rule, Side, StreamStats, Why};
     use std::time::Duration;
 
@@ -343,6 +344,60 @@ mod tests {
         assert_eq!((counts.talk.sum_ms, counts.hold.sum_ms), (36_000, 4_000));
         assert_eq!(counts.service_level(15).unwrap().to_string(), "100.00");
         assert_eq!(tape.ledger.open_calls(), 0);
+    }
+
+    #[test]
+    fn a_survey_is_about_the_last_agent_and_counts_where_the_call_was_answered() {
+        let begun = || What::SurveyBegun { call: CALL, survey: "service".into() };
+        let said = |question: &str, key, score, satisfied| {
+            let question = question.into();
+            What::Surveyed { call: CALL, question, key, score, satisfied }
+        };
+        type Script = Vec<What>;
+        let table: [(&str, Script, SurveyEnd, [u64; 4]); 4] = [
+            (
+                "all answered",
+                vec![
+                    said("mark", '1', 5, Some(true)),
+                    said("solved", '2', 0, None),
+                    What::SurveyEnded { call: CALL, complete: true },
+                ],
+                SurveyEnd::Complete,
+                [1, 1, 1, 5],
+            ),
+            ("hangs up halfway", vec![said("mark", '4', 2, Some(false))], SurveyEnd::CutShort, [1, 1, 0, 2]),
+            (
+                "presses nothing",
+                vec![What::SurveyEnded { call: CALL, complete: false }],
+                SurveyEnd::NoAnswer,
+                [1, 0, 0, 0],
+            ),
+            ("hangs up at once", vec![], SurveyEnd::CutShort, [1, 0, 0, 0]),
+        ];
+        for (name, script, end, counts) in table {
+            let mut tape = Tape::new();
+            tape.say(1.0, enqueued())
+                .say(2.0, offered("1001"))
+                .say(3.0, offer_ended("1001", OfferOutcome::Answered))
+                .say(3.0, What::Connected { call: CALL, party: agent("1001"), queue: Some("credit".into()) })
+                .say(9.0, What::Connected { call: CALL, party: agent("1002"), queue: None })
+                .say(20.0, What::Disconnected { call: CALL, party: agent("1002") })
+                .say(21.0, begun());
+            let answers = script.iter().filter(|what| matches!(what, What::Surveyed { .. })).count();
+            for what in script {
+                tape.say(25.0, what);
+            }
+            tape.say(30.0, ended(Cause::CallerHungUp));
+            let record = tape.record.clone().unwrap();
+            assert!(record.is_complete(), "{name}");
+            let survey = &record.surveys[0];
+            assert_eq!((survey.end, survey.answers.len()), (Some(end), answers), "{name}");
+            assert_eq!((survey.agent.as_deref(), survey.queue.as_deref()), (Some("1002"), Some("credit")), "{name}");
+            assert_eq!(survey.begun, Time::from_secs(9 * 3600 + 21), "{name}");
+            let surveys = tape.counts().surveys;
+            assert_eq!([surveys.invited, surveys.rated, surveys.satisfied, surveys.marks], counts, "{name}");
+            assert_eq!(tape.counts().invitation_rate().to_string(), "100.00", "{name}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod fold;
 mod open;
 mod ratio;
 mod record;
+mod satisfaction;
 mod slot;
 
 pub use agent::AgentTimes;
@@ -13,4 +14,5 @@ pub use explain::{Language, Line, explain};
 pub use fold::{Imbalance, Ledger, OPEN_CALLS_MAX, Stay};
 pub use ratio::Ratio;
 pub use record::{CallRecord, LegRecord, NodeVisit, OfferRecord, Prediction, QueueVisit, Recording, VisitEnd};
+pub use satisfaction::{Answer, Survey, SurveyEnd, Surveys};
 pub use slot::{Callbacks, Counts, SLOT_SECS, SLOTS_MAX, Slot, THRESHOLDS_S, Total};

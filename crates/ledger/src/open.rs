@@ -4,6 +4,7 @@ use crate::fold::Stay;
 use crate::record::{STORY_MAX, ms};
 use crate::slot::Slots;
 use crate::{AgentTimes, CallRecord, Counts, LegRecord, NodeVisit, OfferRecord, QueueVisit, Recording, Slot, VisitEnd};
+use crate::{Answer, Survey, SurveyEnd};
 use busyhour_model::{Cause, DequeueReason, Entrance, LegId, Name, OfferOutcome, Party, StreamStats, Time, What};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -47,6 +48,7 @@ impl Open {
                 let visit = NodeVisit { node: node.clone(), at };
                 record.dropped += push(&mut record.nodes, visit, |_| true);
             }
+            What::SurveyBegun { .. } | What::Surveyed { .. } | What::SurveyEnded { .. } => self.survey(at, what, slots),
             What::IvrLeft { plan, outcome, .. } => {
                 (record.plan, record.outcome) = (Some(plan.clone()), Some(outcome.clone()));
             }
@@ -83,6 +85,35 @@ impl Open {
                 }
             }
             what => self.queue_fact(at, what, slots),
+        }
+    }
+
+    fn survey(&mut self, at: Time, what: &What, slots: &mut Slots) {
+        let slot = self.answered_slot();
+        let mut counts = slot.as_ref().map(|slot| &mut slots.at(slot).surveys);
+        let last = self.record.surveys.last_mut();
+        match (what, last) {
+            (What::SurveyBegun { survey, .. }, last) => {
+                last.into_iter().for_each(|last| last.finish(at, SurveyEnd::CutShort));
+                counts.iter_mut().for_each(|counts| counts.invited += 1);
+                let answered = self.record.visits.iter().rev().find(|v| v.end == Some(VisitEnd::Answered));
+                let (queue, agent) = (answered.map(|visit| visit.queue.clone()), self.record.agent.clone());
+                let (survey, answers) = (survey.clone(), Vec::new());
+                let survey = Survey { survey, begun: at, ended: at, end: None, agent, queue, answers };
+                self.record.dropped += push(&mut self.record.surveys, survey, |_| true);
+            }
+            (What::Surveyed { question, key, score, satisfied, .. }, Some(survey)) => {
+                if let Some((counts, satisfied)) = counts.as_mut().zip(*satisfied) {
+                    counts.rate(*score, satisfied);
+                }
+                let (question, key, score, satisfied) = (question.clone(), *key, *score, *satisfied);
+                let answer = Answer { at, question, key, score, satisfied };
+                self.record.dropped += push(&mut survey.answers, answer, |_| true);
+            }
+            (What::SurveyEnded { complete, .. }, Some(survey)) => {
+                survey.finish(at, if *complete { SurveyEnd::Complete } else { SurveyEnd::NoAnswer });
+            }
+            _ => {}
         }
     }
 
@@ -274,6 +305,9 @@ impl Open {
         for offer in record.offers.iter_mut().filter(|o| o.outcome.is_none()) {
             (offer.ended, offer.outcome) = (Some(at), Some(OfferOutcome::Abandoned));
             record.ring_ms += ms(offer.offered, at);
+        }
+        for survey in &mut record.surveys {
+            survey.finish(at, SurveyEnd::CutShort);
         }
         for leg in &mut record.legs {
             leg.ended.get_or_insert(at);

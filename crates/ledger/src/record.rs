@@ -1,5 +1,6 @@
 //! One call as it is told afterwards: every leg, every queue, every offer, and both clocks.
 
+use crate::Survey;
 use busyhour_model::{
     CallId, Cause, DequeueReason, Entrance, LegId, Name, Number, OfferOutcome, Party, Side, StreamStats, TapeId, Time,
     Why,
@@ -49,6 +50,9 @@ pub struct CallRecord {
     pub visits: Vec<QueueVisit>,
     /// Offers in order, with why.
     pub offers: Vec<OfferRecord>,
+    /// Surveys in order.
+    #[serde(default)]
+    pub surveys: Vec<Survey>,
     /// Legs in order of opening, the caller's first.
     pub legs: Vec<LegRecord>,
     /// Recordings kept.
@@ -289,6 +293,7 @@ impl CallRecord {
         self.visits.iter().all(|v| v.end.is_some())
             && self.offers.iter().all(|o| o.outcome.is_some())
             && self.legs.iter().all(|l| l.ended.is_some_and(|e| e >= l.opened))
+            && self.surveys.iter().all(|s| s.end.is_some())
             && (!self.legs.is_empty() || self.callback_of.is_some())
     }
 }

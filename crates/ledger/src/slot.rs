@@ -1,6 +1,6 @@
 //! Counts per queue and quarter of an hour. Counts only: rates are computed when somebody asks.
 
-use crate::{Ratio, VisitEnd};
+use crate::{Ratio, Surveys, VisitEnd};
 use busyhour_model::{Name, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -136,6 +136,9 @@ pub struct Counts {
     pub hold: Total,
     /// After-call work.
     pub wrap_up: Total,
+    /// What callers said afterwards.
+    #[serde(default)]
+    pub surveys: Surveys,
 }
 
 impl Counts {
@@ -218,7 +221,7 @@ impl Counts {
         self.wrap_up.merge(other.wrap_up);
     }
 
-    fn plain_mut(&mut self) -> [&mut u64; 21] {
+    fn plain_mut(&mut self) -> [&mut u64; 25] {
         [
             &mut self.offered,
             &mut self.answered,
@@ -241,6 +244,10 @@ impl Counts {
             &mut self.callbacks.unreached,
             &mut self.callbacks.expired,
             &mut self.callbacks.removed,
+            &mut self.surveys.invited,
+            &mut self.surveys.rated,
+            &mut self.surveys.satisfied,
+            &mut self.surveys.marks,
         ]
     }
 }

@@ -67,6 +67,33 @@ pub enum What {
         /// From the first request on.
         took: Duration,
     },
+    /// A survey begins; it is about the last talk.
+    SurveyBegun {
+        /// The call.
+        call: CallId,
+        /// Survey.
+        survey: Name,
+    },
+    /// The caller answered a question of it.
+    Surveyed {
+        /// The call.
+        call: CallId,
+        /// Question.
+        question: Name,
+        /// By this key.
+        key: char,
+        /// Which is worth this.
+        score: u32,
+        /// Of the first question: whether that says satisfied.
+        satisfied: Option<bool>,
+    },
+    /// It is over; it has no end of its own when the call ends in the middle.
+    SurveyEnded {
+        /// The call.
+        call: CallId,
+        /// All was answered that was to be asked.
+        complete: bool,
+    },
     /// The caller left the dialplan.
     IvrLeft {
         /// The call.
@@ -344,6 +371,9 @@ impl What {
             | What::Answered { call }
             | What::NodeEntered { call, .. }
             | What::LookedUp { call, .. }
+            | What::SurveyBegun { call, .. }
+            | What::Surveyed { call, .. }
+            | What::SurveyEnded { call, .. }
             | What::IvrLeft { call, .. }
             | What::Enqueued { call, .. }
             | What::Dequeued { call, .. }

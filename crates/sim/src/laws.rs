@@ -29,6 +29,7 @@ impl World {
         self.check_resumed();
         self.check_callbacks();
         self.check_last_agents();
+        self.check_surveys();
         self.check_replay();
         self.check_tapes();
     }
@@ -153,6 +154,23 @@ impl World {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// A survey is about the agent its call talked to last, and each that began is in the record, ended.
+    fn check_surveys(&self) {
+        let (mut last, mut begun) = (BTreeMap::new(), BTreeMap::<CallId, Vec<Option<&Name>>>::new());
+        for Fact { what, .. } in &self.facts {
+            match what {
+                What::Connected { call, party: Party::Agent(agent), .. } => drop(last.insert(*call, agent)),
+                What::SurveyBegun { call, .. } => begun.entry(*call).or_default().push(last.get(call).copied()),
+                _ => {}
+            }
+        }
+        for record in &self.records {
+            let about: Vec<_> = record.surveys.iter().map(|survey| survey.agent.as_ref()).collect();
+            let agents = begun.remove(&record.call).unwrap_or_default();
+            assert_eq!(about, agents, "{}: its surveys are about whom it talked to last", record.call);
         }
     }
 

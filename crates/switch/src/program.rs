@@ -87,6 +87,7 @@ impl Call {
                 let plan = plant.plans.name(self.plan).clone();
                 plant.fact(What::LookedUp { call: self.id, plan, node, outcome, attempts, took });
             }
+            Step::SurveyBegun { .. } | Step::Surveyed { .. } | Step::SurveyEnded { .. } => self.surveyed(plant, step),
             Step::Announced { ahead, wait } => self.announced(plant, &phase, ahead, wait),
             Step::LeaveQueue => {
                 if let Phase::Queued(queued) = &phase {
@@ -133,6 +134,19 @@ impl Call {
             }
         }
         phase
+    }
+
+    /// Tells what happened in a survey.
+    fn surveyed(&self, plant: &mut Plant, step: Step) {
+        let call = self.id;
+        plant.fact(match step {
+            Step::SurveyBegun { survey } => What::SurveyBegun { call, survey },
+            Step::Surveyed { question, key, score, satisfied } => {
+                What::Surveyed { call, question, key, score, satisfied }
+            }
+            Step::SurveyEnded { complete } => What::SurveyEnded { call, complete },
+            _ => return,
+        });
     }
 
     /// Sends 200 once; later calls do nothing.

@@ -18,7 +18,13 @@ fn sample(kind: Kind) -> &'static str {
         Kind::Comparisons => "[\">1\"]",
         Kind::Phrase => "[]",
         Kind::Button => "\"1\"",
-        Kind::Buttons | Kind::Values | Kind::Skills | Kind::Lists => "{}",
+        Kind::Buttons
+        | Kind::Values
+        | Kind::Skills
+        | Kind::Lists
+        | Kind::Named(_)
+        | Kind::Scores
+        | Kind::Conditions => "{}",
         Kind::Word(words) => match words {
             ["callers", ..] => "\"callers\"",
             ["timed_out", ..] => "\"full\"",
@@ -86,6 +92,8 @@ fn every_other_table_takes_what_it_says() {
         ("comfort", vec![plan("queue = \"q\"\nelse = \"x\"\ncomfort = { play = [], xyzzy = 1 }")]),
         ("dial", dials),
         ("mailbox", mailboxes),
+        ("survey", vec![plan("survey = \"s\"\nthen = \"x\"\n[survey.s]\nxyzzy = 1")]),
+        ("question", vec![plan("survey = \"s\"\nthen = \"x\"\n[survey.s]\nquestions = [{ name = \"q\", xyzzy = 1 }]")]),
         ("test", vec![plan("goto = \"x\"\n[[test]]\nname = \"t\"\nsteps = []\nxyzzy = 1")]),
     ];
     assert_eq!(sources.len(), TABLES.len());

@@ -1,6 +1,6 @@
 //! The words, each in English and in Chinese; what stands in braces is filled in.
 
-use crate::VisitEnd;
+use crate::{SurveyEnd, VisitEnd};
 use busyhour_model::{Cause, OfferOutcome, Rule};
 
 /// English, Chinese.
@@ -32,6 +32,9 @@ pub(super) enum Phrase {
     Relaxed,
     OfferEnded,
     Rings,
+    SurveyBegun,
+    Answered,
+    SurveyEnded,
     Ended,
     Dropped,
     Seconds,
@@ -105,9 +108,25 @@ impl Phrase {
                 ("agent {agent}: {outcome} after {rang} of ringing", "坐席 {agent}:振铃 {rang}后{outcome}")
             }
             Phrase::Rings => ("the phone of agent {agent} is ringing", "坐席 {agent} 的话机正在振铃"),
-            Phrase::Ended => ("the call ended: {cause}", "通话结束:{cause}"),
+            Phrase::SurveyBegun | Phrase::Answered | Phrase::SurveyEnded | Phrase::Ended => self.words_afterwards(),
             Phrase::Dropped => ("left out of this long story: {count} entries", "此通话过长,略去 {count} 项"),
             Phrase::Seconds => ("{seconds} s", "{seconds} 秒"),
+        }
+    }
+
+    /// Of what happens after the talk.
+    fn words_afterwards(self) -> Words {
+        match self {
+            Phrase::SurveyBegun => (
+                "survey {survey} began, about the talk with agent {agent}",
+                "开始满意度调查 {survey},评价对象为坐席 {agent} 的通话",
+            ),
+            Phrase::Answered => (
+                "the caller answered question {question} with key {key}, worth {score}",
+                "来电者对问题 {question} 按键 {key},得分 {score}",
+            ),
+            Phrase::SurveyEnded => ("survey {survey} ended: {end}", "满意度调查 {survey} 结束:{end}"),
+            _ => ("the call ended: {cause}", "通话结束:{cause}"),
         }
     }
 }
@@ -180,6 +199,14 @@ pub(super) fn visit_end(end: VisitEnd) -> Words {
         VisitEnd::Unreached => ("the customer could not be reached", "未能接通客户"),
         VisitEnd::Expired => ("it had waited as long as a call-back may", "回电等待超过上限"),
         VisitEnd::Refused => ("it was ended from our side", "由我方结束"),
+    }
+}
+
+pub(super) fn survey_end(end: SurveyEnd) -> Words {
+    match end {
+        SurveyEnd::Complete => ("all was answered", "全部作答"),
+        SurveyEnd::NoAnswer => ("a question was not answered", "有问题未作答"),
+        SurveyEnd::CutShort => ("the call went on or ended before its end", "未完成即中断"),
     }
 }
 
