@@ -1,6 +1,9 @@
 //! The language as data: every key of every table, for editors. A test holds it against what the parser takes.
 
+mod outcomes;
+
 use crate::survey::SCORE_MAX;
+pub use outcomes::outcomes;
 
 /// What a key's value looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

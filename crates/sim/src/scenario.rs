@@ -53,6 +53,8 @@ pub struct Scenario {
     pub faults: Faults,
     /// Who answers look-ups.
     pub service: Service,
+    /// Nothing that is recorded can be written.
+    pub disk_full: bool,
     /// Agents' phones.
     pub phones: Vec<PhoneSetup>,
     /// What happens, and how long after the start.
@@ -90,6 +92,7 @@ impl Scenario {
             foresee: Some(SECOND),
             faults: Faults::NONE,
             service: Service::default(),
+            disk_full: false,
             phones: Vec::new(),
             deeds: Vec::new(),
         };

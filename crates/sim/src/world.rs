@@ -55,6 +55,7 @@ pub struct World {
     deeds: BTreeMap<(Time, usize), Deed>,
     sip: SocketAddr,
     service: Service,
+    disk_full: bool,
     /// Answers of the service under way.
     answers: BTreeMap<(Time, u64), (CallId, LookUp)>,
     foresee: Option<Duration>,
@@ -105,6 +106,7 @@ impl World {
             deeds: BTreeMap::new(),
             sip,
             service: scenario.service,
+            disk_full: scenario.disk_full,
             answers: BTreeMap::new(),
             foresee: scenario.foresee,
             foresee_at: now,
@@ -382,6 +384,10 @@ impl World {
     /// As the thread that writes recordings does, in no time; its answers come after what the worker says.
     fn file(&mut self, taped: Taped) {
         match taped {
+            Taped::Sound { .. } if self.disk_full => {}
+            Taped::End { leg, tape, .. } if self.disk_full => {
+                self.filed.push_back(media::Event::Filed { leg, tape, file: None });
+            }
             Taped::Sound { tape, at, sound, .. } => {
                 let whole = self.tapes.entry(tape).or_default();
                 assert_eq!(whole.len() as u64, at, "a tape is handed out without a hole");
