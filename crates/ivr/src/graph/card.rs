@@ -1,11 +1,14 @@
 //! A node as a card: its name and verb, on its lower edge the outcomes that lead on, on its upper edge those that lead back.
 
 use super::Graph;
+use crate::describe::Kind;
 
 /// Height of a line in pixels.
 pub(super) const LINE: f64 = 14.0;
 /// Between the edge of a card and what stands in it.
 pub(super) const PAD: f64 = 10.0;
+/// What the sides of a card that asks lean in by.
+pub(super) const LEAN: f64 = 9.0;
 const NAME: f64 = 22.0;
 /// Letters of a line of an outcome, and of what a node is about; the whole is in the tooltip.
 const OUTCOME_LETTERS: usize = 22;
@@ -30,6 +33,8 @@ pub(super) struct Card {
     /// Outcomes that lead on, or to the node itself.
     pub(super) cells: Vec<Cell>,
     pub(super) width: f64,
+    /// Between its edge and what stands in it.
+    pub(super) pad: f64,
 }
 
 impl Card {
@@ -47,10 +52,11 @@ impl Card {
         let labelled = |arrow: &usize| !graph.arrows[*arrow].label.is_empty();
         let cells: Vec<Cell> = cells.into_iter().filter(labelled).map(cell).collect();
         let row = |cells: &[Cell]| cells.iter().map(|cell| cell.width).sum::<f64>();
-        let head = letters(&vertex.name, 13.0) * 1.1 + letters(vertex.verb, 11.0) + 3.0 * PAD;
-        let lines = about.iter().map(|line| letters(line, 11.0) + 2.0 * PAD);
+        let pad = if vertex.kind == Kind::Asked { PAD + LEAN } else { PAD };
+        let head = letters(&vertex.name, 13.0) * 1.1 + letters(vertex.verb, 11.0) + PAD + 2.0 * pad;
+        let lines = about.iter().map(|line| letters(line, 11.0) + 2.0 * pad);
         let width = lines.fold(head, f64::max).max(row(&cells)).max(row(&tabs) + 60.0).max(84.0);
-        Card { about, tabs, cells, width }
+        Card { about, tabs, cells, width, pad }
     }
 
     pub(super) fn tabs_height(&self) -> f64 {
@@ -70,8 +76,9 @@ impl Card {
     }
 }
 
-/// Left edge and width of each tab: at the left or at the right end of the card, so that arrows come in between them.
-pub(super) fn at_ends(tabs: &[Cell], width: f64, left: impl Fn(&Cell) -> bool) -> Vec<(f64, f64)> {
+/// Left edge and width of each tab, at the left or at the right end of the card, and from where to where there is none:
+/// arrows come in there.
+pub(super) fn at_ends(tabs: &[Cell], width: f64, left: impl Fn(&Cell) -> bool) -> (Vec<(f64, f64)>, (f64, f64)) {
     let mut ends = (PAD, width - PAD);
     let place = |tab: &Cell| {
         if left(tab) {
@@ -82,7 +89,7 @@ pub(super) fn at_ends(tabs: &[Cell], width: f64, left: impl Fn(&Cell) -> bool) -
             (ends.1, tab.width)
         }
     };
-    tabs.iter().map(place).collect()
+    (tabs.iter().map(place).collect(), ends)
 }
 
 /// Left edge and width of each cell, spread over the width of the card.

@@ -1,7 +1,7 @@
 //! The graph as one SVG file that needs nothing else.
 
 use super::Graph;
-use super::card::{Card, Cell, LINE, PAD, at_ends, spread};
+use super::card::{Card, Cell, LEAN, LINE, at_ends, spread};
 use super::layout::Layout;
 use super::text::push;
 use crate::describe::Kind;
@@ -110,8 +110,8 @@ impl<'g> Picture<'g> {
         (slot.x - card.width / 2.0, top + (height - card.size().1) / 2.0)
     }
 
-    /// Where the outcomes that lead back stand on a card.
-    fn tabs(&self, vertex: usize) -> Vec<(f64, f64)> {
+    /// Where the outcomes that lead back stand on a card, and the room they leave.
+    fn tabs(&self, vertex: usize) -> (Vec<(f64, f64)>, (f64, f64)) {
         let (card, x) = (&self.cards[vertex], self.layout.slots[vertex].x);
         let to_left = |tab: &Cell| {
             let way = &self.layout.ways[tab.arrow];
@@ -127,7 +127,7 @@ impl<'g> Picture<'g> {
             for arrow in leaving {
                 self.ends[*arrow][0] = (left + card.width / 2.0, bottom);
             }
-            let rows = [(&card.cells, spread(&card.cells, card.width), bottom), (&card.tabs, self.tabs(vertex), top)];
+            let rows = [(&card.cells, spread(&card.cells, card.width), bottom), (&card.tabs, self.tabs(vertex).0, top)];
             for (row, places, y) in rows {
                 for (cell, (x, width)) in row.iter().zip(places) {
                     self.ends[cell.arrow][0] = (left + x + width / 2.0, y);
@@ -137,7 +137,7 @@ impl<'g> Picture<'g> {
         }
     }
 
-    /// Arrows come in at the middle of the upper edge, side by side; those that lead back at the nearer side.
+    /// Arrows come in at the middle of the upper edge, side by side, past the tabs; those that lead back at the nearer side.
     fn find_entries(&mut self, vertex: usize, (left, top): (f64, f64)) {
         let card = &self.cards[vertex];
         let arrows = self.graph.arrows.iter().enumerate();
@@ -150,8 +150,10 @@ impl<'g> Picture<'g> {
             self.layout.slots[way[way.len() - 2]].x
         };
         forward.sort_by(|a, b| from(a).total_cmp(&from(b)));
-        let step = ENTRY.min((card.width - 2.0 * PAD) / forward.len().max(1) as f64);
-        let first = left + card.width / 2.0 - step * (forward.len().max(1) - 1) as f64 / 2.0;
+        let (_, (least, most)) = self.tabs(vertex);
+        let step = ENTRY.min((most - least) / forward.len().max(1) as f64);
+        let half = step * forward.len() as f64 / 2.0;
+        let first = left + (card.width / 2.0).max(least + half).min(most - half) - half + step / 2.0;
         let (y, side) = (top + card.tabs_height(), top + card.tabs_height() + card.body_height() / 2.0);
         let right = left + card.width;
         for (arrow, at) in forward.iter().zip(0..) {
@@ -212,20 +214,20 @@ impl<'g> Picture<'g> {
         );
         let (width, body, cells) = (card.width, card.body_height(), card.cells_height());
         let tabs = card.tabs_height();
-        row(out, &card.tabs, &self.tabs(vertex), (-tabs, tabs), ("#fff", "#9aa8ba"));
+        row(out, &card.tabs, &self.tabs(vertex).0, (-tabs, tabs), ("#fff", "#9aa8ba"));
         let pen = if vertex == self.graph.start { 3.0 } else { 1.2 };
-        let shape = outline(own.kind, width, body + cells);
+        let shape = outline(own.kind, width, body, body + cells);
         push(out, format_args!("<path d=\"{shape}\" fill=\"{fill}\" stroke=\"{stroke}\" stroke-width=\"{pen}\"/>\n"));
         row(out, &card.cells, &spread(&card.cells, width), (body, cells), ("#ffffffb0", stroke));
-        let (name, verb) = (escaped(&own.name), own.verb);
-        push(out, format_args!("<text class=\"n\" x=\"{PAD}\" y=\"17\">{name}</text>"));
+        let (name, verb, pad) = (escaped(&own.name), own.verb, card.pad);
+        push(out, format_args!("<text class=\"n\" x=\"{pad}\" y=\"17\">{name}</text>"));
         push(
             out,
-            format_args!("<text class=\"v\" x=\"{:.1}\" y=\"17\" style=\"fill:{stroke}\">{verb}</text>", width - PAD),
+            format_args!("<text class=\"v\" x=\"{:.1}\" y=\"17\" style=\"fill:{stroke}\">{verb}</text>", width - pad),
         );
         for (line, y) in card.about.iter().zip(1..) {
             let y = 19.0 + LINE * f64::from(y);
-            push(out, format_args!("<text x=\"{PAD}\" y=\"{y:.0}\">{}</text>", escaped(line)));
+            push(out, format_args!("<text x=\"{pad}\" y=\"{y:.0}\">{}</text>", escaped(line)));
         }
         out.push_str("</g>\n");
     }
@@ -256,8 +258,8 @@ fn row(
     }
 }
 
-/// The edge of a card: each kind of node has a shape.
-fn outline(kind: Kind, width: f64, height: f64) -> String {
+/// The edge of a card: each kind of node has a shape. Its outcomes begin below `body`.
+fn outline(kind: Kind, width: f64, body: f64, height: f64) -> String {
     let cut = |cut: f64| {
         let (right, bottom) = (width - cut, height);
         format!("M{cut},0H{right:.1}L{width:.1},{cut}V{bottom:.1}H0V{cut}z")
@@ -270,7 +272,7 @@ fn outline(kind: Kind, width: f64, height: f64) -> String {
     };
     match kind {
         Kind::Divided => cut(9.0),
-        Kind::Asked => format!("M9,0H{:.1}L{width:.1},{height:.1}H0z", width - 9.0),
+        Kind::Asked => format!("M{LEAN},0H{:.1}L{width:.1},{body:.1}V{height:.1}H0V{body:.1}z", width - LEAN),
         Kind::Ended => rounded(12.0),
         Kind::Waited | Kind::Rung => rounded(7.0),
         Kind::Heard | Kind::Silent => rounded(2.0),
