@@ -27,8 +27,7 @@ pub(super) struct Server {
     pub(super) utc_offset_minutes: i32,
     pub(super) udp: Vec<Read<SocketAddr>>,
     pub(super) tcp: Vec<Read<SocketAddr>>,
-    pub(super) sha256: bool,
-    pub(super) mwi_unsolicited: bool,
+    pub(super) limits: Limits,
     pub(super) http: Read<SocketAddr>,
     pub(super) media_address: Read<IpAddr>,
     pub(super) media_ports: Read<(u16, u16)>,
@@ -58,16 +57,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
     let calls_max = section.read(sheet, "calls_max", count).unwrap_or(Read { value: 3_000, at });
     section.finish(sheet);
 
-    let mut section = root.section(sheet, "sip");
-    let at = section.at();
-    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 5060));
-    let udp = section.list(sheet, "udp", parsed).unwrap_or_else(|| vec![Read { value: local, at }]);
-    let tcp = section.list(sheet, "tcp", parsed).unwrap_or_else(|| vec![Read { value: local, at }]);
-    let advertise = section.read(sheet, "advertise", parsed::<IpAddr>).map(|r| r.value);
-    let sha256 = section.or(sheet, "sha256", flag, false);
-    let mwi_unsolicited = section.or(sheet, "mwi_unsolicited", flag, false);
-    section.finish(sheet);
-
+    let sip = sip(root, sheet);
     let media = media(root, sheet);
 
     let mut section = root.section(sheet, "http");
@@ -83,9 +73,9 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
     let addresses = |list: &[Read<SocketAddr>]| list.iter().map(|r| r.value).collect();
     let (voicemail, message_webhook) = voicemail(root, sheet);
     let shell = Shell {
-        udp: addresses(&udp),
-        tcp: addresses(&tcp),
-        advertise,
+        udp: addresses(&sip.udp),
+        tcp: addresses(&sip.tcp),
+        advertise: sip.advertise,
         http: http_on.then_some(http.value),
         data,
         prompts,
@@ -102,10 +92,9 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         dialplans,
         domain,
         utc_offset_minutes,
-        udp,
-        tcp,
-        sha256,
-        mwi_unsolicited,
+        udp: sip.udp,
+        tcp: sip.tcp,
+        limits: sip.limits,
         http,
         media_address: media.address,
         media_ports: media.ports,
@@ -117,6 +106,28 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         codes,
         voicemail,
     }
+}
+
+struct Sip {
+    udp: Vec<Read<SocketAddr>>,
+    tcp: Vec<Read<SocketAddr>>,
+    advertise: Option<IpAddr>,
+    limits: Limits,
+}
+
+fn sip(root: &mut Section, sheet: &mut Sheet) -> Sip {
+    let mut section = root.section(sheet, "sip");
+    let at = section.at();
+    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 5060));
+    let udp = section.list(sheet, "udp", parsed).unwrap_or_else(|| vec![Read { value: local, at }]);
+    let tcp = section.list(sheet, "tcp", parsed).unwrap_or_else(|| vec![Read { value: local, at }]);
+    let advertise = section.read(sheet, "advertise", parsed::<IpAddr>).map(|r| r.value);
+    let mut limits = Limits::default();
+    section.lay(sheet, "sha256", flag, &mut limits.sha256);
+    section.lay(sheet, "session_expires", expires, &mut limits.session_expires);
+    section.lay(sheet, "mwi_unsolicited", flag, &mut limits.mwi_unsolicited);
+    section.finish(sheet);
+    Sip { udp, tcp, advertise, limits }
 }
 
 struct Media {
@@ -137,6 +148,13 @@ fn media(root: &mut Section, sheet: &mut Sheet) -> Media {
     let agent_silence_timeout = section.or(sheet, "agent_silence_timeout", duration, Duration::from_secs(10));
     section.finish(sheet);
     Media { address, ports, threads, silence_timeout, agent_silence_timeout }
+}
+
+/// By which sessions are refreshed (RFC 4028 section 5).
+fn expires(value: &DeValue) -> Result<Duration, String> {
+    let span = duration(value)?;
+    let fits = span.is_zero() || (90..=86_400).contains(&span.as_secs());
+    if fits { Ok(span) } else { Err("sessions are refreshed by \"90s\" to \"1d\"; \"0s\": not by us".into()) }
 }
 
 /// Limits of mailboxes, and who is told of messages.
@@ -202,7 +220,7 @@ impl Server {
             agent_silence_timeout: self.agent_silence_timeout,
             call_max: self.call_max,
             calls_max: self.calls_max.value,
-            limits: Limits { legs, sha256: self.sha256, mwi_unsolicited: self.mwi_unsolicited, ..Limits::default() },
+            limits: Limits { legs, ..self.limits },
         }
     }
 }

@@ -135,6 +135,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "error centre.toml:14:8 `sip.example.com` is no peer; write \"udp:203.0.113.5:5060\" or \"tcp:…\"",
     ),
     (
+        "udp = [",
+        "session_expires = \"60s\"\nudp = [",
+        "error centre.toml:7:19 sessions are refreshed by \"90s\" to \"1d\"; \"0s\": not by us",
+    ),
+    (
         "[media]",
         "[voicemail]\nwebhook = \"crm.example/messages\"\n[media]",
         "error centre.toml:10:11 `crm.example/messages` is no address like \"https://crm.example/messages\"",

@@ -4,11 +4,11 @@ use crate::client::{Outcome, Owner};
 use crate::dialog::Dialog;
 use crate::error::Error;
 use crate::event::{Account, Event, Flow, Invite, Target, Transport};
+use crate::expiry::MIN;
 use crate::incoming::contact;
 use crate::leg::{Calling, EARLY_MAX, Early, Fork, Leg, Phase, Session, tag};
 use crate::media::Media;
-use crate::reliable::OPTION;
-use crate::reply::ALLOW;
+use crate::reply::{ALLOW, SUPPORTED};
 use crate::sdp;
 use crate::stack::Stack;
 use crate::transaction::{cseq, host};
@@ -118,7 +118,8 @@ impl Stack {
         headers.push(HeaderName::CSeq, cseq(1, &Method::Invite));
         headers.push(HeaderName::Contact, contact(Some(registered.as_deref().unwrap_or(&invite.from)), way.flow));
         headers.push(HeaderName::Allow, ALLOW);
-        headers.push(HeaderName::Supported, OPTION);
+        headers.push(HeaderName::Supported, SUPPORTED);
+        self.ask_expiry(headers, self.config.limits.session_expires.max(MIN), None);
         headers.push(HeaderName::UserAgent, &self.config.user_agent);
         for (name, value) in &invite.headers {
             headers.push_named(name, value);
@@ -141,6 +142,7 @@ impl Stack {
                 }
             }
             Ok(response) if response.status < 300 => self.answered(now, leg, id, &response),
+            Ok(response) if response.status == 422 && self.invite_longer(now, leg, id, &response) => {}
             Ok(response) => {
                 let after = response.headers.retry_after().map(|secs| Duration::from_secs(u64::from(secs)));
                 self.fork_failed(leg, id, response.status, after);
@@ -178,6 +180,7 @@ impl Stack {
             return self.events.push_back(Event::Refused { leg, status: 488, retry_after: None });
         };
         self.legs.insert(leg, Leg { trunk, phase: Phase::Up(Box::new(session)), gone });
+        self.adopt_expiry(now, leg, response);
         self.events.push_back(Event::Answered { leg, audio });
     }
 

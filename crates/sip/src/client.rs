@@ -61,6 +61,8 @@ pub(crate) enum Owner {
     Setup(LegId),
     /// A leg that renegotiates.
     Reinvite(LegId),
+    /// A leg whose session is refreshed by UPDATE.
+    Refresh(LegId),
     /// A leg whose peer is asked to call somebody else.
     Refer(LegId),
     /// The registration at a trunk.

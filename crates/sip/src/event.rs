@@ -267,6 +267,8 @@ pub struct Limits {
     /// Challenge with SHA-256 as well, before MD5 (RFC 8760). Off by default: baresip 1 refuses every challenge when one of
     /// them is not MD5, SIPp 3.6 looks only at the first. An answer by either hash is taken in any case.
     pub sha256: bool,
+    /// Sessions are refreshed by this interval, at least 90 s, unless the peer wants it shorter (RFC 4028). Zero: never by us.
+    pub session_expires: Duration,
     /// Tell registered phones of waiting messages unasked as well, when their account has no subscription (RFC 3842 leaves it
     /// open; many desk phones want it so). Off by default.
     pub mwi_unsolicited: bool,
@@ -283,6 +285,7 @@ impl Default for Limits {
             header_bytes: 65_536,
             body_bytes: 65_536,
             sha256: false,
+            session_expires: Duration::from_secs(1800),
             mwi_unsolicited: false,
         }
     }

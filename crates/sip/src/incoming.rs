@@ -3,6 +3,7 @@
 use crate::dialog::Dialog;
 use crate::error::Error;
 use crate::event::{Event, Flow, Incoming as News, Origin, Transport};
+use crate::expiry::is_too_brief;
 use crate::leg::{Incoming, Leg, Phase, Session, Unconfirmed, tag};
 use crate::media::Media;
 use crate::reliable::Wish;
@@ -21,6 +22,9 @@ impl Stack {
         if self.legs.len() >= self.config.limits.legs {
             self.net.counters.overloaded += 1;
             return self.respond(now, server, request, 503);
+        }
+        if is_too_brief(request) {
+            return self.respond(now, server, request, 422);
         }
         let offer = match body_of(request) {
             Ok(offer) => offer,
@@ -87,12 +91,14 @@ impl Stack {
         };
         let audio = media.agreed.clone();
         let cseq = incoming.session.dialog.remote_cseq.unwrap_or(0);
-        let response = self.response(leg, 200, Some(body))?;
+        let mut response = self.response(leg, 200, Some(body))?;
+        let expiry = self.invite_of(leg).and_then(|request| self.grant_expiry(&request, &mut response));
         self.net.respond(now, server, &response);
         if let Some(Leg { trunk, phase: Phase::Incoming(incoming), gone }) = self.legs.remove(&leg) {
             let mut session = incoming.session;
             session.unconfirmed = Some(Unconfirmed { server, cseq, offer: offered, first: true });
             self.legs.insert(leg, Leg { trunk, phase: Phase::Up(Box::new(session)), gone });
+            self.arm_expiry(now, leg, expiry);
         }
         Ok(audio)
     }
@@ -141,12 +147,18 @@ impl Stack {
         Ok(())
     }
 
+    /// The INVITE of an unanswered leg.
+    fn invite_of(&mut self, leg: LegId) -> Option<Request> {
+        match Message::parse(&self.incoming(leg).ok()?.request, &unbounded()) {
+            Ok(Message::Request(request)) => Some(request),
+            _ => None,
+        }
+    }
+
     /// A response to the leg's INVITE, in its dialog.
     fn response(&mut self, leg: LegId, status: u16, body: Option<Bytes>) -> Result<Response, Error> {
+        let request = self.invite_of(leg).ok_or(Error::UnknownLeg)?;
         let incoming = self.incoming(leg)?;
-        let Ok(Message::Request(request)) = Message::parse(&incoming.request, &unbounded()) else {
-            return Err(Error::UnknownLeg);
-        };
         let mut response = request.reply(status);
         response.set_to_tag(&incoming.session.dialog.local_tag);
         if status >= 300 {

@@ -1,6 +1,7 @@
 //! A leg: one INVITE session with one peer, from the first INVITE to the last BYE.
 
 use crate::dialog::Dialog;
+use crate::expiry::Expiry;
 use crate::media::Media;
 use crate::reliable::Wish;
 use crate::timer::Timer;
@@ -92,6 +93,8 @@ pub(crate) struct Session {
     /// Our re-INVITE.
     pub(crate) pending: Option<Pending>,
     pub(crate) referral: Option<Referral>,
+    /// When it ends by itself.
+    pub(crate) expiry: Option<Expiry>,
 }
 
 /// The peer is to call somebody else.
@@ -128,7 +131,7 @@ pub(crate) struct Pending {
 
 impl Session {
     pub(crate) fn new(dialog: Dialog, media: Media) -> Session {
-        Session { dialog, media, unconfirmed: None, pending: None, referral: None }
+        Session { dialog, media, unconfirmed: None, pending: None, referral: None, expiry: None }
     }
 }
 

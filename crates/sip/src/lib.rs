@@ -8,6 +8,7 @@ mod dialog;
 pub mod digest;
 mod error;
 mod event;
+mod expiry;
 mod framer;
 mod guard;
 mod header;

@@ -3,6 +3,7 @@
 use crate::client::{Outcome, Owner};
 use crate::dialog::Dialog;
 use crate::event::{Event, Flow, Origin};
+use crate::expiry::Expiry;
 use crate::leg::{Phase, Session, tagged};
 use crate::server::Arrival;
 use crate::stack::Stack;
@@ -107,6 +108,7 @@ impl Stack {
         match outcome.owner {
             Owner::Setup(leg) => self.settle_setup(now, leg, outcome),
             Owner::Reinvite(leg) => self.settle_reinvite(now, leg, outcome),
+            Owner::Refresh(leg) => self.settle_refresh(now, leg, &outcome),
             Owner::Refer(leg) => self.settle_refer(leg, &outcome),
             Owner::Register(trunk) => self.settle_register(now, trunk, outcome),
             Owner::Probe(trunk) => self.settle_probe(trunk, &outcome),
@@ -153,11 +155,11 @@ impl Stack {
 
     /// Takes a leg away; a timer of its own stops.
     pub(crate) fn remove(&mut self, id: LegId) -> Option<Phase> {
-        let leg = self.legs.remove(&id)?;
-        if let Phase::Up(session) = &leg.phase
-            && let Some(timer) = session.pending.as_ref().and_then(|pending| pending.timer)
-        {
-            self.net.timers.cancel(timer);
+        let mut leg = self.legs.remove(&id)?;
+        if let Phase::Up(session) = &mut leg.phase {
+            let again = session.pending.as_mut().and_then(|pending| pending.timer.take());
+            let expiry = session.expiry.as_mut().and_then(Expiry::take_timer);
+            again.into_iter().chain(expiry).for_each(|timer| self.net.timers.cancel(timer));
         }
         Some(leg.phase)
     }

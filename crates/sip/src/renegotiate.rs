@@ -3,10 +3,12 @@
 use crate::client::{Outcome, Owner};
 use crate::error::Error;
 use crate::event::Event;
+use crate::expiry::{Expiry, MIN};
 use crate::leg::{GLARES_MAX, Pending, Phase, Session};
+use crate::reply::SUPPORTED;
 use crate::stack::Stack;
 use crate::transaction::Alarm;
-use crate::{Method, Response, sdp};
+use crate::{HeaderName, Method, Response, sdp};
 use busyhour_model::{Direction, LegId, Time};
 use bytes::Bytes;
 use std::time::Duration;
@@ -75,6 +77,7 @@ impl Stack {
     }
 
     fn send_reinvite(&mut self, now: Time, leg: LegId) {
+        let usual = self.config.limits.session_expires.max(MIN);
         let trunk = self.legs.get(&leg).and_then(|leg| leg.trunk);
         let Some(session) = self.up(leg) else { return };
         let Some(pending) = &mut session.pending else { return };
@@ -82,8 +85,11 @@ impl Stack {
         pending.offer = offer.clone();
         pending.timer = None;
         let mut request = session.dialog.request(Method::Invite);
-        request.set_body("application/sdp", offer);
         let dialog = session.dialog.clone();
+        let every = session.expiry.as_ref().map_or(usual, Expiry::every);
+        request.headers.push(HeaderName::Supported, SUPPORTED);
+        self.ask_expiry(&mut request.headers, every, None);
+        request.set_body("application/sdp", offer);
         let flow = self.hop(&dialog);
         let client = self.net.send(now, request, flow, Owner::Reinvite(leg), trunk);
         if let Some(pending) = self.up(leg).and_then(|session| session.pending.as_mut()) {
@@ -112,7 +118,12 @@ impl Stack {
             self.up(leg).and_then(|session| session.pending.as_ref()).is_some_and(|it| it.client == Some(outcome.id));
         match outcome.result {
             Ok(response) if response.status < 200 => {}
-            Ok(response) if response.status < 300 => self.reinvite_accepted(leg, outcome.id, &response, awaited),
+            Ok(response) if response.status < 300 => {
+                self.reinvite_accepted(leg, outcome.id, &response, awaited);
+                if awaited {
+                    self.adopt_expiry(now, leg, &response);
+                }
+            }
             _ if !awaited => {}
             Ok(response) if response.status == 491 => self.wait_out_glare(now, leg),
             Ok(response) if !matches!(response.status, 408 | 481) => self.reinvite_refused(leg, response.status),

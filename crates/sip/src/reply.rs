@@ -2,6 +2,7 @@
 
 use crate::counters::Way;
 use crate::event::{Flow, Transport};
+use crate::expiry;
 use crate::mailbox::PACKAGE;
 use crate::registrar::EXPIRES_MIN;
 use crate::reliable::OPTION;
@@ -15,6 +16,8 @@ use std::time::Duration;
 
 /// Methods of ours.
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REGISTER, SUBSCRIBE";
+/// Extensions of ours.
+pub(crate) const SUPPORTED: &str = "100rel, timer";
 /// What a full stack tells its clients.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -76,7 +79,7 @@ impl Stack {
                 headers.push(HeaderName::Accept, "application/sdp, application/dtmf-relay, application/dtmf");
                 headers.push(HeaderName::AcceptEncoding, "identity");
                 headers.push(HeaderName::AcceptLanguage, "en");
-                headers.push(HeaderName::Supported, OPTION);
+                headers.push(HeaderName::Supported, SUPPORTED);
                 headers.push(HeaderName::AllowEvents, PACKAGE);
             }
             405 | 501 => headers.push(HeaderName::Allow, ALLOW),
@@ -93,6 +96,7 @@ impl Stack {
                 let unknown = request.headers.require().filter(|token| !known(&request.method, token));
                 headers.push(HeaderName::Unsupported, unknown.collect::<Vec<_>>().join(", "));
             }
+            422 => headers.push(HeaderName::MinSe, expiry::MIN.as_secs().to_string()),
             423 => headers.push(HeaderName::MinExpires, EXPIRES_MIN.to_string()),
             489 if request.method == Method::Subscribe => headers.push(HeaderName::AllowEvents, PACKAGE),
             503 => headers.push(HeaderName::RetryAfter, RETRY_AFTER.as_secs().to_string()),
@@ -120,7 +124,11 @@ impl Stack {
 
 /// Extensions that may be required of us.
 fn known(method: &Method, token: &str) -> bool {
-    *method == Method::Invite && token.eq_ignore_ascii_case(OPTION)
+    match method {
+        Method::Invite => [OPTION, expiry::OPTION].iter().any(|known| token.eq_ignore_ascii_case(known)),
+        Method::Update => token.eq_ignore_ascii_case(expiry::OPTION),
+        _ => false,
+    }
 }
 
 /// Whether the sender can read a body of this type, one of `application/…` (section 20.1: no Accept means it can).

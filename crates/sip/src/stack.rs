@@ -186,6 +186,7 @@ impl Stack {
                     self.settle(now, None, outcome);
                 }
             }
+            Alarm::Expiry(leg) => self.expire(now, leg),
             Alarm::ServerResend(id) => {
                 if let Some(leg) = self.net.resend_response(now, id) {
                     self.unheard(now, leg, id);

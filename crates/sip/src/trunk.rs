@@ -254,7 +254,7 @@ impl Stack {
                     line.cseq = number + 1;
                 }
             }
-            Owner::Refer(_) | Owner::Probe(_) | Owner::Lamp(_) | Owner::Nobody => {}
+            Owner::Refresh(_) | Owner::Refer(_) | Owner::Probe(_) | Owner::Lamp(_) | Owner::Nobody => {}
         }
         true
     }

@@ -1,6 +1,7 @@
 //! Requests within a dialog (RFC 3261 sections 12.2.2, 14.2 and 15.1.2, RFC 3311).
 
 use crate::event::{Event, Flow};
+use crate::expiry::is_too_brief;
 use crate::incoming::body_of;
 use crate::leg::{Phase, Unconfirmed};
 use crate::receive::Place;
@@ -89,6 +90,9 @@ impl Stack {
     /// A re-INVITE or UPDATE, answered at once.
     fn receive_offer(&mut self, now: Time, place: Place, server: u64, request: &Request) {
         let invite = request.method == Method::Invite;
+        if is_too_brief(request) {
+            return self.respond(now, server, request, 422);
+        }
         let body = match body_of(request) {
             Ok(body) => body,
             Err(status) => return self.respond(now, server, request, status),
@@ -124,7 +128,11 @@ impl Stack {
                 server.leg = Some(place.leg);
             }
         }
-        let response = self.accepting(request, &contact, answer);
+        let mut response = self.accepting(request, &contact, answer);
+        if up {
+            let expiry = self.grant_expiry(request, &mut response);
+            self.arm_expiry(now, place.leg, expiry);
+        }
         self.net.respond(now, server, &response);
         if let Some(audio) = agreed.filter(|agreed| before.as_ref() != Some(agreed)) {
             self.events.push_back(Event::MediaChanged { leg: place.leg, audio });

@@ -1,0 +1,180 @@
+//! Ladders of session timers (RFC 4028), with a hand-written carrier on the other side.
+#![allow(clippy::unwrap_used)]
+
+mod ladder;
+
+use busyhour_model::{LegId, TrunkId};
+use busyhour_sip::{Event, HeaderName, Invite, Message, Request, Response, Target};
+use ladder::{OFFER, Raw, World, addr, config, millis, rtp, secs, trunk};
+use std::net::SocketAddr;
+
+fn carrier() -> SocketAddr {
+    addr("10.2.0.1:5060")
+}
+
+fn world() -> World {
+    let at = addr("10.0.0.1:5060");
+    let mut world = World::new(1);
+    world.add(at, config(at, vec![trunk(3, carrier())], &[]), 11);
+    world
+}
+
+/// A request of the carrier in its call `d1`; what comes back within 100 ms.
+fn send(world: &mut World, to_line: &str, method: &str, cseq: u32, more: &str, body: &str) -> Vec<Response> {
+    let branch = format!("z9hG4bK{method}{cseq}");
+    let raw = Raw {
+        method,
+        uri: "sip:95118@10.0.0.1",
+        from: carrier(),
+        branch: &branch,
+        call_id: "d1",
+        from_line: "<sip:13800138000@10.2.0.1>;tag=c",
+        to_line,
+        cseq,
+        more,
+        body,
+    };
+    world.raw(carrier(), 0, &raw.text());
+    world.run(millis(100));
+    world.responses_to(carrier())
+}
+
+const TO: &str = "<sip:95118@10.0.0.1>";
+const OFFERED: &str = "Contact: <sip:c@10.2.0.1:5060>\r\nContent-Type: application/sdp\r\n";
+
+/// A call whose INVITE says this of timers, answered and acknowledged; our 200.
+fn up(world: &mut World, more: &str) -> (LegId, Response) {
+    send(world, TO, "INVITE", 1, &format!("{OFFERED}{more}"), OFFER);
+    let leg = world.incoming(0).leg;
+    world.ask(0, |stack, now| stack.answer(now, leg, rtp())).unwrap();
+    world.run(millis(100));
+    let ok = world.responses_to(carrier()).pop().unwrap();
+    let to = ok.headers.text(HeaderName::To).unwrap().to_owned();
+    send(world, &to, "ACK", 1, "", "");
+    world.events(0);
+    (leg, ok)
+}
+
+fn requests(world: &mut World) -> Vec<Request> {
+    let requests = world.inbox(millis(100)).into_iter().filter_map(|message| match message {
+        Message::Request(request) => Some(request),
+        Message::Response(_) => None,
+    });
+    requests.collect()
+}
+
+fn answer(world: &mut World, request: &Request, status: u16, more: &[(HeaderName, &str)], sound: bool) {
+    let mut response = request.reply(status);
+    response.set_to_tag("carrier");
+    for (name, value) in more {
+        response.headers.push(*name, value);
+    }
+    response.headers.push(HeaderName::Contact, "<sip:c@10.2.0.1:5060>");
+    if sound {
+        response.set_body("application/sdp", OFFER.into());
+    }
+    world.raw(carrier(), 0, std::str::from_utf8(&response.to_bytes()).unwrap());
+}
+
+/// Section 9: by the caller's own word if it has one, else as we would; who does not know timers is refreshed by us.
+#[test]
+fn our_answer_says_by_when_and_by_whom_the_session_is_refreshed() {
+    let table = [
+        ("Supported: timer\r\nSession-Expires: 600\r\n", "600;refresher=uac", Some("timer")),
+        ("Supported: timer\r\nSession-Expires: 600;refresher=uas\r\n", "600;refresher=uas", None),
+        ("Supported: timer\r\n", "1800;refresher=uac", Some("timer")),
+        ("Supported: timer\r\nSession-Expires: 7200\r\nMin-SE: 3600\r\n", "3600;refresher=uac", Some("timer")),
+        ("", "1800;refresher=uas", None),
+        ("Session-Expires: 600\r\n", "600;refresher=uas", None),
+    ];
+    for (more, expected, required) in table {
+        let (_, ok) = up(&mut world(), more);
+        assert_eq!(ok.headers.text(HeaderName::SessionExpires), Some(expected), "{more}");
+        assert_eq!(ok.headers.require().next(), required, "{more}");
+    }
+}
+
+/// Sections 5 and 9: no more often than each 90 s, when the caller understands that.
+#[test]
+fn who_wants_to_refresh_too_often_is_told_the_least() {
+    let mut world = world();
+    let more = format!("{OFFERED}Supported: timer\r\nSession-Expires: 60\r\n");
+    let refused = send(&mut world, TO, "INVITE", 1, &more, OFFER).pop().unwrap();
+    assert_eq!((refused.status, refused.headers.text(HeaderName::MinSe)), (422, Some("90")));
+    let (_, ok) = up(&mut self::world(), "Session-Expires: 60\r\n");
+    assert_eq!(ok.headers.text(HeaderName::SessionExpires), Some("90;refresher=uas"), "it would not know 422");
+}
+
+/// Section 10: who is to refresh and does not, is gone; each refresh begins the time anew.
+#[test]
+fn a_session_its_peer_does_not_refresh_is_hung_up() {
+    let mut world = world();
+    let (leg, ok) = up(&mut world, "Supported: timer\r\nSession-Expires: 90\r\n");
+    let to = ok.headers.text(HeaderName::To).unwrap().to_owned();
+    world.run(secs(50));
+    let update = send(&mut world, &to, "UPDATE", 2, "Supported: timer\r\nSession-Expires: 90;refresher=uac\r\n", "");
+    assert_eq!(update[0].headers.text(HeaderName::SessionExpires), Some("90;refresher=uac"));
+    let brief = send(&mut world, &to, "UPDATE", 3, "Supported: timer\r\nSession-Expires: 30;refresher=uac\r\n", "");
+    assert_eq!(brief[0].status, 422);
+    world.run(secs(50));
+    assert_eq!(world.events(0), [], "60 s after the refresh: 90 less a third");
+    world.run(secs(12));
+    assert_eq!(world.events(0), [Event::Ended { leg, by_peer: false }]);
+    assert_eq!(requests(&mut world)[0].method.as_str(), "BYE");
+}
+
+/// Sections 7.4 and 10: half-way through, by UPDATE if the peer takes it; no answer ends the session.
+#[test]
+fn a_session_we_are_to_refresh_is_updated_half_way() {
+    let mut world = world();
+    let (leg, _) = up(&mut world, "Allow: INVITE, ACK, BYE, UPDATE\r\nSession-Expires: 200\r\n");
+    world.run(secs(99));
+    assert_eq!(requests(&mut world), []);
+    world.run(secs(1));
+    let update = requests(&mut world).remove(0);
+    assert_eq!(update.method.as_str(), "UPDATE");
+    assert_eq!(update.headers.text(HeaderName::SessionExpires), Some("200;refresher=uac"));
+    answer(&mut world, &update, 200, &[(HeaderName::SessionExpires, "200;refresher=uac")], false);
+    world.run(secs(101));
+    let update = requests(&mut world).into_iter().find(|request| request.method.as_str() == "UPDATE").unwrap();
+    answer(&mut world, &update, 481, &[], false);
+    world.run(millis(100));
+    assert_eq!(world.events(0), [Event::Ended { leg, by_peer: false }]);
+}
+
+/// Who takes no UPDATE gets a re-INVITE.
+#[test]
+fn a_peer_without_update_is_refreshed_by_invite() {
+    let mut world = world();
+    up(&mut world, "Session-Expires: 100\r\n");
+    world.run(secs(50));
+    let invite = requests(&mut world).remove(0);
+    assert_eq!(invite.method.as_str(), "INVITE");
+    assert_eq!(invite.headers.text(HeaderName::SessionExpires), Some("100"));
+    answer(&mut world, &invite, 200, &[], true);
+    assert!(requests(&mut world).iter().any(|request| request.method.as_str() == "ACK"));
+}
+
+/// Section 7.3: a 422 to our INVITE is met, once, by the interval the peer wants.
+#[test]
+fn a_carrier_who_wants_longer_sessions_gets_them() {
+    let mut world = world();
+    let target = Target::Trunk { trunk: TrunkId(3), number: "13900139000".to_owned() };
+    let invite = Invite { target, from: "02195118".to_owned(), display: None, local: rtp(), headers: Vec::new() };
+    let leg = world.ask(0, |stack, now| stack.invite(now, invite)).unwrap();
+    let first = requests(&mut world).remove(0);
+    assert_eq!(first.headers.text(HeaderName::SessionExpires), Some("1800"));
+    assert_eq!(first.headers.text(HeaderName::MinSe), Some("90"));
+    answer(&mut world, &first, 422, &[(HeaderName::MinSe, "3600")], false);
+    let again = requests(&mut world).into_iter().find(|request| request.method.as_str() == "INVITE").unwrap();
+    assert_eq!(again.headers.text(HeaderName::SessionExpires), Some("3600"));
+    assert_eq!((again.headers.text(HeaderName::MinSe), again.headers.cseq().unwrap().0), (Some("3600"), 2));
+    assert_eq!(again.headers.call_id(), first.headers.call_id());
+    answer(&mut world, &again, 200, &[(HeaderName::SessionExpires, "3600;refresher=uas")], true);
+    world.run(millis(100));
+    assert!(matches!(world.event(0), Event::Answered { leg: answered, .. } if answered == leg));
+    world.run(secs(3600 - 32 - 1));
+    assert_eq!(world.events(0), []);
+    world.run(secs(2));
+    assert_eq!(world.events(0), [Event::Ended { leg, by_peer: false }], "the carrier did not refresh");
+}
