@@ -23,6 +23,8 @@ struct Centre {
     queue: &'static str,
     /// Who answers there.
     agent: &'static str,
+    /// After the talk, of which the agent makes an end then: the key of the survey, and what it is worth.
+    rates: Option<(char, u32)>,
 }
 
 /// A customer of no tier anywhere.
@@ -71,10 +73,20 @@ fn a_caller_is_served(centre: &Centre) {
     }
     agent.hears_of("CALL_ESTABLISHED", 20 * SECOND);
     thread::sleep(4 * SECOND);
-    caller.command("hangup", "");
-    agent.hears_of("CALL_CLOSED", 3 * SECOND);
+    let (hangs_up, other) = if centre.rates.is_some() { (&mut agent, &mut caller) } else { (&mut caller, &mut agent) };
+    hangs_up.command("hangup", "");
+    if let Some((key, _)) = centre.rates {
+        thread::sleep(5 * SECOND);
+        other.command("sndcode", &key.to_string());
+    }
+    other.hears_of("CALL_CLOSED", 10 * SECOND);
 
     let record = &exchange.records(1)[0];
+    if let Some((_, score)) = centre.rates {
+        let survey = &record["surveys"][0];
+        assert_eq!((&survey["agent"], &survey["queue"]), (&record["agent"], &record["queue"]), "{record}");
+        assert_eq!(survey["answers"][0]["score"], score, "{record}");
+    }
     assert_eq!(
         (record["queue"].as_str(), record["agent"].as_str()),
         (Some(centre.queue), Some(centre.agent)),
@@ -116,6 +128,7 @@ fn fintech_400_hears_of_a_fraud() {
         hears: &["zh/ivr/welcome", "zh/ivr/recorded", "zh/menu/repayment", "zh/ivr/press"],
         queue: "fraud",
         agent: "6191",
+        rates: None,
     });
 }
 
@@ -125,9 +138,10 @@ fn national_95_secures_an_account() {
         name: "national-95",
         number: "+8695118",
         keys: &[(12, '1')],
-        hears: &["zh/ivr/welcome", "zh/ivr/recorded", "zh/menu/security", "zh/ivr/press"],
+        hears: &["zh/ivr/welcome", "zh/ivr/recorded", "zh/menu/security", "zh/ivr/press", "zh/survey/invite"],
         queue: "security",
         agent: "10741",
+        rates: Some(('2', 4)),
     });
 }
 
@@ -140,6 +154,7 @@ fn securities_95_answers_a_question() {
         hears: &["zh/ivr/welcome", "zh/ivr/recorded", "zh/menu/quotes", "zh/ivr/press"],
         queue: "account",
         agent: "3001",
+        rates: None,
     });
 }
 
@@ -152,6 +167,7 @@ fn bank_3site_blocks_a_lost_card() {
         hears: &["zh/ivr/welcome", "zh/ivr/recorded", "zh/menu/loss", "zh/ivr/press", "zh/loss/home"],
         queue: "loss",
         agent: "1001",
+        rates: None,
     });
 }
 
@@ -164,5 +180,6 @@ fn guarantee_rescue_hears_the_urgent_first() {
         hears: &["zh/ivr/welcome", "zh/menu/guarantee", "zh/ivr/press", "zh/grade/urgent"],
         queue: "urgent",
         agent: "855",
+        rates: None,
     });
 }
