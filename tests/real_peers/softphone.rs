@@ -23,7 +23,7 @@ pub(crate) struct Line<'a> {
     pub(crate) address: IpAddr,
     /// The first, even, of twenty ports that are its own: SIP, SIP over TLS, keys, sound.
     pub(crate) port: u16,
-    /// The line of its `accounts` file; with `mwi=yes` it asks to be told of messages.
+    /// The line of its `accounts` file.
     pub(crate) account: String,
     /// What it says.
     pub(crate) voice: &'a Path,
@@ -79,7 +79,6 @@ fn config(line: &Line<'_>, keys: SocketAddr, recordings: &Path) -> String {
     let folder = ["/usr/lib/baresip/modules", "/usr/local/lib/baresip/modules", "/usr/lib64/baresip/modules"];
     let modules =
         folder.into_iter().find(|folder| Path::new(folder).is_dir()).expect("baresip's modules are installed");
-    let lamp = if line.account.contains("mwi=yes") { "module_app mwi.so\n" } else { "" };
     // Its RTP sockets have no address of their own, so on the loopback 127.0.0.1 is what it must announce.
     // aubridge pulls what was decoded at the pace of a sound card; sndfile writes it down on the way.
     format!(
@@ -87,7 +86,7 @@ fn config(line: &Line<'_>, keys: SocketAddr, recordings: &Path) -> String {
          audio_source aufile,{voice}\naudio_player aubridge,ear\n\
          ausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\n\
          module_path {modules}\nmodule g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\n\
-         snd_path {recordings}\nmodule_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen {keys}\n{lamp}",
+         snd_path {recordings}\nmodule_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen {keys}\n",
         port + 10,
         port + 19,
     )
