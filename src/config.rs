@@ -13,10 +13,12 @@ mod sheet;
 mod staff;
 mod tier;
 mod trunk;
+mod tts;
 pub mod written;
 
 use crate::dialplans::{Shelf, Source};
 use crate::prompts;
+use crate::tts::TtsSetup;
 use busyhour_ivr::Names;
 use busyhour_media::Country;
 use busyhour_model::{Diagnostic, Severity};
@@ -88,6 +90,8 @@ pub struct Shell {
     pub forecast_every: Duration,
     /// Who is told of each message a caller leaves.
     pub message_webhook: Option<String>,
+    /// Who speaks what is not recorded.
+    pub tts: Option<TtsSetup>,
 }
 
 /// How log lines look.
@@ -158,7 +162,7 @@ pub fn ground(path: Option<&Path>) -> Result<Ground, Vec<Diagnostic>> {
     let Some(Sections { server, roster, beside, .. }) = sections(&mut sheet, &source, folder_of(path), None) else {
         return Err(sheet.into_found());
     };
-    let names = names(&roster, &prompts::Catalogue::of(server.shell.prompts.as_deref()));
+    let names = names(&roster, &server, &prompts::Catalogue::of(server.shell.prompts.as_deref()));
     let mut diagnostics = sheet.into_found();
     diagnostics.extend(beside);
     Ok(Ground { names, folder: server.dialplans, diagnostics })
@@ -175,12 +179,13 @@ fn read_with(file: &str, source: &str, folder: &Path, staff: Option<&Staff>) -> 
         return Loaded { site: None, diagnostics: sheet.into_found() };
     };
     let prompts = prompts::Catalogue::of(server.shell.prompts.as_deref());
-    let mut shelf = Shelf::folder(server.dialplans.as_deref(), &names(&roster, &prompts));
+    let mut shelf = Shelf::folder(server.dialplans.as_deref(), &names(&roster, &server, &prompts));
     let dialplans = shelf.dialplans();
     let plans: Vec<&str> = dialplans.iter().map(|(name, _)| &**name).collect();
     let whole = shelf.diagnostics.iter().all(|d| d.severity == Severity::Warning);
     check::numbers(&roster, &plans, whole, &mut sheet);
     check::server(&server, &mut sheet);
+    check::fallback(&server, &prompts.ids(), &mut sheet);
     check::backups(&roster, &server, &mut sheet);
     let mut diagnostics = sheet.into_found();
     diagnostics.extend(beside);
@@ -266,7 +271,7 @@ fn open_staff(path: &Read<String>, folder: &Path, instead: Option<&Staff>, sheet
     staff.map_err(wrong).ok()
 }
 
-fn names(roster: &roster::Roster, prompts: &prompts::Catalogue) -> Names {
+fn names(roster: &roster::Roster, server: &server::Server, prompts: &prompts::Catalogue) -> Names {
     Names {
         queues: roster.queues.iter().map(|q| q.name.value.as_str().into()).collect(),
         skills: roster.skills.iter().map(|s| s.value.as_str().into()).collect(),
@@ -276,6 +281,7 @@ fn names(roster: &roster::Roster, prompts: &prompts::Catalogue) -> Names {
         prompts: prompts.ids(),
         languages: prompts.languages(),
         recordings: prompts.recordings(),
+        mute: server.shell.tts.is_none(),
     }
 }
 

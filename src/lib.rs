@@ -28,5 +28,6 @@ pub mod store;
 pub mod table;
 pub mod tapes;
 pub mod timer;
+pub mod tts;
 mod turns;
 pub mod versions;

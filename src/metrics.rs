@@ -5,6 +5,7 @@ mod series;
 use crate::journal::JournalCounts;
 use crate::store::StoreCounts;
 use crate::tapes::TapeCounts;
+use crate::tts::TtsCounts;
 use busyhour_ledger::{CallRecord, Ledger, Stay};
 use busyhour_model::{Fact, Time, What};
 use busyhour_sip::Counters;
@@ -19,6 +20,7 @@ pub use series::word;
 
 const SETUP_S: &[f64] = &[0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
 const FORECAST_S: &[f64] = &[0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0];
+const TTS_S: &[f64] = &[0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0];
 const MATCH_S: &[f64] = &[0.000_01, 0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.1];
 
 /// Everything `/metrics` shows.
@@ -49,6 +51,8 @@ pub struct Metrics {
     pub store: StoreCounts,
     /// Of recordings.
     pub tapes: TapeCounts,
+    /// Of texts spoken.
+    pub tts: TtsCounts,
     messages: IntCounterVec,
     /// Webhooks by outcome.
     pub notified: IntCounterVec,
@@ -125,6 +129,10 @@ impl Metrics {
                     "Sound no disk took: gaps in recordings.",
                 )),
                 mended: m.count("busyhour_recordings_mended_total", "Recordings a killed process left unfinished."),
+            },
+            tts: TtsCounts {
+                texts: m.counts("busyhour_tts_texts_total", "Texts to be spoken, by outcome.", &["outcome"]),
+                seconds: m.histogram("busyhour_tts_seconds", "Time from a new text to its sound.", TTS_S),
             },
             messages: m.counts("busyhour_voicemail_messages_total", "Messages, by what became of them.", &["event"]),
             notified: m.counts("busyhour_webhook_posts_total", "Webhooks by outcome.", &["outcome"]),

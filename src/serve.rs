@@ -17,9 +17,10 @@ use crate::recorder::{Recorder, Told};
 use crate::store::Store;
 use crate::tapes::{self, Tapes};
 use crate::timer::Timer;
+use crate::tts::Tts;
 use crate::turns::ask_for_short_turns;
-use busyhour_media::Config as MediaConfig;
-use busyhour_model::{Message, Name};
+use busyhour_media::{Config as MediaConfig, Taped};
+use busyhour_model::{Message, Name, Sound as Heard};
 use busyhour_sip::Transport;
 use busyhour_switch::{Denied, Reply, Request, Setup, Switch, Vitals};
 use std::hash::{BuildHasher, RandomState};
@@ -184,10 +185,23 @@ fn start_sound(
     // After the control loop has ended nobody listens to the media threads any more.
     let (told, filed, recording) = (events.clone(), events.clone(), tapes.clone());
     let listener = move |event| drop(told.send(event));
-    let recording = move |taped| recording.take(taped);
+    let library = Arc::new(library);
+    let (tts, speaking) = Tts::new();
+    let recording = move |taped| match taped {
+        Taped::Wanted { leg, sound: Heard::Spoken(words) } => tts.ask(leg, words),
+        taped => recording.take(taped),
+    };
     let now = move || clock.now();
-    let plane = Plane::start(site.shell.media_threads, &Arc::new(library), &media, now, listener, recording);
+    let plane = Plane::start(site.shell.media_threads, &library, &media, now, listener, recording);
     let plane = Arc::new(plane.map_err(|e| StartError(format!("the media threads cannot start: {e}")))?);
+    let spoken = Arc::downgrade(&plane);
+    let tell = move |command| {
+        if let Some(plane) = spoken.upgrade() {
+            plane.send(command);
+        }
+    };
+    let started = speaking.start(site.shell.tts.clone(), library, metrics.tts.clone(), tell);
+    started.map_err(|e| StartError(format!("texts cannot be spoken: {e}; see [tts]")))?;
     let (supplied, store) = (Arc::clone(&plane), store.clone());
     let (ready, mended) = std::sync::mpsc::channel();
     let tell = move |told| match told {

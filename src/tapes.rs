@@ -5,7 +5,7 @@ mod file;
 mod tests;
 
 use busyhour_media::{Command, Event, Filed, SAMPLE_RATE, Taped, Timeline, Track};
-use busyhour_model::{LegId, TapeId};
+use busyhour_model::{LegId, Sound, TapeId};
 use file::TapeFile;
 pub use file::{Mended, name};
 use prometheus::{Counter, IntCounter, IntGauge};
@@ -163,9 +163,10 @@ impl<F: Fn(Told)> Writer<F> {
                     self.sound(tape, track, at, &sound);
                 }
                 Order::Taped(Taped::End { leg, tape, track, at }) => self.end(leg, tape, track, at),
-                Order::Taped(Taped::Wanted { leg, tape }) => {
-                    let sound = self.read(tape).map(Arc::from);
-                    (self.tell)(Told::Command(Command::Supply { leg, tape, sound }));
+                Order::Taped(Taped::Wanted { leg, sound: wanted }) => {
+                    let tape = if let Sound::Tape(tape) = &wanted { Some(*tape) } else { None };
+                    let sound = tape.and_then(|tape| self.read(tape)).map(Arc::from);
+                    (self.tell)(Told::Command(Command::Supply { leg, wanted, sound }));
                 }
                 Order::Remove(tape) => self.remove(tape),
                 Order::Read(tape, reading) => drop(reading.send(self.read(tape))),

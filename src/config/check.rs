@@ -45,6 +45,13 @@ pub(super) fn roster(roster: &Roster, sheet: &mut Sheet, staff: &mut Sheet) {
     trunks(roster, sheet);
 }
 
+/// What is heard instead of a text nobody speaks can be heard.
+pub(super) fn fallback(server: &Server, prompts: &[Name], sheet: &mut Sheet) {
+    if let Some(id) = &server.tts_fallback {
+        sheet.known("prompt", id, prompts.iter().map(|id| &**id));
+    }
+}
+
 /// An agent is in one of the two files.
 fn twice(roster: &Roster, sheet: &Sheet, staff: &mut Sheet) {
     let known: BTreeMap<&str, usize> = roster.agents.iter().map(|a| (&*a.number.value, a.number.at)).collect();

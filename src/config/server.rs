@@ -38,6 +38,7 @@ pub(super) struct Server {
     pub(super) calls_max: Read<usize>,
     pub(super) codes: Vec<Read<String>>,
     pub(super) voicemail: VoicemailSetup,
+    pub(super) tts_fallback: Option<Read<String>>,
 }
 
 pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Server {
@@ -54,7 +55,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
     let drain = section.or(sheet, "drain", duration, Duration::from_secs(10));
     let ring_timeout = section.or(sheet, "ring_timeout", ringing, Duration::from_secs(20));
     let call_max = section.or(sheet, "call_max", duration, Duration::from_secs(4 * 3600));
-    let calls_max = section.read(sheet, "calls_max", count).unwrap_or(Read { value: 3_000, at });
+    let calls_max = section.read(sheet, "calls_max", calls).unwrap_or(Read { value: 3_000, at });
     section.finish(sheet);
 
     let sip = sip(root, sheet);
@@ -72,6 +73,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
 
     let addresses = |list: &[Read<SocketAddr>]| list.iter().map(|r| r.value).collect();
     let (voicemail, message_webhook) = voicemail(root, sheet);
+    let (tts, tts_fallback) = super::tts::read(root, sheet, folder, data.as_deref());
     let shell = Shell {
         udp: addresses(&sip.udp),
         tcp: addresses(&sip.tcp),
@@ -85,6 +87,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         drain,
         forecast_every,
         message_webhook,
+        tts,
     };
     let codes = codes(root, sheet);
     Server {
@@ -105,6 +108,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         calls_max,
         codes,
         voicemail,
+        tts_fallback,
     }
 }
 
@@ -169,11 +173,15 @@ fn voicemail(root: &mut Section, sheet: &mut Sheet) -> (VoicemailSetup, Option<S
 }
 
 fn webhook(value: &DeValue) -> Result<String, String> {
-    let url = text(value)?;
+    address(&text(value)?, "https://crm.example/messages")
+}
+
+/// A server asked by HTTP.
+pub(super) fn address(url: &str, example: &str) -> Result<String, String> {
     let host = ["http://", "https://"].into_iter().find_map(|scheme| url.strip_prefix(scheme)).unwrap_or_default();
     let fits = host.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
         && url.parse::<hyper::Uri>().is_ok_and(|uri| uri.authority().is_some());
-    if fits { Ok(url) } else { Err(format!("`{url}` is no address like \"https://crm.example/messages\"")) }
+    if fits { Ok(url.into()) } else { Err(format!("`{url}` is no address like \"{example}\"")) }
 }
 
 fn codes(root: &mut Section, sheet: &mut Sheet) -> Vec<Read<String>> {
@@ -245,18 +253,17 @@ fn log_format(value: &DeValue) -> Result<LogFormat, String> {
     }
 }
 
-fn count(value: &DeValue) -> Result<usize, String> {
-    match integer::<usize>(value)? {
-        count @ 1..=100_000 => Ok(count),
-        other => Err(format!("{other} is not between 1 and 100000")),
-    }
+fn calls(value: &DeValue) -> Result<usize, String> {
+    count(value, 1, 100_000)
 }
 
 fn threads(value: &DeValue) -> Result<usize, String> {
-    match integer::<usize>(value)? {
-        count @ 1..=MEDIA_THREADS_MAX => Ok(count),
-        other => Err(format!("{other} is not between 1 and {MEDIA_THREADS_MAX}")),
-    }
+    count(value, 1, MEDIA_THREADS_MAX)
+}
+
+pub(super) fn count(value: &DeValue, least: usize, most: usize) -> Result<usize, String> {
+    let count = integer::<usize>(value)?;
+    if (least..=most).contains(&count) { Ok(count) } else { Err(format!("{count} is not between {least} and {most}")) }
 }
 
 /// A forecast is believed for 15 s: it has to be renewed before.

@@ -8,6 +8,7 @@ mod routing;
 mod schedules;
 mod staff;
 mod tiers;
+mod tts;
 
 /// A file that is right; each case below breaks one thing.
 const GOOD: &str = r#"skills = ["enquiry", "english"]

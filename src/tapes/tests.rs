@@ -73,10 +73,10 @@ fn a_recording_is_a_file_with_its_gaps_marked_and_is_heard_again() {
     assert_eq!(runs(&codes), [(1, 8000), (2, 8000), (SILENCE, 8000), (3, 4000)]);
     let sum = std::process::Command::new("sha256sum").arg(folder.join(&*file.file)).output().unwrap();
     assert!(String::from_utf8(sum.stdout).unwrap().starts_with(&*file.sha256));
-    tapes.take(Taped::Wanted { leg: LEG, tape: TAPE });
+    tapes.take(Taped::Wanted { leg: LEG, sound: Sound::Tape(TAPE) });
     assert!(matches!(next(&told), Told::Command(Command::Supply { sound: Some(sound), .. }) if sound[..] == codes));
     tapes.remove(TAPE);
-    tapes.take(Taped::Wanted { leg: LEG, tape: TAPE });
+    tapes.take(Taped::Wanted { leg: LEG, sound: Sound::Tape(TAPE) });
     assert!(matches!(next(&told), Told::Command(Command::Supply { sound: None, .. })));
     assert!(!folder.join(&*file.file).exists());
     assert_eq!((tapes.counts.active.get(), tapes.counts.seconds.get()), (0, 3));

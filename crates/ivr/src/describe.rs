@@ -106,6 +106,7 @@ pub(crate) fn phrase(phrase: &Phrase) -> String {
         Item::Silence(_) => None,
         Item::Keys(keys) => Some(text(keys)),
         Item::Recording(value) => Some(format!("{{recording {}}}", text(value))),
+        Item::Speak(template) => Some(format!("“{}”", template.filled(text))),
         Item::Say { value, .. } => Some(format!("{{{}}}", text(value))),
     };
     phrase.iter().filter_map(item).collect::<Vec<_>>().join(", ")

@@ -70,6 +70,8 @@ impl<'t> Reader<'t> {
             self.report.duration(value).map(|silence| Item::Silence(silence.as_millis() as u32))
         } else if let Some(value) = fields.take("recording") {
             self.scalar(value, true).map(Item::Recording)
+        } else if let Some(value) = fields.take("speak") {
+            self.speak(value)
         } else if let Some(value) = fields.take("prompt") {
             self.foreign(&mut fields, value)
         } else {
@@ -88,12 +90,23 @@ impl<'t> Reader<'t> {
         Some(Item::Foreign { language, id: id.into() })
     }
 
+    /// `{ speak = "您好，{$name}" }`.
+    fn speak(&mut self, value: &'t Value<'t>) -> Option<Item> {
+        let template = self.template(value, true)?;
+        if self.names.mute {
+            let mistake = self.report.at(value.span().start, "there is nobody to speak this");
+            self.report.note(mistake.help("say in the configuration who does, with [tts], and name it by --config"));
+        }
+        self.spoken.push(template.clone());
+        Some(Item::Speak(template))
+    }
+
     fn value_aloud(&mut self, fields: &mut Fields<'t>) -> Option<Item> {
         let mut found = FORMS.iter().filter_map(|(key, form)| Some((fields.take(key)?, *form)));
         let (Some((value, mut form)), None) = (found.next(), found.next()) else {
             let mistake = self.report.at(fields.offset, "say exactly one value");
             let known = FORMS.map(|(key, _)| key).join(", ");
-            self.report.note(mistake.help(format!("as one of: {known}, prompt, recording, silence")));
+            self.report.note(mistake.help(format!("as one of: {known}, prompt, recording, silence, speak")));
             return None;
         };
         if let Form::Number(unit) | Form::Ordinal(unit) = &mut form {

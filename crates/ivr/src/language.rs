@@ -302,6 +302,7 @@ pub const TABLES: Tables = &[
             may("language", Kind::Text, "in this one, whatever the caller's"),
             may("silence", Kind::Duration, "nothing, for so long"),
             may("recording", Kind::Value, "what the caller said, by its variable"),
+            may("speak", Kind::Text, "what nobody recorded, by a synthesizer; {$variable} may stand in it"),
             may("number", Kind::Value, "a whole number"),
             may("ordinal", Kind::Value, "a place in a row"),
             may("unit", Kind::Word(UNITS), "what is counted"),

@@ -243,7 +243,7 @@ impl<'t> Reader<'t> {
 
     /// Only the path and the query may hold variables: nobody's keys choose the host.
     fn url(&mut self, value: &'t Value<'t>) -> Option<Template> {
-        let (url, offset) = (self.template(value)?, value.span().start);
+        let (url, offset) = (self.template(value, false)?, value.span().start);
         let first = match url.0.first() {
             Some(Text::Literal(text)) => text.to_string(),
             _ => String::new(),
@@ -282,7 +282,7 @@ impl<'t> Reader<'t> {
             if !token(name) || RESERVED.contains(&name.to_ascii_lowercase().as_str()) {
                 self.report.error(offset, format!("`{name}` is not a header to set"));
             }
-            headers.extend(self.template(value).map(|value| (name.into(), value)));
+            headers.extend(self.template(value, false).map(|value| (name.into(), value)));
         }
         headers
     }

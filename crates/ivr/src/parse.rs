@@ -6,6 +6,7 @@ use crate::plan::{Dialplan, NODES_MAX, Node, NodeId, SHOWN_MAX};
 use crate::source::{Fields, Report, Value};
 use crate::step::Names;
 use crate::sum::Sum;
+use crate::template::Template;
 use busyhour_model::calendar;
 use busyhour_model::{Diagnostic, Name, Pattern, Severity};
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,6 +66,8 @@ pub(crate) struct Reader<'t> {
     /// The node being read.
     inside: Option<NodeId>,
     pub(crate) played: Vec<Played>,
+    /// Texts for a synthesizer.
+    pub(crate) spoken: Vec<Template>,
 }
 
 /// One of `[lists]`.
@@ -111,6 +114,7 @@ impl<'t> Reader<'t> {
             read: Vec::new(),
             inside: None,
             played: Vec::new(),
+            spoken: Vec::new(),
         }
     }
 

@@ -3,7 +3,8 @@
 use crate::recording;
 use crate::say::{self, Form};
 use crate::sum::Sum;
-use busyhour_model::{Name, Sound};
+use crate::template::Template;
+use busyhour_model::{Name, Sound, Words};
 use serde::{Deserialize, Serialize};
 
 /// Items of one phrase.
@@ -34,6 +35,8 @@ pub(crate) enum Item {
     Keys(Text),
     /// What a variable's caller said.
     Recording(Text),
+    /// What nobody recorded, by a synthesizer.
+    Speak(Template),
     Say {
         form: Form,
         value: Text,
@@ -71,6 +74,10 @@ pub(crate) fn sounds(phrase: &[Item], language: &Name, value: impl Fn(&Text) -> 
             Item::Recording(text) => {
                 let tape = value(text).and_then(|text| recording::read(&text));
                 sounds.extend(tape.map(Sound::Tape));
+            }
+            Item::Speak(template) => {
+                let text = template.filled(|text| value(text).unwrap_or_default());
+                sounds.extend(Words::new(language, &text).map(Sound::Spoken));
             }
             Item::Say { form, value: text } => {
                 let words = value(text).map(|value| say::say(language, *form, &value)).unwrap_or_default();

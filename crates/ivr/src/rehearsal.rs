@@ -311,6 +311,7 @@ impl<'p> Rehearsal<'p> {
             Sound::Prompt { id, .. } => Some(Happened::Heard(id)),
             Sound::Silence(_) | Sound::Key(_) => None,
             Sound::Tape(_) => Some(Happened::Heard(RECORDING.into())),
+            Sound::Spoken(words) => Some(Happened::Heard(words.text)),
         });
         self.log.extend(prompts);
         self.log.extend(pressed);
@@ -409,7 +410,7 @@ fn pressed(sounds: &[Sound]) -> Option<Happened> {
 
 fn length(sounds: &[Sound]) -> Duration {
     let one = |sound: &Sound| match sound {
-        Sound::Prompt { .. } | Sound::Tape(_) => PROMPT,
+        Sound::Prompt { .. } | Sound::Tape(_) | Sound::Spoken(_) => PROMPT,
         Sound::Key(_) => KEY,
         Sound::Silence(millis) => Duration::from_millis(u64::from(*millis)),
     };

@@ -295,10 +295,13 @@ impl<'t> Reader<'t> {
         Some(Act::Queue { queue: queue.into(), priority: priority.map(|n| n as i32), skills, agent, prefer, tier })
     }
 
-    /// Prompt ids; each must exist.
+    /// Prompt ids, which must exist, and texts that some node speaks.
     fn heard(&mut self, value: &'t Value<'t>) -> Vec<Name> {
         for value in self.report.one_or_more(value) {
-            if let Some(id) = value.get_ref().as_str().filter(|id| *id != RECORDING) {
+            if let Some(id) = value.get_ref().as_str()
+                && id != RECORDING
+                && !self.spoken.iter().any(|template| template.fits(id))
+            {
                 self.prompt_known(id, value.span().start);
             }
         }

@@ -336,4 +336,6 @@ pub struct Names {
     pub languages: Vec<Name>,
     /// Language and id of every recording; empty: translations are not checked.
     pub recordings: BTreeSet<(Name, Name)>,
+    /// Nobody speaks: a text for a synthesizer is a mistake.
+    pub mute: bool,
 }

@@ -36,3 +36,22 @@ fn the_hotline_passes_its_own_tests() {
     assert!(failed.is_empty(), "{failed:#?}");
     assert!(outcomes.len() >= 16, "it has tests");
 }
+
+#[test]
+fn a_test_hears_what_is_spoken_and_a_text_nobody_speaks_is_a_mistake() {
+    let source = |heard: &str| {
+        format!(
+            "name = \"p\"\nstart = \"a\"\n[variables]\nname = \"张三\"\n[node.a]\n\
+             play = [{{ speak = \"您好，{{$name}}\" }}, \"ivr/welcome\"]\nthen = \"b\"\n[node.b]\nhangup = true\n\
+             [[test]]\nname = \"t\"\nsteps = [{{ hear = [\"{heard}\", \"ivr/welcome\"] }}, {{ hangup = true }}]\n"
+        )
+    };
+    let failure = |heard: &str| {
+        let parsed = Dialplan::parse("p.toml", &source(heard), &names()).unwrap();
+        parsed.plan.test()[0].failure.as_ref().map(|failure| failure.instead.clone())
+    };
+    assert_eq!(failure("您好，张三"), None);
+    assert!(failure("您好，李四").unwrap().contains("您好，张三"));
+    let mistakes = Dialplan::parse("p.toml", &source("再见"), &names()).unwrap_err();
+    assert!(mistakes[0].message.contains("no prompt is named `再见`"), "{mistakes:?}");
+}

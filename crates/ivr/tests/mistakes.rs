@@ -15,6 +15,7 @@ fn names() -> Names {
         prompts: list(&["ivr/welcome", "ivr/bye", "ivr/invalid", "ivr/timeout", "digits/1"]),
         languages: list(&["zh", "en"]),
         recordings: [].into(),
+        mute: true,
     }
 }
 
@@ -105,6 +106,14 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "\"$pin\"",
         "",
     ),
+    (
+        "collect = \"pin\"\nsecret = true\nlength = 4\nthen = \"aloud\"\ntoo_many = \"end\"\n[node.aloud]\nplay = { speak = \"{$pin}\" }\nthen = \"other\"",
+        "the variable `pin` is secret",
+        "\"{$pin}\"",
+        "",
+    ),
+    ("play = { speak = \"您好\" }\nthen = \"other\"", "nobody to speak this", "\"您好\"", "[tts]"),
+    ("play = { speak = \"{$nobody}\" }\nthen = \"other\"", "nothing sets the variable `nobody`", "\"{$nobody}\"", ""),
     ("set = { language = \"eng\" }\nthen = \"other\"", "no language is named `eng`", "\"eng\"", "did you mean `en`?"),
     ("set = { tier = \"glod\" }\nthen = \"other\"", "no tier is named `glod`", "\"glod\"", "did you mean `gold`?"),
     ("set = { tier = \"$caller\" }\nthen = \"other\"", "a tier is written out", "\"$caller\"", ""),

@@ -96,6 +96,7 @@ fn short(step: &Step) -> String {
         Sound::Key(key) => format!("key{key}"),
         Sound::Silence(millis) => format!("{millis}ms"),
         Sound::Tape(tape) => tape.to_string(),
+        Sound::Spoken(words) => format!("{}:“{}”", words.language, words.text),
     };
     match step {
         Step::Entered(node) => format!("@{node}"),
@@ -594,6 +595,15 @@ fn branches_ask_who_calls_when_and_what_was_set() {
         let expected = if holds { "@start @n1 bye601" } else { "@start @n2 bye602" };
         assert_eq!(Call::new(&nodes).start(), expected, "{condition}");
     }
+}
+
+#[test]
+fn what_is_not_recorded_is_spoken_in_the_callers_language_with_what_is_known() {
+    let nodes = "set = { language = \"en\", name = \"\" }\nthen = \"say\"\n[node.say]\n\
+                 play = [\"x\", { speak = \"Hello {$caller},{$name}\" }, { speak = \"{$name}\" }]\nthen = \"n1\"";
+    let mut call = Call::new(nodes);
+    assert_eq!(call.start(), "@start @say answer play[en:x en:“Hello 13800138000,”]", "nothing to say is not said");
+    assert_eq!(call.tell(Input::PlayEnded), "@n1 bye601");
 }
 
 #[test]

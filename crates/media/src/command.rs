@@ -77,9 +77,9 @@ pub enum Command {
     Supply {
         /// The leg.
         leg: LegId,
-        /// The tape.
-        tape: TapeId,
-        /// A-law; `None`: it cannot be read.
+        /// What was wanted.
+        wanted: Sound,
+        /// A-law; `None`: it is not to be had.
         sound: Option<Arc<[u8]>>,
     },
     /// Release the leg's ports. Answered by `Event::Closed`, always, once.

@@ -6,7 +6,7 @@ use crate::outgoing::{Origin, Outgoing};
 use crate::play::{Frame, Playing};
 use crate::reel::Reels;
 use crate::{Event, Latch, Library, dtmf, g711, rtcp, rtp};
-use busyhour_model::{Audio, Codec, LegId, Seed, Side, StreamStats, TapeId, Time};
+use busyhour_model::{Audio, Codec, LegId, Seed, Side, Sound, StreamStats, Time};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -114,24 +114,21 @@ impl Leg {
                 self.line = Some(Line { audio, latch, source: None, rtcp_source: None, heard_at: now, report_at });
             }
         }
-        if let Some(playing) = self.playing.as_mut().filter(|playing| playing.is_complete()) {
+        if let Some(playing) = &mut self.playing {
             playing.next.get_or_insert(now.max(self.frame_at));
         }
     }
 
     pub(crate) fn play(&mut self, now: Time, mut playing: Playing) {
         self.note_frame_clock();
-        playing.next = (self.line.is_some() && playing.is_complete()).then_some(now.max(self.frame_at));
+        playing.next = self.line.is_some().then_some(now.max(self.frame_at));
         self.playing = Some(playing);
     }
 
-    /// A tape has come that the play waits for.
-    pub(crate) fn supply(&mut self, now: Time, tape: TapeId, sound: Option<Arc<[u8]>>) {
-        if let Some(playing) = &mut self.playing
-            && playing.supply(tape, sound)
-            && self.line.is_some()
-        {
-            playing.next = Some(now.max(self.frame_at));
+    /// Something has come that the play waits for.
+    pub(crate) fn supply(&mut self, wanted: &Sound, sound: Option<Arc<[u8]>>) {
+        if let Some(playing) = &mut self.playing {
+            playing.supply(wanted, sound);
         }
     }
 

@@ -1,7 +1,7 @@
 //! A list of sounds being played, cut into frames.
 
 use crate::Library;
-use busyhour_model::{Codec, PlayId, Sound, TapeId, Time};
+use busyhour_model::{Codec, PlayId, Sound, Time};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,44 +32,49 @@ pub(crate) struct Playing {
     /// Which sound, and how many of its samples are done.
     at: usize,
     done: usize,
-    /// When the next frame is due; `None` before the leg is connected and while a tape is still to come.
+    /// When the next frame is due; `None` before the leg is connected.
     pub(crate) next: Option<Time>,
-    /// The tapes among the sounds, once they came.
-    tapes: Vec<(TapeId, Option<Arc<[u8]>>)>,
-    /// How many are still to come.
-    missing: usize,
+    /// Those of the sounds that are not in the library.
+    brought: Vec<Brought>,
+}
+
+/// A sound that somebody brings: a tape, or words.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Brought {
+    wanted: Sound,
+    sound: Supplied,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Supplied {
+    /// Silence is heard until it comes.
+    NotYet,
+    Never,
+    Sound(Arc<[u8]>),
 }
 
 impl Playing {
     pub(crate) fn new(play: PlayId, mut sounds: Vec<Sound>, repeat: bool) -> Playing {
         sounds.truncate(SOUNDS_MAX);
-        let mut tapes = Vec::new();
-        for sound in &sounds {
-            if let Sound::Tape(tape) = sound
-                && !tapes.contains(&(*tape, None))
-            {
-                tapes.push((*tape, None));
+        let mut brought: Vec<Brought> = Vec::new();
+        for sound in sounds.iter().filter(|sound| matches!(sound, Sound::Tape(_) | Sound::Spoken(_))) {
+            if brought.iter().all(|one| one.wanted != *sound) {
+                brought.push(Brought { wanted: sound.clone(), sound: Supplied::NotYet });
             }
         }
-        let missing = tapes.len();
-        Playing { play, sounds, repeat, at: 0, done: 0, next: None, tapes, missing }
+        Playing { play, sounds, repeat, at: 0, done: 0, next: None, brought }
     }
 
-    /// The tapes that must come before it can begin.
-    pub(crate) fn wanted(&self) -> impl Iterator<Item = TapeId> + '_ {
-        self.tapes.iter().filter(|_| self.missing > 0).map(|(tape, _)| *tape)
+    /// What somebody has to bring.
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = &Sound> + '_ {
+        self.brought.iter().map(|one| &one.wanted)
     }
 
-    pub(crate) fn is_complete(&self) -> bool {
-        self.missing == 0
-    }
-
-    /// Takes a tape; whether it was the last one missing.
-    pub(crate) fn supply(&mut self, tape: TapeId, sound: Option<Arc<[u8]>>) -> bool {
-        let Some(place) = self.tapes.iter_mut().find(|(wanted, _)| *wanted == tape) else { return false };
-        place.1 = sound;
-        self.missing = self.missing.saturating_sub(1);
-        self.missing == 0
+    /// Takes what was brought; `None`: it is not to be had.
+    pub(crate) fn supply(&mut self, wanted: &Sound, sound: Option<Arc<[u8]>>) {
+        if let Some(one) = self.brought.iter_mut().find(|one| one.wanted == *wanted) {
+            one.sound = sound.map_or(Supplied::Never, Supplied::Sound);
+        }
     }
 
     /// The next samples in `codec`, silence behind the last. A key is a frame of its own where `events` are agreed on.
@@ -94,7 +99,10 @@ impl Playing {
                 }
                 return self.press(digit, frame.len());
             }
-            let copied = copy(library, &self.tapes, sound, self.done, codec, &mut frame[filled..]);
+            let Some(copied) = copy(library, &self.brought, sound, self.done, codec, &mut frame[filled..]) else {
+                frame[filled..].fill(g711::silence(codec));
+                return Frame::Sound;
+            };
             filled += copied;
             self.done += copied;
             empty = if copied > 0 { 0 } else { empty + 1 };
@@ -119,24 +127,28 @@ impl Playing {
     }
 }
 
-/// Copies samples of a sound from `done` on; how many.
+/// Copies samples of a sound from `done` on; how many, or `None` while it is still to come.
 fn copy(
     library: &Library,
-    tapes: &[(TapeId, Option<Arc<[u8]>>)],
+    brought: &[Brought],
     sound: &Sound,
     done: usize,
     codec: Codec,
     frame: &mut [u8],
-) -> usize {
+) -> Option<usize> {
     let sound = match sound {
         Sound::Silence(ms) => {
             let len = (*ms as usize * 8).saturating_sub(done).min(frame.len());
             frame[..len].fill(g711::silence(codec));
-            return len;
+            return Some(len);
         }
         Sound::Prompt { language, id } => library.find(language, id),
         Sound::Key(digit) => library.find("", &dtmf::tone_id(*digit)),
-        Sound::Tape(tape) => tapes.iter().find(|(id, _)| id == tape).and_then(|(_, sound)| sound.as_ref()),
+        wanted => match &brought.iter().find(|one| one.wanted == *wanted)?.sound {
+            Supplied::NotYet => return None,
+            Supplied::Never => None,
+            Supplied::Sound(sound) => Some(sound),
+        },
     };
     let samples = sound.and_then(|samples| samples.get(done..)).unwrap_or_default();
     let len = samples.len().min(frame.len());
@@ -144,5 +156,5 @@ fn copy(
         Some(table) => frame.iter_mut().zip(samples).for_each(|(to, from)| *to = table[*from as usize]),
         None => frame[..len].copy_from_slice(&samples[..len]),
     }
-    len
+    Some(len)
 }

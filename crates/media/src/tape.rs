@@ -1,6 +1,6 @@
 //! The words of recording: what ends a tape, its tracks, and what a worker hands out of it.
 
-use busyhour_model::{LegId, TapeId};
+use busyhour_model::{LegId, Sound, TapeId};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -70,11 +70,11 @@ pub enum Taped {
         /// Behind the last sample.
         at: u64,
     },
-    /// A leg is to hear a tape: answer by `Command::Supply`.
+    /// A leg is to hear a tape or words: answer by `Command::Supply`, always, once.
     Wanted {
         /// The leg.
         leg: LegId,
-        /// The tape.
-        tape: TapeId,
+        /// `Sound::Tape` or `Sound::Spoken`.
+        sound: Sound,
     },
 }

@@ -110,9 +110,9 @@ impl Worker {
             Command::Record { leg, tape, .. } | Command::StopRecord { leg, tape } => {
                 self.record(now, leg, tape, command)
             }
-            Command::Supply { leg, tape, sound } => {
+            Command::Supply { leg, wanted, sound } => {
                 self.state.counters.prompts_missing += u64::from(sound.is_none());
-                self.with(leg, |leg| leg.supply(now, tape, sound));
+                self.with(leg, |leg| leg.supply(&wanted, sound));
             }
             Command::Close { leg } => self.close(now, leg),
         }
@@ -247,12 +247,12 @@ impl Worker {
     fn play(&mut self, now: Time, leg: LegId, play: PlayId, sounds: Vec<Sound>, repeat: bool) {
         let missing = |sound: &&Sound| match sound {
             Sound::Prompt { language, id } => !self.library.contains(language, id),
-            Sound::Silence(_) | Sound::Key(_) | Sound::Tape(_) => false,
+            Sound::Silence(_) | Sound::Key(_) | Sound::Tape(_) | Sound::Spoken(_) => false,
         };
         let missing = sounds.iter().filter(missing).count() + sounds.len().saturating_sub(SOUNDS_MAX);
         self.state.counters.prompts_missing += missing as u64;
         let playing = Playing::new(play, sounds, repeat);
-        self.state.taped.extend(playing.wanted().map(|tape| Taped::Wanted { leg, tape }));
+        self.state.taped.extend(playing.wanted().map(|sound| Taped::Wanted { leg, sound: sound.clone() }));
         self.with(leg, |leg| leg.play(now, playing));
     }
 

@@ -77,6 +77,33 @@ pub enum Side {
     Agent,
 }
 
+/// Bytes of a text that is spoken: a minute or so.
+pub const WORDS_MAX: usize = 1_000;
+
+/// A text in a language, to be spoken by a synthesizer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Words {
+    /// `zh` or `en`.
+    pub language: Name,
+    /// One line of at most [`WORDS_MAX`] bytes.
+    pub text: Name,
+}
+
+impl Words {
+    /// What is too long is cut off; `None` when there is nothing to say.
+    pub fn new(language: &Name, text: &str) -> Option<Words> {
+        let blank = |c: char| c.is_control() || c.is_whitespace();
+        let mut line = String::with_capacity(text.len().min(WORDS_MAX));
+        for character in text.trim_matches(blank).chars().map(|c| if c.is_control() { ' ' } else { c }) {
+            if line.len() + character.len_utf8() > WORDS_MAX {
+                break;
+            }
+            line.push(character);
+        }
+        (!line.is_empty()).then(|| Words { language: language.clone(), text: line.into() })
+    }
+}
+
 /// One thing to play.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Sound {
@@ -93,6 +120,8 @@ pub enum Sound {
     Key(char),
     /// What was recorded; nothing when it is not to be had.
     Tape(TapeId),
+    /// What a synthesizer says; nothing when it is not to be had.
+    Spoken(Words),
 }
 
 /// What one RTP stream pair of a leg carried, for records and metrics.
@@ -110,4 +139,18 @@ pub struct StreamStats {
     pub refused_in: u64,
     /// Round-trip time from RTCP in microseconds, when measured.
     pub rtt_us: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_one_line_of_a_bounded_length() {
+        let text = |text: &str| Words::new(&"zh".into(), text).map(|words| words.text.to_string());
+        assert_eq!(text(" 您好，\n张三\u{0} "), Some("您好， 张三".into()));
+        assert_eq!(text(" \t"), None);
+        let long = text(&"好".repeat(1_000)).unwrap_or_default();
+        assert_eq!((long.len(), long.chars().all(|c| c == '好')), (999, true), "no half a character");
+    }
 }

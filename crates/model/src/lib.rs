@@ -14,7 +14,7 @@ mod seed;
 mod time;
 mod why;
 
-pub use audio::{Audio, Codec, Direction, Side, Sound, StreamStats};
+pub use audio::{Audio, Codec, Direction, Side, Sound, StreamStats, WORDS_MAX, Words};
 pub use diagnostic::{Diagnostic, Severity};
 pub use fact::{Fact, What};
 pub use id::{AgentId, CallId, LegId, PlanId, PlayId, QueueId, SkillId, TapeId, TrunkId};

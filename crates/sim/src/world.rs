@@ -9,7 +9,7 @@ use busyhour_acd::LookAhead;
 use busyhour_ivr::LookUp;
 use busyhour_ledger::{CallRecord, Ledger};
 use busyhour_media::{self as media, Filed, Taped};
-use busyhour_model::{CallId, Fact, LegId, Name, QueueId, Rule, Seed, TapeId, Time, What};
+use busyhour_model::{CallId, Fact, LegId, Name, QueueId, Rule, Seed, Sound, TapeId, Time, What};
 use busyhour_switch::{Entry, Replay, Setup, Switch};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -400,9 +400,14 @@ impl World {
                 let filed = Filed { file, ms: at / 8, gap_ms: 0, sha256: "".into() };
                 self.filed.push_back(media::Event::Filed { leg, tape, file: Some(filed) });
             }
-            Taped::Wanted { leg, tape } => {
-                let sound = self.tapes.get(&tape).map(|sound| sound.as_slice().into());
-                self.worker.handle_command(self.now, media::Command::Supply { leg, tape, sound });
+            Taped::Wanted { leg, sound: wanted } => {
+                let sound = match &wanted {
+                    Sound::Tape(tape) => self.tapes.get(tape).map(|sound| sound.as_slice().into()),
+                    // Whoever speaks here says each byte of the text for 10 ms.
+                    Sound::Spoken(words) => Some(words.text.bytes().flat_map(|code| [code; 80]).collect()),
+                    _ => None,
+                };
+                self.worker.handle_command(self.now, media::Command::Supply { leg, wanted, sound });
             }
         }
     }

@@ -74,7 +74,7 @@ fn every_step_of_a_test_takes_what_its_table_says() {
 
 #[test]
 fn every_other_table_takes_what_it_says() {
-    let items: Vec<String> = ["silence = \"1s\"", "recording = \"1\"", "prompt = \"1\"", "number = 1"]
+    let items: Vec<String> = ["silence = \"1s\"", "recording = \"1\"", "speak = \"1\"", "prompt = \"1\"", "number = 1"]
         .map(|item| plan(&format!("play = [{{ {item}, xyzzy = 1 }}]\nthen = \"x\"")))
         .into();
     let dials: Vec<String> = ["agent = \"1\"", "number = \"1\""]

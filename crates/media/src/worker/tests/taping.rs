@@ -252,19 +252,29 @@ fn an_unknown_leg_and_a_third_tape_fail_at_once() {
 }
 
 #[test]
-fn a_tape_is_heard_once_it_has_come_and_passed_over_when_it_cannot() {
+fn tapes_and_words_are_waited_for_in_silence_and_passed_over_when_they_cannot_come() {
     let mut rig = Rig::pair(Codec::Pcmu, Codec::Pcma);
-    let sounds = vec![Sound::Tape(TAPE), prompt("short"), Sound::Tape(TapeId(6)), Sound::Tape(TAPE)];
+    let words = Sound::Spoken(busyhour_model::Words { language: "zh".into(), text: "您好".into() });
+    let sounds = vec![prompt("short"), words.clone(), Sound::Tape(TapeId(6)), Sound::Tape(TAPE), words.clone()];
     rig.play(A, 1, sounds, false);
     let wanted: Vec<Taped> = std::iter::from_fn(|| rig.worker.poll_tape()).collect();
-    assert_eq!(wanted, [TAPE, TapeId(6)].map(|tape| Taped::Wanted { leg: A, tape }));
-    rig.pass(Duration::from_secs(1));
-    assert!(rig.got(A).is_empty(), "not begun");
-    rig.command(Command::Supply { leg: A, tape: TAPE, sound: Some([0x11; 160].into()) });
-    rig.command(Command::Supply { leg: A, tape: TapeId(6), sound: None });
+    let expected = [words.clone(), Sound::Tape(TapeId(6)), Sound::Tape(TAPE)];
+    assert_eq!(wanted, expected.map(|sound| Taped::Wanted { leg: A, sound }));
+    rig.pass(Duration::from_millis(100));
+    for _ in 0..2 {
+        // Asked for by a play before as well.
+        rig.command(Command::Supply { leg: A, wanted: words.clone(), sound: Some([0x11; 80].into()) });
+    }
+    rig.command(Command::Supply { leg: A, wanted: Sound::Tape(TapeId(6)), sound: None });
+    rig.pass(Duration::from_millis(100));
+    rig.command(Command::Supply { leg: A, wanted: Sound::Tape(TAPE), sound: Some([0x33; 160].into()) });
     rig.pass(Duration::from_secs(1));
     let u = |code: u8| g711::encode_u(g711::decode_a(code));
-    assert_eq!(rig.codes(A), [vec![u(0x11); 160], vec![u(0x22); 400], vec![u(0x11); 160], vec![0xFF; 80]].concat());
+    let heard = rig.codes(A);
+    let silences = heard.iter().filter(|code| **code == 0xFF).count();
+    let said: Vec<u8> = heard.into_iter().filter(|code| *code != 0xFF).collect();
+    assert_eq!(said, [vec![u(0x22); 400], vec![u(0x11); 80], vec![u(0x33); 160], vec![u(0x11); 80]].concat());
+    assert!((800..1_600).contains(&silences), "{silences}");
     assert!(rig.events.iter().any(|(_, event)| matches!(event, Event::PlayEnded { .. })));
     assert_eq!(rig.worker.counters().prompts_missing, 1);
 }
