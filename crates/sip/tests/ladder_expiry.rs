@@ -4,43 +4,9 @@
 mod ladder;
 
 use busyhour_model::{LegId, TrunkId};
-use busyhour_sip::{Event, HeaderName, Invite, Message, Request, Response, Target};
-use ladder::{OFFER, Raw, World, addr, config, millis, rtp, secs, trunk};
-use std::net::SocketAddr;
-
-fn carrier() -> SocketAddr {
-    addr("10.2.0.1:5060")
-}
-
-fn world() -> World {
-    let at = addr("10.0.0.1:5060");
-    let mut world = World::new(1);
-    world.add(at, config(at, vec![trunk(3, carrier())], &[]), 11);
-    world
-}
-
-/// A request of the carrier in its call `d1`; what comes back within 100 ms.
-fn send(world: &mut World, to_line: &str, method: &str, cseq: u32, more: &str, body: &str) -> Vec<Response> {
-    let branch = format!("z9hG4bK{method}{cseq}");
-    let raw = Raw {
-        method,
-        uri: "sip:95118@10.0.0.1",
-        from: carrier(),
-        branch: &branch,
-        call_id: "d1",
-        from_line: "<sip:13800138000@10.2.0.1>;tag=c",
-        to_line,
-        cseq,
-        more,
-        body,
-    };
-    world.raw(carrier(), 0, &raw.text());
-    world.run(millis(100));
-    world.responses_to(carrier())
-}
-
-const TO: &str = "<sip:95118@10.0.0.1>";
-const OFFERED: &str = "Contact: <sip:c@10.2.0.1:5060>\r\nContent-Type: application/sdp\r\n";
+use busyhour_sip::{Event, HeaderName, Invite, Response, Target};
+use ladder::carrier::{OFFERED, TO, answer, carrier, requests, send, to_of, world};
+use ladder::{OFFER, World, millis, rtp, secs};
 
 /// A call whose INVITE says this of timers, answered and acknowledged; our 200.
 fn up(world: &mut World, more: &str) -> (LegId, Response) {
@@ -49,31 +15,9 @@ fn up(world: &mut World, more: &str) -> (LegId, Response) {
     world.ask(0, |stack, now| stack.answer(now, leg, rtp())).unwrap();
     world.run(millis(100));
     let ok = world.responses_to(carrier()).pop().unwrap();
-    let to = ok.headers.text(HeaderName::To).unwrap().to_owned();
-    send(world, &to, "ACK", 1, "", "");
+    send(world, &to_of(&ok), "ACK", 1, "", "");
     world.events(0);
     (leg, ok)
-}
-
-fn requests(world: &mut World) -> Vec<Request> {
-    let requests = world.inbox(millis(100)).into_iter().filter_map(|message| match message {
-        Message::Request(request) => Some(request),
-        Message::Response(_) => None,
-    });
-    requests.collect()
-}
-
-fn answer(world: &mut World, request: &Request, status: u16, more: &[(HeaderName, &str)], sound: bool) {
-    let mut response = request.reply(status);
-    response.set_to_tag("carrier");
-    for (name, value) in more {
-        response.headers.push(*name, value);
-    }
-    response.headers.push(HeaderName::Contact, "<sip:c@10.2.0.1:5060>");
-    if sound {
-        response.set_body("application/sdp", OFFER.into());
-    }
-    world.raw(carrier(), 0, std::str::from_utf8(&response.to_bytes()).unwrap());
 }
 
 /// Section 9: by the caller's own word if it has one, else as we would; who does not know timers is refreshed by us.
@@ -110,7 +54,7 @@ fn who_wants_to_refresh_too_often_is_told_the_least() {
 fn a_session_its_peer_does_not_refresh_is_hung_up() {
     let mut world = world();
     let (leg, ok) = up(&mut world, "Supported: timer\r\nSession-Expires: 90\r\n");
-    let to = ok.headers.text(HeaderName::To).unwrap().to_owned();
+    let to = to_of(&ok);
     world.run(secs(50));
     let update = send(&mut world, &to, "UPDATE", 2, "Supported: timer\r\nSession-Expires: 90;refresher=uac\r\n", "");
     assert_eq!(update[0].headers.text(HeaderName::SessionExpires), Some("90;refresher=uac"));

@@ -5,45 +5,18 @@ mod ladder;
 
 use busyhour_model::LegId;
 use busyhour_sip::{Event, HeaderName, Request};
-use ladder::{OFFER, Raw, World, addr, config, millis, rtp, secs, trunk};
-use std::net::SocketAddr;
-
-fn carrier() -> SocketAddr {
-    addr("10.2.0.1:5060")
-}
-
-/// A request or, beginning with `SIP/2.0`, a response of the carrier within its call.
-fn send(world: &mut World, to_line: &str, method: &str, cseq: u32, more: &str, body: &str) {
-    let branch = format!("z9hG4bK{method}{cseq}");
-    let raw = Raw {
-        method,
-        uri: "sip:95118@10.0.0.1",
-        from: carrier(),
-        branch: &branch,
-        call_id: "d1",
-        from_line: "<sip:13800138000@carrier.example>;tag=c",
-        to_line,
-        cseq,
-        more,
-        body,
-    };
-    world.raw(carrier(), 0, &raw.text());
-    world.run(millis(100));
-}
+use ladder::carrier::{OFFERED, TO, answer, carrier, requests, send, to_of, world};
+use ladder::{OFFER, World, millis, rtp, secs};
 
 /// A call from the carrier that was answered; acknowledged when `acknowledged`. The leg, and To with our tag.
 fn up(acknowledged: bool) -> (World, LegId, String) {
-    let at = addr("10.0.0.1:5060");
-    let mut world = World::new(1);
-    world.add(at, config(at, vec![trunk(3, carrier())], &[]), 11);
-    let contact = "Contact: <sip:c@10.2.0.1:5060>\r\n";
-    let offer = format!("{contact}Content-Type: application/sdp\r\n");
-    send(&mut world, "<sip:95118@10.0.0.1>", "INVITE", 1, &offer, OFFER);
+    let mut world = world();
+    send(&mut world, TO, "INVITE", 1, OFFERED, OFFER);
     let leg = world.incoming(0).leg;
     world.ask(0, |stack, now| stack.answer(now, leg, rtp())).unwrap();
     world.run(millis(100));
     let ok = world.responses_to(carrier()).pop().unwrap();
-    let to = ok.headers.text(HeaderName::To).unwrap().to_owned();
+    let to = to_of(&ok);
     if acknowledged {
         send(&mut world, &to, "ACK", 1, "", "");
         world.events(0);
@@ -53,23 +26,21 @@ fn up(acknowledged: bool) -> (World, LegId, String) {
 
 fn refer(world: &mut World, leg: LegId) -> Option<Request> {
     world.ask(0, |stack, now| stack.refer(now, leg, "02112345678")).unwrap();
-    world.run(millis(100));
     asked(world)
 }
 
 fn asked(world: &mut World) -> Option<Request> {
-    world.requests_to(carrier()).into_iter().find(|request| request.method.to_string() == "REFER")
+    requests(world).into_iter().find(|request| request.method.as_str() == "REFER")
 }
 
-fn answer(world: &mut World, request: &Request, status: u16) {
-    world.raw(carrier(), 0, &String::from_utf8_lossy(&request.reply(status).to_bytes()));
+fn reply(world: &mut World, request: &Request, status: u16) {
+    answer(world, request, status, &[], false);
     world.run(millis(100));
 }
 
 fn notify(world: &mut World, to: &str, cseq: u32, state: &str, fragment: &str) -> u16 {
     let more = format!("Event: refer\r\nSubscription-State: {state}\r\nContent-Type: message/sipfrag\r\n");
-    send(world, to, "NOTIFY", cseq, &more, fragment);
-    world.responses_to(carrier()).pop().unwrap().status
+    send(world, to, "NOTIFY", cseq, &more, fragment).pop().unwrap().status
 }
 
 /// Sections 2.4.4 and 2.4.5: 202, then NOTIFYs; the final one tells.
@@ -82,7 +53,7 @@ fn the_peer_calls_somebody_else_and_tells_that_it_was_answered() {
     assert!(request.headers.text(HeaderName::Contact).is_some(), "section 2.4.1: REFER refreshes the target");
     let again = world.ask(0, |stack, now| stack.refer(now, leg, "1"));
     assert!(again.is_err(), "one at a time");
-    answer(&mut world, &request, 202);
+    reply(&mut world, &request, 202);
     assert_eq!(notify(&mut world, &to, 2, "active;expires=60", "SIP/2.0 100 Trying"), 200);
     assert_eq!(world.events(0), []);
     assert_eq!(notify(&mut world, &to, 3, "terminated;reason=noresource", "SIP/2.0 200 OK"), 200);
@@ -101,7 +72,7 @@ fn a_peer_that_cannot_or_whose_call_fails_or_that_forgets_says_so() {
     ] {
         let (mut world, leg, to) = up(true);
         let request = refer(&mut world, leg).unwrap();
-        answer(&mut world, &request, reply);
+        self::reply(&mut world, &request, reply);
         if let Some((state, fragment)) = told {
             assert_eq!(notify(&mut world, &to, 2, state, fragment), 200);
         }

@@ -4,43 +4,9 @@
 mod ladder;
 
 use busyhour_model::{LegId, TrunkId};
-use busyhour_sip::{Event, HeaderName, Invite, Message, Request, Response, Target};
-use ladder::{OFFER, Raw, World, addr, config, millis, rtp, secs, trunk};
-use std::net::SocketAddr;
-
-fn carrier() -> SocketAddr {
-    addr("10.2.0.1:5060")
-}
-
-fn world() -> World {
-    let at = addr("10.0.0.1:5060");
-    let mut world = World::new(1);
-    world.add(at, config(at, vec![trunk(3, carrier())], &[]), 11);
-    world
-}
-
-/// A request of the carrier in its call `d1`; what comes back within 100 ms.
-fn send(world: &mut World, to_line: &str, method: &str, cseq: u32, more: &str, body: &str) -> Vec<Response> {
-    let branch = format!("z9hG4bK{method}{cseq}");
-    let raw = Raw {
-        method,
-        uri: "sip:95118@10.0.0.1",
-        from: carrier(),
-        branch: &branch,
-        call_id: "d1",
-        from_line: "<sip:13800138000@10.2.0.1>;tag=c",
-        to_line,
-        cseq,
-        more,
-        body,
-    };
-    world.raw(carrier(), 0, &raw.text());
-    world.run(millis(100));
-    world.responses_to(carrier())
-}
-
-const TO: &str = "<sip:95118@10.0.0.1>";
-const OFFERED: &str = "Contact: <sip:c@10.2.0.1:5060>\r\nContent-Type: application/sdp\r\n";
+use busyhour_sip::{Event, HeaderName, Invite, Request, Response, Target};
+use ladder::carrier::{OFFERED, TO, answer, carrier, requests, send, to_of, world};
+use ladder::{OFFER, World, millis, rtp, secs};
 
 fn invite(world: &mut World, more: &str) -> LegId {
     let responses = send(world, TO, "INVITE", 1, &format!("{OFFERED}{more}"), OFFER);
@@ -59,7 +25,7 @@ fn rseq(response: &Response) -> u32 {
 }
 
 fn prack(world: &mut World, to: &Response, cseq: u32, rack: &str, body: &str) -> Vec<Response> {
-    let to = to.headers.text(HeaderName::To).unwrap().to_owned();
+    let to = to_of(to);
     let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
     send(world, &to, "PRACK", cseq, &format!("RAck: {rack}\r\n{kind}"), body)
 }
@@ -83,8 +49,7 @@ fn a_response_with_sound_is_repeated_until_its_prack_and_the_answer_waits() {
         .map(|response| response.status)
         .collect();
     assert_eq!(told, [200, 200], "to PRACK, then to INVITE");
-    let to = early.headers.text(HeaderName::To).unwrap();
-    send(&mut world, to, "ACK", 1, "", "");
+    send(&mut world, &to_of(&early), "ACK", 1, "", "");
     assert_eq!(world.event(0), Event::Confirmed { leg, audio: None });
     world.hang_up(0, leg);
     world.run(secs(40));
@@ -110,8 +75,7 @@ fn who_insists_gets_every_response_reliably_and_in_turn() {
     world.ask(0, |stack, now| stack.refuse(now, leg, 486, None)).unwrap();
     world.run(millis(100));
     assert_eq!(world.responses_to(carrier()).pop().unwrap().status, 486, "a refusal does not wait");
-    let to = ringing.headers.text(HeaderName::To).unwrap();
-    send(&mut world, to, "ACK", 1, "", "");
+    send(&mut world, &to_of(&ringing), "ACK", 1, "", "");
     assert_eq!(prack(&mut world, &ringing, 3, &format!("{} 1 INVITE", first + 1), "").pop().unwrap().status, 481);
 }
 
@@ -149,29 +113,10 @@ fn out(world: &mut World) -> (LegId, Request) {
     (leg, requests(world).remove(0))
 }
 
-fn requests(world: &mut World) -> Vec<Request> {
-    let inbox = world.inbox(millis(100));
-    inbox
-        .into_iter()
-        .filter_map(|message| match message {
-            Message::Request(request) => Some(request),
-            Message::Response(_) => None,
-        })
-        .collect()
-}
-
 fn progress(world: &mut World, invite: &Request, status: u16, rseq: Option<u32>, sound: bool) {
-    let mut response = invite.reply(status);
-    response.set_to_tag("carrier");
-    if let Some(rseq) = rseq {
-        response.headers.push(HeaderName::Require, "100rel");
-        response.headers.push(HeaderName::RSeq, rseq.to_string());
-    }
-    response.headers.push(HeaderName::Contact, "<sip:c@10.2.0.1:5060>");
-    if sound {
-        response.set_body("application/sdp", OFFER.into());
-    }
-    world.raw(carrier(), 0, std::str::from_utf8(&response.to_bytes()).unwrap());
+    let rseq = rseq.map(|rseq| rseq.to_string());
+    let reliable = rseq.iter().flat_map(|rseq| [(HeaderName::Require, "100rel"), (HeaderName::RSeq, rseq.as_str())]);
+    answer(world, invite, status, &reliable.collect::<Vec<_>>(), sound);
 }
 
 /// Section 4: each once, in order; what came before or too early is ignored. The ACK has the number of the INVITE.
@@ -184,7 +129,7 @@ fn what_a_carrier_sends_reliably_is_acknowledged_once_and_in_order() {
     let prack = requests(&mut world).remove(0);
     assert_eq!((prack.method.as_str(), prack.headers.text(HeaderName::RAck)), ("PRACK", Some("700 1 INVITE")));
     assert!(matches!(world.event(0), Event::Progress { status: 183, audio: Some(_), .. }));
-    world.raw(carrier(), 0, std::str::from_utf8(&prack.reply(200).to_bytes()).unwrap());
+    answer(&mut world, &prack, 200, &[], false);
     progress(&mut world, &invite, 183, Some(700), true);
     progress(&mut world, &invite, 180, Some(702), false);
     assert_eq!(requests(&mut world), [], "again, and out of turn");
@@ -193,7 +138,7 @@ fn what_a_carrier_sends_reliably_is_acknowledged_once_and_in_order() {
     let prack = requests(&mut world).remove(0);
     assert_eq!(prack.headers.text(HeaderName::RAck), Some("701 1 INVITE"));
     assert_eq!(prack.headers.cseq().unwrap().0, 3);
-    world.raw(carrier(), 0, std::str::from_utf8(&prack.reply(200).to_bytes()).unwrap());
+    answer(&mut world, &prack, 200, &[], false);
     assert!(matches!(world.event(0), Event::Progress { leg: rung, status: 180, audio: None } if rung == leg));
     progress(&mut world, &invite, 200, None, true);
     let ack = requests(&mut world).remove(0);
@@ -202,6 +147,6 @@ fn what_a_carrier_sends_reliably_is_acknowledged_once_and_in_order() {
     world.hang_up(0, leg);
     let bye = requests(&mut world).remove(0);
     assert_eq!(bye.headers.cseq().unwrap().0, 4);
-    world.raw(carrier(), 0, std::str::from_utf8(&bye.reply(200).to_bytes()).unwrap());
+    answer(&mut world, &bye, 200, &[], false);
     world.run(secs(40));
 }

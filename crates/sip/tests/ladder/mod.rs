@@ -1,6 +1,7 @@
 //! A world in virtual time for packet ladders: stacks, hand-written peers, and a network that loses, doubles and reorders.
 #![allow(dead_code, clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+pub mod carrier;
 pub mod phone;
 
 use busyhour_model::{LegId, Seed, Time, TrunkId};
