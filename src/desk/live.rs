@@ -86,3 +86,31 @@ fn take(setup: &mut Setup, change: &Change) {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{config, serve};
+    use std::net::SocketAddr;
+    use std::pin::pin;
+    use std::time::Duration;
+    use tokio::time::timeout;
+
+    #[test]
+    fn a_change_waits_until_another_or_a_reload_is_done() {
+        let mut site = config::load(None).site.unwrap();
+        let (sip, shell) = (SocketAddr::from(([127, 0, 0, 1], 0)), &mut site.shell);
+        (shell.udp, shell.tcp, shell.http, shell.data) = (vec![sip], Vec::new(), None, None);
+        let running = serve::start(site, serve::Options::default()).unwrap();
+        let desk = running.desk();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let turn = desk.turn.lock().await;
+            let mut change = pin!(desk.amend(Kind::Agent, "nobody", &Amend::Remove, "test"));
+            assert!(timeout(Duration::ZERO, &mut change).await.is_err(), "it would be refused at once");
+            drop(turn);
+            assert!(matches!(change.await, Err(NotAmended::Refused(_))));
+        });
+    }
+}
