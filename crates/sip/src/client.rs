@@ -25,6 +25,8 @@ pub(crate) struct Client {
     pub(crate) trunk: Option<TrunkId>,
     /// Challenges answered on the way here.
     pub(crate) tries: u8,
+    /// PRACKs sent in dialogs of this INVITE; what follows there has higher numbers.
+    pub(crate) pracks: u32,
     token: u64,
     state: State,
     cancel: Cancel,
@@ -379,6 +381,7 @@ impl Client {
             owner,
             trunk,
             tries: 0,
+            pracks: 0,
             token,
             state: State::Sent,
             cancel: Cancel::No,

@@ -127,11 +127,12 @@ impl Stack {
         if client.verb != Verb::Invite || !(200..300).contains(&response.status) {
             return;
         }
-        let trunk = client.trunk;
+        let (trunk, pracks) = (client.trunk, client.pracks);
         let made = client.request().and_then(|request| Dialog::calling(&request, client.flow, trunk.is_none()));
         let Some(mut dialog) = made else { return };
         dialog.adopt(response);
         self.acknowledge(id, &dialog, dialog.local_cseq);
+        dialog.local_cseq += pracks;
         self.send_bye(now, &mut dialog, trunk);
     }
 

@@ -183,6 +183,9 @@ impl Stack {
         let dialog = session.dialog.clone();
         let flow = self.hop(&dialog);
         self.net.send(now, prack, flow, Owner::Nobody, trunk);
+        if let Some(invite) = self.net.clients.get_mut(&client) {
+            invite.pracks += 1;
+        }
         true
     }
 }

@@ -150,3 +150,20 @@ fn what_a_carrier_sends_reliably_is_acknowledged_once_and_in_order() {
     answer(&mut world, &bye, 200, &[], false);
     world.run(secs(40));
 }
+
+/// RFC 3261 section 12.2.1.1: the BYE to an answer that crossed our CANCEL has a higher number than the PRACK before it.
+#[test]
+fn an_answer_that_crosses_a_cancel_after_a_prack_is_hung_up_with_a_number_of_its_own() {
+    let mut world = world();
+    let (leg, invite) = out(&mut world);
+    progress(&mut world, &invite, 183, Some(700), true);
+    let prack = requests(&mut world).remove(0);
+    assert_eq!(prack.headers.cseq().unwrap().0, 2);
+    answer(&mut world, &prack, 200, &[], false);
+    world.hang_up(0, leg);
+    assert_eq!(requests(&mut world)[0].method.as_str(), "CANCEL");
+    progress(&mut world, &invite, 200, None, true);
+    let told: Vec<_> =
+        requests(&mut world).iter().map(|r| (r.method.as_str().to_owned(), r.headers.cseq().unwrap().0)).collect();
+    assert!(told.contains(&("ACK".into(), 1)) && told.contains(&("BYE".into(), 3)), "{told:?}");
+}
