@@ -166,9 +166,25 @@ impl Stack {
     }
 
     fn refresh_again(&mut self, now: Time, leg: LegId) {
-        let timer = self.net.timers.set(now + GLARE, Alarm::Expiry(leg));
-        if let Some(expiry) = self.session_up(leg).and_then(|session| session.expiry.as_mut()) {
-            expiry.timer = Some(timer);
+        self.refresh_at(leg, now + GLARE);
+    }
+
+    /// A refresh was refused: the session goes on, and the next is tried when it would have been due.
+    pub(crate) fn refresh_later(&mut self, now: Time, leg: LegId) {
+        let due = self.session_up(leg).and_then(|session| session.expiry.as_ref()).map(Expiry::due);
+        if let Some(due) = due {
+            self.refresh_at(leg, now + due);
+        }
+    }
+
+    fn refresh_at(&mut self, leg: LegId, at: Time) {
+        let Some(expiry) = self.session_up(leg).and_then(|session| session.expiry.as_mut()) else { return };
+        // What runs was armed by the peer's own refresh meanwhile.
+        if expiry.timer.is_none() {
+            let timer = self.net.timers.set(at, Alarm::Expiry(leg));
+            if let Some(expiry) = self.session_up(leg).and_then(|session| session.expiry.as_mut()) {
+                expiry.timer = Some(timer);
+            }
         }
     }
 
@@ -211,7 +227,8 @@ impl Stack {
                 }
                 self.refresh_again(now, leg);
             }
-            Ok(response) if !matches!(response.status, 408 | 481) => self.refresh_again(now, leg),
+            Ok(response) if response.status == 491 => self.refresh_again(now, leg),
+            Ok(response) if !matches!(response.status, 408 | 481) => self.refresh_later(now, leg),
             // The peer knows nothing of the session any more, or is gone (section 10).
             Ok(_) | Err(_) => {
                 if self.session_up(leg).is_some() {

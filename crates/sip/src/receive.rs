@@ -8,6 +8,7 @@ use crate::leg::{Phase, Session, tagged};
 use crate::server::Arrival;
 use crate::stack::Stack;
 use crate::transaction::stamp_via;
+use crate::trunk::TRIES_MAX;
 use crate::{Method, Request, Response, Verb};
 use busyhour_model::{LegId, Time};
 
@@ -88,6 +89,22 @@ impl Stack {
         }
     }
 
+    /// A request of ours went out again under this number: what follows in its dialog has higher ones (section 12.2.1.1).
+    pub(crate) fn count_within(&mut self, request: &Request, number: u32) {
+        let headers = &request.headers;
+        let (Some(ours), Some(theirs)) = (headers.from_tag(), headers.to_tag()) else { return };
+        let Some(leg) = tagged(&ours).and_then(|id| self.legs.get_mut(&id)) else { return };
+        let sessions: Vec<&mut Session> = match &mut leg.phase {
+            Phase::Incoming(incoming) => vec![&mut incoming.session],
+            Phase::Up(session) => vec![session],
+            Phase::Calling(calling) => calling.early.iter_mut().map(|early| &mut early.session).collect(),
+        };
+        let mut dialogs = sessions.into_iter().map(|session| &mut session.dialog);
+        if let Some(dialog) = dialogs.find(|dialog| dialog.matches(headers.call_id(), &ours, &theirs)) {
+            dialog.local_cseq = dialog.local_cseq.max(number);
+        }
+    }
+
     /// The session at a place found just now.
     pub(crate) fn session(&mut self, place: Place) -> Option<&mut Session> {
         match &mut self.legs.get_mut(&place.leg)?.phase {
@@ -132,7 +149,8 @@ impl Stack {
         let Some(mut dialog) = made else { return };
         dialog.adopt(response);
         self.acknowledge(id, &dialog, dialog.local_cseq);
-        dialog.local_cseq += pracks;
+        // Each may have been challenged and sent again; gaps are legal (section 12.2.1.1).
+        dialog.local_cseq += pracks * (1 + u32::from(TRIES_MAX));
         self.send_bye(now, &mut dialog, trunk);
     }
 

@@ -103,13 +103,10 @@ impl Stack {
         if busy { self.wait_out_glare(now, leg) } else { self.send_reinvite(now, leg) }
     }
 
-    /// A re-INVITE was sent again with credentials under a new number.
+    /// A re-INVITE was sent again with credentials.
     pub(crate) fn rename_reinvite(&mut self, leg: LegId, new: u64) {
-        if let Some(session) = self.up(leg) {
-            session.dialog.local_cseq += 1;
-            if let Some(pending) = &mut session.pending {
-                pending.client = Some(new);
-            }
+        if let Some(pending) = self.up(leg).and_then(|session| session.pending.as_mut()) {
+            pending.client = Some(new);
         }
     }
 
@@ -126,7 +123,7 @@ impl Stack {
             }
             _ if !awaited => {}
             Ok(response) if response.status == 491 => self.wait_out_glare(now, leg),
-            Ok(response) if !matches!(response.status, 408 | 481) => self.reinvite_refused(leg, response.status),
+            Ok(response) if !matches!(response.status, 408 | 481) => self.reinvite_refused(now, leg, response.status),
             // The peer knows nothing of the dialog any more (section 12.2.1.2).
             Ok(_) | Err(_) => {
                 self.bye(now, leg);
@@ -163,9 +160,10 @@ impl Stack {
         self.acknowledge(id, &dialog, number);
     }
 
-    fn reinvite_refused(&mut self, leg: LegId, status: u16) {
+    fn reinvite_refused(&mut self, now: Time, leg: LegId, status: u16) {
         if let Some(session) = self.up(leg) {
             session.pending = None;
+            self.refresh_later(now, leg);
             self.events.push_back(Event::OfferRefused { leg, status });
         }
     }
@@ -179,7 +177,7 @@ impl Stack {
         pending.glares += 1;
         pending.client = None;
         if pending.glares > GLARES_MAX {
-            return self.reinvite_refused(leg, 491);
+            return self.reinvite_refused(now, leg, 491);
         }
         let wait = Duration::from_millis(10 * if caller { long } else { short });
         let timer = self.net.timers.set(now + wait, Alarm::Reinvite(leg));

@@ -19,7 +19,7 @@ const RETRY_MIN: Duration = Duration::from_secs(5);
 /// Longest wait between tries to register.
 const RETRY_MAX: Duration = Duration::from_secs(300);
 /// Challenges answered for one request.
-const TRIES_MAX: u8 = 2;
+pub(crate) const TRIES_MAX: u8 = 2;
 
 /// What we know of a trunk's peer.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -242,7 +242,7 @@ impl Stack {
         if !self.put_credentials(trunk, &mut request, name) {
             return false;
         }
-        let id = self.net.send(now, request, flow, outcome.owner, Some(trunk));
+        let id = self.net.send(now, request.clone(), flow, outcome.owner, Some(trunk));
         if let Some(client) = self.net.clients.get_mut(&id) {
             client.tries = tries + 1;
         }
@@ -256,6 +256,7 @@ impl Stack {
             }
             Owner::Refresh(_) | Owner::Refer(_) | Owner::Probe(_) | Owner::Lamp(_) | Owner::Nobody => {}
         }
+        self.count_within(&request, number + 1);
         true
     }
 

@@ -99,6 +99,26 @@ fn a_peer_without_update_is_refreshed_by_invite() {
     assert!(requests(&mut world).iter().any(|request| request.method.as_str() == "ACK"));
 }
 
+/// Section 10: a refusal that says nothing of the session ends nothing; the next refresh comes in its time, by either method.
+#[test]
+fn a_refused_refresh_is_tried_again_in_its_time() {
+    for (allow, method) in [("Allow: UPDATE\r\n", "UPDATE"), ("", "INVITE")] {
+        let mut world = world();
+        up(&mut world, &format!("{allow}Session-Expires: 200\r\n"));
+        for status in [403, 500] {
+            world.run(secs(99));
+            assert_eq!(requests(&mut world), [], "{method} too soon after {status}");
+            world.run(secs(1));
+            let refresh = requests(&mut world).remove(0);
+            assert_eq!(refresh.method.as_str(), method);
+            answer(&mut world, &refresh, status, &[], false);
+            world.run(millis(10));
+            assert!(requests(&mut world).iter().all(|request| request.method.as_str() == "ACK"));
+        }
+        assert!(world.events(0).iter().all(|event| matches!(event, Event::OfferRefused { .. })));
+    }
+}
+
 /// Section 7.3: a 422 to our INVITE is met, once, by the interval the peer wants.
 #[test]
 fn a_carrier_who_wants_longer_sessions_gets_them() {

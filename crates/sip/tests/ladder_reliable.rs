@@ -4,8 +4,8 @@
 mod ladder;
 
 use busyhour_model::{LegId, TrunkId};
-use busyhour_sip::{Event, HeaderName, Invite, Request, Response, Target};
-use ladder::carrier::{OFFERED, TO, answer, carrier, requests, send, to_of, world};
+use busyhour_sip::{Account, Event, HeaderName, Invite, Request, Response, Target};
+use ladder::carrier::{OFFERED, TO, answer, carrier, requests, send, to_of, world, world_with};
 use ladder::{OFFER, World, millis, rtp, secs};
 
 fn invite(world: &mut World, more: &str) -> LegId {
@@ -163,7 +163,27 @@ fn an_answer_that_crosses_a_cancel_after_a_prack_is_hung_up_with_a_number_of_its
     world.hang_up(0, leg);
     assert_eq!(requests(&mut world)[0].method.as_str(), "CANCEL");
     progress(&mut world, &invite, 200, None, true);
-    let told: Vec<_> =
-        requests(&mut world).iter().map(|r| (r.method.as_str().to_owned(), r.headers.cseq().unwrap().0)).collect();
-    assert!(told.contains(&("ACK".into(), 1)) && told.contains(&("BYE".into(), 3)), "{told:?}");
+    let sent = requests(&mut world);
+    let number = |method| sent.iter().find(|r| r.method.as_str() == method).map(|r| r.headers.cseq().unwrap().0);
+    assert_eq!(number("ACK"), Some(1));
+    assert!(number("BYE") > Some(2), "{:?}", number("BYE"));
+}
+
+/// RFC 3261 section 22.2: a challenged PRACK goes out again under the next number, and what follows under higher ones.
+#[test]
+fn after_a_challenged_prack_the_bye_has_a_number_of_its_own() {
+    let mut world = world_with(Some(Account { user: "trunk".into(), password: "pw".into() }));
+    let (leg, invite) = out(&mut world);
+    progress(&mut world, &invite, 183, Some(700), true);
+    let prack = requests(&mut world).remove(0);
+    answer(&mut world, &prack, 407, &[(HeaderName::ProxyAuthenticate, "Digest realm=\"c\", nonce=\"n\"")], false);
+    let again = requests(&mut world).remove(0);
+    assert_eq!((again.method.as_str(), again.headers.cseq().unwrap().0), ("PRACK", 3));
+    assert!(again.headers.has(HeaderName::ProxyAuthorization));
+    answer(&mut world, &again, 200, &[], false);
+    progress(&mut world, &invite, 200, None, true);
+    world.run(millis(10));
+    requests(&mut world);
+    world.hang_up(0, leg);
+    assert_eq!(requests(&mut world)[0].headers.cseq().unwrap().0, 4);
 }

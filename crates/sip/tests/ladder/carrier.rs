@@ -1,7 +1,7 @@
 //! A hand-written carrier with one call to us, for packet ladders.
 
 use super::{Raw, World, addr, config, millis, trunk};
-use busyhour_sip::{HeaderName, Message, Request, Response};
+use busyhour_sip::{Account, HeaderName, Message, Request, Response, TrunkPeer};
 use std::net::SocketAddr;
 
 /// To of the carrier's INVITE.
@@ -15,9 +15,14 @@ pub fn carrier() -> SocketAddr {
 
 /// Our stack with this carrier as its trunk 3.
 pub fn world() -> World {
+    world_with(None)
+}
+
+/// The same, where the carrier knows us by these credentials.
+pub fn world_with(credentials: Option<Account>) -> World {
     let at = addr("10.0.0.1:5060");
     let mut world = World::new(1);
-    world.add(at, config(at, vec![trunk(3, carrier())], &[]), 11);
+    world.add(at, config(at, vec![TrunkPeer { credentials, ..trunk(3, carrier()) }], &[]), 11);
     world
 }
 
