@@ -43,12 +43,7 @@ async fn list(State(desk): State<Desk>, Query(query): Query<MailboxQuery>) -> Re
 /// The sound as a WAV file. Whether it was heard is for the listener to say.
 async fn audio(State(desk): State<Desk>, Path(tape): Path<String>) -> Result<Response, Fault> {
     let tape = tape_id(&tape)?;
-    let Reply::Messages(messages) = ask(&desk, Request::Messages { mailbox: None }).await? else {
-        return Err(Fault::stopped());
-    };
-    if !messages.iter().any(|message| message.tape == tape) {
-        return Err(busyhour_switch::Denied::UnknownMessage(tape).into());
-    }
+    ask(&desk, Request::Message { tape }).await?;
     let gone = || Fault::new(StatusCode::NOT_FOUND, "the recording cannot be read", "see the log of the server");
     let sound = desk.tapes.sound(tape).await.ok_or_else(gone)?;
     let file = [&wav::header(1, sound.len() as u64)[..], &sound].concat();

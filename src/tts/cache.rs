@@ -1,11 +1,10 @@
 //! Sounds that were spoken, kept as files under the hash of their text; those unheard for longest make room.
 
 use super::Hook;
+use crate::digest::digest;
 use crate::replace::replace;
 use busyhour_media::wav;
 use busyhour_model::Words;
-use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -47,15 +46,10 @@ impl Cache {
     }
 
     fn path(&self, words: &Words) -> Option<PathBuf> {
-        let mut hash = Sha256::new();
-        for part in [&*self.voice, &*words.language, &*words.text] {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
-        }
-        let mut name = String::new();
-        for byte in hash.finalize() {
-            write!(name, "{byte:02x}").expect("a String takes everything");
-        }
+        let parts = [&*self.voice, &*words.language, &*words.text];
+        let said: Vec<u8> =
+            parts.iter().flat_map(|part| [&(part.len() as u64).to_le_bytes(), part.as_bytes()].concat()).collect();
+        let name = digest(&said[..]).expect("a slice can be read");
         Some(self.folder.as_ref()?.join(name + ".wav"))
     }
 }

@@ -92,6 +92,7 @@ impl Switch {
             Request::Transfer { call, to } => self.transfer(call, to),
             Request::Change { change, says, by } => self.change(change, says, by),
             Request::Messages { mailbox } => Ok(self.messages(mailbox.as_ref())),
+            Request::Message { tape } => self.message(tape),
             Request::MessageHeard { tape } => self.message_heard(tape),
             Request::DeleteMessage { tape } => self.message_deleted(tape),
             Request::Reload(setup) => {

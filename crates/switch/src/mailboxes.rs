@@ -6,7 +6,7 @@ use crate::request::{Denied, Reply};
 use crate::switch::Switch;
 use busyhour_model::{Mailbox, Message, Name, TapeId, Time, What};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Messages heard in one call; the others in the next.
@@ -27,12 +27,12 @@ impl Default for VoicemailSetup {
     }
 }
 
-/// All messages, the oldest of each mailbox first.
+/// All messages.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Mailboxes {
-    boxes: BTreeMap<Mailbox, BTreeMap<TapeId, Message>>,
-    /// Of the oldest message of all.
-    oldest: Option<Time>,
+    messages: BTreeMap<TapeId, Message>,
+    by_mailbox: BTreeSet<(Mailbox, TapeId)>,
+    by_age: BTreeSet<(Time, TapeId)>,
     /// Something is not as the phones were told; so is a change of who attends to what.
     pub(crate) changed: bool,
 }
@@ -40,12 +40,15 @@ pub(crate) struct Mailboxes {
 impl Mailboxes {
     pub(crate) fn put(&mut self, message: Message) {
         self.changed = true;
-        self.oldest = Some(self.oldest.map_or(message.left, |oldest| oldest.min(message.left)));
-        self.boxes.entry(message.mailbox.clone()).or_default().insert(message.tape, message);
+        self.by_mailbox.insert((message.mailbox.clone(), message.tape));
+        self.by_age.insert((message.left, message.tape));
+        self.messages.insert(message.tape, message);
     }
 
+    /// The oldest first.
     pub(crate) fn of(&self, mailbox: &Mailbox) -> impl Iterator<Item = &Message> {
-        self.boxes.get(mailbox).into_iter().flat_map(BTreeMap::values)
+        let all = (mailbox.clone(), TapeId(0))..=(mailbox.clone(), TapeId(u64::MAX));
+        self.by_mailbox.range(all).filter_map(|(_, tape)| self.messages.get(tape))
     }
 
     /// Messages nobody has listened to.
@@ -53,19 +56,16 @@ impl Mailboxes {
         self.of(mailbox).filter(|message| !message.heard).count() as u32
     }
 
+    /// By mailbox, the oldest of each first.
     fn all(&self) -> impl Iterator<Item = &Message> {
-        self.boxes.values().flat_map(BTreeMap::values)
-    }
-
-    fn find(&mut self, tape: TapeId) -> Option<&mut Message> {
-        self.boxes.values_mut().find_map(|messages| messages.get_mut(&tape))
+        self.by_mailbox.iter().filter_map(|(_, tape)| self.messages.get(tape))
     }
 
     fn take(&mut self, tape: TapeId) -> Option<Message> {
-        let message = self.boxes.values_mut().find_map(|messages| messages.remove(&tape))?;
+        let message = self.messages.remove(&tape)?;
         self.changed = true;
-        self.boxes.retain(|_, messages| !messages.is_empty());
-        self.oldest = self.all().map(|message| message.left).min();
+        self.by_mailbox.remove(&(message.mailbox.clone(), tape));
+        self.by_age.remove(&(message.left, tape));
         Some(message)
     }
 }
@@ -96,7 +96,7 @@ impl Plant {
 
     /// When the oldest message has been kept long enough.
     pub(crate) fn message_expires(&self) -> Option<Time> {
-        self.mailboxes.oldest.map(|left| left + self.setup.voicemail.keep)
+        self.mailboxes.by_age.first().map(|(left, _)| *left + self.setup.voicemail.keep)
     }
 
     pub(crate) fn delete_message(&mut self, tape: TapeId, expired: bool) -> Option<()> {
@@ -107,7 +107,7 @@ impl Plant {
 
     /// Somebody listens to a message.
     pub(crate) fn hear_message(&mut self, tape: TapeId) -> Option<()> {
-        let message = self.mailboxes.find(tape)?;
+        let message = self.mailboxes.messages.get_mut(&tape)?;
         if !std::mem::replace(&mut message.heard, true) {
             let mailbox = message.mailbox.clone();
             self.mailboxes.changed = true;
@@ -119,7 +119,7 @@ impl Plant {
     /// Removes what has been kept long enough.
     pub(crate) fn expire_messages(&mut self) {
         while self.message_expires().is_some_and(|at| at <= self.now)
-            && let Some(tape) = self.mailboxes.all().min_by_key(|message| message.left).map(|message| message.tape)
+            && let Some((_, tape)) = self.mailboxes.by_age.first().copied()
         {
             self.delete_message(tape, true);
         }
@@ -150,6 +150,11 @@ impl Switch {
             Some(mailbox) => mailboxes.of(mailbox).cloned().collect(),
             None => mailboxes.all().cloned().collect(),
         })
+    }
+
+    pub(crate) fn message(&self, tape: TapeId) -> Result<Reply, Denied> {
+        let message = self.plant.mailboxes.messages.get(&tape).ok_or(Denied::UnknownMessage(tape))?;
+        Ok(Reply::Messages(vec![message.clone()]))
     }
 
     pub(crate) fn message_heard(&mut self, tape: TapeId) -> Result<Reply, Denied> {

@@ -73,6 +73,11 @@ pub enum Request {
         /// Of this one only.
         mailbox: Option<Mailbox>,
     },
+    /// One message.
+    Message {
+        /// Which.
+        tape: TapeId,
+    },
     /// Somebody listened to a message.
     MessageHeard {
         /// Which.
