@@ -178,7 +178,7 @@ impl Net {
 
     /// Sends; what is told back is what the switch must hear. SIP repeats what a full socket drops.
     pub fn send(&mut self, transmit: Transmit) -> Result<(), Unsent> {
-        let Transmit { flow, bytes } = transmit;
+        let Transmit { flow, bytes, .. } = transmit;
         match flow.transport {
             Transport::Udp => {
                 let socket = self.udp.iter().find(|(told, _)| *told == flow.local).or(self.udp.first());
@@ -189,7 +189,7 @@ impl Net {
                     _ => Err(Unsent::Unreachable(flow)),
                 }
             }
-            Transport::Tcp => self.send_stream(flow, bytes),
+            _ => self.send_stream(flow, bytes),
         }
     }
 

@@ -68,6 +68,7 @@ impl Trunk {
         TrunkSetup {
             name: self.name.value.as_str().into(),
             sources: self.sources.iter().map(|r| r.value).collect(),
+            certified: false,
             peer: self.peer,
             domain: self.domain.clone(),
             credentials: account(),

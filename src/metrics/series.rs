@@ -3,7 +3,7 @@
 use super::Picture;
 use busyhour_ledger::{Ledger, QueueVisit, Survey, SurveyEnd, VisitEnd};
 use busyhour_model::{AgentState, LookUpOutcome, Name, Side, StreamStats, What};
-use busyhour_sip::{Counters, Transport, Way};
+use busyhour_sip::{Counters, Way};
 use busyhour_switch::TrunkRow;
 use prometheus::core::Collector;
 use prometheus::{
@@ -85,7 +85,7 @@ impl Wire {
         let way = |way: &Way| if *way == Way::In { "in" } else { "out" };
         [&self.requests, &self.responses, &self.retransmissions, &self.refused].iter().for_each(|c| c.reset());
         for ((w, verb, transport), n) in &counters.requests {
-            let transport = if *transport == Transport::Udp { "udp" } else { "tcp" };
+            let transport = transport.as_str();
             self.requests.with_label_values(&[way(w), verb.as_str(), transport]).inc_by(*n);
         }
         for ((w, verb, status), n) in &counters.responses {

@@ -226,6 +226,7 @@ fn trunk() -> TrunkSetup {
     TrunkSetup {
         name: "carrier".into(),
         sources: vec!["10.9.0.0/16".parse().expect("a network")],
+        certified: false,
         peer: Some((Transport::Udp, CUSTOMERS)),
         domain: None,
         credentials: None,

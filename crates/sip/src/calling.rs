@@ -5,7 +5,7 @@ use crate::dialog::Dialog;
 use crate::error::Error;
 use crate::event::{Account, Event, Flow, Invite, Target, Transport};
 use crate::expiry::MIN;
-use crate::incoming::contact;
+use crate::incoming::contact_for;
 use crate::leg::{Calling, EARLY_MAX, Early, Fork, Leg, Phase, Session, tag};
 use crate::media::Media;
 use crate::reply::{ALLOW, SUPPORTED};
@@ -116,7 +116,10 @@ impl Stack {
         headers.push(HeaderName::To, NameAddr::new(to).to_string());
         headers.push(HeaderName::CallId, call_id);
         headers.push(HeaderName::CSeq, cseq(1, &Method::Invite));
-        headers.push(HeaderName::Contact, contact(Some(registered.as_deref().unwrap_or(&invite.from)), way.flow));
+        headers.push(
+            HeaderName::Contact,
+            contact_for(Some(registered.as_deref().unwrap_or(&invite.from)), way.flow, &way.uri.scheme),
+        );
         headers.push(HeaderName::Allow, ALLOW);
         headers.push(HeaderName::Supported, SUPPORTED);
         self.ask_expiry(headers, self.config.limits.session_expires.max(MIN), None);

@@ -1,7 +1,7 @@
 //! Client transactions (RFC 3261 section 17.1, with the Accepted state of RFC 6026).
 
 use crate::counters::Way;
-use crate::event::{Flow, Transport};
+use crate::event::Flow;
 use crate::timer::Timer;
 use crate::transaction::{Alarm, INVITE_MAX, T1, T1_64, T2, T4, Transactions, cseq, our_via};
 use crate::{HeaderName, Limits, Message, Method, Request, Response, Verb};
@@ -109,7 +109,15 @@ impl Client {
     }
 
     fn reliable(&self) -> bool {
-        self.flow.transport == Transport::Tcp
+        self.flow.transport.is_stream()
+    }
+
+    /// The trunk it goes to, whether or not its credentials may be used.
+    fn line(&self) -> Option<TrunkId> {
+        match self.owner {
+            Owner::Probe(trunk) => Some(trunk),
+            _ => self.trunk,
+        }
     }
 
     /// The request, parsed again.
@@ -163,7 +171,7 @@ impl Transactions {
         if !client.reliable() {
             client.resend = Some(self.timers.set(now + T1, Alarm::ClientResend(id)));
         }
-        self.transmit_request(client.flow, client.verb, client.bytes.clone());
+        self.transmit_request(client.line(), client.flow, client.verb, client.bytes.clone());
         self.clients.insert(id, client);
     }
 
@@ -288,9 +296,9 @@ impl Transactions {
     fn acknowledge_refusal(&mut self, id: u64, response: &Response) {
         let Some(client) = self.clients.get_mut(&id) else { return };
         let Some(ack) = client.companion(Method::Ack, Some(response)) else { return };
-        let flow = client.flow;
+        let (flow, line) = (client.flow, client.line());
         client.acks.push((String::new(), flow, ack.clone()));
-        self.transmit_request(flow, Verb::Ack, ack);
+        self.transmit_request(line, flow, Verb::Ack, ack);
     }
 
     /// Remembers the ACK to the 2xx from the dialog with this remote tag.
@@ -307,10 +315,10 @@ impl Transactions {
         let Some(client) = self.clients.get(&id) else { return false };
         let tag = if response.status < 300 { response.headers.to_tag().unwrap_or_default() } else { String::new() };
         let known = client.acks.iter().find(|(known, ..)| *known == tag).map(|(_, flow, ack)| (*flow, ack.clone()));
-        let full = client.acks.len() >= ACKS_MAX;
+        let (full, line) = (client.acks.len() >= ACKS_MAX, client.line());
         self.counters.retransmission(Way::In, Verb::Invite);
         match known {
-            Some((flow, ack)) => self.transmit_request(flow, Verb::Ack, ack),
+            Some((flow, ack)) => self.transmit_request(line, flow, Verb::Ack, ack),
             None => return full || response.status >= 300,
         }
         true
@@ -325,9 +333,10 @@ impl Transactions {
             client.interval = client.interval.min(T2);
         }
         let (flow, verb, bytes, interval) = (client.flow, client.verb, client.bytes.clone(), client.interval);
+        let line = client.line();
         client.resend = Some(self.timers.set(now + interval, Alarm::ClientResend(id)));
         self.counters.retransmission(Way::Out, verb);
-        self.transmit_request(flow, verb, bytes);
+        self.transmit_request(line, flow, verb, bytes);
     }
 
     /// Timers B, C, D, F, K, M.

@@ -1,8 +1,9 @@
-//! TCP connections as the stack sees them: unread bytes and patience (RFC 3261 section 18).
+//! Connections as the stack sees them: unread bytes and patience (RFC 3261 section 18).
 
 use crate::Framer;
 use crate::event::Flow;
 use crate::timer::Timer;
+use busyhour_model::TrunkId;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -18,10 +19,12 @@ pub(crate) struct Connection {
     pub(crate) stalled: Option<Timer>,
     /// Whether requests of ours went over it.
     pub(crate) awaited: bool,
+    /// The trunks whose certificate the peer has shown.
+    pub(crate) certified: Vec<TrunkId>,
 }
 
 impl Connection {
     pub(crate) fn new(flow: Flow) -> Connection {
-        Connection { flow, framer: Framer::default(), stalled: None, awaited: false }
+        Connection { flow, framer: Framer::default(), stalled: None, awaited: false, certified: Vec::new() }
     }
 }

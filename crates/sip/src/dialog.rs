@@ -181,12 +181,13 @@ impl Dialog {
     pub(crate) fn hop(&self, open: impl Fn(u64) -> bool) -> Flow {
         let uri = self.routes.first().map_or(&self.target, |route| &route.uri);
         let mut flow = self.flow;
-        let said = uri.host.ip().filter(|ip| !ip.is_unspecified()).map(|ip| SocketAddr::new(ip, uri.port_or_default()));
+        let port = uri.port.unwrap_or(flow.transport.default_port());
+        let said = uri.host.ip().filter(|ip| !ip.is_unspecified()).map(|ip| SocketAddr::new(ip, port));
         let trust_met = match flow.transport {
-            Transport::Tcp => open(flow.connection),
             Transport::Udp => {
                 self.nat && self.routes.is_empty() && said.is_none_or(|said| said.ip() != flow.remote.ip())
             }
+            _ => open(flow.connection),
         };
         if let Some(said) = said.filter(|said| !trust_met && said.is_ipv4() == flow.local.is_ipv4()) {
             flow.remote = said;

@@ -1,21 +1,12 @@
 //! What the stack tells the switch, and what the switch asks of it.
 
+pub use crate::transport::Transport;
 use busyhour_model::{Audio, LegId, Name, TrunkId};
 use bytes::Bytes;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::time::Duration;
-
-/// How bytes travel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Transport {
-    /// Datagrams.
-    Udp,
-    /// A stream; messages are framed by Content-Length.
-    Tcp,
-}
 
 /// Where bytes came from or go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -26,15 +17,17 @@ pub struct Flow {
     pub local: SocketAddr,
     /// The peer.
     pub remote: SocketAddr,
-    /// The shell's number of a TCP connection. 0: none yet; the shell reuses one to `remote` or opens one.
+    /// The shell's number of a connection. 0: none yet; the shell reuses one to `remote` or opens one.
     pub connection: u64,
 }
 
 /// Bytes for a peer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transmit {
     /// Where to.
     pub flow: Flow,
+    /// For which trunk it is: whose name and certificates hold should a connection be opened for it.
+    pub trunk: Option<TrunkId>,
     /// One whole SIP message (or a keep-alive).
     pub bytes: Bytes,
 }
@@ -220,6 +213,9 @@ pub struct TrunkPeer {
     pub trunk: TrunkId,
     /// Source addresses that are this trunk. A registered trunk's peer is added by itself.
     pub sources: Vec<IpNet>,
+    /// Requests are this trunk's only over a connection whose peer has shown its certificate ([`crate::Stack::handle_certified`]).
+    /// Without `sources` that is enough.
+    pub certified: bool,
     /// Where our requests go.
     pub peer: Option<(Transport, SocketAddr)>,
     /// Host part of Request-URI, From and To; `peer`'s address when absent.
@@ -258,7 +254,7 @@ pub struct Limits {
     pub contacts: usize,
     /// Phones told of waiting messages at once, by subscription or unasked; of one account, as many subscriptions as contacts.
     pub lamps: usize,
-    /// TCP connections at once.
+    /// Connections at once.
     pub connections: usize,
     /// Bytes of one message's header.
     pub header_bytes: usize,

@@ -89,12 +89,19 @@ impl Guard {
 }
 
 impl Stack {
-    /// The trunk that a source address belongs to: the longest match wins.
-    pub(crate) fn trunk_of(&self, source: IpAddr) -> Option<TrunkId> {
+    /// The trunk that a request's source belongs to: the longest match wins.
+    pub(crate) fn trunk_of(&self, flow: &Flow) -> Option<TrunkId> {
+        let source = flow.remote.ip();
+        let shown = self.net.connections.get(&flow.connection).map_or(&[][..], |connection| &connection.certified);
         let host_bits = |trunk: &crate::TrunkPeer| {
             let listed = trunk.sources.iter().filter(|net| net.contains(&source)).map(|net| net.prefix_len()).max();
             let is_peer = trunk.register.is_some() && trunk.peer.is_some_and(|(_, peer)| peer.ip() == source);
-            if is_peer { Some(u8::MAX) } else { listed }
+            match trunk.certified {
+                true if !shown.contains(&trunk.trunk) => None,
+                true if trunk.sources.is_empty() => Some(u8::MAX),
+                _ if is_peer => Some(u8::MAX),
+                _ => listed,
+            }
         };
         let matching = self.config.trunks.iter().filter_map(|trunk| Some((host_bits(trunk)?, trunk.trunk)));
         matching.max_by_key(|(bits, _)| *bits).map(|(_, trunk)| trunk)
@@ -104,7 +111,7 @@ impl Stack {
     pub(crate) fn admit(&mut self, now: Time, flow: Flow, request: &Request) -> Result<Origin, ()> {
         let source = flow.remote.ip();
         let is_phone = request.method == Method::Register || self.registrar.is_met_at(&flow);
-        if let Some(trunk) = self.trunk_of(source).filter(|_| !is_phone) {
+        if let Some(trunk) = self.trunk_of(&flow).filter(|_| !is_phone) {
             return Ok(Origin::Trunk(trunk));
         }
         if self.guard.is_banned(now, source) {

@@ -2,7 +2,7 @@
 
 use crate::dialog::Dialog;
 use crate::error::Error;
-use crate::event::{Event, Flow, Incoming as News, Origin, Transport};
+use crate::event::{Event, Flow, Incoming as News, Origin};
 use crate::expiry::is_too_brief;
 use crate::leg::{Incoming, Leg, Phase, Session, Unconfirmed, tag};
 use crate::media::Media;
@@ -10,7 +10,7 @@ use crate::reliable::Wish;
 use crate::reply::ALLOW;
 use crate::sdp::{self, Local};
 use crate::stack::Stack;
-use crate::{HeaderName, Headers, Limits, Message, Request, Response, Uri};
+use crate::{HeaderName, Headers, Limits, Message, Request, Response, Scheme, Uri};
 use busyhour_model::{Audio, Direction, LegId, Time};
 use bytes::Bytes;
 use std::net::SocketAddr;
@@ -36,7 +36,7 @@ impl Stack {
         };
         let leg = LegId(self.next_leg);
         let trunk = if let Origin::Trunk(trunk) = origin { Some(trunk) } else { None };
-        let contact = contact(request.uri.user.as_deref(), flow);
+        let contact = contact_for(request.uri.user.as_deref(), flow, &request.uri.scheme);
         let local_tag = tag(leg, self.net.random.draw());
         let Some(dialog) = Dialog::answering(request, flow, &local_tag, contact, trunk.is_none()) else {
             return self.respond(now, server, request, 400);
@@ -195,10 +195,19 @@ fn allowed_by(offer: &Bytes, local: SocketAddr) -> Result<Audio, u16> {
 
 /// Our Contact on a flow.
 pub(crate) fn contact(user: Option<&str>, flow: Flow) -> String {
+    contact_for(user, flow, &Scheme::Sip)
+}
+
+/// Our Contact where a request for `scheme` came in or goes out: `sips` answers `sips` (section 12.1.1, RFC 5630).
+pub(crate) fn contact_for(user: Option<&str>, flow: Flow, scheme: &Scheme) -> String {
+    let sips = *scheme == Scheme::Sips && flow.transport.is_secure();
     let mut uri = Uri::sip(None, crate::transaction::host(flow.local.ip()), Some(flow.local.port()));
     uri.user = user.filter(|user| !user.is_empty()).map(str::to_owned);
-    if flow.transport == Transport::Tcp {
-        uri.params.push(("transport".to_owned(), Some("tcp".to_owned())));
+    if sips {
+        uri.scheme = Scheme::Sips;
+    }
+    if let Some(transport) = flow.transport.uri_param(sips) {
+        uri.params.push(("transport".to_owned(), Some(transport.to_owned())));
     }
     crate::NameAddr::new(uri).to_string()
 }

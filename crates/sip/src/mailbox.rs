@@ -2,7 +2,7 @@
 
 use crate::client::{Outcome, Owner};
 use crate::event::Flow;
-use crate::incoming::contact;
+use crate::incoming::contact_for;
 use crate::registrar::Binding;
 use crate::stack::Stack;
 use crate::subscription::Subscription;
@@ -218,7 +218,7 @@ impl Unasked {
         headers.push(HeaderName::To, to.to_string());
         headers.push(HeaderName::CallId, &self.call_id);
         headers.push(HeaderName::CSeq, cseq(self.cseq, &Method::Notify));
-        headers.push(HeaderName::Contact, contact(Some(account), flow));
+        headers.push(HeaderName::Contact, contact_for(Some(account), flow, &self.uri.scheme));
         headers.push(HeaderName::Event, PACKAGE);
         headers.push(HeaderName::SubscriptionState, "active");
         request

@@ -157,7 +157,8 @@ impl Stack {
     /// ACKs the 2xx that made or changed `dialog`, now and whenever it comes again.
     pub(crate) fn acknowledge(&mut self, client: u64, dialog: &Dialog, cseq: u32) {
         let flow = self.hop(dialog);
-        let ack = self.net.send_ack(flow, dialog.ack(cseq));
+        let trunk = self.net.clients.get(&client).and_then(|client| client.trunk);
+        let ack = self.net.send_ack(trunk, flow, dialog.ack(cseq));
         self.net.remember_ack(client, &dialog.remote_tag, flow, ack);
     }
 

@@ -73,7 +73,7 @@ impl Registrar {
 
     fn note(&mut self, account: &Name, flow: &Flow) {
         *self.met.entry((flow.transport, flow.remote)).or_default() += 1;
-        if flow.transport == Transport::Tcp {
+        if flow.transport.is_stream() {
             self.streams.insert((flow.connection, account.clone()));
         }
     }
@@ -86,7 +86,7 @@ impl Registrar {
                 self.met.remove(&key);
             }
         }
-        if flow.transport == Transport::Tcp && !self.contacts(account).iter().any(|binding| binding.came_over(flow)) {
+        if flow.transport.is_stream() && !self.contacts(account).iter().any(|binding| binding.came_over(flow)) {
             self.streams.remove(&(flow.connection, account.clone()));
         }
     }
@@ -246,7 +246,7 @@ impl Stack {
 
 impl Binding {
     fn came_over(&self, flow: &Flow) -> bool {
-        self.met.transport == Transport::Tcp && self.met.connection == flow.connection
+        self.met.transport.is_stream() && self.met.connection == flow.connection
     }
 }
 

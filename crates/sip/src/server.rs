@@ -112,7 +112,7 @@ impl Transactions {
         match server.state {
             State::Completed => {
                 server.state = State::Confirmed;
-                let linger = if server.flow.transport == Transport::Tcp { Duration::ZERO } else { T4 };
+                let linger = if server.flow.transport.is_stream() { Duration::ZERO } else { T4 };
                 self.settle(now, id, linger);
                 true
             }
@@ -222,7 +222,7 @@ impl Transactions {
         let Some(server) = self.servers.get(&id) else { return };
         let Some(last) = server.last.clone() else { return };
         let (mut flow, verb, status) = (server.flow, server.verb, server.status);
-        if flow.transport == Transport::Tcp && !self.connections.contains_key(&flow.connection) {
+        if flow.transport.is_stream() && !self.connections.contains_key(&flow.connection) {
             flow.remote = server.fallback;
         }
         self.counters.response(Way::Out, verb, status);
@@ -262,7 +262,7 @@ impl Transactions {
 impl Server {
     fn new(verb: Verb, key: String, merge: Option<String>, flow: Flow, via: &Via) -> Server {
         let flow = way_back(flow, via);
-        let fallback = SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(5060));
+        let fallback = SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(flow.transport.default_port()));
         let (state, interval) = (State::Open, T1);
         Server {
             verb,

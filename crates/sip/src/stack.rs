@@ -2,7 +2,7 @@
 
 use crate::connection::{Connection, MESSAGE_MAX};
 use crate::counters::Counters;
-use crate::event::{Config, Event, Flow, Transmit, Transport};
+use crate::event::{Config, Event, Flow, Transmit};
 use crate::guard::Guard;
 use crate::leg::{Leg, Phase};
 use crate::mailbox::Mailboxes;
@@ -68,7 +68,7 @@ impl Stack {
         self.configure_lines(now);
     }
 
-    /// A UDP datagram came.
+    /// A datagram came: one whole message.
     pub fn handle_datagram(&mut self, now: Time, flow: Flow, bytes: &[u8]) {
         if bytes.trim_ascii().is_empty() || bytes.iter().all(|byte| *byte == 0) {
             return;
@@ -76,14 +76,13 @@ impl Stack {
         self.receive(now, flow, &Bytes::copy_from_slice(bytes));
     }
 
-    /// Bytes of the TCP connection `flow.connection` came.
+    /// Bytes of the connection `flow.connection` came; of a WebSocket one whole message.
     pub fn handle_stream(&mut self, now: Time, flow: Flow, bytes: &[u8]) {
-        if !self.net.connections.contains_key(&flow.connection) {
-            if self.net.connections.len() >= self.config.limits.connections {
-                self.net.counters.overloaded += 1;
-                return self.closes.push_back(flow);
-            }
-            self.net.connections.insert(flow.connection, Connection::new(flow));
+        if !self.has_room_for(flow) {
+            return;
+        }
+        if flow.transport.is_websocket() {
+            return self.handle_whole(now, flow, bytes);
         }
         if let Some(connection) = self.net.connections.get_mut(&flow.connection) {
             connection.framer.push(bytes);
@@ -101,13 +100,43 @@ impl Stack {
         self.watch(now, flow.connection, whole > 0);
     }
 
-    /// The TCP connection is closed: its contacts are gone, its requests failed.
+    /// The peer of a new connection has shown the certificate of these trunks. Comes before its first bytes, if at all.
+    pub fn handle_certified(&mut self, flow: Flow, trunks: &[TrunkId]) {
+        if self.has_room_for(flow)
+            && let Some(connection) = self.net.connections.get_mut(&flow.connection)
+        {
+            connection.certified = trunks.to_vec();
+        }
+    }
+
+    /// Whether the connection is known or could be made so; one too many is closed.
+    fn has_room_for(&mut self, flow: Flow) -> bool {
+        let known = self.net.connections.contains_key(&flow.connection);
+        if !known && self.net.connections.len() >= self.config.limits.connections {
+            self.net.counters.overloaded += 1;
+            self.closes.push_back(flow);
+            return false;
+        }
+        self.net.connections.entry(flow.connection).or_insert_with(|| Connection::new(flow));
+        true
+    }
+
+    /// One message of a WebSocket is one of ours, with or without Content-Length (RFC 7118 section 5); a keep-alive is
+    /// answered as on a stream.
+    fn handle_whole(&mut self, now: Time, flow: Flow, bytes: &[u8]) {
+        match bytes {
+            b"\r\n\r\n" => self.net.transmit(flow, Bytes::from_static(b"\r\n")),
+            _ => self.handle_datagram(now, flow, bytes),
+        }
+    }
+
+    /// The connection is closed: its contacts are gone, its requests failed.
     pub fn handle_closed(&mut self, now: Time, flow: Flow) {
         let Some(mut connection) = self.net.connections.remove(&flow.connection) else { return };
         self.net.stop(&mut connection.stalled);
         self.drop_contacts_of(&connection.flow);
         if connection.awaited {
-            let lost = |of: &Flow| of.transport == Transport::Tcp && of.connection == flow.connection;
+            let lost = |of: &Flow| of.transport.is_stream() && of.connection == flow.connection;
             for outcome in self.net.fail_clients(lost) {
                 self.settle(now, None, outcome);
             }
@@ -139,7 +168,7 @@ impl Stack {
         self.net.poll_transmit()
     }
 
-    /// The next TCP connection to close. No [`Stack::handle_closed`] is expected for it, none hurts.
+    /// The next connection to close. No [`Stack::handle_closed`] is expected for it, none hurts.
     pub fn poll_close(&mut self) -> Option<Flow> {
         self.closes.pop_front()
     }

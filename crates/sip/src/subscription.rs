@@ -3,7 +3,7 @@
 use crate::client::Owner;
 use crate::dialog::Dialog;
 use crate::event::{Flow, Origin};
-use crate::incoming::contact;
+use crate::incoming::contact_for;
 use crate::mailbox::{BODY, PACKAGE, Wiring};
 use crate::registrar::{EXPIRES_MAX, EXPIRES_MIN};
 use crate::reply::accepts;
@@ -56,7 +56,7 @@ impl Stack {
             return self.respond(now, server, request, 503);
         }
         let tag = tag(self.mailboxes.next(), self.net.random.draw());
-        let ours = contact(Some(account), flow);
+        let ours = contact_for(Some(account), flow, &request.uri.scheme);
         let Some(dialog) = Dialog::answering(request, flow, &tag, ours, true) else {
             return self.respond(now, server, request, 400);
         };

@@ -70,7 +70,7 @@ pub(crate) struct Transactions {
     pub(crate) keys: Map<String, u64>,
     /// Server transactions of requests outside dialogs, to find merged ones (section 8.2.2.2).
     pub(crate) merges: Map<String, u64>,
-    out: VecDeque<(Flow, Bytes)>,
+    out: VecDeque<Transmit>,
     next: u64,
 }
 
@@ -99,21 +99,25 @@ impl Transactions {
     }
 
     pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.out.pop_front().map(|(flow, bytes)| Transmit { flow, bytes })
+        self.out.pop_front()
     }
 
     /// Sends `bytes`; a connection that is gone is left to the shell to open anew.
-    pub(crate) fn transmit(&mut self, mut flow: Flow, bytes: Bytes) {
-        if flow.transport == Transport::Tcp && !self.connections.contains_key(&flow.connection) {
+    pub(crate) fn transmit(&mut self, flow: Flow, bytes: Bytes) {
+        self.transmit_for(None, flow, bytes);
+    }
+
+    fn transmit_for(&mut self, trunk: Option<TrunkId>, mut flow: Flow, bytes: Bytes) {
+        if flow.transport.is_stream() && !self.connections.contains_key(&flow.connection) {
             flow.connection = 0;
         }
-        self.out.push_back((flow, bytes));
+        self.out.push_back(Transmit { flow, trunk, bytes });
     }
 
     /// Sends a request that has its Via.
-    pub(crate) fn transmit_request(&mut self, flow: Flow, verb: Verb, bytes: Bytes) {
+    pub(crate) fn transmit_request(&mut self, trunk: Option<TrunkId>, flow: Flow, verb: Verb, bytes: Bytes) {
         self.counters.request(Way::Out, verb, flow.transport);
-        self.transmit(flow, bytes);
+        self.transmit_for(trunk, flow, bytes);
     }
 
     /// Sends a response without keeping it (section 8.2.7).
@@ -124,11 +128,11 @@ impl Transactions {
     }
 
     /// Sends an ACK to a 2xx: its own branch, no transaction (section 13.2.2.4).
-    pub(crate) fn send_ack(&mut self, flow: Flow, mut ack: Request) -> Bytes {
+    pub(crate) fn send_ack(&mut self, trunk: Option<TrunkId>, flow: Flow, mut ack: Request) -> Bytes {
         let branch = format!("z9hG4bK{:x}.{:016x}", self.next_id(), self.random.draw());
         ack.headers.push_front(crate::HeaderName::Via, our_via(flow, &branch).to_string());
         let bytes = ack.to_bytes();
-        self.transmit_request(flow, Verb::Ack, bytes.clone());
+        self.transmit_request(trunk, flow, Verb::Ack, bytes.clone());
         bytes
     }
 
@@ -141,8 +145,7 @@ impl Transactions {
 
 /// Our Via for a request over `flow`.
 pub(crate) fn our_via(flow: Flow, branch: &str) -> Via {
-    let transport = if flow.transport == Transport::Udp { "UDP" } else { "TCP" };
-    Via::new(transport, host(flow.local.ip()), Some(flow.local.port()), branch)
+    Via::new(flow.transport.via(), host(flow.local.ip()), Some(flow.local.port()), branch)
 }
 
 /// An address as a URI's or a Via's host.

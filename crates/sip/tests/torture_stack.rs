@@ -9,6 +9,7 @@ fn stack() -> Stack {
     let trunk = TrunkPeer {
         trunk: TrunkId(1),
         sources: vec!["198.51.100.0/24".parse().unwrap()],
+        certified: false,
         peer: None,
         domain: None,
         credentials: None,

@@ -60,6 +60,8 @@ pub struct TrunkSetup {
     pub name: Name,
     /// Source addresses.
     pub sources: Vec<IpNet>,
+    /// It is known by its certificate, over TLS; with `sources` by both.
+    pub certified: bool,
     /// Where our calls go.
     pub peer: Option<(Transport, SocketAddr)>,
     /// Host part at the carrier.

@@ -8,7 +8,7 @@ use crate::trunks::Way;
 use busyhour_acd::{Acd, Command, Decision, Foreseen};
 use busyhour_ivr::{LookUp, LookUpAnswer};
 use busyhour_media as media;
-use busyhour_model::{CallId, LegId, Name, TapeId, Time, What};
+use busyhour_model::{CallId, LegId, Name, TapeId, Time, TrunkId, What};
 use busyhour_sip as sip;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,7 +73,15 @@ impl Switch {
         self.settle();
     }
 
-    /// A TCP connection is gone.
+    /// The peer of a new connection has shown the certificate of the trunks with these names.
+    pub fn handle_certified(&mut self, now: Time, flow: sip::Flow, trunks: &[Name]) {
+        self.at(now);
+        let trunks: Vec<_> = trunks.iter().filter_map(|name| self.plant.trunks.by_name(name)).collect();
+        self.plant.sip.handle_certified(flow, &trunks);
+        self.settle();
+    }
+
+    /// A connection is gone.
     pub fn handle_closed(&mut self, now: Time, flow: sip::Flow) {
         self.at(now).sip.handle_closed(now, flow);
         self.settle();
@@ -137,7 +145,12 @@ impl Switch {
         self.plant.sip.poll_transmit()
     }
 
-    /// A TCP connection to close.
+    /// What a trunk is called.
+    pub fn trunk_name(&self, trunk: TrunkId) -> &Name {
+        &self.plant.trunks.trunk(trunk).setup.name
+    }
+
+    /// A connection to close.
     pub fn poll_close(&mut self) -> Option<sip::Flow> {
         self.plant.sip.poll_close()
     }
@@ -376,6 +389,7 @@ mod tests {
             trunks: vec![TrunkSetup {
                 name: "carrier".into(),
                 sources: vec!["10.9.0.0/16".parse().unwrap()],
+                certified: false,
                 peer: None,
                 domain: None,
                 credentials: None,

@@ -111,6 +111,7 @@ impl Trunks {
             .map(|(trunk, t)| TrunkPeer {
                 trunk,
                 sources: t.setup.sources.clone(),
+                certified: t.setup.certified,
                 peer: t.setup.peer,
                 domain: t.setup.domain.clone(),
                 credentials: t.setup.credentials.clone(),

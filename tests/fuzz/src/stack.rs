@@ -41,6 +41,7 @@ fn config() -> Config {
     let trunk = TrunkPeer {
         trunk: TrunkId(1),
         sources,
+        certified: false,
         peer: None,
         domain: None,
         credentials: None,

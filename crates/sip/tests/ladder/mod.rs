@@ -81,6 +81,7 @@ pub fn trunk(id: u32, peer: SocketAddr) -> TrunkPeer {
     TrunkPeer {
         trunk: TrunkId(id),
         sources: vec![format!("{}/32", peer.ip()).parse().unwrap()],
+        certified: false,
         peer: Some((Transport::Udp, peer)),
         domain: None,
         credentials: None,
@@ -187,9 +188,15 @@ impl World {
 
     /// Bytes of a TCP connection from an address without a stack.
     pub fn stream(&mut self, from: SocketAddr, to: usize, connection: u64, bytes: &[u8]) {
-        let flow = Flow { transport: Transport::Tcp, local: self.ends[to].at, remote: from, connection };
+        self.over(Transport::Tcp, from, to, connection, bytes);
+    }
+
+    /// Bytes of a connection of any kind; the flow they came over.
+    pub fn over(&mut self, transport: Transport, from: SocketAddr, to: usize, connection: u64, bytes: &[u8]) -> Flow {
+        let flow = Flow { transport, local: self.ends[to].at, remote: from, connection };
         self.ends[to].stack.handle_stream(self.now, flow, bytes);
         self.drain(to);
+        flow
     }
 
     /// Takes the responses that came to `at`.
@@ -312,11 +319,11 @@ impl World {
     fn deliver(&mut self, flow: Flow, bytes: &Bytes) {
         let target = match flow.transport {
             Transport::Udp => flow.remote,
-            Transport::Tcp if flow.connection != 0 => {
+            _ if flow.connection != 0 => {
                 let pair = self.connections.get(flow.connection as usize);
                 pair.map_or(flow.remote, |(a, b)| if *a == flow.local { *b } else { *a })
             }
-            Transport::Tcp => flow.remote,
+            _ => flow.remote,
         };
         let Some(end) = self.ends.iter().position(|end| end.at == target) else {
             let message = Message::parse(bytes, &Limits::default()).unwrap();
@@ -333,7 +340,7 @@ impl World {
                 self.connections.len() - 1
             });
             let arrived =
-                Flow { transport: Transport::Tcp, local: target, remote: flow.local, connection: connection as u64 };
+                Flow { transport: flow.transport, local: target, remote: flow.local, connection: connection as u64 };
             let cut = self.seed.below(bytes.len() as u64 + 1) as usize;
             for part in [&bytes[..cut], &bytes[cut..]] {
                 self.ends[end].stack.handle_stream(self.now, arrived, part);
