@@ -186,9 +186,7 @@ pub(crate) fn host_port(text: &[u8]) -> Option<(&[u8], Option<u16>)> {
 
 fn is_host(text: &[u8]) -> bool {
     match text {
-        [b'[', address @ .., b']'] => {
-            std::str::from_utf8(address).is_ok_and(|address| address.parse::<Ipv6Addr>().is_ok())
-        }
+        [b'[', address @ .., b']'] => std::str::from_utf8(address).is_ok_and(|address| reference(address).is_some()),
         name => !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(byte)),
     }
 }
@@ -302,13 +300,18 @@ pub fn param<'a>(params: &'a Params, name: &str) -> Option<&'a str> {
     params.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_deref().unwrap_or(""))
 }
 
+/// What stands between the brackets. The grammar of RFC 3261 let a third colon in (RFC 5118 section 4.10).
+fn reference(address: &str) -> Option<Ipv6Addr> {
+    address.parse().or_else(|_| address.replacen(":::", "::", 1).parse()).ok()
+}
+
 impl Host {
     /// The host in `text`, brackets around IPv6 wanted.
     pub fn parse(text: &[u8]) -> Option<Host> {
         is_host(text).then_some(())?;
         let text = std::str::from_utf8(text).ok()?;
         if let Some(address) = text.strip_prefix('[') {
-            return address.strip_suffix(']')?.parse().ok().map(Host::V6);
+            return reference(address.strip_suffix(']')?).map(Host::V6);
         }
         Some(text.parse().map_or_else(|_| Host::Domain(text.to_owned()), Host::V4))
     }
