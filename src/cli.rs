@@ -207,16 +207,12 @@ enum Ctl {
         #[command(flatten)]
         ask: AskArgs,
     },
-    /// Send a caller who talks to a queue, where the first wait counts, or to a dialplan node
+    /// Send a caller who talks on: to a queue, where the first wait counts, or to somebody else
     Transfer {
         /// Call, like c42
         call: String,
-        /// Into this queue
-        #[arg(long, conflicts_with = "node", required_unless_present = "node")]
-        queue: Option<String>,
-        /// To this node of the call's dialplan
-        #[arg(long)]
-        node: Option<String>,
+        #[command(flatten)]
+        to: TransferArgs,
         #[command(flatten)]
         ask: AskArgs,
     },
@@ -226,6 +222,35 @@ enum Ctl {
     Trunks(AskArgs),
     /// What is alive in the switch
     Status(AskArgs),
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct TransferArgs {
+    /// Into this queue
+    #[arg(long)]
+    queue: Option<String>,
+    /// To this node of the call's dialplan
+    #[arg(long)]
+    node: Option<String>,
+    /// To this agent, who is rung; nobody there: back to the partner
+    #[arg(long)]
+    agent: Option<String>,
+    /// To what an agent could dial: a number of ours or one outside
+    #[arg(long)]
+    number: Option<String>,
+    /// To whom the agent talks in this other call
+    #[arg(long)]
+    to_call: Option<String>,
+}
+
+impl TransferArgs {
+    /// What is sent to, and its name; clap sees that there is one.
+    fn place(&self) -> (&str, &str) {
+        let TransferArgs { queue, node, agent, number, to_call } = self;
+        let said = [("queue", queue), ("node", node), ("agent", agent), ("number", number), ("call", to_call)];
+        said.into_iter().find_map(|(key, place)| Some((key, place.as_deref()?))).unwrap_or_default()
+    }
 }
 
 #[derive(Args)]
@@ -324,9 +349,7 @@ fn steer(ctl: &Ctl) -> Result<(), String> {
             show::standing(&ask.server(), agent, queue.as_deref(), call.as_deref(), ask.json)
         }
         Ctl::Hangup { call, ask } => show::hang_up(&ask.server(), call, ask.json),
-        Ctl::Transfer { call, queue, node, ask } => {
-            show::transfer(&ask.server(), call, queue.as_deref(), node.as_deref(), ask.json)
-        }
+        Ctl::Transfer { call, to, ask } => show::transfer(&ask.server(), call, to.place(), ask.json),
         Ctl::Calls(ask) => show::active(&ask.server(), ask.json),
         Ctl::Trunks(ask) => show::trunks(&ask.server(), ask.json),
         Ctl::Status(ask) => show::status(&ask.server(), ask.json),

@@ -117,6 +117,7 @@ impl From<Denied> for Fault {
             Denied::NotWaiting(_) => (StatusCode::CONFLICT, "`busyhour explain CALL` tells what became of it"),
             Denied::NotTalking(_) => (StatusCode::CONFLICT, "`busyhour ctl calls` shows what each is doing"),
             Denied::UnknownNode { .. } => (StatusCode::NOT_FOUND, "see the dialplan; `busyhour calls` shows the nodes"),
+            Denied::NoWay(_) => (StatusCode::NOT_FOUND, "write a number as it is dialled, or the name of a queue"),
             Denied::NoPhone(_) => (StatusCode::CONFLICT, "register the phone first"),
             Denied::WrongState { .. } => (StatusCode::CONFLICT, "`busyhour agents` shows what each is doing"),
         };
@@ -273,11 +274,14 @@ async fn standing(
     rows(desk, Request::Standing { agent, towards }).await
 }
 
-/// `?queue=complaint` or `?node=main`
+/// `?queue=complaint`, `?node=main`, `?agent=1002`, `?number=13800138000` or `?call=c43`
 #[derive(Deserialize)]
 struct TransferQuery {
     queue: Option<Name>,
     node: Option<Name>,
+    agent: Option<Name>,
+    number: Option<String>,
+    call: Option<String>,
 }
 
 async fn transfer(
@@ -285,13 +289,19 @@ async fn transfer(
     Path(id): Path<String>,
     Query(query): Query<TransferQuery>,
 ) -> Result<Json<serde_json::Value>, Fault> {
-    let to = match (query.queue, query.node) {
-        (Some(queue), None) => Destination::Queue(queue),
-        (None, Some(node)) => Destination::Node(node),
-        _ => {
-            let help = "say ?queue=NAME, or ?node=NAME for a node of the call's dialplan";
-            return Err(Fault::new(StatusCode::BAD_REQUEST, "a caller is sent to one place", help));
-        }
+    let TransferQuery { queue, node, agent, number, call } = query;
+    let call = call.map(|call| call_id(&call)).transpose()?;
+    let said = [
+        queue.map(Destination::Queue),
+        node.map(Destination::Node),
+        agent.map(Destination::Agent),
+        number.map(Destination::Number),
+        call.map(Destination::Call),
+    ];
+    let mut said = said.into_iter().flatten();
+    let (Some(to), None) = (said.next(), said.next()) else {
+        let help = "say one of ?queue=NAME, ?node=NAME, ?agent=NUMBER, ?number=NUMBER, ?call=ANOTHER";
+        return Err(Fault::new(StatusCode::BAD_REQUEST, "a caller is sent to one place", help));
     };
     done(desk, Request::Transfer { call: call_id(&id)?, to }).await
 }

@@ -225,8 +225,7 @@ pub(super) fn hang_up(server: &Server, call: &str, json: bool) -> Shown {
     order(server, &format!("/api/calls/{}/hangup", escaped(call)), json, &format!("call {call}: hung up"))
 }
 
-pub(super) fn transfer(server: &Server, call: &str, queue: Option<&str>, node: Option<&str>, json: bool) -> Shown {
-    let (key, place) = queue.map_or(("node", node.unwrap_or_default()), |queue| ("queue", queue));
+pub(super) fn transfer(server: &Server, call: &str, (key, place): (&str, &str), json: bool) -> Shown {
     let path = format!("/api/calls/{}/transfer?{key}={}", escaped(call), escaped(place));
     order(server, &path, json, &format!("call {call}: sent to {key} {place}"))
 }

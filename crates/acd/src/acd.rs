@@ -164,6 +164,7 @@ impl Acd {
             Command::Declined { call, agent, outcome } => self.declined(call, agent, outcome, out),
             Command::Released { agent } => self.released(agent, out),
             Command::Occupy { agent, call } => self.occupy(agent, call, out),
+            Command::Moved { agent, call } => self.moved(agent, call),
             Command::Tick => Ok(()),
             Command::ForceNotReady { agent, reason } => self.force_not_ready(agent, reason, out),
             Command::ExtendWrapUp { agent, by } => self.extend_wrap_up(agent, by),

@@ -199,6 +199,13 @@ pub enum Command {
         /// Which.
         call: CallId,
     },
+    /// The agent's call goes on as another one: passed on to by it, or made beside it.
+    Moved {
+        /// Who, talking.
+        agent: AgentId,
+        /// Which from now on.
+        call: CallId,
+    },
     /// Time passed: wrap-up ends, relaxation, overflow. Due when `poll_timeout` says.
     Tick,
     /// As `NotReady`, but an offer is withdrawn at once: a supervisor stops somebody who does not answer.

@@ -207,6 +207,14 @@ impl Acd {
         Ok(())
     }
 
+    pub(crate) fn moved(&mut self, agent: AgentId, call: CallId) -> Result<(), Denied> {
+        if self.known_agent(agent)?.state != AgentState::Talking {
+            return self.wrong_state(agent);
+        }
+        self.agent_mut(agent).work.call = call;
+        Ok(())
+    }
+
     pub(crate) fn end_wrap_up(&mut self, agent: AgentId, out: &mut Vec<Decision>) {
         if self.agent_ref(agent).state == AgentState::WrapUp {
             self.resume(agent, out);

@@ -66,6 +66,15 @@ impl Open {
                     (leg.ended, leg.status, leg.stats) = (Some(at), *status, *stats);
                 }
             }
+            What::LegLeft { leg, .. } => {
+                if let Some(leg) = record.legs.iter_mut().find(|l| l.leg == *leg) {
+                    (leg.ended, leg.status) = (Some(at), 200);
+                }
+            }
+            What::LegJoined { leg, party, answered, .. } => {
+                let leg = LegRecord { answered: answered.then_some(at), ..leg_record(at, *leg, party) };
+                record.dropped += push(&mut record.legs, leg, |l| l.ended.is_some() && l.answered.is_none());
+            }
             What::Connected { party, queue, .. } => self.connected(at, party, queue.as_ref(), slots, agents),
             What::Held { leg, on, .. } => self.held(at, *leg, *on),
             What::Disconnected { .. } => self.end_spell(at, slots),

@@ -225,6 +225,26 @@ pub enum What {
         /// The caller's partner.
         party: Party,
     },
+    /// A leg is another call's from now on: its owner was passed on by an agent in both.
+    LegLeft {
+        /// The call it leaves.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// The call it goes to.
+        to: CallId,
+    },
+    /// A leg came from another call.
+    LegJoined {
+        /// The call it comes to.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// Whose it is.
+        party: Party,
+        /// It does not ring any more.
+        answered: bool,
+    },
     /// The caller will be called back: another call keeps the place.
     CallbackAsked {
         /// The call.
@@ -388,6 +408,8 @@ impl What {
             | What::Disconnected { call, .. }
             | What::CallbackAsked { call, .. }
             | What::Transferred { call, .. }
+            | What::LegLeft { call, .. }
+            | What::LegJoined { call, .. }
             | What::RecordingBegan { call, .. }
             | What::Recorded { call, .. }
             | What::Discarded { call, .. }

@@ -113,6 +113,8 @@ pub enum Cause {
     IvrHungUp,
     /// The caller's side called somebody else itself, as the dialplan asked it to.
     PassedOn,
+    /// Its other side was passed on into another call.
+    Joined,
     /// The call was refused with a final response.
     Refused(u16),
     /// No sound or signalling from a peer for too long.

@@ -250,8 +250,8 @@ fn check_legs(call: CallId, facts: &[&Fact]) {
     for fact in facts {
         match fact.what {
             What::Arrived { leg, .. } => open.extend(leg),
-            What::LegOpened { leg, .. } => open.push(leg),
-            What::LegEnded { leg, .. } => {
+            What::LegOpened { leg, .. } | What::LegJoined { leg, .. } => open.push(leg),
+            What::LegEnded { leg, .. } | What::LegLeft { leg, .. } => {
                 let at = open.iter().position(|l| *l == leg);
                 open.remove(at.unwrap_or_else(|| panic!("{call}: {leg} ends without having been opened")));
             }

@@ -24,6 +24,25 @@ pub enum Deed {
         /// What is dialled.
         code: String,
     },
+    /// An agent holds the first call, or takes it back.
+    Hold {
+        /// Agent number.
+        number: String,
+        /// Hold or take back.
+        on: bool,
+    },
+    /// An agent hangs up.
+    HangUp {
+        /// Agent number.
+        number: String,
+    },
+    /// An agent passes the first call on by the phone (REFER).
+    PassOn {
+        /// Agent number.
+        number: String,
+        /// To whom; `None`: to the other side of the second call.
+        to: Option<String>,
+    },
     /// A phone takes back its registration.
     Unregister {
         /// Agent number.
@@ -142,7 +161,33 @@ impl Scenario {
             let deed = scenario.meddling(&mut random);
             scenario.deeds.push((random.between(SECOND, STORM), deed));
         }
+        for _ in 0..random.below(6) {
+            scenario.pass_on(&mut random);
+        }
         scenario
+    }
+
+    /// An agent passes whoever is there on, perhaps after asking a colleague, and may not wait for how that goes.
+    fn pass_on(&mut self, random: &mut Seed) {
+        let number = random.choose(&self.setup.agents).expect("a scenario has agents").number.to_string();
+        let whom = ["1001", "1002", "1003", town::NUMBER, town::MACHINE, "enquiry", "13912345678", "nobody"];
+        let whom = |random: &mut Seed| random.choose(&whom).expect("several").to_string();
+        let mut at = random.between(5 * SECOND, STORM);
+        let mut then = |random: &mut Seed, deed| {
+            at += random.between(Duration::from_millis(20), 4 * SECOND);
+            self.deeds.push((at, deed));
+        };
+        let asks = random.per_mille(600);
+        if asks {
+            then(random, Deed::Hold { number: number.clone(), on: true });
+            let code = whom(random);
+            then(random, Deed::Dial { number: number.clone(), code });
+        }
+        let to = (!asks || random.per_mille(200)).then(|| whom(random));
+        then(random, Deed::PassOn { number: number.clone(), to });
+        if random.per_mille(400) {
+            then(random, Deed::HangUp { number });
+        }
     }
 
     /// The phone of the agent `1001 + index`; answers in a moment, waits for the caller's BYE.

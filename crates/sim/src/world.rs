@@ -169,6 +169,15 @@ impl World {
         self.peers.iter().filter_map(outcome).collect()
     }
 
+    /// What this agent's phone experienced of calls that are over.
+    pub fn phone_outcomes(&self, number: &str) -> Vec<Outcome> {
+        let phones = self.peers.iter().filter_map(|host| match &host.peer {
+            Peer::Phone(phone) if phone.number() == number => Some(phone.outcomes()),
+            _ => None,
+        });
+        phones.flatten().cloned().collect()
+    }
+
     /// Whether the phone of this agent holds a registration, by its own belief.
     pub fn is_registered(&self, number: &str) -> bool {
         self.peers.iter().any(|host| matches!(&host.peer, Peer::Phone(p) if p.number() == number && p.is_registered()))
@@ -260,6 +269,9 @@ impl World {
                 self.drain_switch();
             }
             Deed::Dial { number, code } => self.phone(&number, |phone, now| phone.dial(now, &code)),
+            Deed::HangUp { number } => self.phone(&number, |phone, now| phone.hang_up(now)),
+            Deed::Hold { number, on } => self.phone(&number, |phone, now| phone.hold(now, on)),
+            Deed::PassOn { number, to } => self.phone(&number, |phone, now| phone.transfer(now, to.as_deref())),
             Deed::Unregister { number } => self.phone(&number, |phone, now| phone.register(now, false)),
             Deed::Register { number } => self.phone(&number, |phone, now| phone.register(now, true)),
             Deed::Restore => self.restore(),

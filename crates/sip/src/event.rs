@@ -60,6 +60,8 @@ pub struct Incoming {
     pub call_id: String,
     /// What the offer allows us to send; `None` for a delayed offer.
     pub audio: Option<Audio>,
+    /// The leg whose place it wants to take (RFC 3891): one that is answered, or one of ours that rings.
+    pub replaces: Option<LegId>,
 }
 
 /// Whom to INVITE.
@@ -135,6 +137,16 @@ pub enum Event {
         leg: LegId,
         /// Final: 2xx when the other side answered.
         status: u16,
+    },
+    /// A phone wants the other side of its call passed on (REFER, RFC 3515), and was told that we try:
+    /// [`crate::Stack::tell_transfer`] tells how it goes.
+    TransferAsked {
+        /// The phone's leg.
+        leg: LegId,
+        /// To whom: user part of Refer-To, raw.
+        to: String,
+        /// To the other side of this leg instead (attended, RFC 5589 section 7).
+        replaces: Option<LegId>,
     },
     /// The ACK to our 200 came.
     Confirmed {

@@ -34,6 +34,10 @@ impl Stack {
             Ok(allowed) => allowed,
             Err(status) => return self.respond(now, server, request, status),
         };
+        let replaces = match self.replaced(request) {
+            Ok(replaces) => replaces,
+            Err(status) => return self.respond(now, server, request, status),
+        };
         let leg = LegId(self.next_leg);
         let trunk = if let Origin::Trunk(trunk) = origin { Some(trunk) } else { None };
         let contact = contact_for(request.uri.user.as_deref(), flow, &request.uri.scheme);
@@ -56,7 +60,7 @@ impl Stack {
             reliable: Wish::of(&request.headers),
         };
         self.legs.insert(leg, Leg { trunk, phase: Phase::Incoming(Box::new(incoming)), gone: false });
-        self.events.push_back(Event::Incoming(Box::new(news(leg, origin, request, allowed))));
+        self.events.push_back(Event::Incoming(Box::new(News { replaces, ..news(leg, origin, request, allowed) })));
     }
 
     /// Rings: 180, or 183 with our answer when `early` names our RTP address; then what the answer lets us send.
@@ -224,6 +228,7 @@ fn news(leg: LegId, origin: Origin, request: &Request, audio: Option<Audio>) -> 
         diversion: first_user(headers, HeaderName::Diversion).or_else(|| first_user(headers, HeaderName::HistoryInfo)),
         call_id: headers.call_id().to_owned(),
         audio,
+        replaces: None,
     }
 }
 

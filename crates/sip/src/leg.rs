@@ -5,7 +5,7 @@ use crate::expiry::Expiry;
 use crate::media::Media;
 use crate::reliable::Wish;
 use crate::timer::Timer;
-use busyhour_model::{Direction, LegId, TrunkId};
+use busyhour_model::{Direction, LegId, Time, TrunkId};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -93,6 +93,8 @@ pub(crate) struct Session {
     /// Our re-INVITE.
     pub(crate) pending: Option<Pending>,
     pub(crate) referral: Option<Referral>,
+    /// The peer wants it transferred, and has not been told yet how that went.
+    pub(crate) wanted: Option<Wanted>,
     /// When it ends by itself.
     pub(crate) expiry: Option<Expiry>,
 }
@@ -104,6 +106,17 @@ pub(crate) enum Referral {
     To(String),
     /// It was asked and has not told yet how that went.
     Asked,
+}
+
+/// The peer's REFER.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Wanted {
+    /// Its CSeq, which names the subscription (RFC 3515 section 2.4.6).
+    pub(crate) number: u32,
+    /// It wants no NOTIFY (RFC 4488).
+    pub(crate) silent: bool,
+    /// When the subscription ends.
+    pub(crate) until: Time,
 }
 
 /// A 2xx of ours without ACK.
@@ -131,7 +144,7 @@ pub(crate) struct Pending {
 
 impl Session {
     pub(crate) fn new(dialog: Dialog, media: Media) -> Session {
-        Session { dialog, media, unconfirmed: None, pending: None, referral: None, expiry: None }
+        Session { dialog, media, unconfirmed: None, pending: None, referral: None, wanted: None, expiry: None }
     }
 }
 

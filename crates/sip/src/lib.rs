@@ -30,6 +30,7 @@ mod stack;
 mod subscription;
 mod timer;
 mod transaction;
+mod transfer;
 mod transport;
 mod trunk;
 pub mod uri;

@@ -56,6 +56,7 @@ impl Stack {
             (Method::Subscribe, origin) => return self.subscribe(now, server, flow, request, &origin),
             (Method::Publish, _) => 489,
             (Method::Bye | Method::Info | Method::Update | Method::Prack | Method::Notify, _) => 481,
+            (Method::Refer, _) => 403,
             _ => 405,
         };
         self.respond(now, server, request, status);
@@ -75,10 +76,15 @@ impl Stack {
 
     /// The dialog that a request with these tags belongs to (section 12.2.2).
     pub(crate) fn find(&self, request: &Request, to_tag: &str) -> Option<Place> {
-        let id = tagged(to_tag)?;
-        let leg = self.legs.get(&id)?;
         let from_tag = request.headers.from_tag().unwrap_or_default();
-        let here = |dialog: &Dialog| dialog.matches(request.headers.call_id(), to_tag, &from_tag);
+        self.find_dialog(request.headers.call_id(), to_tag, &from_tag)
+    }
+
+    /// The dialog with these tags, ours first.
+    pub(crate) fn find_dialog(&self, call_id: &str, local_tag: &str, remote_tag: &str) -> Option<Place> {
+        let id = tagged(local_tag)?;
+        let leg = self.legs.get(&id)?;
+        let here = |dialog: &Dialog| dialog.matches(call_id, local_tag, remote_tag);
         match &leg.phase {
             Phase::Incoming(incoming) => here(&incoming.session.dialog).then_some(Place { leg: id, early: None }),
             Phase::Up(session) => here(&session.dialog).then_some(Place { leg: id, early: None }),

@@ -8,6 +8,7 @@ use crate::registrar::EXPIRES_MIN;
 use crate::reliable::OPTION;
 use crate::stack::Stack;
 use crate::transaction::way_back;
+use crate::transfer::{NO_SUBSCRIPTION, REPLACES};
 use crate::{HeaderName, Headers, Method, Request, Response, Scheme, Verb};
 use busyhour_model::Time;
 use std::hash::BuildHasher;
@@ -15,9 +16,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Methods of ours.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REGISTER, SUBSCRIBE";
+pub(crate) const ALLOW: &str =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY, REGISTER, SUBSCRIBE";
 /// Extensions of ours.
-pub(crate) const SUPPORTED: &str = "100rel, timer";
+pub(crate) const SUPPORTED: &str = "100rel, timer, replaces, norefersub";
 /// What a full stack tells its clients.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -125,7 +127,8 @@ impl Stack {
 /// Extensions that may be required of us.
 fn known(method: &Method, token: &str) -> bool {
     match method {
-        Method::Invite => [OPTION, expiry::OPTION].iter().any(|known| token.eq_ignore_ascii_case(known)),
+        Method::Invite => [OPTION, expiry::OPTION, REPLACES].iter().any(|known| token.eq_ignore_ascii_case(known)),
+        Method::Refer => [NO_SUBSCRIPTION, REPLACES].iter().any(|known| token.eq_ignore_ascii_case(known)),
         Method::Update => token.eq_ignore_ascii_case(expiry::OPTION),
         _ => false,
     }

@@ -285,6 +285,12 @@ fn same_params(one: &Params, other: &Params, strict: bool) -> bool {
     one.iter().all(|mine| agree(mine, other)) && other.iter().all(|theirs| agree(theirs, one))
 }
 
+/// The header fields that a request to this URI is to have, unescaped (section 19.1.1).
+pub(crate) fn escaped_headers(uri: &Uri) -> Vec<(String, String)> {
+    let plain = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    header_set(&uri.headers).into_iter().map(|(name, value)| (plain(name), plain(value))).collect()
+}
+
 fn header_set(headers: &Option<String>) -> Vec<(Vec<u8>, Vec<u8>)> {
     let split = |header: &str| {
         let (name, value) = header.split_once('=').unwrap_or((header, ""));

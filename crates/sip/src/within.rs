@@ -52,6 +52,7 @@ impl Stack {
             Method::Prack => self.receive_prack(now, place, server, request),
             Method::Subscribe | Method::Publish => self.respond(now, server, request, 489),
             Method::Notify => self.receive_referral(now, place, server, request),
+            Method::Refer => self.receive_refer(now, place, server, request),
             _ => self.respond(now, server, request, 405),
         }
     }

@@ -173,7 +173,7 @@ fn requests_within_a_dialog_get_what_they_deserve() {
         ("INFO", "Content-Type: application/json\r\n", "{}", 415),
         ("INFO", "Content-Type: application/dtmf-relay\r\n", "nothing", 400),
         ("PRACK", "RAck: 1 1 INVITE\r\n", "", 481),
-        ("REFER", "Refer-To: <sip:x@y>\r\n", "", 405),
+        ("REFER", "Refer-To: <sip:x@y>\r\n", "", 403),
         ("MESSAGE", "Content-Type: text/plain\r\n", "hi", 405),
         ("SUBSCRIBE", "Event: x\r\n", "", 489),
         ("NOTIFY", "Event: x\r\n", "", 481),
@@ -250,8 +250,8 @@ fn strangers_dialogs_are_481_and_stray_messages_are_silence() {
 fn requests_outside_a_dialog_get_what_they_deserve() {
     let cases: &[(&str, &str, &str, u16)] = &[
         ("OPTIONS", "", "", 200),
-        ("OPTIONS", "Require: replaces\r\n", "", 420),
-        ("INVITE", "Require: replaces\r\n", "", 420),
+        ("OPTIONS", "Require: strange\r\n", "", 420),
+        ("INVITE", "Require: strange\r\n", "", 420),
         ("INVITE", "Contact: <sip:c@10.2.0.1>\r\nContent-Type: application/foo\r\n", "x", 415),
         (
             "INVITE",
@@ -263,7 +263,7 @@ fn requests_outside_a_dialog_get_what_they_deserve() {
         ("SUBSCRIBE", "Event: presence\r\n", "", 489),
         ("NOTIFY", "Event: presence\r\n", "", 481),
         ("BYE", "", "", 481),
-        ("REFER", "Refer-To: <sip:x@y>\r\n", "", 405),
+        ("REFER", "Refer-To: <sip:x@y>\r\n", "", 403),
         ("MESSAGE", "Content-Type: text/plain\r\n", "hi", 405),
         ("DANCE", "", "", 501),
         ("REGISTER", "", "", 401),

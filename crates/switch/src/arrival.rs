@@ -6,7 +6,7 @@ use crate::switch::Switch;
 use crate::trunks::Way;
 use busyhour_acd::Command;
 use busyhour_ivr::{Caller, Session};
-use busyhour_model::{AgentState, CallId, Name, Number, Party, PlanId, TrunkId, What};
+use busyhour_model::{AgentId, AgentState, CallId, Name, Number, Party, PlanId, TrunkId, What};
 use busyhour_sip::{Incoming, Origin};
 use std::time::Duration;
 
@@ -69,13 +69,10 @@ impl Switch {
     /// An agent dials: a star code, the own messages, a number of ours, a colleague, or out by the first trunk.
     fn admit_account(&mut self, account: Name, incoming: &Incoming) -> Result<Arrival, Refusal> {
         let to = Number::parse(&incoming.dialled);
-        let busy =
-            self.plant.directory.agent_id(&account).and_then(|id| self.plant.acd.agent(id)).map(|view| view.state);
+        let busy = self.plant.directory.agent_id(&account).is_some_and(|id| self.is_busy(id));
         let route = match self.star_code(&account, &incoming.dialled) {
             Some(plan) => plan.into(),
-            None if matches!(busy, Some(AgentState::Ringing | AgentState::Talking)) => {
-                return Err(Refusal { reason: "agent_busy", status: 486 });
-            }
+            None if busy => return Err(Refusal { reason: "agent_busy", status: 486 }),
             None if incoming.dialled == *self.plant.setup.codes.voicemail => desk::VOICEMAIL.into(),
             None => match self.plant.trunks.route(None, &to) {
                 Some(route) => route.clone(),
@@ -84,6 +81,17 @@ impl Switch {
         };
         let plan = self.plant.plans.enter(&route).ok_or(Refusal { reason: "unknown_number", status: 404 })?;
         Ok(Arrival { origin: Party::Agent(account), channel: None, to, plan })
+    }
+
+    /// Whether an agent may not call now: one call in hand, and on hold at most one.
+    fn is_busy(&self, agent: AgentId) -> bool {
+        let Some(view) = self.plant.acd.agent(agent) else { return false };
+        let consults = self.plant.consults.contains_key(&agent);
+        match self.state_of(&view) {
+            AgentState::Ringing | AgentState::Talking => true,
+            AgentState::Hold => consults,
+            _ => false,
+        }
     }
 
     fn begin(&mut self, incoming: Incoming, arrival: Arrival) {
@@ -121,14 +129,17 @@ impl Switch {
         self.tell(id, crate::call::Event::Begin);
     }
 
-    /// An agent who calls is not offered another call.
+    /// An agent who calls is not offered another call; who has one on hold asks somebody beside it.
     fn occupy(&mut self, call: &mut Call) {
         let Party::Agent(number) = &call.origin else { return };
         let Some(agent) = self.plant.directory.agent_id(number) else { return };
-        if !desk::is_desk(self.plant.plans.name(call.plan))
-            && self.plant.acd(Command::Occupy { agent, call: call.id }).is_ok()
-        {
+        if desk::is_desk(self.plant.plans.name(call.plan)) {
+            return;
+        }
+        if self.plant.acd(Command::Occupy { agent, call: call.id }).is_ok() {
             call.occupied = Some(agent);
+        } else if self.plant.acd.agent(agent).is_some_and(|view| view.state == AgentState::Talking) {
+            self.plant.consults.insert(agent, call.id);
         }
     }
 

@@ -4,8 +4,8 @@ use crate::callbacks::{Asked, Callback};
 use crate::phase::{Ended, Phase};
 use crate::places::Places;
 use crate::plant::{Plant, Ring};
-use crate::request::Destination;
 use crate::taping::Taping;
+use crate::transfer::Onward;
 use busyhour_acd::Command;
 use busyhour_ivr::{LookUpAnswer, Session};
 use busyhour_media::Filed;
@@ -98,7 +98,18 @@ pub(crate) enum Event {
     Overflowed(DequeueReason),
     Timeout,
     HangUp,
-    Transfer(Destination),
+    /// To a node of its dialplan.
+    Jump(Name),
+    /// Whose leg this is sends the other side on.
+    PassOn {
+        leg: LegId,
+        onward: Onward,
+    },
+    /// Its far side goes on in another call, in place of that one's partner.
+    Give {
+        leg: LegId,
+        to: CallId,
+    },
     /// The caller's side was asked to call somebody else; whether that was answered.
     Referred {
         answered: bool,
@@ -232,6 +243,7 @@ impl Call {
                 plant.lost_leg(leg, how.status());
                 phase.handle(self, plant, Event::Gone { leg, how })
             }
+            Event::Give { leg, to } => self.give(plant, phase, leg, to),
             Event::HangUp => self.abandon(plant, phase, Cause::OperatorHungUp),
             Event::Timeout if self.too_long(plant) && !phase.is_ended() => self.abandon(plant, phase, Cause::TooLong),
             event => phase.handle(self, plant, event),
@@ -255,8 +267,9 @@ impl Call {
         }
         self.kept_promise(plant);
         if let Some(agent) = self.occupied.take() {
-            let _ = plant.acd(Command::Released { agent });
+            plant.release(agent);
         }
+        plant.consults.retain(|_, call| *call != self.id);
         let cause =
             if plant.is_answered(self.caller) || cause != Cause::IvrHungUp { cause } else { Cause::Refused(status) };
         Phase::Ended(Ended { cause, since: plant.now })

@@ -4,11 +4,11 @@ use crate::call::{Call, Event};
 use crate::directory::Directory;
 use crate::phase::{Phase, Promised};
 use crate::plant::Plant;
-use crate::request::{AgentRow, CallRow, Denied, Destination, PlaceRow, QueueRow, Reply, Request, TrunkRow};
+use crate::request::{AgentRow, CallRow, Denied, PlaceRow, QueueRow, Reply, Request, TrunkRow};
 use crate::switch::Switch;
 use busyhour_acd::{AgentView, Command, Denied as AcdDenied, Place};
 use busyhour_ivr::Dialplan;
-use busyhour_model::{AgentId, AgentState, CallId, Mailbox, Name, Party, QueueId, Time};
+use busyhour_model::{AgentId, AgentState, CallId, Mailbox, Name, QueueId, Time};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -152,28 +152,6 @@ impl Switch {
         })
     }
 
-    /// A caller who talks to a partner goes on elsewhere; the partner is free.
-    fn transfer(&mut self, id: CallId, to: Destination) -> Result<Reply, Denied> {
-        let call = self.calls.get(&id).ok_or(Denied::UnknownCall(id))?;
-        if !call.phase().is_talking() || matches!(call.origin, Party::Agent(_)) {
-            return Err(Denied::NotTalking(id));
-        }
-        let known = match &to {
-            Destination::Queue(queue) => self.plant.directory.queue_id(queue).is_some(),
-            Destination::Node(node) => self.plant.plans.plan(call.plan).nodes().any(|name| name == node),
-        };
-        match (known, &to) {
-            (true, _) => {}
-            (false, Destination::Queue(queue)) => return Err(Denied::UnknownQueue(queue.clone())),
-            (false, Destination::Node(node)) => {
-                let plan = self.plant.plans.name(call.plan).clone();
-                return Err(Denied::UnknownNode { plan, node: node.clone() });
-            }
-        }
-        self.tell(id, Event::Transfer(to));
-        Ok(Reply::Done)
-    }
-
     fn known(&self, agent: &Name) -> Result<AgentId, Denied> {
         self.plant.directory.agent_id(agent).ok_or_else(|| Denied::UnknownAgent(agent.clone()))
     }
@@ -204,7 +182,7 @@ impl Switch {
     }
 
     /// As the ACD sees it, and whether a call in hand is on hold.
-    fn state_of(&self, view: &AgentView) -> AgentState {
+    pub(crate) fn state_of(&self, view: &AgentView) -> AgentState {
         let call = view.call.and_then(|call| self.calls.get(&call));
         match call.map(|call| (call, call.phase())) {
             Some((call, Phase::Talking(talking))) if talking.is_held_by(call, view.agent) => AgentState::Hold,

@@ -76,6 +76,10 @@ impl Switch {
                 (_, call) => assert_eq!(call, None, "agent {} is {:?} with a call", view.agent, view.state),
             }
         }
+        for (agent, call) in &self.plant.consults {
+            let talks = self.plant.acd.agent(*agent).is_some_and(|view| view.state == AgentState::Talking);
+            assert!(talks && self.calls.contains_key(call), "agent {agent} made {call} beside another call");
+        }
         for call in self.calls.values() {
             let agents = by_call.get(&call.id).copied().unwrap_or(0);
             let held = usize::from(call.occupied.is_some()) + call.phase().agents().count();

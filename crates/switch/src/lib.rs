@@ -26,6 +26,7 @@ mod standing;
 mod switch;
 mod taping;
 mod tiers;
+mod transfer;
 mod trunks;
 
 pub use busyhour_sip::{Account, Counters, Flow, Limits, Transmit, Transport};

@@ -10,12 +10,13 @@ use crate::plans::Plans;
 use crate::ports::Ports;
 use crate::setup::Setup;
 use crate::tiers::Tiers;
+use crate::transfer::Given;
 use crate::trunks::{Trunks, Way};
 use busyhour_acd::{Acd, Command, Decision, Denied};
 use busyhour_ivr::LookUp;
 use busyhour_media as media;
 use busyhour_model::{
-    Audio, CallId, Fact, LegId, OfferOutcome, Party, PlayId, Sound, StreamStats, TapeId, Time, TrunkId, What,
+    AgentId, Audio, CallId, Fact, LegId, OfferOutcome, Party, PlayId, Sound, StreamStats, TapeId, Time, TrunkId, What,
 };
 use busyhour_sip::{Invite, Stack, Target};
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,13 @@ pub(crate) struct Plant {
     pub(crate) tapes: BTreeMap<TapeId, CallId>,
     last_tape: TapeId,
     pub(crate) mailboxes: Mailboxes,
+    /// Calls that agents made beside the one they hold.
+    pub(crate) consults: BTreeMap<AgentId, CallId>,
+    /// Agents whose held call is over, and who go on in the other one.
+    pub(crate) adopted: VecDeque<(CallId, AgentId)>,
+    /// Taken out of one call, on the way into another.
+    #[serde(skip)]
+    pub(crate) given: Option<Given>,
 }
 
 impl Plant {
@@ -85,6 +93,9 @@ impl Plant {
             tapes: BTreeMap::new(),
             last_tape: TapeId::default(),
             mailboxes: Mailboxes::default(),
+            consults: BTreeMap::new(),
+            adopted: VecDeque::new(),
+            given: None,
         }
     }
 

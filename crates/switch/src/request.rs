@@ -130,6 +130,12 @@ pub enum Destination {
     Queue(Name),
     /// To a node of the call's dialplan.
     Node(Name),
+    /// To an agent, who is rung; nobody there: back to the partner.
+    Agent(Name),
+    /// To what an agent could dial: a number of ours or one outside.
+    Number(String),
+    /// To whom the same agent talks in another call.
+    Call(CallId),
 }
 
 /// The answer.
@@ -183,6 +189,9 @@ pub enum Denied {
         /// Node.
         node: Name,
     },
+    /// Nothing to dial.
+    #[error("{0} is neither a queue, an agent, a number of ours nor a telephone number")]
+    NoWay(String),
     /// The agent's phone is not registered.
     #[error("the phone of agent {0} is not registered")]
     NoPhone(Name),

@@ -8,7 +8,7 @@ use crate::trunks::Way;
 use busyhour_acd::{Acd, Command, Decision, Foreseen};
 use busyhour_ivr::{LookUp, LookUpAnswer};
 use busyhour_media as media;
-use busyhour_model::{CallId, LegId, Name, TapeId, Time, TrunkId, What};
+use busyhour_model::{AgentId, CallId, LegId, Name, TapeId, Time, TrunkId, What};
 use busyhour_sip as sip;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -212,6 +212,8 @@ impl Switch {
                 self.on_decision(decision);
             } else if let Some(asked) = self.plant.asked.pop_front() {
                 self.promise(asked);
+            } else if let Some((call, agent)) = self.plant.adopted.pop_front() {
+                self.adopt(call, agent);
             } else if let Some(event) = self.plant.sip.poll_event() {
                 self.on_sip(event);
             } else {
@@ -221,6 +223,14 @@ impl Switch {
         self.plant.tell_lamps();
         #[cfg(debug_assertions)]
         self.check_quick();
+    }
+
+    /// The call an agent made beside another is the only one left.
+    fn adopt(&mut self, call: CallId, agent: AgentId) {
+        match self.calls.get_mut(&call).filter(|call| !call.phase().is_ended()) {
+            Some(call) => call.occupied = Some(agent),
+            None => self.plant.release(agent),
+        }
     }
 
     fn on_sip(&mut self, event: sip::Event) {
@@ -239,6 +249,7 @@ impl Switch {
             E::Referred { leg, status } => {
                 self.tell_leg(leg, Event::Referred { answered: (200..300).contains(&status) });
             }
+            E::TransferAsked { leg, to, replaces } => self.transfer_asked(leg, &to, replaces),
             E::Digit { leg, digit } => self.tell_leg(leg, Event::Digit { leg, digit }),
             E::Registered { account, contacts } => self.registered(&account, contacts),
             E::TrunkState { trunk, up, .. } => {

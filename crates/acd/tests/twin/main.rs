@@ -142,6 +142,10 @@ impl System {
                 agent: self.any_agent(),
                 reason: ["lunch", "tea"][self.dice.roll(2) as usize].into(),
             },
+            9 if self.dice.one_in(3) => Command::Moved {
+                agent: self.agents_in(twin, |state| matches!(state, State::Talking(_))),
+                call: CallId(1_000_000 + self.dice.roll(5)),
+            },
             9 => Command::Occupy { agent: self.any_agent(), call: CallId(1_000_000 + self.dice.roll(5)) },
             10 => match self.dice.roll(3) {
                 0 => Command::ExtendWrapUp {

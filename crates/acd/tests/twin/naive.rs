@@ -858,7 +858,8 @@ impl Naive {
             | Command::Released { agent }
             | Command::ForceNotReady { agent, .. }
             | Command::ExtendWrapUp { agent, .. }
-            | Command::Occupy { agent, .. } => {
+            | Command::Occupy { agent, .. }
+            | Command::Moved { agent, .. } => {
                 let state = self.agents.get(&agent).ok_or(Denied::UnknownAgent(agent))?.state.clone();
                 self.personal(agent, state, command)
             }
@@ -1058,6 +1059,9 @@ impl Naive {
             (Command::Occupy { call, .. }, free @ (State::Ready | State::NotReady(_))) => {
                 let (queue, began, wrap_up) = (None, self.now, Duration::ZERO);
                 self.enter(agent, State::Talking(Work { call, queue, began, wrap_up, after: free.into() }));
+            }
+            (Command::Moved { call, .. }, State::Talking(work)) => {
+                self.agents.get_mut(&agent).unwrap().state = State::Talking(Work { call, ..work });
             }
             (Command::Occupy { call, .. }, State::WrapUp(_, work)) => {
                 self.enter(agent, State::Talking(Work { call, queue: None, began: self.now, ..work }));

@@ -227,6 +227,7 @@ pub(super) fn cause(cause: Cause) -> Words {
         Cause::CallerCancelled => ("the caller gave up before our answer", "应答前来电者放弃"),
         Cause::PartnerHungUp => ("the agent or dialled party hung up", "坐席或被叫方挂机"),
         Cause::IvrHungUp => ("the dialplan ended it", "流程结束通话"),
+        Cause::Joined => ("the other side was passed on into another call", "对方被转入另一通电话"),
         Cause::PassedOn => ("the caller's side called somebody else itself", "来电方自行转接"),
         Cause::Refused(_) => ("it was refused", "来电被拒绝"),
         Cause::PeerVanished => ("a peer fell silent for too long", "对端长时间无响应"),

@@ -31,6 +31,8 @@ pub struct Outcome {
     pub answered: Option<Duration>,
     /// The INVITE's final status, sent or received; 0 while there is none, 408 when none ever came.
     pub status: u16,
+    /// What NOTIFY told of a transfer this peer asked for.
+    pub transfers: Vec<u16>,
     /// RTP packets sent.
     pub sent: u32,
     /// What was heard of the other side.

@@ -173,6 +173,28 @@ impl Phone {
         self.settle(now);
     }
 
+    /// Holds whom it talks to first, or takes them back.
+    pub fn hold(&mut self, now: Time, on: bool) {
+        if let Some(line) = self.lines.iter_mut().find(|line| line.is_live()) {
+            line.session.hold(now, on);
+        }
+        self.settle(now);
+    }
+
+    /// Passes whom it talks to first on to `to`, or to the other side of its second call.
+    pub fn transfer(&mut self, now: Time, to: Option<&str>) {
+        let live: Vec<usize> = (0..self.lines.len()).filter(|at| self.lines[*at].is_live()).collect();
+        let target = match (to, live.as_slice()) {
+            (Some(to), [_, ..]) => format!("sip:{to}@{}", self.setup.domain),
+            (None, [_, second, ..]) => {
+                format!("sip:x@{}?Replaces={}", self.setup.domain, self.lines[*second].session.named())
+            }
+            _ => return,
+        };
+        self.lines[live[0]].session.refer(now, &target);
+        self.settle(now);
+    }
+
     /// Ends whatever call there is.
     pub fn hang_up(&mut self, now: Time) {
         self.lines.iter_mut().for_each(|line| line.session.hang_up(now));
@@ -300,6 +322,11 @@ impl Phone {
     /// The next finished call.
     pub fn poll_outcome(&mut self) -> Option<Outcome> {
         self.outcomes.pop_front()
+    }
+
+    /// Finished calls nobody has polled.
+    pub fn outcomes(&self) -> impl Iterator<Item = &Outcome> {
+        self.outcomes.iter()
     }
 
     /// What should not have happened outside of calls.

@@ -211,6 +211,21 @@ impl Session {
         }
     }
 
+    /// Asks for the other side to be passed on to `target`, a URI without brackets (RFC 3515).
+    pub(super) fn refer(&mut self, now: Time, target: &str) {
+        if self.phase == Phase::Confirmed {
+            let headers = vec![Header::Other("Refer-To".into(), format!("<{target}>")), self.contact()];
+            self.send(now, Method::Refer, headers, String::new());
+        }
+    }
+
+    /// Its dialog as Replaces in a URI names it (RFC 3891): the other side's tag first.
+    pub(super) fn named(&self) -> String {
+        let tag = |of: &str| param(of, "tag").unwrap_or_default().to_owned();
+        let text = format!("{};to-tag={};from-tag={}", self.call_id, tag(&self.remote), tag(&self.local));
+        text.replace('@', "%40").replace(';', "%3B").replace('=', "%3D")
+    }
+
     /// Presses a key by INFO with `application/dtmf-relay`.
     pub(super) fn press_info(&mut self, now: Time, key: char) {
         if self.phase == Phase::Confirmed {

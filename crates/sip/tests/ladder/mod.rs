@@ -393,6 +393,7 @@ pub fn leg_of(event: &Event) -> Option<LegId> {
         | Event::Digit { leg, .. }
         | Event::Referred { leg, .. }
         | Event::Ended { leg, .. } => Some(*leg),
+        Event::TransferAsked { leg, .. } => Some(*leg),
         Event::Registered { .. } | Event::TrunkState { .. } => None,
     }
 }

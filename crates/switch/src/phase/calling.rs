@@ -1,9 +1,8 @@
 //! A call-back has an agent, who hears the customer's phone ring.
 
-use super::{Phase, Promised, Purpose, Talking};
+use super::{Partner, Phase, Promised, Purpose, Talking};
 use crate::call::{Call, Event};
 use crate::plant::Plant;
-use busyhour_acd::Command;
 use busyhour_ivr::DialTarget;
 use busyhour_model::{AgentId, Audio, Cause, LegId, Party, QueueId, Time, What};
 use serde::{Deserialize, Serialize};
@@ -53,7 +52,8 @@ impl Calling {
         call.reached(plant, queue, customer);
         let party = Party::Agent(plant.directory.agent_number(agent).clone());
         call.connected(plant, &party, Some(queue));
-        Phase::Talking(Talking { leg: self.leg, party, purpose: self.purpose, held_by: Vec::new() })
+        let partner = Partner { leg: self.leg, party, purpose: self.purpose };
+        Phase::Talking(Talking { partner, held_by: Vec::new() })
     }
 
     fn missed(self, call: &mut Call, plant: &mut Plant) -> Phase {
@@ -73,7 +73,7 @@ impl Calling {
 
     pub(crate) fn abandoned(self, plant: &mut Plant) {
         if let Purpose::Offer { agent, .. } = self.purpose {
-            let _ = plant.acd(Command::Released { agent });
+            plant.release(agent);
         }
     }
 }
@@ -96,7 +96,7 @@ impl Call {
     /// The customer was not reached: again after a pause, in the same place, or never.
     fn missed(&mut self, plant: &mut Plant, leg: LegId, queue: QueueId, agent: AgentId) -> Phase {
         plant.drop_leg(leg, 487);
-        let _ = plant.acd(Command::Released { agent });
+        plant.release(agent);
         let rules = plant.directory.queue(queue).map(|queue| queue.callback).unwrap_or_default();
         let missed = self.callback.as_mut().map_or(u32::MAX, |callback| {
             callback.missed += 1;

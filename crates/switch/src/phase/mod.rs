@@ -3,6 +3,7 @@
 mod calling;
 mod ended;
 mod in_ivr;
+mod passing;
 mod promised;
 mod queued;
 mod ringing;
@@ -11,10 +12,11 @@ mod talking;
 pub(crate) use calling::Calling;
 pub(crate) use ended::Ended;
 pub(crate) use in_ivr::InIvr;
+pub(crate) use passing::Passing;
 pub(crate) use promised::Promised;
 pub(crate) use queued::Queued;
 pub(crate) use ringing::{Ringing, Rung};
-pub(crate) use talking::Talking;
+pub(crate) use talking::{Partner, Talking};
 
 use crate::call::{Call, Event};
 use crate::plant::{CLOSE_MAX, Plant};
@@ -27,6 +29,7 @@ pub(crate) enum Phase {
     Queued(Queued),
     Ringing(Ringing),
     Talking(Talking),
+    Passing(Passing),
     Promised(Promised),
     Calling(Calling),
     Ended(Ended),
@@ -43,6 +46,24 @@ pub(crate) enum Purpose {
         /// Pressed when it is answered.
         keys: Vec<Sound>,
     },
+}
+
+impl Purpose {
+    /// The agent kept from other calls by it.
+    pub(crate) fn agent(&self) -> Option<AgentId> {
+        match self {
+            Purpose::Offer { agent, .. } => Some(*agent),
+            Purpose::Dial { agent, .. } => *agent,
+        }
+    }
+
+    /// The queue that gave the partner.
+    pub(crate) fn queue(&self) -> Option<QueueId> {
+        match self {
+            Purpose::Offer { queue, .. } => Some(*queue),
+            Purpose::Dial { .. } => None,
+        }
+    }
 }
 
 impl Phase {
@@ -68,6 +89,7 @@ impl Phase {
             Phase::Queued(phase) => phase.handle(call, plant, event),
             Phase::Ringing(phase) => phase.handle(call, plant, event),
             Phase::Talking(phase) => phase.handle(call, plant, event),
+            Phase::Passing(phase) => phase.handle(call, plant, event),
             Phase::Promised(phase) => phase.handle(call, plant, &event),
             Phase::Calling(phase) => phase.handle(call, plant, event),
             Phase::Ended(phase) => phase.handle(call, plant, &event),
@@ -81,6 +103,7 @@ impl Phase {
             Phase::Queued(phase) => phase.abandoned(call, plant),
             Phase::Ringing(phase) => phase.abandoned(call, plant),
             Phase::Talking(phase) => phase.finish(call, plant),
+            Phase::Passing(phase) => phase.abandoned(plant),
             Phase::Promised(phase) => phase.abandoned(call, plant),
             Phase::Calling(phase) => phase.abandoned(plant),
             Phase::Ended(_) => {}
@@ -115,6 +138,7 @@ impl Phase {
             }
             Phase::Ringing(phase) => phase.rung.iter().map(|rung| rung.deadline).min(),
             Phase::Talking(_) => None,
+            Phase::Passing(phase) => Some(phase.rung.deadline),
             Phase::Promised(phase) => phase.deadline(call, plant),
             Phase::Calling(phase) => Some(phase.deadline),
             Phase::Ended(phase) => Some(phase.since + CLOSE_MAX),
@@ -128,6 +152,7 @@ impl Phase {
             Phase::Queued(_) => "queued",
             Phase::Ringing(_) => "ringing",
             Phase::Talking(_) => "talking",
+            Phase::Passing(_) => "ringing",
             Phase::Promised(_) => "callback",
             Phase::Calling(_) => "ringing",
             Phase::Ended(_) => "ended",
@@ -138,7 +163,8 @@ impl Phase {
     pub(crate) fn partner(&self) -> Option<LegId> {
         match self {
             Phase::Ringing(phase) => phase.rung.first().map(|rung| rung.leg),
-            Phase::Talking(phase) => Some(phase.leg),
+            Phase::Talking(phase) => Some(phase.partner.leg),
+            Phase::Passing(phase) => Some(phase.rung.leg),
             Phase::Calling(phase) => Some(phase.customer),
             _ => None,
         }
@@ -148,7 +174,8 @@ impl Phase {
     pub(crate) fn purposes(&self) -> impl Iterator<Item = &Purpose> {
         let (rung, talking) = match self {
             Phase::Ringing(phase) => (phase.rung.as_slice(), None),
-            Phase::Talking(phase) => (&[][..], Some(&phase.purpose)),
+            Phase::Talking(phase) => (&[][..], Some(&phase.partner.purpose)),
+            Phase::Passing(phase) => (std::slice::from_ref(&phase.rung), phase.from.as_ref().map(|from| &from.purpose)),
             Phase::Calling(phase) => (&[][..], Some(&phase.purpose)),
             _ => (&[][..], None),
         };
@@ -159,18 +186,12 @@ impl Phase {
     pub(crate) fn queue(&self) -> Option<QueueId> {
         match self {
             Phase::Queued(phase) => Some(phase.queue),
-            _ => self.purposes().find_map(|purpose| match purpose {
-                Purpose::Offer { queue, .. } => Some(*queue),
-                Purpose::Dial { .. } => None,
-            }),
+            _ => self.purposes().find_map(Purpose::queue),
         }
     }
 
     /// Partners who are agents the ACD counts as busy with this call.
     pub(crate) fn agents(&self) -> impl Iterator<Item = AgentId> {
-        self.purposes().filter_map(|purpose| match purpose {
-            Purpose::Offer { agent, .. } => Some(*agent),
-            Purpose::Dial { agent, .. } => *agent,
-        })
+        self.purposes().filter_map(Purpose::agent)
     }
 }

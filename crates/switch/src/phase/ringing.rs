@@ -1,9 +1,10 @@
 //! A partner's phone rings, or several at once: agents the ACD chose, or somebody dialled.
 
 use super::queued::{decline, offer_ended};
-use super::{Phase, Purpose, Talking};
+use super::{Partner, Phase, Purpose, Talking};
 use crate::call::{Call, Event, Gone};
 use crate::plant::Plant;
+use crate::transfer::Side;
 use busyhour_acd::Command;
 use busyhour_ivr::Input;
 use busyhour_model::{AgentId, Audio, DequeueReason, LegId, OfferOutcome, QueueId, Time, What};
@@ -34,6 +35,16 @@ impl Ringing {
             Event::Withdrawn { agent } => self.withdrawn(call, plant, agent),
             _ => Phase::Ringing(self),
         }
+    }
+
+    /// The one phone that somebody's dialling rings; `Err` for an offer, with its queue.
+    pub(crate) fn dialled(mut self, plant: &Plant) -> Result<Side, (QueueId, Ringing)> {
+        if let Some(queue) = self.rung[0].purpose.queue() {
+            return Err((queue, self));
+        }
+        let Rung { leg, purpose, deadline } = self.rung.remove(0);
+        let party = plant.legs.leg(leg).map(|leg| leg.party.clone()).expect("a phone that rings has its leg");
+        Ok(Side { partner: Partner { leg, party, purpose }, rings: Some(deadline) })
     }
 
     /// Somebody else rings too.
@@ -94,7 +105,7 @@ impl Ringing {
         }
         let party = plant.legs.leg(leg).map_or_else(|| call.origin.clone(), |leg| leg.party.clone());
         call.connected(plant, &party, served);
-        Phase::Talking(Talking { leg, party, purpose, held_by: Vec::new() })
+        Phase::Talking(Talking { partner: Partner { leg, party, purpose }, held_by: Vec::new() })
     }
 
     /// An agent took the offer.
@@ -184,7 +195,7 @@ impl Ringing {
 /// An agent rung past the ACD may be offered calls again.
 fn release(plant: &mut Plant, agent: Option<AgentId>) {
     if let Some(agent) = agent {
-        let _ = plant.acd(Command::Released { agent });
+        plant.release(agent);
     }
 }
 

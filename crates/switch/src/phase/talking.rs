@@ -1,47 +1,94 @@
 //! Caller and partner hear each other.
 
-use super::{Phase, Purpose};
+use super::{Passing, Phase, Purpose, Rung};
 use crate::call::{Call, Event, Gone};
 use crate::plant::Plant;
-use crate::request::Destination;
+use crate::transfer::{Onward, Side};
 use busyhour_acd::Command;
 use busyhour_ivr::Input;
-use busyhour_model::{AgentId, AgentState, Audio, Entrance, LegId, Party, QueueId, What};
+use busyhour_model::{AgentId, AgentState, Audio, Entrance, LegId, Name, OfferOutcome, Party, QueueId, What};
 use serde::{Deserialize, Serialize};
 
 /// Why an agent whose phone vanished takes no calls.
 const PHONE_LOST: &str = "phone_lost";
 
+/// Whom a caller talks to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Talking {
+pub(crate) struct Partner {
     pub(crate) leg: LegId,
     pub(crate) party: Party,
     pub(crate) purpose: Purpose,
+}
+
+impl Partner {
+    /// Has no more to do with the call.
+    pub(crate) fn free(self, plant: &mut Plant) {
+        if let Some(agent) = self.purpose.agent() {
+            plant.release(agent);
+        }
+    }
+
+    /// Has passed the caller on, and is hung up on.
+    pub(crate) fn sent_on(self, call: &Call, plant: &mut Plant, to: &Name) {
+        plant.fact(What::Transferred { call: call.id, party: self.party.clone(), to: to.clone() });
+        plant.sip.tell_transfer(plant.now, self.leg, 200);
+        plant.drop_leg(self.leg, 200);
+        self.free(plant);
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Talking {
+    pub(crate) partner: Partner,
     /// Legs whose owner put the other on hold.
     pub(crate) held_by: Vec<LegId>,
 }
 
 impl Talking {
+    /// Caller and partner hear each other from now on, or music where one is on hold already.
+    pub(crate) fn begin(call: &mut Call, plant: &mut Plant, partner: Partner) -> Phase {
+        let legs = [call.caller, partner.leg];
+        legs.iter().for_each(|leg| plant.stop(*leg));
+        plant.bridge(call.caller, partner.leg);
+        call.connected(plant, &partner.party, None);
+        let mut talking = Talking { partner, held_by: Vec::new() };
+        for leg in legs {
+            if let Some(audio) = plant.legs.leg(leg).and_then(|leg| leg.audio.clone()) {
+                talking = talking.media_changed(call, plant, leg, &audio);
+            }
+        }
+        Phase::Talking(talking)
+    }
+
     pub(crate) fn handle(self, call: &mut Call, plant: &mut Plant, event: Event) -> Phase {
-        match (event, &self.purpose) {
-            (Event::Gone { leg, how: Gone::Vanished }, &Purpose::Offer { queue, agent }) if leg == self.leg => {
+        let ours = self.partner.leg;
+        match (event, &self.partner.purpose) {
+            (Event::Gone { leg, how: Gone::Vanished }, &Purpose::Offer { queue, agent }) if leg == ours => {
                 self.phone_lost(call, plant, queue, agent)
             }
-            (Event::Gone { leg, .. }, _) if leg == self.leg => {
+            (Event::Gone { leg, .. }, _) if leg == ours => {
                 if let Some(queue) = self.queue() {
                     call.places.forget(queue);
                 }
                 self.part(call, plant);
                 call.run_program(plant, Phase::in_ivr(), Input::PartnerLeft)
             }
-            (Event::Transfer(to), _) => self.transfer(call, plant, to),
+            (Event::PassOn { leg, onward }, _) if leg == ours || leg == call.caller => {
+                self.pass_on(call, plant, leg, onward)
+            }
+            (Event::Jump(node), _) => {
+                self.unlink(call, plant);
+                self.partner.sent_on(call, plant, &node);
+                call.session.jump(plant.now, plant.plans.plan(call.plan), &node);
+                call.run_steps(plant, Phase::in_ivr())
+            }
             _ => Phase::Talking(self),
         }
     }
 
     /// The agent's phone fell silent: the caller is as good as never served, and the agent cannot serve the next one.
     fn phone_lost(self, call: &mut Call, plant: &mut Plant, queue: QueueId, agent: AgentId) -> Phase {
-        let party = self.party.name().clone();
+        let party = self.partner.party.name().clone();
         // Before the agent is free: afterwards would be an offer too late.
         let away = || Command::NotReady { agent, reason: PHONE_LOST.into() };
         let registered = plant.sip.contacts(&party) > 0;
@@ -54,21 +101,38 @@ impl Talking {
         call.send_to(plant, queue, Some(queue), Entrance::PhoneLost)
     }
 
-    /// The caller goes on elsewhere, the partner is hung up on.
-    fn transfer(self, call: &mut Call, plant: &mut Plant, to: Destination) -> Phase {
-        let (leg, from, party) = (self.leg, self.queue(), self.party.clone());
-        let (Destination::Queue(name) | Destination::Node(name)) = &to;
-        plant.fact(What::Transferred { call: call.id, party, to: name.clone() });
-        self.part(call, plant);
-        plant.drop_leg(leg, 200);
-        match to {
-            Destination::Queue(name) => match plant.directory.queue_id(&name) {
-                Some(queue) => call.send_to(plant, queue, from, Entrance::Transferred),
-                None => call.run_program(plant, Phase::in_ivr(), Input::PartnerLeft),
+    /// Whose leg this is sends the other side on.
+    fn pass_on(mut self, call: &mut Call, plant: &mut Plant, leg: LegId, onward: Onward) -> Phase {
+        self.unlink(call, plant);
+        if leg == call.caller {
+            call.turn(&mut self.partner);
+        }
+        let (queue, from) = (self.queue(), self.partner);
+        match onward {
+            Onward::Queue(to) => {
+                from.sent_on(call, plant, &plant.directory.queue_name(to).clone());
+                call.send_to(plant, to, queue, Entrance::Transferred)
+            }
+            Onward::Plan(name) => {
+                from.sent_on(call, plant, &name);
+                call.enter_plan(plant, &name)
+            }
+            Onward::Ring(to) => match call.ring_on(plant, to) {
+                Ok(rung) => Passing::begin(from, rung, queue),
+                Err(outcome) => {
+                    plant.sip.tell_transfer(plant.now, from.leg, status(outcome));
+                    Talking::begin(call, plant, from)
+                }
             },
-            Destination::Node(node) => {
-                call.session.jump(plant.now, plant.plans.plan(call.plan), &node);
-                call.run_steps(plant, Phase::in_ivr())
+            Onward::Side(side) => {
+                call.take_over(plant, &side);
+                let Side { partner: Partner { leg, party, purpose }, rings } = side;
+                if let Some(deadline) = rings {
+                    plant.play_system(call.caller, "system/ringback");
+                    return Passing::begin(from, Rung { leg, purpose, deadline }, queue);
+                }
+                from.sent_on(call, plant, party.name());
+                Talking::begin(call, plant, Partner { leg, party, purpose })
             }
         }
     }
@@ -79,7 +143,7 @@ impl Talking {
         if on == self.held_by.contains(&leg) {
             return self;
         }
-        let other = if leg == call.caller { self.leg } else { call.caller };
+        let other = if leg == call.caller { self.partner.leg } else { call.caller };
         if on {
             self.held_by.push(leg);
             plant.play_system(other, "system/moh");
@@ -98,11 +162,7 @@ impl Talking {
 
     /// The agent whose leg this is, partner or caller.
     fn agent_at(&self, call: &Call, leg: LegId) -> Option<AgentId> {
-        match self.purpose {
-            _ if leg == call.caller => call.occupied,
-            Purpose::Offer { agent, .. } => Some(agent),
-            Purpose::Dial { agent, .. } => agent,
-        }
+        if leg == call.caller { call.occupied } else { self.partner.purpose.agent() }
     }
 
     /// The agent has put the other side on hold.
@@ -111,28 +171,34 @@ impl Talking {
     }
 
     fn queue(&self) -> Option<QueueId> {
-        match self.purpose {
-            Purpose::Offer { queue, .. } => Some(queue),
-            Purpose::Dial { .. } => None,
-        }
+        self.partner.purpose.queue()
     }
 
     /// The caller hears the partner no more.
-    fn part(self, call: &Call, plant: &mut Plant) {
+    fn unlink(&self, call: &Call, plant: &mut Plant) {
         plant.unbridge(call.caller);
         plant.stop(call.caller);
-        self.finish(call, plant);
+        plant.fact(What::Disconnected { call: call.id, party: self.partner.party.clone() });
     }
 
-    /// Frees the partner's agent and says so in the facts.
+    /// The same, and the partner's agent is free.
+    fn part(self, call: &Call, plant: &mut Plant) {
+        self.unlink(call, plant);
+        self.partner.free(plant);
+    }
+
+    /// The call ends: frees the partner's agent and says so in the facts.
     pub(crate) fn finish(self, call: &Call, plant: &mut Plant) {
-        let agent = match self.purpose {
-            Purpose::Offer { agent, .. } => Some(agent),
-            Purpose::Dial { agent, .. } => agent,
-        };
-        plant.fact(What::Disconnected { call: call.id, party: self.party });
-        if let Some(agent) = agent {
-            let _ = plant.acd(Command::Released { agent });
-        }
+        plant.fact(What::Disconnected { call: call.id, party: self.partner.party.clone() });
+        self.partner.free(plant);
+    }
+}
+
+/// What a phone is told whose transfer did not even ring.
+fn status(outcome: OfferOutcome) -> u16 {
+    match outcome {
+        OfferOutcome::Unreachable => 404,
+        OfferOutcome::NoAnswer => 480,
+        _ => 486,
     }
 }

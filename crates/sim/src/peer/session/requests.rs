@@ -37,9 +37,13 @@ impl Session {
             }
             Method::Invite | Method::Update => self.handle_offer(now, from, message),
             Method::Refer if self.phase == Phase::Confirmed => self.handle_refer(now, from, message),
-            Method::Info | Method::Options | Method::Notify | Method::Message => {
-                self.respond(now, from, message, 200, String::new())
+            Method::Notify => {
+                self.respond(now, from, message, 200, String::new());
+                let status = message.body.split_ascii_whitespace().nth(1).and_then(|word| word.parse::<u16>().ok());
+                let status = status.filter(|_| self.outcome.transfers.len() < ANSWERS_MAX);
+                self.outcome.transfers.extend(status);
             }
+            Method::Info | Method::Options | Method::Message => self.respond(now, from, message, 200, String::new()),
             _ => {
                 self.outcome.complain(format!("{method} within a dialog"));
                 self.respond(now, from, message, 405, String::new());

@@ -47,6 +47,7 @@ impl Session {
             self.outcome.trying.get_or_insert(after);
         } else {
             self.outcome.ringing.get_or_insert(after);
+            self.remote.clone_from(&message.to);
             if !message.body.is_empty() {
                 let taken = self.stream.accept(&message.body);
                 let _ = taken.map_err(|why| self.outcome.complain(why));

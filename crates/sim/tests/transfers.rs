@@ -1,0 +1,241 @@
+//! Callers passed on by agents, from the phone (REFER) and by request, and what happens when nobody is there.
+#![allow(clippy::unwrap_used)]
+
+use busyhour_model::{AgentState, CallId, Cause, Entrance, Name, Party, What};
+use busyhour_sim::peer::{Action, Answering, Ending, PhoneSetup};
+use busyhour_sim::{Deed, Scenario, World, to_an_agent};
+use busyhour_switch::{Destination, Request};
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+/// The caller has the first agent by then.
+const TALKING: Duration = Duration::from_secs(14);
+
+/// A caller who asks for enquiries and stays a minute; only agent 1001 takes those, two colleagues have other work.
+fn hotline(seed: u64) -> Scenario {
+    let mut scenario = Scenario::calm(seed, 3);
+    for queue in &mut scenario.setup.queues {
+        (queue.wait_max, queue.relax) = (None, Vec::new());
+    }
+    for (index, agent) in scenario.setup.agents.iter_mut().enumerate() {
+        agent.skills = if index == 0 { vec![("enquiry".into(), 1)] } else { Vec::new() };
+    }
+    let mut script = to_an_agent(false);
+    script.extend([Action::AwaitTone(60 * SECOND), Action::Wait(50 * SECOND), Action::HangUp]);
+    let caller = scenario.caller(0, script);
+    scenario.deeds.push((2 * SECOND, Deed::Call(Box::new(caller))));
+    scenario
+}
+
+/// And then these happen.
+fn with(mut scenario: Scenario, deeds: Vec<(Duration, Deed)>) -> Scenario {
+    scenario.deeds.extend(deeds);
+    scenario
+}
+
+/// Agent 1001 holds the caller and calls 1002 a second later.
+fn consult() -> Vec<(Duration, Deed)> {
+    vec![
+        (TALKING, Deed::Hold { number: "1001".into(), on: true }),
+        (TALKING + SECOND, Deed::Dial { number: "1001".into(), code: "1002".into() }),
+    ]
+}
+
+fn pass_on(to: Option<&str>) -> Deed {
+    Deed::PassOn { number: "1001".into(), to: to.map(str::to_owned) }
+}
+
+fn ask(to: Destination) -> Deed {
+    Deed::Ask(Box::new(Request::Transfer { call: CallId(1), to }))
+}
+
+fn ended(scenario: Scenario) -> World {
+    let mut world = World::new(scenario);
+    world.run(60 * SECOND);
+    world.settle(200 * SECOND);
+    world.check_ended();
+    for outcome in world.outcomes() {
+        assert_eq!((outcome.complaints, outcome.clean), (Vec::new(), true));
+    }
+    world
+}
+
+/// Whom the first caller talked to, in order.
+fn partners(world: &World) -> Vec<Name> {
+    let connected = world.facts.iter().filter_map(|fact| match &fact.what {
+        What::Connected { call: CallId(1), party, .. } => Some(party.name().clone()),
+        _ => None,
+    });
+    connected.collect()
+}
+
+/// What agent 1001's phone was told of transfers.
+fn told(world: &World) -> Vec<u16> {
+    world.phone_outcomes("1001").iter().flat_map(|outcome| outcome.transfers.clone()).collect()
+}
+
+fn transferred(world: &World) -> Vec<Name> {
+    let facts = world.facts.iter().filter_map(|fact| match &fact.what {
+        What::Transferred { to, .. } => Some(to.clone()),
+        _ => None,
+    });
+    facts.collect()
+}
+
+/// The caller heard an agent's tone to the end of the call.
+fn heard_to_the_end(world: &World) -> bool {
+    let caller = &world.outcomes()[0];
+    caller.ended.unwrap().since(caller.heard.last_tone.unwrap()) < SECOND
+}
+
+/// RFC 5589 section 6: the caller goes on with the colleague, the first agent hears how it went and is free.
+#[test]
+fn a_blind_transfer_rings_the_colleague_and_frees_the_agent() {
+    let world = ended(with(hotline(1), vec![(TALKING, pass_on(Some("1002")))]));
+    assert_eq!(partners(&world), ["1001", "1002"].map(Name::from));
+    assert_eq!(told(&world), [100, 180, 200]);
+    assert_eq!(transferred(&world), [Name::from("1002")]);
+    assert!(heard_to_the_end(&world));
+    let first = &world.phone_outcomes("1001")[0];
+    assert!(first.clean && first.complaints.is_empty(), "{first:?}");
+    let record = &world.records[0];
+    assert_eq!((record.cause, record.agent.as_deref()), (Cause::CallerHungUp, Some("1002")));
+}
+
+/// Who is busy does not get the caller, and the agent has the caller back.
+#[test]
+fn a_blind_transfer_that_is_refused_leaves_the_caller_where_it_was() {
+    let mut scenario = with(hotline(2), vec![(TALKING, pass_on(Some("1002")))]);
+    scenario.phones[1].answering = Answering::Refuse(486);
+    let world = ended(scenario);
+    assert_eq!(partners(&world), ["1001", "1001"].map(Name::from));
+    assert_eq!((told(&world), transferred(&world)), (vec![100, 486], Vec::new()));
+    assert!(heard_to_the_end(&world));
+}
+
+/// Many phones hang up as soon as REFER is taken: then the agent is called back, and when that fails the queue serves again.
+#[test]
+fn an_agent_who_hung_up_is_rung_again_and_then_the_queue() {
+    let hangs_up = |seed| {
+        let hangs_up = Deed::HangUp { number: "1001".into() };
+        let mut scenario = with(hotline(seed), vec![(TALKING, pass_on(Some("1002"))), (TALKING + SECOND, hangs_up)]);
+        scenario.phones[1].answering = Answering::Never;
+        scenario
+    };
+    let world = ended(hangs_up(3));
+    assert_eq!((partners(&world), transferred(&world)), (["1001", "1001"].map(Name::from).to_vec(), Vec::new()));
+    let mut scenario = hangs_up(4);
+    scenario.setup.agents[2].skills = vec![("enquiry".into(), 1)];
+    scenario.deeds.extend([
+        (SECOND, Deed::Unregister { number: "1003".into() }),
+        (TALKING + 2 * SECOND, Deed::Unregister { number: "1001".into() }),
+        (TALKING + 3 * SECOND, Deed::Register { number: "1003".into() }),
+    ]);
+    let world = ended(scenario);
+    let again = world.facts.iter().any(|f| matches!(f.what, What::Enqueued { entrance: Entrance::Transferred, .. }));
+    assert!(again, "back to the queue");
+    assert_eq!(partners(&world), ["1001", "1003"].map(Name::from));
+}
+
+/// A queue by its name, a number of ours, one outside: whatever an agent could dial.
+#[test]
+fn a_blind_transfer_may_go_to_a_queue_a_plan_or_outside() {
+    let world = ended(with(hotline(5), vec![(TALKING, pass_on(Some("enquiry")))]));
+    assert_eq!((partners(&world), told(&world)), (["1001", "1001"].map(Name::from).to_vec(), vec![100, 200]));
+    let world = ended(with(hotline(6), vec![(TALKING, pass_on(Some("95120")))]));
+    assert_eq!(transferred(&world), [Name::from("machine")]);
+    assert!(world.facts.iter().any(|f| matches!(&f.what, What::NodeEntered { plan, .. } if &**plan == "machine")));
+    let mut scenario = with(hotline(7), vec![(TALKING, pass_on(Some("13912345678")))]);
+    let customer = PhoneSetup { tone_hz: busyhour_sim::peer::AGENT_HZ, ending: Ending::Wait, ..scenario.customer() };
+    scenario.phones.push(customer);
+    let world = ended(scenario);
+    assert_eq!(told(&world), [100, 180, 200]);
+    assert_eq!(partners(&world)[1], *world.records[0].origin.name());
+    assert!(heard_to_the_end(&world));
+    let world = ended(with(hotline(8), vec![(TALKING, pass_on(Some("nowhere")))]));
+    assert_eq!((partners(&world).len(), told(&world)), (1, vec![100, 404]));
+}
+
+/// RFC 5589 section 7: on hold, ask, pass on. The caller and the colleague go on in the caller's call, the agent is in neither.
+#[test]
+fn an_attended_transfer_joins_the_two_far_sides() {
+    let world = ended(with(with(hotline(9), consult()), vec![(TALKING + 8 * SECOND, pass_on(None))]));
+    assert_eq!(partners(&world), ["1001", "1002"].map(Name::from));
+    assert_eq!((told(&world), transferred(&world)), (vec![100, 200], vec![Name::from("1002")]));
+    assert!(heard_to_the_end(&world));
+    let consult = world.records.iter().find(|record| record.call == CallId(2)).unwrap();
+    assert_eq!((consult.cause, consult.agent.as_deref()), (Cause::Joined, Some("1002")));
+    let caller = world.records.iter().find(|record| record.call == CallId(1)).unwrap();
+    assert_eq!(caller.legs.len(), 3, "the caller's, the agent's and the one that came: {:?}", caller.legs);
+    assert!(caller.hold_ms >= 7_000, "{}", caller.hold_ms);
+}
+
+/// Passed on while the colleague's phone still rings: it rings on, for the caller.
+#[test]
+fn a_transfer_before_the_colleague_answers_rings_on() {
+    let mut scenario = with(with(hotline(10), consult()), vec![(TALKING + 4 * SECOND, pass_on(None))]);
+    scenario.phones[1].answering = Answering::After(8 * SECOND, 8 * SECOND);
+    let world = ended(scenario);
+    assert_eq!(partners(&world), ["1001", "1002"].map(Name::from));
+    let rung = world.phone_outcomes("1002");
+    assert_eq!((rung.len(), rung[0].status), (1, 200), "one call, not two");
+    assert!(heard_to_the_end(&world));
+}
+
+/// The caller gives up while the agent asks a colleague: the agent goes on with the colleague and is offered nothing meanwhile.
+#[test]
+fn an_agent_who_asks_a_colleague_keeps_that_call_when_the_caller_hangs_up() {
+    let mut scenario = with(hotline(11), consult());
+    scenario.deeds.push((70 * SECOND, Deed::Ask(Box::new(Request::HangUp { call: CallId(2) }))));
+    let waits = {
+        let mut script = to_an_agent(false);
+        script.extend([Action::AwaitTone(120 * SECOND), Action::Wait(SECOND), Action::HangUp]);
+        scenario.caller(1, script)
+    };
+    let Deed::Call(first) = &mut scenario.deeds[0].1 else { panic!("the caller") };
+    first.script.truncate(first.script.len() - 2);
+    first.script.extend([Action::Wait(18 * SECOND), Action::HangUp]);
+    scenario.deeds.push((40 * SECOND, Deed::Call(Box::new(waits))));
+    let mut world = World::new(scenario);
+    world.run(80 * SECOND);
+    world.settle(200 * SECOND);
+    world.check_ended();
+    let ends = |call| world.records.iter().find(|r| r.call == CallId(call)).unwrap().ended;
+    assert!(ends(1) < ends(2));
+    let offered = world.facts.iter().find(|f| matches!(f.what, What::Offered { call: CallId(3), .. })).unwrap().at;
+    assert!(offered >= ends(2), "offered only after the consultation");
+    let states = world.facts.iter().filter_map(|fact| match &fact.what {
+        What::AgentEntered { agent, state, .. } if &**agent == "1001" && fact.at >= ends(1) => Some(*state),
+        _ => None,
+    });
+    assert_eq!(states.take(2).collect::<Vec<_>>(), [AgentState::Talking, AgentState::WrapUp]);
+}
+
+/// An agent who has called a customer passes that one on: the customer goes on with the colleague.
+#[test]
+fn a_customer_the_agent_called_is_passed_on() {
+    let mut scenario = hotline(12);
+    scenario.deeds.clear();
+    let customer = PhoneSetup { ending: Ending::HangUp(30 * SECOND, 30 * SECOND), ..scenario.customer() };
+    scenario.phones.push(customer);
+    let dial = Deed::Dial { number: "1001".into(), code: "13912345678".into() };
+    let world = ended(with(scenario, vec![(5 * SECOND, dial), (12 * SECOND, pass_on(Some("1002")))]));
+    assert_eq!(told(&world), [100, 180, 200]);
+    let last = partners(&world).pop().unwrap();
+    assert_eq!(&*last, "1002");
+    assert!(world.phone_outcomes("1002")[0].heard_partner(), "the customer is heard");
+}
+
+/// The same by request, for desktops without a phone that can: to an agent, and to the agent's other call.
+#[test]
+fn transfers_by_request_are_like_those_by_phone() {
+    let world = ended(with(hotline(13), vec![(TALKING, ask(Destination::Agent("1002".into())))]));
+    assert_eq!(partners(&world), ["1001", "1002"].map(Name::from));
+    let joins = || vec![(TALKING + 8 * SECOND, ask(Destination::Call(CallId(2))))];
+    let world = ended(with(with(hotline(14), consult()), joins()));
+    assert_eq!(partners(&world), ["1001", "1002"].map(Name::from));
+    assert!(heard_to_the_end(&world));
+    let world = ended(with(with(hotline(15), consult().split_off(1)), joins()));
+    assert_eq!(partners(&world), [Name::from("1001")], "no second call without hold, and nothing to join");
+    assert!(matches!(world.records[0].origin, Party::Trunk(_)));
+}

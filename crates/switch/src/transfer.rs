@@ -1,0 +1,245 @@
+//! Callers passed on by whom they talk to: blind or after asking, from the phone (REFER) or by request.
+
+use crate::call::{Call, Event};
+use crate::phase::{Partner, Phase, Purpose};
+use crate::plant::Plant;
+use crate::request::{Denied, Destination, Reply};
+use crate::switch::Switch;
+use busyhour_acd::Command;
+use busyhour_ivr::{DialTarget, Input};
+use busyhour_model::{AgentId, AgentState, CallId, Cause, LegId, Name, Number, Party, QueueId, Time, What};
+
+/// Where a caller goes on.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Onward {
+    Queue(QueueId),
+    /// Into the dialplan of a number of ours.
+    Plan(Name),
+    Ring(DialTarget),
+    /// To whom the transferor talks in another call, or whose phone rings there.
+    Side(Side),
+}
+
+/// The far side of a call, taken out of it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Side {
+    pub(crate) partner: Partner,
+    /// It still rings, until then.
+    pub(crate) rings: Option<Time>,
+}
+
+/// What becomes of a call that a leg of another one is to replace.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Given {
+    Side(Side),
+    /// Its caller waits here.
+    Queue(QueueId),
+    Nothing,
+}
+
+/// Answers of REFER that say the transfer cannot be.
+const DECLINE: u16 = 603;
+const NOT_FOUND: u16 = 404;
+
+impl Switch {
+    /// A phone sent REFER.
+    pub(crate) fn transfer_asked(&mut self, leg: LegId, to: &str, other: Option<LegId>) {
+        let refused = match other {
+            Some(other) => self.join(leg, other).err(),
+            None => self.pass_on(leg, to).err(),
+        };
+        if let Some(status) = refused {
+            self.plant.sip.tell_transfer(self.plant.now, leg, status);
+        }
+    }
+
+    fn pass_on(&mut self, leg: LegId, to: &str) -> Result<(), u16> {
+        let call = self.transferable(leg)?;
+        let onward = self.plant.onward(to).ok_or(NOT_FOUND)?;
+        self.tell(call, Event::PassOn { leg, onward });
+        Ok(())
+    }
+
+    /// The call in which an agent's leg talks.
+    fn transferable(&self, leg: LegId) -> Result<CallId, u16> {
+        let found = self.plant.legs.leg(leg).filter(|leg| !leg.closing && matches!(leg.party, Party::Agent(_)));
+        let call = found.map(|leg| leg.call).ok_or(DECLINE)?;
+        let talks = self.calls.get(&call).is_some_and(|call| call.phase().is_talking());
+        if talks { Ok(call) } else { Err(DECLINE) }
+    }
+
+    /// Two legs of one agent: their far sides go on with each other, and the agent has neither call.
+    fn join(&mut self, leg: LegId, other: LegId) -> Result<(), u16> {
+        let (mut leg, mut other) = (leg, other);
+        let mut call = self.transferable(leg)?;
+        let party = |leg: LegId| self.plant.legs.leg(leg).filter(|leg| !leg.closing).map(|leg| leg.party.clone());
+        let mut with = self.plant.legs.leg(other).map(|leg| leg.call).ok_or(DECLINE)?;
+        if call == with || party(leg) != party(other) {
+            return Err(DECLINE);
+        }
+        let asked = leg;
+        // The call somebody else made goes on: its record has the customer.
+        if self.is_caller(call, leg) && !self.is_caller(with, other) && self.transferable(other).is_ok() {
+            (leg, other, call, with) = (other, leg, with, call);
+        }
+        self.tell(with, Event::Give { leg: other, to: call });
+        let onward = match self.plant.given.take() {
+            Some(Given::Side(side)) => Onward::Side(side),
+            Some(Given::Queue(queue)) => Onward::Queue(queue),
+            Some(Given::Nothing) | None => return Err(DECLINE),
+        };
+        self.plant.sip.tell_transfer(self.plant.now, asked, 200);
+        self.tell(call, Event::PassOn { leg, onward });
+        if self.plant.legs.leg(other).is_some_and(|leg| !leg.closing) {
+            self.tell(with, Event::HangUp);
+        }
+        Ok(())
+    }
+
+    fn is_caller(&self, call: CallId, leg: LegId) -> bool {
+        self.calls.get(&call).is_some_and(|call| call.caller == leg)
+    }
+
+    /// A caller who talks to an agent goes on elsewhere, at somebody's request.
+    pub(crate) fn transfer(&mut self, id: CallId, to: Destination) -> Result<Reply, Denied> {
+        let call = self.calls.get(&id).ok_or(Denied::UnknownCall(id))?;
+        let Phase::Talking(talking) = call.phase() else { return Err(Denied::NotTalking(id)) };
+        let from_outside = matches!(call.origin, Party::Trunk(_));
+        let leg = if from_outside { talking.partner.leg } else { call.caller };
+        let onward = match to {
+            Destination::Queue(_) | Destination::Node(_) if !from_outside => return Err(Denied::NotTalking(id)),
+            Destination::Queue(queue) => {
+                Onward::Queue(self.plant.directory.queue_id(&queue).ok_or(Denied::UnknownQueue(queue))?)
+            }
+            Destination::Node(node) if self.plant.plans.plan(call.plan).nodes().any(|name| *name == node) => {
+                self.tell(id, Event::Jump(node));
+                return Ok(Reply::Done);
+            }
+            Destination::Node(node) => {
+                let plan = self.plant.plans.name(call.plan).clone();
+                return Err(Denied::UnknownNode { plan, node });
+            }
+            Destination::Agent(agent) => {
+                self.plant.directory.agent_id(&agent).ok_or_else(|| Denied::UnknownAgent(agent.clone()))?;
+                Onward::Ring(DialTarget::Agent(agent))
+            }
+            Destination::Number(number) => self.plant.onward(&number).ok_or(Denied::NoWay(number))?,
+            Destination::Call(other) => return self.join_calls(id, other),
+        };
+        self.tell(id, Event::PassOn { leg, onward });
+        Ok(Reply::Done)
+    }
+
+    /// An attended transfer by request: two calls of one agent.
+    fn join_calls(&mut self, id: CallId, other: CallId) -> Result<Reply, Denied> {
+        let legs = |id: CallId| {
+            let call = self.calls.get(&id).ok_or(Denied::UnknownCall(id))?;
+            Ok(call.phase().partner().into_iter().chain([call.caller]).collect::<Vec<_>>())
+        };
+        let (ours, theirs) = (legs(id)?, legs(other)?);
+        let party =
+            |leg: LegId| Some(&self.plant.legs.leg(leg)?.party).filter(|party| matches!(party, Party::Agent(_)));
+        let pairs = ours.iter().flat_map(|ours| theirs.iter().map(move |theirs| (*ours, *theirs)));
+        let pair =
+            pairs.into_iter().find(|(ours, theirs)| party(*ours).is_some_and(|agent| party(*theirs) == Some(agent)));
+        let (leg, with) = pair.ok_or(Denied::NotTalking(id))?;
+        self.join(leg, with).map(|()| Reply::Done).map_err(|_| Denied::NotTalking(id))
+    }
+}
+
+impl Plant {
+    /// What an agent means who passes a caller on to this: a queue by name, a colleague, a number of ours, one outside.
+    fn onward(&self, to: &str) -> Option<Onward> {
+        if let Some(queue) = self.directory.queue_id(to) {
+            return Some(Onward::Queue(queue));
+        }
+        if self.directory.agent_id(to).is_some() {
+            return Some(Onward::Ring(DialTarget::Agent(to.into())));
+        }
+        if let Some(plan) = self.trunks.route(None, &Number::parse(to)) {
+            return Some(Onward::Plan(plan.clone()));
+        }
+        let outside = to.bytes().any(|b| b.is_ascii_digit()) && to.bytes().all(|b| b.is_ascii_digit() || b == b'+');
+        outside.then(|| Onward::Ring(DialTarget::Number { number: to.to_owned(), trunk: None }))
+    }
+
+    /// The agent is free of a call: for the next one, or for a call made beside it.
+    pub(crate) fn release(&mut self, agent: AgentId) {
+        let Some(call) = self.consults.remove(&agent) else {
+            let _ = self.acd(Command::Released { agent });
+            return;
+        };
+        if self.acd(Command::Moved { agent, call }).is_ok() {
+            self.adopted.push_back((call, agent));
+            let number = self.directory.agent_number(agent).clone();
+            self.fact(What::AgentEntered { agent_id: agent, agent: number, state: AgentState::Talking, reason: None });
+        }
+    }
+}
+
+impl Call {
+    /// Gives its far side away to another call; it ends then, or later when its caller hangs up.
+    pub(crate) fn give(&mut self, plant: &mut Plant, phase: Phase, leg: LegId, to: CallId) -> Phase {
+        let (given, phase) = match phase {
+            Phase::Talking(mut talking) => {
+                if leg != self.caller {
+                    self.turn(&mut talking.partner);
+                }
+                let partner = talking.partner;
+                plant.unbridge(self.caller);
+                plant.fact(What::Disconnected { call: self.id, party: partner.party.clone() });
+                self.let_go(plant, &partner, to);
+                (Given::Side(Side { partner, rings: None }), self.end(plant, Cause::Joined, 200))
+            }
+            Phase::Ringing(ringing) if leg == self.caller => match ringing.dialled(plant) {
+                Ok(side) => {
+                    self.let_go(plant, &side.partner, to);
+                    (Given::Side(side), self.end(plant, Cause::Joined, 487))
+                }
+                Err((queue, ringing)) => (Given::Queue(queue), Phase::Ringing(ringing)),
+            },
+            Phase::Queued(queued) if leg == self.caller => (Given::Queue(queued.queue), Phase::Queued(queued)),
+            other => (Given::Nothing, other),
+        };
+        plant.given = Some(given);
+        phase
+    }
+
+    /// A leg of this call is another call's from now on.
+    fn let_go(&mut self, plant: &mut Plant, partner: &Partner, to: CallId) {
+        self.open.retain(|open| *open != partner.leg);
+        plant.fact(What::LegLeft { call: self.id, leg: partner.leg, to });
+        if let Some(leg) = plant.legs.leg_mut(partner.leg) {
+            leg.call = to;
+        }
+        if let Some(agent) = partner.purpose.agent() {
+            let _ = plant.acd(Command::Moved { agent, call: to });
+        }
+    }
+
+    /// Takes what another call let go.
+    pub(crate) fn take_over(&mut self, plant: &mut Plant, side: &Side) {
+        let (leg, party) = (side.partner.leg, side.partner.party.clone());
+        self.open.push(leg);
+        plant.fact(What::LegJoined { call: self.id, leg, party, answered: side.rings.is_none() });
+    }
+
+    /// Caller and partner change places: whom the transferor talks to is the one who goes on.
+    pub(crate) fn turn(&mut self, partner: &mut Partner) {
+        std::mem::swap(&mut self.caller, &mut partner.leg);
+        std::mem::swap(&mut self.from, &mut self.to);
+        let agent = std::mem::replace(&mut self.occupied, partner.purpose.agent());
+        partner.purpose = Purpose::Dial { agent, keys: Vec::new() };
+        std::mem::swap(&mut self.origin, &mut partner.party);
+    }
+
+    /// On in the dialplan of another number.
+    pub(crate) fn enter_plan(&mut self, plant: &mut Plant, name: &str) -> Phase {
+        let Some(plan) = plant.plans.enter(name) else {
+            return self.run_program(plant, Phase::in_ivr(), Input::PartnerLeft);
+        };
+        self.session = self.session.moved(plant.plans.plan(plan));
+        plant.plans.leave(std::mem::replace(&mut self.plan, plan));
+        self.run_program(plant, Phase::in_ivr(), Input::Start)
+    }
+}
