@@ -31,6 +31,11 @@ pub enum Deed {
         /// Hold or take back.
         on: bool,
     },
+    /// An agent goes on with the call on the other phone: the last with this number.
+    TakeOver {
+        /// Agent number.
+        number: String,
+    },
     /// An agent hangs up.
     HangUp {
         /// Agent number.

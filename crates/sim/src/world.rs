@@ -269,6 +269,7 @@ impl World {
                 self.drain_switch();
             }
             Deed::Dial { number, code } => self.phone(&number, |phone, now| phone.dial(now, &code)),
+            Deed::TakeOver { number } => self.take_over(&number),
             Deed::HangUp { number } => self.phone(&number, |phone, now| phone.hang_up(now)),
             Deed::Hold { number, on } => self.phone(&number, |phone, now| phone.hold(now, on)),
             Deed::PassOn { number, to } => self.phone(&number, |phone, now| phone.transfer(now, to.as_deref())),
@@ -291,6 +292,21 @@ impl World {
             Peer::Phone(phone) => deed(phone, now),
             Peer::Caller(_) => {}
         });
+    }
+
+    fn take_over(&mut self, number: &str) {
+        let phones = self.peers.iter().enumerate().filter_map(|(index, host)| match &host.peer {
+            Peer::Phone(phone) if phone.number() == number => Some((index, phone.dialog())),
+            _ => None,
+        });
+        let phones: Vec<_> = phones.collect();
+        let dialog = phones.iter().find_map(|(_, dialog)| dialog.clone());
+        if let (Some(dialog), Some((index, _))) = (dialog, phones.last()) {
+            self.wake(*index, |peer, now| match peer {
+                Peer::Phone(phone) => phone.take_over(now, dialog),
+                Peer::Caller(_) => {}
+            });
+        }
     }
 
     /// Writes switch and worker out and goes on with what is read back.

@@ -226,6 +226,21 @@ fn a_customer_the_agent_called_is_passed_on() {
     assert!(world.phone_outcomes("1002")[0].heard_partner(), "the customer is heard");
 }
 
+/// RFC 3891: the agent goes on at the desk with the call the other phone has.
+#[test]
+fn an_agent_takes_the_call_over_on_another_phone() {
+    let mut scenario = with(hotline(16), vec![(TALKING, Deed::TakeOver { number: "1001".into() })]);
+    let place = |port: u16| std::net::SocketAddr::from(([10, 1, 9, 9], port));
+    let desk = PhoneSetup { sip: place(5060), media: place(4000), ..scenario.phones[0].clone() };
+    let desk = PhoneSetup { answering: Answering::Refuse(480), ..desk };
+    scenario.phones.push(desk);
+    let world = ended(scenario);
+    assert_eq!(partners(&world), [Name::from("1001")], "the same talk");
+    assert!(heard_to_the_end(&world));
+    assert_eq!(world.records[0].legs.len(), 3);
+    assert!(world.records[0].talk_ms > 40_000, "{}", world.records[0].talk_ms);
+}
+
 /// The same by request, for desktops without a phone that can: to an agent, and to the agent's other call.
 #[test]
 fn transfers_by_request_are_like_those_by_phone() {

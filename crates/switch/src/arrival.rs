@@ -30,6 +30,12 @@ struct Arrival {
 impl Switch {
     /// Takes or refuses a new INVITE.
     pub(crate) fn arrive(&mut self, incoming: Incoming) {
+        if let Some(old) = incoming.replaces {
+            if let Err(status) = self.take_place(&incoming, old) {
+                self.refuse(&incoming, &Refusal { reason: "replaces", status });
+            }
+            return;
+        }
         let admitted = match self.calls.len() - self.plant.callbacks.len() >= self.plant.setup.calls_max {
             true => Err(Refusal { reason: "overload", status: 503 }),
             false => self.admit(&incoming),

@@ -105,6 +105,11 @@ pub(crate) enum Event {
         leg: LegId,
         onward: Onward,
     },
+    /// The owner of a leg goes on with another one.
+    Replace {
+        old: LegId,
+        new: LegId,
+    },
     /// Its far side goes on in another call, in place of that one's partner.
     Give {
         leg: LegId,

@@ -154,15 +154,21 @@ impl Call {
         if plant.is_answered(self.caller) {
             return;
         }
-        let local = plant.local(self.caller);
-        if let Ok(audio) = plant.sip.answer(plant.now, self.caller, local) {
-            plant.answered(self.caller);
+        if self.answer_leg(plant, self.caller) {
             plant.fact(What::Answered { call: self.id });
-            plant.fact(What::LegAnswered { call: self.id, leg: self.caller });
-            if let Some(audio) = audio {
-                plant.connect(self.caller, audio);
-            }
         }
+    }
+
+    /// Sends 200 to a leg that came in; false: that is not possible any more.
+    pub(crate) fn answer_leg(&self, plant: &mut Plant, leg: LegId) -> bool {
+        let local = plant.local(leg);
+        let Ok(audio) = plant.sip.answer(plant.now, leg, local) else { return false };
+        plant.answered(leg);
+        plant.fact(What::LegAnswered { call: self.id, leg });
+        if let Some(audio) = audio {
+            plant.connect(leg, audio);
+        }
+        true
     }
 
     /// Plays to the caller; before the answer as early media (183).

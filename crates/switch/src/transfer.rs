@@ -8,6 +8,7 @@ use crate::switch::Switch;
 use busyhour_acd::Command;
 use busyhour_ivr::{DialTarget, Input};
 use busyhour_model::{AgentId, AgentState, CallId, Cause, LegId, Name, Number, Party, QueueId, Time, What};
+use busyhour_sip::{Incoming, Origin};
 
 /// Where a caller goes on.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +41,8 @@ pub(crate) enum Given {
 /// Answers of REFER that say the transfer cannot be.
 const DECLINE: u16 = 603;
 const NOT_FOUND: u16 = 404;
+const FORBIDDEN: u16 = 403;
+const NO_ROOM: u16 = 503;
 
 impl Switch {
     /// A phone sent REFER.
@@ -93,6 +96,26 @@ impl Switch {
         if self.plant.legs.leg(other).is_some_and(|leg| !leg.closing) {
             self.tell(with, Event::HangUp);
         }
+        Ok(())
+    }
+
+    /// An INVITE with Replaces (RFC 3891): an agent goes on with a call on another phone.
+    pub(crate) fn take_place(&mut self, incoming: &Incoming, old: LegId) -> Result<(), u16> {
+        let Origin::Account(account) = &incoming.origin else { return Err(FORBIDDEN) };
+        let call = self.transferable(old)?;
+        let party = Party::Agent(account.clone());
+        if self.plant.legs.leg(old).is_none_or(|leg| leg.party != party) {
+            return Err(FORBIDDEN);
+        }
+        let new = incoming.leg;
+        if !self.plant.take_leg(new, call, party.clone(), None) {
+            return Err(NO_ROOM);
+        }
+        self.plant.fact(What::LegOpened { call, leg: new, party });
+        if let Some(audio) = incoming.audio.clone() {
+            self.plant.connect(new, audio);
+        }
+        self.tell(call, Event::Replace { old, new });
         Ok(())
     }
 

@@ -73,7 +73,7 @@ impl Caller {
         let CallerSetup { number, dialled, domain, sip, media, target, codecs, tone_hz, listen_hz, script } = setup;
         let me = Identity { sip, user: number, domain: sip.ip().to_string(), password: None };
         let stream = Stream::new(media, codecs, tone_hz, listen_hz, seed.draw());
-        let session = Session::call(now, me, &format!("sip:{dialled}@{domain}"), target, stream, seed);
+        let session = Session::call(now, me, &format!("sip:{dialled}@{domain}"), target, stream, seed, None);
         Caller { session, script, step: 0, since: now, sound_before: 0, pressed: false }
     }
 

@@ -165,10 +165,24 @@ impl Phone {
 
     /// Dials `user` (a star code, a number) by way of the registrar.
     pub fn dial(&mut self, now: Time, user: &str) {
+        self.dial_for(now, user, None);
+    }
+
+    /// Takes over a dialog of another phone, by the name [`Phone::dialog`] gives it.
+    pub fn take_over(&mut self, now: Time, dialog: String) {
+        self.dial_for(now, "x", Some(dialog));
+    }
+
+    /// Its first live call, as Replaces names it.
+    pub fn dialog(&self) -> Option<String> {
+        self.lines.iter().find(|line| line.is_live()).map(|line| line.session.named())
+    }
+
+    fn dial_for(&mut self, now: Time, user: &str, replaces: Option<String>) {
         let Some(registrar) = self.setup.registrar else { return };
         let uri = format!("sip:{user}@{}", self.setup.domain);
         let (stream, seed) = (self.stream(), Seed(self.seed.draw()));
-        let session = Session::call(now, self.identity(), &uri, registrar, stream, seed);
+        let session = Session::call(now, self.identity(), &uri, registrar, stream, seed, replaces);
         self.add(Line::new(session));
         self.settle(now);
     }
@@ -187,7 +201,9 @@ impl Phone {
         let target = match (to, live.as_slice()) {
             (Some(to), [_, ..]) => format!("sip:{to}@{}", self.setup.domain),
             (None, [_, second, ..]) => {
-                format!("sip:x@{}?Replaces={}", self.setup.domain, self.lines[*second].session.named())
+                let named = self.lines[*second].session.named();
+                let escaped = named.replace('@', "%40").replace(';', "%3B").replace('=', "%3D");
+                format!("sip:x@{}?Replaces={escaped}", self.setup.domain)
             }
             _ => return,
         };

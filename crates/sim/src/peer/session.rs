@@ -64,6 +64,8 @@ pub(super) struct Session {
     remote_cseq: u32,
     phase: Phase,
     invite: Option<Message>,
+    /// What our INVITE takes the place of.
+    replaces: Option<String>,
     cancelled: bool,
     hang_up_due: bool,
     pending: Vec<Pending>,
@@ -93,6 +95,7 @@ impl Session {
             remote_cseq: 0,
             phase: Phase::Calling,
             invite: None,
+            replaces: None,
             cancelled: false,
             hang_up_due: false,
             pending: Vec::new(),
@@ -108,13 +111,22 @@ impl Session {
         }
     }
 
-    /// Dials `uri` by way of `peer`.
-    pub(super) fn call(now: Time, me: Identity, uri: &str, peer: SocketAddr, stream: Stream, seed: Seed) -> Session {
+    /// Dials `uri` by way of `peer`, perhaps to take the place of another dialog.
+    pub(super) fn call(
+        now: Time,
+        me: Identity,
+        uri: &str,
+        peer: SocketAddr,
+        stream: Stream,
+        seed: Seed,
+        replaces: Option<String>,
+    ) -> Session {
         let mut session = Session::new(now, me, peer, stream, seed);
         session.outcome.call_id.clone_from(&session.call_id);
         session.dialled = format!("<{uri}>");
         session.remote.clone_from(&session.dialled);
         uri.clone_into(&mut session.target);
+        session.replaces = replaces;
         session.invite_with(now, Direction::SendRecv);
         session
     }
@@ -219,11 +231,10 @@ impl Session {
         }
     }
 
-    /// Its dialog as Replaces in a URI names it (RFC 3891): the other side's tag first.
+    /// Its dialog as Replaces names it (RFC 3891): the other side's tag first.
     pub(super) fn named(&self) -> String {
         let tag = |of: &str| param(of, "tag").unwrap_or_default().to_owned();
-        let text = format!("{};to-tag={};from-tag={}", self.call_id, tag(&self.remote), tag(&self.local));
-        text.replace('@', "%40").replace(';', "%3B").replace('=', "%3D")
+        format!("{};to-tag={};from-tag={}", self.call_id, tag(&self.remote), tag(&self.local))
     }
 
     /// Presses a key by INFO with `application/dtmf-relay`.
@@ -235,8 +246,9 @@ impl Session {
 
     fn invite_with(&mut self, now: Time, direction: Direction) {
         let sdp = self.stream.offer(direction);
-        let auth = self.authorization("INVITE");
-        self.send(now, Method::Invite, auth, sdp);
+        let mut extra = self.authorization("INVITE");
+        extra.extend(self.replaces.clone().map(|dialog| Header::Other("Replaces".into(), dialog)));
+        self.send(now, Method::Invite, extra, sdp);
     }
 
     fn authorization(&mut self, method: &str) -> Vec<Header> {

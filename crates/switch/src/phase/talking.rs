@@ -76,6 +76,7 @@ impl Talking {
             (Event::PassOn { leg, onward }, _) if leg == ours || leg == call.caller => {
                 self.pass_on(call, plant, leg, onward)
             }
+            (Event::Replace { old, new }, _) => self.replace(call, plant, old, new),
             (Event::Jump(node), _) => {
                 self.unlink(call, plant);
                 self.partner.sent_on(call, plant, &node);
@@ -135,6 +136,21 @@ impl Talking {
                 Talking::begin(call, plant, Partner { leg, party, purpose })
             }
         }
+    }
+
+    /// An agent goes on with the call on another phone.
+    fn replace(mut self, call: &mut Call, plant: &mut Plant, old: LegId, new: LegId) -> Phase {
+        call.open.push(new);
+        plant.unbridge(call.caller);
+        let side = if old == call.caller { &mut call.caller } else { &mut self.partner.leg };
+        *side = new;
+        let legs = [call.caller, self.partner.leg];
+        legs.iter().for_each(|leg| plant.stop(*leg));
+        self.held_by.retain(|by| *by != old);
+        call.answer_leg(plant, new);
+        plant.bridge(legs[0], legs[1]);
+        plant.drop_leg(old, 200);
+        Phase::Talking(self)
     }
 
     /// Hold and resume: who is not sent to has put us on hold, and the other hears music.
