@@ -10,6 +10,7 @@ mod process;
 mod prompts;
 mod softphone;
 mod sound;
+mod transfers;
 
 mod voicemail;
 
