@@ -6,6 +6,7 @@ mod capture;
 mod carriers;
 mod centres;
 mod exchange;
+mod kamailio;
 mod process;
 mod prompts;
 mod softphone;
@@ -37,11 +38,16 @@ fn wanted() -> bool {
     wanted
 }
 
-/// SIPp with one of our scenarios, from `address`.
+/// SIPp with one of our scenarios, from `address` to the switch.
 fn sipp(exchange: &Exchange, scenario: &str, address: &str, port: u16) -> Command {
+    sipp_to(&format!("127.0.0.1:{}", exchange.sip), exchange, scenario, address, port)
+}
+
+/// The same to somebody else.
+fn sipp_to(remote: &str, exchange: &Exchange, scenario: &str, address: &str, port: u16) -> Command {
     let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sipp");
     let mut command = Command::new("sipp");
-    command.current_dir(&exchange.folder).arg(format!("127.0.0.1:{}", exchange.sip));
+    command.current_dir(&exchange.folder).arg(remote);
     command.arg("-sf").arg(scenarios.join(scenario)).args(["-i", address, "-mi", address, "-nostdin", "-trace_err"]);
     command.args(["-p", &port.to_string()]);
     command
