@@ -98,10 +98,10 @@ fn plain() -> impl Strategy<Value = String> {
 
 /// A message of the corpus, or a generated one, with some bytes changed, taken out, or taken from elsewhere.
 fn damaged() -> impl Strategy<Value = Vec<u8>> {
-    let corpus: Vec<Vec<u8>> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/torture"))
-        .unwrap()
-        .map(|file| std::fs::read(file.unwrap().path()).unwrap())
-        .collect();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/torture");
+    let files = [folder, concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/torture/ipv6")].into_iter();
+    let files = files.flat_map(|folder| std::fs::read_dir(folder).unwrap()).map(|file| file.unwrap().path());
+    let corpus: Vec<Vec<u8>> = files.filter(|path| path.is_file()).map(|path| std::fs::read(path).unwrap()).collect();
     let corpus = {
         let mut corpus = corpus;
         corpus.sort();
