@@ -1,13 +1,15 @@
 //! What one registration, one call and one waiting caller cost the switch: CPU time and bytes, without sockets and without sound.
 //!
+//! With `--soak CALLS` instead: so many calls one after the other, which must leave nothing behind.
+//!
 //! Peers are the simulator's; only time spent and memory taken inside the switch's own methods are counted.
 #![allow(unsafe_code)] // a counting allocator
 
 use busyhour_media as media;
-use busyhour_model::{LegId, Side, StreamStats, Time};
+use busyhour_model::{Cause, Fact, LegId, Side, StreamStats, Time, What};
 use busyhour_sim::peer::{Action, Answering, Caller, Ending, Out, Phone};
 use busyhour_sim::{Scenario, to_an_agent};
-use busyhour_switch::{Flow, Switch, Transport};
+use busyhour_switch::{Entry, Flow, Switch, Transport};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
@@ -70,6 +72,8 @@ struct Bench {
     /// Legs opened towards callers.
     callers: Vec<LegId>,
     facts: u64,
+    /// Calls that arrived, and those that ended.
+    calls: (u64, u64),
     messages: u64,
     spent: Duration,
 }
@@ -87,6 +91,7 @@ impl Bench {
             media: VecDeque::new(),
             callers: Vec::new(),
             facts: 0,
+            calls: (0, 0),
             messages: 0,
             spent: Duration::ZERO,
         }
@@ -104,8 +109,13 @@ impl Bench {
         while let Some(command) = self.switch.poll_media() {
             commands.push(command);
         }
-        while self.switch.poll_entry().is_some() {
+        while let Some(entry) = self.switch.poll_entry() {
             self.facts += 1;
+            match entry {
+                Entry::Fact(Fact { what: What::Arrived { .. }, .. }) => self.calls.0 += 1,
+                Entry::Fact(Fact { what: What::Ended { cause: Cause::CallerHungUp, .. }, .. }) => self.calls.1 += 1,
+                _ => {}
+            }
         }
         INSIDE.set(live);
         self.spent += cpu().saturating_sub(from);
@@ -237,6 +247,31 @@ fn call_in(bench: &mut Bench, scenario: &Scenario, first: usize, count: usize, s
     std::mem::take(&mut bench.callers)
 }
 
+/// So many calls in rounds of as many as there are agents; memory inside the switch is to be flat.
+fn soak(bench: &mut Bench, scenario: &Scenario, agents: usize, calls: usize, script: &[Action]) {
+    let before = bench.calls;
+    for round in 0..calls.div_ceil(agents) {
+        bench.measure("1,000 calls more", agents, |bench| {
+            let legs = call_in(bench, scenario, (round % 2) * agents, agents, script);
+            bench.press(&legs);
+            bench.pass(Duration::from_secs(45));
+        });
+        for (_, sip) in bench.peers.drain(agents..) {
+            bench.by_address.remove(&sip);
+        }
+        let vitals = bench.switch.vitals();
+        assert_eq!((vitals.calls, vitals.legs, vitals.transactions), (0, 0, 0), "every call ended: {vitals:?}");
+    }
+    let done = (bench.calls.0 - before.0, bench.calls.1 - before.1);
+    println!(
+        "{} calls arrived, {} were talked to their end; {} kB live in the switch",
+        done.0,
+        done.1,
+        LIVE.get() / 1000
+    );
+    assert_eq!(done.0, done.1, "no call is lost");
+}
+
 fn main() {
     let agents = 1000;
     let mut scenario = Scenario::calm(1, agents);
@@ -271,6 +306,10 @@ fn main() {
         bench.pass(Duration::from_secs(1));
     });
     bench.measure("the same registrations, transactions over", agents, |bench| bench.pass(Duration::from_secs(40)));
+    let mut words = std::env::args().skip_while(|word| word != "--soak").skip(1);
+    if let Some(calls) = words.next() {
+        return soak(&mut bench, &scenario, agents, calls.parse().expect("--soak CALLS"), &talk(5));
+    }
     for round in 0..2 {
         let script = talk(5);
         bench.measure("call: IVR, menu, queue, agent, talk, BYE", agents, |bench| {
