@@ -1,5 +1,6 @@
 //! Kamailio as the carrier in front: a registered trunk, digest both ways, Record-Route, and what is said within calls.
 
+use crate::capture::Capture;
 use crate::exchange::Exchange;
 use crate::process::{Process, until};
 use crate::{SECOND, sipp_to, wanted};
@@ -63,6 +64,7 @@ fn a_registered_trunk_works_both_ways_through_a_proxy() {
         return;
     }
     let exchange = Exchange::of_plan("through", CONFIG, THROUGH);
+    let capture = Capture::start(&exchange.folder, exchange.sip, exchange.media);
     let _proxy = kamailio(&exchange);
     fs::write(exchange.folder.join("numbers.csv"), "SEQUENTIAL\n02195118\n").unwrap();
     until("the trunk is registered", 20 * SECOND, || exchange.said().contains("trunk answers").then_some(()));
@@ -79,4 +81,5 @@ fn a_registered_trunk_works_both_ways_through_a_proxy() {
         assert_eq!(legs.len(), 2, "{record}");
         assert!(legs.iter().all(|leg| leg["status"] == 200), "{record}");
     }
+    capture.ends_clean(3);
 }

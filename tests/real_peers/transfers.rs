@@ -1,5 +1,6 @@
 //! Callers passed on by real phones: blind by baresip (RFC 5589 section 6).
 
+use crate::capture::Capture;
 use crate::exchange::{CARRIER, Exchange, PASSWORD, PHONES};
 use crate::process::until;
 use crate::softphone::{Line, Softphone};
@@ -31,6 +32,7 @@ fn a_caller_is_passed_on_by_a_softphone() {
         return;
     }
     let exchange = Exchange::start("passed-on");
+    let capture = Capture::start(&exchange.folder, exchange.sip, exchange.media);
     let mut agent = phone(&exchange, "1001", 27_400, AGENT_HERTZ);
     until("the agent is ready", 10 * SECOND, || (exchange.agents("ready") == 1).then_some(()));
     let mut caller = phone(&exchange, "caller", 27_440, CALLER_HERTZ);
@@ -65,4 +67,5 @@ fn a_caller_is_passed_on_by_a_softphone() {
         assert!(heard >= least, "{}: {heard} s of {hertz} Hz", ear.display());
     }
     assert!(sound::seconds_of_tone(&colleague, AGENT_HERTZ) < 0.3, "the agent is out of it");
+    capture.ends_clean(1);
 }
