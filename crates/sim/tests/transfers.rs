@@ -1,10 +1,11 @@
 //! Callers passed on by agents, from the phone (REFER) and by request, and what happens when nobody is there.
 #![allow(clippy::unwrap_used)]
 
+use busyhour_ledger::VisitEnd;
 use busyhour_model::{AgentState, CallId, Cause, Entrance, Name, Party, What};
 use busyhour_sim::peer::{Action, Answering, Ending, PhoneSetup};
 use busyhour_sim::{Deed, Scenario, World, to_an_agent};
-use busyhour_switch::{Destination, Request};
+use busyhour_switch::{Destination, NumberRoute, Request};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -180,6 +181,35 @@ fn a_transfer_before_the_colleague_answers_rings_on() {
     let rung = world.phone_outcomes("1002");
     assert_eq!((rung.len(), rung[0].status), (1, 200), "one call, not two");
     assert!(heard_to_the_end(&world));
+}
+
+/// An agent who waits in a queue for a caller passes the place on, not its end.
+#[test]
+fn a_caller_gets_the_place_the_agent_had_in_another_queue() {
+    const STRAIGHT: &str = "name = \"straight\"\nstart = \"wait\"\n[node.wait]\nqueue = \"complaint\"\nelse = \"end\"\n\
+        [node.end]\nhangup = true\n";
+    let mut scenario = hotline(17);
+    let names = busyhour_ivr::Names { queues: vec!["complaint".into()], ..busyhour_ivr::Names::default() };
+    let plan = busyhour_ivr::Dialplan::parse("straight.toml", STRAIGHT, &names).unwrap().plan;
+    scenario.setup.dialplans.push(("straight".into(), plan));
+    let route = NumberRoute { number: "95130".into(), trunk: None, dialplan: "straight".into() };
+    scenario.setup.numbers.push(route);
+    scenario.setup.queues.iter_mut().for_each(|queue| queue.overflow_no_agents = false);
+    scenario.setup.agents[1].skills = vec![("complaint".into(), 1)];
+    let world = ended(with(
+        scenario,
+        vec![
+            (SECOND, Deed::Unregister { number: "1002".into() }),
+            (TALKING, Deed::Hold { number: "1001".into(), on: true }),
+            (TALKING + SECOND, Deed::Dial { number: "1001".into(), code: "95130".into() }),
+            (TALKING + 9 * SECOND, pass_on(None)),
+            (TALKING + 12 * SECOND, Deed::Register { number: "1002".into() }),
+        ],
+    ));
+    assert_eq!((partners(&world), told(&world)), (["1001", "1002"].map(Name::from).to_vec(), vec![100, 200]));
+    let visit = |call, at: usize| world.records.iter().find(|r| r.call == CallId(call)).unwrap().visits[at].clone();
+    assert_eq!(visit(1, 1).since, visit(2, 0).since);
+    assert_eq!(visit(2, 0).end, Some(VisitEnd::Left), "the agent did not give up waiting");
 }
 
 /// The caller gives up while the agent asks a colleague: the agent goes on with the colleague and is offered nothing meanwhile.

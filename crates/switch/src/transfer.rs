@@ -2,18 +2,23 @@
 
 use crate::call::{Call, Event};
 use crate::phase::{Partner, Phase, Purpose};
+use crate::places::Place;
 use crate::plant::Plant;
 use crate::request::{Denied, Destination, Reply};
 use crate::switch::Switch;
 use busyhour_acd::Command;
 use busyhour_ivr::{DialTarget, Input};
-use busyhour_model::{AgentId, AgentState, CallId, Cause, LegId, Name, Number, Party, QueueId, Time, What};
+use busyhour_model::{
+    AgentId, AgentState, CallId, Cause, DequeueReason, LegId, Name, Number, OfferOutcome, Party, QueueId, Time, What,
+};
 use busyhour_sip::{Incoming, Origin};
 
 /// Where a caller goes on.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Onward {
     Queue(QueueId),
+    /// To the place another call had in a queue.
+    Place(Place),
     /// Into the dialplan of a number of ours.
     Plan(Name),
     Ring(DialTarget),
@@ -33,8 +38,8 @@ pub(crate) struct Side {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Given {
     Side(Side),
-    /// Its caller waits here.
-    Queue(QueueId),
+    /// Where its caller waited.
+    Place(Place),
     Nothing,
 }
 
@@ -88,14 +93,11 @@ impl Switch {
         self.tell(with, Event::Give { leg: other, to: call });
         let onward = match self.plant.given.take() {
             Some(Given::Side(side)) => Onward::Side(side),
-            Some(Given::Queue(queue)) => Onward::Queue(queue),
+            Some(Given::Place(place)) => Onward::Place(place),
             Some(Given::Nothing) | None => return Err(DECLINE),
         };
         self.plant.sip.tell_transfer(self.plant.now, asked, 200);
         self.tell(call, Event::PassOn { leg, onward });
-        if self.plant.legs.leg(other).is_some_and(|leg| !leg.closing) {
-            self.tell(with, Event::HangUp);
-        }
         Ok(())
     }
 
@@ -219,13 +221,22 @@ impl Call {
                     self.let_go(plant, &side.partner, to);
                     (Given::Side(side), self.end(plant, Cause::Joined, 487))
                 }
-                Err((queue, ringing)) => (Given::Queue(queue), Phase::Ringing(ringing)),
+                Err((queue, ringing)) => {
+                    ringing.stop_all(self, plant, OfferOutcome::Withdrawn);
+                    self.give_place(plant, queue)
+                }
             },
-            Phase::Queued(queued) if leg == self.caller => (Given::Queue(queued.queue), Phase::Queued(queued)),
+            Phase::Queued(queued) if leg == self.caller => self.give_place(plant, queued.queue),
             other => (Given::Nothing, other),
         };
         plant.given = Some(given);
         phase
+    }
+
+    fn give_place(&mut self, plant: &mut Plant, queue: QueueId) -> (Given, Phase) {
+        let given = self.places.of(queue).cloned().map_or(Given::Nothing, Given::Place);
+        self.leave_queue(plant, queue, DequeueReason::Left);
+        (given, self.end(plant, Cause::Joined, 487))
     }
 
     /// A leg of this call is another call's from now on.

@@ -168,7 +168,7 @@ impl Ringing {
     }
 
     /// Nobody rings any more, for this reason.
-    fn stop_all(self, call: &Call, plant: &mut Plant, outcome: OfferOutcome) {
+    pub(crate) fn stop_all(self, call: &Call, plant: &mut Plant, outcome: OfferOutcome) {
         for rung in self.rung {
             plant.drop_leg(rung.leg, 487);
             match rung.purpose {

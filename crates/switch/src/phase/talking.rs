@@ -114,6 +114,12 @@ impl Talking {
                 from.sent_on(call, plant, &plant.directory.queue_name(to).clone());
                 call.send_to(plant, to, queue, Entrance::Transferred)
             }
+            Onward::Place(place) => {
+                let to = place.queue;
+                call.places.keep(place);
+                from.sent_on(call, plant, &plant.directory.queue_name(to).clone());
+                call.send_to(plant, to, Some(to), Entrance::Transferred)
+            }
             Onward::Plan(name) => {
                 from.sent_on(call, plant, &name);
                 call.enter_plan(plant, &name)
