@@ -3,7 +3,7 @@
 mod phrases;
 
 use crate::record::ms;
-use crate::{CallRecord, OfferRecord, QueueVisit, Survey, VisitEnd};
+use crate::{CallRecord, OfferRecord, QueueVisit, Survey, Transfer, VisitEnd};
 use busyhour_model::{Candidate, Rank, Rule, Time};
 use phrases::{Phrase, Words};
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,7 @@ pub fn explain(record: &CallRecord, language: Language, going_on: bool) -> Vec<L
     record.visits.iter().for_each(|visit| story.visit(visit));
     record.offers.iter().for_each(|offer| story.offer(record, offer));
     record.visits.iter().for_each(|visit| story.left(visit));
+    record.transfers.iter().for_each(|transfer| story.transfer(transfer));
     record.surveys.iter().for_each(|survey| story.survey(survey));
     story.lines.sort_by_key(|line| line.at);
     if !going_on {
@@ -109,6 +110,11 @@ impl Story {
             let (wait, end) = (self.span(Duration::from_millis(visit.wait_ms())), self.word(phrases::visit_end(end)));
             self.say(visit.left, Phrase::LeftQueue, &[("queue", &visit.queue), ("wait", &wait), ("end", &end)]);
         }
+    }
+
+    fn transfer(&mut self, transfer: &Transfer) {
+        let from = transfer.from.name();
+        self.say(transfer.at, Phrase::Transferred, &[("from", from), ("to", &transfer.to)]);
     }
 
     fn survey(&mut self, survey: &Survey) {

@@ -169,6 +169,7 @@ impl Ledger {
             talk_ms: 0,
             hold_ms: 0,
             surveys: Vec::new(),
+            transfers: Vec::new(),
             dropped: 0,
         };
         self.open.insert(*call, Open::new(record));
@@ -509,6 +510,9 @@ mod tests {
             .say(60.0, ended(Cause::CallerHungUp));
         let record = tape.record.clone().unwrap();
         assert_eq!(record.visits[1].since, Time::from_secs(9 * 3600 + 10), "the place it brought");
+        let told = |language| crate::explain(&record, language, false).into_iter().map(|line| line.says);
+        assert!(told(crate::Language::En).any(|says| says == "passed on by 1 to other"));
+        assert!(told(crate::Language::Zh).any(|says| says == "由 1 转接至 other"));
         assert_eq!(
             (record.customer_wait_ms, record.queue_wait_ms),
             (Some(15_000), Some(5_000)),

@@ -13,6 +13,8 @@ pub use agent::AgentTimes;
 pub use explain::{Language, Line, explain};
 pub use fold::{Imbalance, Ledger, OPEN_CALLS_MAX, Stay};
 pub use ratio::Ratio;
-pub use record::{CallRecord, LegRecord, NodeVisit, OfferRecord, Prediction, QueueVisit, Recording, VisitEnd};
+pub use record::{
+    CallRecord, LegRecord, NodeVisit, OfferRecord, Prediction, QueueVisit, Recording, Transfer, VisitEnd,
+};
 pub use satisfaction::{Answer, Survey, SurveyEnd, Surveys};
 pub use slot::{Callbacks, Counts, SLOT_SECS, SLOTS_MAX, Slot, THRESHOLDS_S, Total};

@@ -4,7 +4,7 @@ use crate::fold::Stay;
 use crate::record::{STORY_MAX, ms};
 use crate::slot::Slots;
 use crate::{AgentTimes, CallRecord, Counts, LegRecord, NodeVisit, OfferRecord, QueueVisit, Recording, Slot, VisitEnd};
-use crate::{Answer, Survey, SurveyEnd};
+use crate::{Answer, Survey, SurveyEnd, Transfer};
 use busyhour_model::{Cause, DequeueReason, Entrance, LegId, Name, OfferOutcome, Party, StreamStats, Time, What};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -88,7 +88,9 @@ impl Open {
                 record.dropped += push(&mut record.recordings, recording, |_| true);
             }
             What::Discarded { tape, .. } => record.recordings.retain(|recording| recording.tape != *tape),
-            What::Transferred { .. } => {
+            What::Transferred { party, to, .. } => {
+                let transfer = Transfer { at, from: party.clone(), to: to.clone() };
+                record.dropped += push(&mut record.transfers, transfer, |_| true);
                 if let Some(slot) = self.answered_slot() {
                     slots.at(&slot).transferred += 1;
                 }

@@ -50,6 +50,9 @@ pub struct CallRecord {
     pub visits: Vec<QueueVisit>,
     /// Offers in order, with why.
     pub offers: Vec<OfferRecord>,
+    /// Who passed the caller on to whom, in order.
+    #[serde(default)]
+    pub transfers: Vec<Transfer>,
     /// Surveys in order.
     #[serde(default)]
     pub surveys: Vec<Survey>,
@@ -70,6 +73,17 @@ pub struct CallRecord {
     pub hold_ms: u64,
     /// Entries of the lists above that were dropped because there were too many.
     pub dropped: u32,
+}
+
+/// The caller was passed on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// When.
+    pub at: Time,
+    /// By whom, or away from whom when a supervisor did it.
+    pub from: Party,
+    /// Queue, node, agent, trunk or dialplan.
+    pub to: Name,
 }
 
 /// A recording of the caller that was kept.

@@ -32,6 +32,7 @@ pub(super) enum Phrase {
     Relaxed,
     OfferEnded,
     Rings,
+    Transferred,
     SurveyBegun,
     Answered,
     SurveyEnded,
@@ -108,15 +109,14 @@ impl Phrase {
                 ("agent {agent}: {outcome} after {rang} of ringing", "坐席 {agent}:振铃 {rang}后{outcome}")
             }
             Phrase::Rings => ("the phone of agent {agent} is ringing", "坐席 {agent} 的话机正在振铃"),
-            Phrase::SurveyBegun | Phrase::Answered | Phrase::SurveyEnded | Phrase::Ended => self.words_afterwards(),
-            Phrase::Dropped => ("left out of this long story: {count} entries", "此通话过长,略去 {count} 项"),
-            Phrase::Seconds => ("{seconds} s", "{seconds} 秒"),
+            _ => self.words_afterwards(),
         }
     }
 
-    /// Of what happens after the talk.
+    /// Of what happens once somebody talks to the caller, and of the form of the story.
     fn words_afterwards(self) -> Words {
         match self {
+            Phrase::Transferred => ("passed on by {from} to {to}", "由 {from} 转接至 {to}"),
             Phrase::SurveyBegun => (
                 "survey {survey} began, about the talk with agent {agent}",
                 "开始满意度调查 {survey},评价对象为坐席 {agent} 的通话",
@@ -126,6 +126,8 @@ impl Phrase {
                 "来电者对问题 {question} 按键 {key},得分 {score}",
             ),
             Phrase::SurveyEnded => ("survey {survey} ended: {end}", "满意度调查 {survey} 结束:{end}"),
+            Phrase::Dropped => ("left out of this long story: {count} entries", "此通话过长,略去 {count} 项"),
+            Phrase::Seconds => ("{seconds} s", "{seconds} 秒"),
             _ => ("the call ended: {cause}", "通话结束:{cause}"),
         }
     }
