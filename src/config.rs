@@ -12,16 +12,19 @@ mod server;
 mod sheet;
 mod staff;
 mod tier;
+mod tls;
 mod trunk;
 mod tts;
 pub mod written;
 
 use crate::dialplans::{Shelf, Source};
+use crate::net::TlsSetup;
 use crate::prompts;
 use crate::tts::TtsSetup;
 use busyhour_ivr::Names;
 use busyhour_media::Country;
 use busyhour_model::{Diagnostic, Severity};
+use busyhour_sip::Transport;
 use busyhour_switch::Setup;
 use serde::Deserialize;
 use sheet::{Read, Section, Sheet};
@@ -53,6 +56,8 @@ pub struct Site {
     pub setup: Setup,
     /// For the shell.
     pub shell: Shell,
+    /// Certificates and what trunks want of TLS.
+    pub tls: TlsSetup,
     /// The texts the dialplans of `setup` were read from, in their order.
     pub sources: Vec<Source>,
     /// Names and clock, for changes while it runs.
@@ -66,10 +71,10 @@ pub struct Site {
 /// What concerns sockets, files and threads only.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shell {
-    /// SIP over UDP on these.
-    pub udp: Vec<SocketAddr>,
-    /// SIP over TCP on these.
-    pub tcp: Vec<SocketAddr>,
+    /// SIP on these.
+    pub sip: Vec<(Transport, SocketAddr)>,
+    /// Pages whose scripts may connect by WebSocket; empty: all.
+    pub origins: Vec<String>,
     /// The address peers reach us at, when it is not the one bound.
     pub advertise: Option<IpAddr>,
     /// HTTP on this one; `None`: no HTTP.
@@ -185,6 +190,7 @@ fn read_with(file: &str, source: &str, folder: &Path, staff: Option<&Staff>) -> 
     let whole = shelf.diagnostics.iter().all(|d| d.severity == Severity::Warning);
     check::numbers(&roster, &plans, whole, &mut sheet);
     check::server(&server, &mut sheet);
+    check::certified(&roster, &server, &mut sheet);
     check::fallback(&server, &prompts.ids(), &mut sheet);
     check::backups(&roster, &server, &mut sheet);
     let mut diagnostics = sheet.into_found();
@@ -206,6 +212,10 @@ fn read_with(file: &str, source: &str, folder: &Path, staff: Option<&Staff>) -> 
     let site = (!refused).then(|| Site {
         setup: server.setup(&roster, dialplans),
         shell: server.shell,
+        tls: TlsSetup {
+            identities: server.identities,
+            trunks: roster.trunks.iter().filter_map(trunk::Trunk::tls).collect(),
+        },
         sources,
         words,
         staff,
@@ -234,6 +244,7 @@ fn sections(sheet: &mut Sheet, source: &str, folder: &Path, staff: Option<&Staff
         return None;
     }
     let mut root = Section::new(table.get_ref(), 0, "the file");
+    sheet.folder = folder.to_path_buf();
     let server = server::read(&mut root, sheet, folder);
     sheet.utc_offset_minutes = server.utc_offset_minutes;
     let mut roster = roster::read(&mut root, sheet, server.utc_offset_minutes);

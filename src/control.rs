@@ -5,7 +5,7 @@ use crate::forecaster::Forecaster;
 use crate::lookup::LookUps;
 use crate::media::Plane;
 use crate::metrics::Metrics;
-use crate::net::{BATCH_MAX, Net, TcpEvent, Unsent};
+use crate::net::{BATCH_MAX, Net, StreamEvent, Unsent};
 use crate::recorder::Recorder;
 use crate::timer::Timer;
 use busyhour_media as media;
@@ -50,8 +50,8 @@ pub struct Control {
     pub switch: Switch,
     /// SIP sockets.
     pub net: Net,
-    /// What its TCP connections have to say.
-    pub streams: Receiver<TcpEvent>,
+    /// What its connections have to say.
+    pub streams: Receiver<StreamEvent>,
     /// Media threads.
     pub plane: Arc<Plane>,
     /// What they tell. Unbounded because a media thread must never wait for control; a leg tells little more than its
@@ -93,7 +93,7 @@ impl Control {
                         self.input(|switch, now| switch.handle_media(now, event));
                     }
                 }
-                Some(event) = self.streams.recv() => self.tcp(event),
+                Some(event) = self.streams.recv() => self.stream(event),
                 () = self.net.readable() => self.datagrams(&mut buffer),
                 (call, id, answer) = self.lookups.answer() => {
                     self.input(|switch, now| switch.handle_lookup(now, call, id, answer));
@@ -120,15 +120,25 @@ impl Control {
         }
     }
 
-    fn tcp(&mut self, event: TcpEvent) {
+    fn stream(&mut self, event: StreamEvent) {
         match event {
-            TcpEvent::Accepted(local, stream, remote) => self.net.accept(local, stream, remote),
-            TcpEvent::Bytes(flow, bytes) if self.net.knows(flow) => {
+            StreamEvent::Accepted(transport, local, stream, remote) => {
+                if let Err(refusal) = self.net.accept(transport, local, stream, remote) {
+                    self.metrics.refused(transport, &refusal);
+                }
+            }
+            StreamEvent::Opened(flow, trunks) => {
+                if self.net.opened(flow) && !trunks.is_empty() {
+                    self.input(|switch, now| switch.handle_certified(now, flow, &trunks));
+                }
+            }
+            StreamEvent::Refused(flow, refusal) => self.metrics.refused(flow.transport, &refusal),
+            StreamEvent::Bytes(flow, bytes) if self.net.knows(flow) => {
                 self.input(|switch, now| switch.handle_stream(now, flow, &bytes));
             }
-            TcpEvent::Bytes(..) => {}
-            TcpEvent::Unreachable(flow) => self.input(|switch, now| switch.handle_unreachable(now, flow)),
-            TcpEvent::Closed(flow) => {
+            StreamEvent::Bytes(..) => {}
+            StreamEvent::Unreachable(flow) => self.input(|switch, now| switch.handle_unreachable(now, flow)),
+            StreamEvent::Closed(flow) => {
                 if self.net.close(flow) {
                     self.input(|switch, now| switch.handle_closed(now, flow));
                 }
@@ -176,7 +186,8 @@ impl Control {
 
     fn drain_once(&mut self, began: Instant, failures: &mut VecDeque<Unsent>) {
         while let Some(transmit) = self.switch.poll_transmit() {
-            if let Err(unsent) = self.net.send(transmit) {
+            let trunk = transmit.trunk.map(|trunk| self.switch.trunk_name(trunk));
+            if let Err(unsent) = self.net.send(transmit, trunk) {
                 self.metrics.unsent.inc();
                 failures.push_back(unsent);
             }

@@ -8,6 +8,7 @@ use crate::config::{self, Loaded, Site};
 use crate::control::{Ask, State};
 use crate::media::Plane;
 use crate::metrics::{Metrics, Picture};
+use crate::net::Certificates;
 use crate::recorder::{Recorder, Told};
 use crate::store::Store;
 use crate::tapes::Tapes;
@@ -34,6 +35,7 @@ pub struct Desk {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tapes: Tapes,
     pub(crate) plane: Arc<Plane>,
+    pub(crate) certificates: Certificates,
     pub(crate) cpu: Arc<CpuTime>,
     pub(crate) clock: Clock,
     /// What holds now; the addresses in it are the bound ones.
@@ -141,9 +143,13 @@ impl Desk {
         let taken = self.request(Request::Reload(Box::new(site.setup.clone()))).await;
         let ok = matches!(taken, Some(Ok(_)));
         if ok {
+            // They were looked through when they were read: this fails only by what no file tells.
+            if let Err(why) = self.certificates.replace(&site.tls) {
+                tracing::error!("the certificates cannot be used, the old ones stay: {why}");
+            }
             {
                 let mut running = self.site.lock().unwrap_or_else(PoisonError::into_inner);
-                (running.setup, running.sources) = (site.setup, site.sources);
+                (running.setup, running.sources, running.tls) = (site.setup, site.sources, site.tls);
                 (running.words, running.staff, running.live) = (site.words, site.staff, site.live);
             }
             self.keep_versions(who);

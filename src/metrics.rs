@@ -3,12 +3,13 @@
 mod series;
 
 use crate::journal::JournalCounts;
+use crate::net::Refusal;
 use crate::store::StoreCounts;
 use crate::tapes::TapeCounts;
 use crate::tts::TtsCounts;
 use busyhour_ledger::{CallRecord, Ledger, Stay};
 use busyhour_model::{Fact, Time, What};
-use busyhour_sip::Counters;
+use busyhour_sip::{Counters, Transport};
 use busyhour_switch::{AgentRow, CallRow, QueueRow, QueueSetup, TrunkRow};
 use prometheus::{
     Counter, CounterVec, Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
@@ -58,6 +59,7 @@ pub struct Metrics {
     pub notified: IntCounterVec,
     /// Facts that never reached the recorder.
     pub facts_lost: IntCounter,
+    refusals: IntCounterVec,
     /// Messages not sent because a socket refused or a queue was full.
     pub unsent: IntCounter,
 }
@@ -93,6 +95,7 @@ impl Metrics {
         let matching = "Time from the event that made a match possible to the agent's INVITE on the wire.";
         let forecast = "Time one forecast of all queues takes, on a thread of its own.";
         let copy = "Time the control loop takes to copy the matcher for a forecast.";
+        let refusals = "Connections that came to nothing, by transport and reason.";
         let success = Gauge::new("busyhour_config_reload_success_timestamp_seconds", "Time of the last good reload.");
         Metrics {
             wire: Wire::new(&m),
@@ -137,6 +140,7 @@ impl Metrics {
             messages: m.counts("busyhour_voicemail_messages_total", "Messages, by what became of them.", &["event"]),
             notified: m.counts("busyhour_webhook_posts_total", "Webhooks by outcome.", &["outcome"]),
             facts_lost: m.count("busyhour_facts_lost_total", "Facts that never reached journal and records."),
+            refusals: m.counts("busyhour_sip_refused_connections_total", refusals, &["transport", "reason"]),
             unsent: m.count("busyhour_sip_unsent_messages_total", "SIP messages no socket took."),
             registry: m.0,
         }
@@ -168,6 +172,11 @@ impl Metrics {
                 Stay::Ended(visit) => self.queues.left(visit),
             }
         }
+    }
+
+    /// A connection that came to nothing.
+    pub fn refused(&self, transport: Transport, refusal: &Refusal) {
+        self.refusals.with_label_values(&[transport.as_str(), refusal.word()]).inc();
     }
 
     /// A call that ended.

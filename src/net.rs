@@ -1,150 +1,161 @@
-//! The SIP sockets: datagrams in and out, TCP connections with bounded queues.
+//! The SIP sockets: datagrams in and out, connections of all kinds with bounded queues.
 
+mod bound;
+mod certificates;
+mod connection;
+mod names;
+mod websocket;
+
+use busyhour_model::Name;
 use busyhour_sip::{Flow, Transmit, Transport};
 use bytes::Bytes;
-use socket2::{Domain, Protocol, Socket, Type};
+use connection::Line;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
+
+pub use bound::{Bound, refused};
+pub use certificates::{Certificates, Identity, TlsSetup, TrunkTls, certificates};
 
 /// Datagrams taken from one socket before anybody else gets a turn.
 pub const BATCH_MAX: usize = 64;
 /// The largest datagram.
 const DATAGRAM_MAX: usize = 65_535;
-/// Bytes the system may hold for a UDP socket, each way: a burst of registrations.
-const UDP_BUFFER: usize = 4 << 20;
-/// Events of all TCP connections together that control has not yet seen; then the connections wait.
+/// Events of all connections together that control has not yet seen; then the connections wait.
 const EVENTS_MAX: usize = 1_024;
-/// Messages waiting for one TCP peer; a slower peer is cut off.
+/// Messages waiting for one peer; a slower peer is cut off.
 const WRITES_MAX: usize = 256;
-/// TCP connections at once, and of one address.
+/// Connections at once, and of one address.
 const CONNECTIONS_MAX: usize = 10_000;
 const CONNECTIONS_PER_PEER_MAX: usize = 1_000;
-/// Bytes read from a connection at a time.
-const READ_MAX: usize = 16_384;
-/// A peer that takes longer to accept a connection or one message is gone.
-const PEER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Handshakes at once, and with one address.
+const HANDSHAKES_MAX: usize = 512;
+const HANDSHAKES_PER_PEER_MAX: usize = 64;
 
-/// What a TCP connection has to say.
+/// What a connection has to say.
 #[derive(Debug)]
-pub enum TcpEvent {
-    /// Bytes came.
+pub enum StreamEvent {
+    /// Bytes came; of a WebSocket one whole message.
     Bytes(Flow, Bytes),
+    /// The handshake is done; the peer has shown the certificate of these trunks.
+    Opened(Flow, Vec<Name>),
+    /// The handshake failed, or there was none.
+    Refused(Flow, Refusal),
     /// It is gone.
     Closed(Flow),
     /// It could not be opened.
     Unreachable(Flow),
     /// A peer connected (seen by [`Net::accept`] only).
-    Accepted(SocketAddr, TcpStream, SocketAddr),
+    Accepted(Transport, SocketAddr, TcpStream, SocketAddr),
+}
+
+/// Why a connection came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// Of the peer, in its time.
+    #[error("the peer is too slow")]
+    Slow,
+    /// Ours.
+    #[error("no certificate of ours fits")]
+    NoCertificate,
+    /// The peer's TLS, or its certificate.
+    #[error("TLS: {0}")]
+    Tls(io::Error),
+    /// The peer's WebSocket.
+    #[error("WebSocket: {0}")]
+    Web(String),
+    /// The network.
+    #[error("{0}")]
+    Io(io::Error),
+    /// One too many.
+    #[error("too many connections")]
+    Full,
+}
+
+impl Refusal {
+    /// In a word, for metrics.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Refusal::Slow => "slow",
+            Refusal::NoCertificate => "no_certificate",
+            Refusal::Tls(_) => "tls",
+            Refusal::Web(_) => "websocket",
+            Refusal::Io(_) => "network",
+            Refusal::Full => "full",
+        }
+    }
+}
+
+/// What connections are made by, apart from addresses.
+#[derive(Clone)]
+pub struct Manners {
+    /// Certificates.
+    pub certificates: Certificates,
+    /// Pages whose scripts may connect by WebSocket; empty: all.
+    pub origins: Arc<[String]>,
+    /// A peer that takes longer for a handshake is gone.
+    pub patience: Duration,
+}
+
+impl Manners {
+    /// With the patience peers usually need.
+    pub fn new(certificates: Certificates, origins: &[String]) -> Manners {
+        Manners { certificates, origins: origins.into(), patience: connection::PEER_TIMEOUT }
+    }
 }
 
 /// All SIP sockets. Addresses are those peers are told.
 pub struct Net {
     udp: Vec<(SocketAddr, UdpSocket)>,
     connections: BTreeMap<u64, Connection>,
+    /// The newest connection to a peer, for a trunk or for nobody in particular.
+    by_peer: BTreeMap<(Transport, SocketAddr, Option<Name>), u64>,
     next: u64,
-    sender: Sender<TcpEvent>,
+    sender: Sender<StreamEvent>,
     listeners: Vec<AbortHandle>,
+    manners: Manners,
+    crypto: Option<Crypto>,
 }
 
 struct Connection {
     flow: Flow,
+    trunk: Option<Name>,
     writes: Sender<Bytes>,
     task: AbortHandle,
-}
-
-/// Sockets bound but not yet served: binding fails before anything else starts.
-pub struct Bound {
-    udp: Vec<(SocketAddr, std::net::UdpSocket)>,
-    tcp: Vec<(SocketAddr, std::net::TcpListener)>,
+    /// A peer's handshake is not done yet.
+    opening: bool,
 }
 
 impl Bound {
-    /// Binds all addresses; says in one sentence which could not be had, and why.
-    pub fn new(udp: &[SocketAddr], tcp: &[SocketAddr], advertise: Option<IpAddr>) -> Result<Bound, String> {
-        let told = |bound: SocketAddr| SocketAddr::new(advertise.unwrap_or(bound.ip()), bound.port());
-        let mut bound = Bound { udp: Vec::new(), tcp: Vec::new() };
-        for &address in udp {
-            let socket = bind_udp(address).map_err(|e| refused("UDP", address, &e))?;
-            let local = socket.local_addr().map_err(|e| refused("UDP", address, &e))?;
-            bound.udp.push((told(local), socket));
-        }
-        for &address in tcp {
-            // Port 0 next to UDP means the port UDP got: one SIP address for both.
-            let same = bound.udp.iter().map(|(a, _)| a.port()).next().filter(|_| address.port() == 0);
-            let address = SocketAddr::new(address.ip(), same.unwrap_or(address.port()));
-            let listener = bind_tcp(address).map_err(|e| refused("TCP", address, &e))?;
-            let local = listener.local_addr().map_err(|e| refused("TCP", address, &e))?;
-            bound.tcp.push((told(local), listener));
-        }
-        Ok(bound)
-    }
-
-    /// The addresses, as peers are told.
-    pub fn locals(&self) -> Vec<(Transport, SocketAddr)> {
-        let udp = self.udp.iter().map(|(a, _)| (Transport::Udp, *a));
-        udp.chain(self.tcp.iter().map(|(a, _)| (Transport::Tcp, *a))).collect()
-    }
-
-    /// Serves them, inside the runtime of the control loop; the second is what TCP connections have to say.
-    pub fn serve(self) -> io::Result<(Net, Receiver<TcpEvent>)> {
+    /// Serves them, inside the runtime of the control loop; the second is what connections have to say.
+    pub fn serve(self, manners: Manners) -> io::Result<(Net, Receiver<StreamEvent>)> {
         let (sender, events) = channel(EVENTS_MAX);
-        let udp = self.udp.into_iter().map(|(told, s)| Ok((told, UdpSocket::from_std(s)?)));
+        let udp = self.udp.into_iter().map(|(told, socket)| Ok((told, UdpSocket::from_std(socket)?)));
         let mut net = Net {
             udp: udp.collect::<io::Result<_>>()?,
             connections: BTreeMap::new(),
+            by_peer: BTreeMap::new(),
             next: 1,
             sender,
             listeners: Vec::new(),
+            manners,
+            crypto: None,
         };
-        for (told, listener) in self.tcp {
+        for (transport, told, listener) in self.streams {
             let listener = TcpListener::from_std(listener)?;
-            net.listeners.push(tokio::spawn(listen(told, listener, net.sender.clone())).abort_handle());
+            let task = tokio::spawn(listen(transport, told, listener, net.sender.clone()));
+            net.listeners.push(task.abort_handle());
         }
         Ok((net, events))
-    }
-}
-
-fn bind_udp(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    // The system may grant less; a burst is then cut earlier.
-    let _ = socket.set_recv_buffer_size(UDP_BUFFER);
-    let _ = socket.set_send_buffer_size(UDP_BUFFER);
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    Ok(socket.into())
-}
-
-fn bind_tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let listener = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A restart must not wait for old connections to time out.
-    listener.set_reuse_address(true)?;
-    listener.set_nonblocking(true)?;
-    listener.bind(&address.into())?;
-    listener.listen(1_024)?;
-    Ok(listener.into())
-}
-
-/// What to tell an operator whose address could not be bound.
-pub fn refused(what: &str, address: SocketAddr, error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            format!("{what} {address} is in use by another program; is busyhour running already?")
-        }
-        io::ErrorKind::AddrNotAvailable => format!("{what} {address}: no interface of this machine has that address"),
-        io::ErrorKind::PermissionDenied => {
-            format!("{what} {address}: not permitted; ports below 1024 need a privilege")
-        }
-        _ => format!("{what} {address} cannot be bound: {error}"),
     }
 }
 
@@ -176,39 +187,38 @@ impl Net {
         vec![0; DATAGRAM_MAX]
     }
 
-    /// Sends; what is told back is what the switch must hear. SIP repeats what a full socket drops.
-    pub fn send(&mut self, transmit: Transmit) -> Result<(), Unsent> {
+    /// Sends, for a trunk or for nobody's; what is told back is what the switch must hear. SIP repeats what a full socket drops.
+    pub fn send(&mut self, transmit: Transmit, trunk: Option<&Name>) -> Result<(), Unsent> {
         let Transmit { flow, bytes, .. } = transmit;
-        match flow.transport {
-            Transport::Udp => {
-                let socket = self.udp.iter().find(|(told, _)| *told == flow.local).or(self.udp.first());
-                let sent = socket.map(|(_, socket)| socket.try_send_to(&bytes, flow.remote));
-                match sent {
-                    Some(Ok(_)) => Ok(()),
-                    Some(Err(e)) if e.kind() == io::ErrorKind::WouldBlock => Err(Unsent::Dropped),
-                    _ => Err(Unsent::Unreachable(flow)),
-                }
-            }
-            _ => self.send_stream(flow, bytes),
+        if flow.transport.is_stream() {
+            return self.send_stream(flow, bytes, trunk);
+        }
+        let fits = |told: &SocketAddr| told.is_ipv4() == flow.remote.is_ipv4();
+        let ours = self.udp.iter().find(|(told, _)| *told == flow.local);
+        let socket = ours.or_else(|| self.udp.iter().find(|(told, _)| fits(told)));
+        match socket.map(|(_, socket)| socket.try_send_to(&bytes, flow.remote)) {
+            Some(Ok(_)) => Ok(()),
+            Some(Err(e)) if e.kind() == io::ErrorKind::WouldBlock => Err(Unsent::Dropped),
+            _ => Err(Unsent::Unreachable(flow)),
         }
     }
 
-    fn send_stream(&mut self, flow: Flow, bytes: Bytes) -> Result<(), Unsent> {
-        let by_peer = |c: &&Connection| c.flow.remote == flow.remote;
+    fn send_stream(&mut self, flow: Flow, bytes: Bytes, trunk: Option<&Name>) -> Result<(), Unsent> {
         let known = match flow.connection {
-            0 => self.connections.values().find(by_peer),
+            0 => self.connection_to(&flow, trunk),
             id => self.connections.get(&id),
         };
         let connection = match known {
             Some(connection) => connection,
-            None if flow.connection != 0 || self.connections.len() >= CONNECTIONS_MAX => {
+            // A WebSocket is opened by the other side only.
+            None if flow.connection != 0 || flow.transport.is_websocket() || self.is_full() => {
                 return Err(Unsent::Unreachable(flow));
             }
-            None => self.open(flow),
+            None => self.open(flow, trunk.cloned()),
         };
         let flow = connection.flow;
         if connection.writes.try_send(bytes).is_err() {
-            if let Some(slow) = self.connections.remove(&flow.connection) {
+            if let Some(slow) = self.forget(flow) {
                 slow.task.abort();
             }
             return Err(Unsent::Closed(flow));
@@ -216,50 +226,118 @@ impl Net {
         Ok(())
     }
 
-    fn open(&mut self, asked: Flow) -> &Connection {
+    /// A connection that may be used again: of the same trunk, or one that shows nothing to anybody.
+    fn connection_to(&self, flow: &Flow, trunk: Option<&Name>) -> Option<&Connection> {
+        let of = |trunk: Option<&Name>| self.by_peer.get(&(flow.transport, flow.remote, trunk.cloned()));
+        self.connections.get(of(trunk).or_else(|| of(None).filter(|_| !flow.transport.is_secure()))?)
+    }
+
+    fn is_full(&self) -> bool {
+        self.connections.len() >= CONNECTIONS_MAX
+    }
+
+    fn open(&mut self, asked: Flow, trunk: Option<Name>) -> &Connection {
         let flow = Flow { connection: self.next, ..asked };
-        let (writes, queue) = channel(WRITES_MAX);
-        let events = self.sender.clone();
-        let task = tokio::spawn(async move {
-            match timeout(PEER_TIMEOUT, TcpStream::connect(flow.remote)).await {
-                Ok(Ok(stream)) => serve(flow, stream, queue, events).await,
-                _ => {
-                    // Both names of it: what was asked for, and the connection given to it.
-                    let _ = events.send(TcpEvent::Unreachable(asked)).await;
-                    let _ = events.send(TcpEvent::Closed(flow)).await;
-                }
-            }
-        });
-        self.keep(Connection { flow, writes, task: task.abort_handle() })
+        let (writes, line) = self.line(flow);
+        let task = self.runtime(flow.transport).spawn(line.call(trunk.clone()));
+        self.keep(Connection { flow, trunk, writes, task: task.abort_handle(), opening: false })
     }
 
     /// Takes a connection a peer opened; refuses one too many.
-    pub fn accept(&mut self, local: SocketAddr, stream: TcpStream, remote: SocketAddr) {
-        let of_peer = self.connections.values().filter(|c| c.flow.remote.ip() == remote.ip()).count();
-        if self.connections.len() >= CONNECTIONS_MAX || of_peer >= CONNECTIONS_PER_PEER_MAX {
-            return;
+    pub fn accept(
+        &mut self,
+        transport: Transport,
+        local: SocketAddr,
+        stream: TcpStream,
+        remote: SocketAddr,
+    ) -> Result<(), Refusal> {
+        if self.is_full() || self.is_full_for(remote.ip()) {
+            return Err(Refusal::Full);
         }
-        let flow = Flow { transport: Transport::Tcp, local, remote, connection: self.next };
-        let (writes, queue) = channel(WRITES_MAX);
-        let task = tokio::spawn(serve(flow, stream, queue, self.sender.clone()));
-        self.keep(Connection { flow, writes, task: task.abort_handle() });
+        let flow = Flow { transport, local, remote, connection: self.next };
+        let (writes, line) = self.line(flow);
+        let opening = transport != Transport::Tcp;
+        let task = if opening {
+            // Its new runtime has to watch it.
+            let stream = stream.into_std().map_err(Refusal::Io)?;
+            let served = async move { line.answer(TcpStream::from_std(stream)).await };
+            self.runtime(transport).spawn(served)
+        } else {
+            tokio::spawn(line.answer(Ok(stream)))
+        };
+        self.keep(Connection { flow, trunk: None, writes, task: task.abort_handle(), opening });
+        Ok(())
+    }
+
+    fn is_full_for(&self, peer: IpAddr) -> bool {
+        let (mut opening, mut of_peer, mut of_peer_opening) = (0, 0, 0);
+        for connection in self.connections.values() {
+            let its = usize::from(connection.flow.remote.ip() == peer);
+            opening += usize::from(connection.opening);
+            of_peer += its;
+            of_peer_opening += its & usize::from(connection.opening);
+        }
+        of_peer >= CONNECTIONS_PER_PEER_MAX || opening >= HANDSHAKES_MAX || of_peer_opening >= HANDSHAKES_PER_PEER_MAX
+    }
+
+    fn line(&self, flow: Flow) -> (Sender<Bytes>, Line) {
+        let (sender, writes) = channel(WRITES_MAX);
+        (sender, Line { flow, writes, events: self.sender.clone(), manners: self.manners.clone() })
+    }
+
+    /// Where a connection's task runs: what is encrypted, away from the control loop.
+    fn runtime(&mut self, transport: Transport) -> Handle {
+        if transport != Transport::Tcp && self.crypto.is_none() {
+            self.crypto = Crypto::start().inspect_err(|e| tracing::error!("no thread for encryption: {e}")).ok();
+        }
+        let crypto = self.crypto.as_ref().filter(|_| transport != Transport::Tcp);
+        crypto.map_or_else(Handle::current, |crypto| crypto.handle.clone())
     }
 
     fn keep(&mut self, connection: Connection) -> &Connection {
         let id = self.next;
         self.next += 1;
+        let Flow { transport, remote, .. } = connection.flow;
+        self.by_peer.insert((transport, remote, connection.trunk.clone()), id);
         self.connections.entry(id).or_insert(connection)
+    }
+
+    /// The handshake of a connection is done; false when it is forgotten already.
+    pub fn opened(&mut self, flow: Flow) -> bool {
+        let connection = self.connections.get_mut(&flow.connection);
+        connection.is_some_and(|connection| {
+            connection.opening = false;
+            true
+        })
     }
 
     /// Forgets a connection; one that still stands is closed once what waits for it is written. False when it was
     /// forgotten already.
     pub fn close(&mut self, flow: Flow) -> bool {
-        self.connections.remove(&flow.connection).is_some()
+        self.forget(flow).is_some()
+    }
+
+    fn forget(&mut self, flow: Flow) -> Option<Connection> {
+        let connection = self.connections.remove(&flow.connection)?;
+        let key = (connection.flow.transport, connection.flow.remote, connection.trunk.clone());
+        if self.by_peer.get(&key) == Some(&flow.connection) {
+            self.by_peer.remove(&key);
+        }
+        Some(connection)
     }
 
     /// Whether a connection is still ours to read.
     pub fn knows(&self, flow: Flow) -> bool {
         self.connections.contains_key(&flow.connection)
+    }
+
+    /// Connections by transport.
+    pub fn connections(&self) -> BTreeMap<Transport, usize> {
+        let mut counts = BTreeMap::new();
+        for connection in self.connections.values() {
+            *counts.entry(connection.flow.transport).or_default() += 1;
+        }
+        counts
     }
 }
 
@@ -267,6 +345,25 @@ impl Drop for Net {
     fn drop(&mut self) {
         self.listeners.iter().for_each(AbortHandle::abort);
         self.connections.values().for_each(|c| c.task.abort());
+    }
+}
+
+/// The thread on which encrypted connections and WebSockets live; it ends with this.
+struct Crypto {
+    handle: Handle,
+    _stop: oneshot::Sender<()>,
+}
+
+impl Crypto {
+    fn start() -> io::Result<Crypto> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (handle, (stop, stopped)) = (runtime.handle().clone(), oneshot::channel::<()>());
+        let run = move || {
+            // Whether it is told or forgotten: it is over.
+            let _ = runtime.block_on(stopped);
+        };
+        std::thread::Builder::new().name("tls".into()).spawn(run)?;
+        Ok(Crypto { handle, _stop: stop })
     }
 }
 
@@ -281,11 +378,11 @@ pub enum Unsent {
     Closed(Flow),
 }
 
-async fn listen(told: SocketAddr, listener: TcpListener, events: Sender<TcpEvent>) {
+async fn listen(transport: Transport, told: SocketAddr, listener: TcpListener, events: Sender<StreamEvent>) {
     loop {
         match listener.accept().await {
             Ok((stream, remote)) => {
-                if events.send(TcpEvent::Accepted(told, stream, remote)).await.is_err() {
+                if events.send(StreamEvent::Accepted(transport, told, stream, remote)).await.is_err() {
                     return;
                 }
             }
@@ -295,40 +392,6 @@ async fn listen(told: SocketAddr, listener: TcpListener, events: Sender<TcpEvent
     }
 }
 
-async fn serve(flow: Flow, stream: TcpStream, queue: Receiver<Bytes>, events: Sender<TcpEvent>) {
-    let _ = stream.set_nodelay(true);
-    let (reader, writer) = stream.into_split();
-    tokio::select! {
-        () = read(flow, reader, &events) => {}
-        () = write(writer, queue) => {}
-    }
-    let _ = events.send(TcpEvent::Closed(flow)).await;
-}
-
-async fn read(flow: Flow, mut reader: OwnedReadHalf, events: &Sender<TcpEvent>) {
-    // Grows while bytes come and costs an idle connection nothing.
-    let mut buffer = bytes::BytesMut::new();
-    loop {
-        if reader.readable().await.is_err() {
-            return;
-        }
-        buffer.reserve(READ_MAX);
-        match reader.read_buf(&mut buffer).await {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {
-                if events.send(TcpEvent::Bytes(flow, buffer.split().freeze())).await.is_err() {
-                    return;
-                }
-                buffer = bytes::BytesMut::new();
-            }
-        }
-    }
-}
-
-async fn write(mut writer: OwnedWriteHalf, mut queue: Receiver<Bytes>) {
-    while let Some(bytes) = queue.recv().await {
-        if !matches!(timeout(PEER_TIMEOUT, writer.write_all(&bytes)).await, Ok(Ok(()))) {
-            return;
-        }
-    }
-}
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

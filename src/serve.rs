@@ -10,7 +10,7 @@ use crate::journal::Journal;
 use crate::lookup::LookUps;
 use crate::media::Plane;
 use crate::metrics::Metrics;
-use crate::net::Bound;
+use crate::net::{Bound, Certificates, Manners};
 use crate::notify::Notifier;
 use crate::prompts::Catalogue;
 use crate::recorder::{Recorder, Told};
@@ -64,13 +64,13 @@ pub struct Running {
 }
 
 /// Binds, opens and starts everything; nothing is left behind when it fails.
-pub fn start(site: Site, options: Options) -> Result<Running, StartError> {
-    let mut site = site;
+pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
     let metrics = Arc::new(Metrics::new());
     let clock = Clock::start();
     let seed = options.seed.unwrap_or_else(|| RandomState::new().hash_one(clock.now().as_micros()));
-    let bound = Bound::new(&site.shell.udp, &site.shell.tcp, site.shell.advertise).map_err(StartError)?;
+    let bound = Bound::new(&site.shell.sip, site.shell.advertise).map_err(StartError)?;
     let http = site.shell.http.map(bind_http).transpose()?;
+    let certificates = Certificates::new(&site.tls).map_err(StartError)?;
     let (journal, store, store_thread) = files(site.shell.data.as_deref(), &metrics)?;
     site.setup.locals = bound.locals();
     let sip = bound.locals();
@@ -89,6 +89,7 @@ pub fn start(site: Site, options: Options) -> Result<Running, StartError> {
         messages,
         seed,
         bound,
+        manners: Manners::new(certificates.clone(), &site.shell.origins),
         plane: Arc::clone(&plane),
         events,
         asks: asked,
@@ -106,6 +107,7 @@ pub fn start(site: Site, options: Options) -> Result<Running, StartError> {
         metrics,
         tapes,
         plane,
+        certificates,
         cpu,
         clock,
         site: Arc::new(Mutex::new(site)),
@@ -228,6 +230,7 @@ struct Wiring {
     messages: Vec<Message>,
     seed: u64,
     bound: Bound,
+    manners: Manners,
     plane: Arc<Plane>,
     events: mpsc::UnboundedReceiver<busyhour_media::Event>,
     asks: mpsc::Receiver<Ask>,
@@ -246,7 +249,7 @@ impl Wiring {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let outcome = runtime.and_then(|runtime| {
                 let entered = runtime.enter();
-                let (net, streams) = self.bound.serve()?;
+                let (net, streams) = self.bound.serve(self.manners)?;
                 let timer = Timer::new()?;
                 let forecaster = Forecaster::start(self.forecast_every, self.seed, Arc::clone(&self.metrics))?;
                 let lookups = LookUps::start()?;

@@ -7,7 +7,7 @@ use super::roster::Roster;
 use super::server::Server;
 use super::sheet::Sheet;
 use super::tier::Tier;
-use super::trunk::NumberEntry;
+use super::trunk::{NumberEntry, Trunk};
 use busyhour_acd::{Need, Policy};
 use busyhour_model::Name;
 use busyhour_switch::{AgentSetup, QueueSetup, level};
@@ -180,17 +180,35 @@ pub(super) fn numbers(roster: &Roster, plans: &[&str], whole: bool, sheet: &mut 
     }
 }
 
+/// Trunks that only TLS can tell apart.
+pub(super) fn certified(roster: &Roster, server: &Server, sheet: &mut Sheet) {
+    let by_certificate = |trunk: &&Trunk| trunk.tls.as_ref().is_some_and(|tls| !tls.client_names.is_empty());
+    if server.sip.iter().any(|(transport, _)| transport.is_secure()) {
+        return;
+    }
+    for trunk in roster.trunks.iter().filter(by_certificate) {
+        let name = &trunk.name.value;
+        let message = format!("trunk `{name}` is known by a certificate, and nobody can show one here");
+        sheet.warn(trunk.at, message, "listen for TLS: `sip.tls`");
+    }
+}
+
 /// Addresses and ports.
 pub(super) fn server(server: &Server, sheet: &mut Sheet) {
-    for address in server.udp.iter().chain(&server.tcp) {
+    for (_, address) in &server.sip {
         if address.value.ip().is_unspecified() && server.shell.advertise.is_none() {
             let mistake = sheet.at(address.at, format!("{} is no address peers can reach", address.value.ip()));
             sheet
                 .note(mistake.help("name the address of one interface, or say in `sip.advertise` what peers are told"));
         }
     }
-    if server.udp.is_empty() && server.tcp.is_empty() {
+    if server.sip.is_empty() {
         sheet.error(0, "no SIP address is left: `sip.udp` and `sip.tcp` are both empty");
+    }
+    let secure = server.sip.iter().find(|(transport, _)| transport.is_secure());
+    if let Some((transport, address)) = secure.filter(|_| server.identities.is_empty()) {
+        let mistake = sheet.at(address.at, format!("`sip.{transport}` needs a certificate"));
+        sheet.note(mistake.help("add [[certificate]] with `chain` and `key`, the names of PEM files"));
     }
     if server.media_address.value.is_unspecified() {
         sheet.error(server.media_address.at, "`media.address` goes into SDP: name the address of one interface");

@@ -6,6 +6,7 @@ use super::sheet::{Read, Section, Sheet, duration, flag, integer, parsed, text};
 use super::tier::Tier;
 use super::trunk::{NumberEntry, Trunk};
 use super::{LogFormat, Shell};
+use crate::net::Identity;
 use busyhour_ivr::Dialplan;
 use busyhour_media::{COUNTRIES, Country};
 use busyhour_model::Name;
@@ -25,8 +26,8 @@ pub(super) struct Server {
     pub(super) dialplans: Option<PathBuf>,
     pub(super) domain: String,
     pub(super) utc_offset_minutes: i32,
-    pub(super) udp: Vec<Read<SocketAddr>>,
-    pub(super) tcp: Vec<Read<SocketAddr>>,
+    pub(super) sip: Vec<(Transport, Read<SocketAddr>)>,
+    pub(super) identities: Vec<Identity>,
     pub(super) limits: Limits,
     pub(super) http: Read<SocketAddr>,
     pub(super) media_address: Read<IpAddr>,
@@ -71,12 +72,12 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
     let forecast_every = section.or(sheet, "every", forecasts, Duration::from_secs(1));
     section.finish(sheet);
 
-    let addresses = |list: &[Read<SocketAddr>]| list.iter().map(|r| r.value).collect();
+    let identities = super::tls::identities(root, sheet);
     let (voicemail, message_webhook) = voicemail(root, sheet);
     let (tts, tts_fallback) = super::tts::read(root, sheet, folder, data.as_deref());
     let shell = Shell {
-        udp: addresses(&sip.udp),
-        tcp: addresses(&sip.tcp),
+        sip: sip.addresses.iter().map(|(transport, read)| (*transport, read.value)).collect(),
+        origins: sip.origins,
         advertise: sip.advertise,
         http: http_on.then_some(http.value),
         data,
@@ -95,8 +96,8 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         dialplans,
         domain,
         utc_offset_minutes,
-        udp: sip.udp,
-        tcp: sip.tcp,
+        sip: sip.addresses,
+        identities,
         limits: sip.limits,
         http,
         media_address: media.address,
@@ -113,8 +114,8 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
 }
 
 struct Sip {
-    udp: Vec<Read<SocketAddr>>,
-    tcp: Vec<Read<SocketAddr>>,
+    addresses: Vec<(Transport, Read<SocketAddr>)>,
+    origins: Vec<String>,
     advertise: Option<IpAddr>,
     limits: Limits,
 }
@@ -123,15 +124,21 @@ fn sip(root: &mut Section, sheet: &mut Sheet) -> Sip {
     let mut section = root.section(sheet, "sip");
     let at = section.at();
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 5060));
-    let udp = section.list(sheet, "udp", parsed).unwrap_or_else(|| vec![Read { value: local, at }]);
-    let tcp = section.list(sheet, "tcp", parsed).unwrap_or_else(|| vec![Read { value: local, at }]);
+    let mut addresses = Vec::new();
+    for transport in Transport::ALL {
+        let unasked =
+            if transport.is_secure() || transport.is_websocket() { vec![] } else { vec![Read { value: local, at }] };
+        let listed = section.list(sheet, transport.as_str(), parsed).unwrap_or(unasked);
+        addresses.extend(listed.into_iter().map(|read| (transport, read)));
+    }
+    let origins = section.list(sheet, "origins", origin).unwrap_or_default();
     let advertise = section.read(sheet, "advertise", parsed::<IpAddr>).map(|r| r.value);
     let mut limits = Limits::default();
     section.lay(sheet, "sha256", flag, &mut limits.sha256);
     section.lay(sheet, "session_expires", expires, &mut limits.session_expires);
     section.lay(sheet, "mwi_unsolicited", flag, &mut limits.mwi_unsolicited);
     section.finish(sheet);
-    Sip { udp, tcp, advertise, limits }
+    Sip { addresses, origins: origins.into_iter().map(|read| read.value).collect(), advertise, limits }
 }
 
 struct Media {
@@ -176,6 +183,16 @@ fn webhook(value: &DeValue) -> Result<String, String> {
     address(&text(value)?, "https://crm.example/messages")
 }
 
+/// Where a page comes from, as browsers say it.
+fn origin(value: &DeValue) -> Result<String, String> {
+    let origin = address(&text(value)?, "https://desk.example")?;
+    if origin.matches('/').count() == 2 {
+        Ok(origin)
+    } else {
+        Err(format!("`{origin}`: an origin ends before the path"))
+    }
+}
+
 /// A server asked by HTTP.
 pub(super) fn address(url: &str, example: &str) -> Result<String, String> {
     let host = ["http://", "https://"].into_iter().find_map(|scheme| url.strip_prefix(scheme)).unwrap_or_default();
@@ -205,13 +222,12 @@ impl Server {
     /// Everything the switch is told.
     pub(super) fn setup(&self, roster: &Roster, dialplans: Vec<(Name, Dialplan)>) -> Setup {
         let advertised = |a: &SocketAddr| SocketAddr::new(self.shell.advertise.unwrap_or(a.ip()), a.port());
-        let udp = self.shell.udp.iter().map(|a| (Transport::Udp, advertised(a)));
-        let tcp = self.shell.tcp.iter().map(|a| (Transport::Tcp, advertised(a)));
+        let locals = self.shell.sip.iter().map(|(transport, bound)| (*transport, advertised(bound)));
         let code = |i: usize| Name::from(self.codes[i].value.as_str());
         let legs = self.calls_max.value.saturating_mul(3).max(64);
         Setup {
             domain: self.domain.clone(),
-            locals: udp.chain(tcp).collect(),
+            locals: locals.collect(),
             media_address: self.media_address.value,
             media_ports: self.media_ports.value,
             trunks: roster.trunks.iter().map(Trunk::setup).collect(),
@@ -233,7 +249,7 @@ impl Server {
     }
 }
 
-fn host(value: &DeValue) -> Result<String, String> {
+pub(super) fn host(value: &DeValue) -> Result<String, String> {
     let host = text(value)?;
     let fits = host.chars().all(|c| c.is_ascii_alphanumeric() || ".-:[]_".contains(c));
     if fits { Ok(host) } else { Err(format!("`{host}` is no host name")) }

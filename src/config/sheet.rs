@@ -2,6 +2,7 @@
 
 use super::roster::Words;
 use busyhour_model::{Diagnostic, Name, Severity, calendar};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 use toml::Spanned;
@@ -28,11 +29,13 @@ pub(super) struct Sheet<'s> {
     mentions: Vec<(&'static str, Read<String>)>,
     /// The clock of its dates.
     pub(super) utc_offset_minutes: i32,
+    /// What relative paths in it start from.
+    pub(super) folder: PathBuf,
 }
 
 impl<'s> Sheet<'s> {
     pub(super) fn new(file: &'s str, source: &'s str) -> Sheet<'s> {
-        Sheet { file, source, found: Vec::new(), mentions: Vec::new(), utc_offset_minutes: 480 }
+        Sheet { file, source, found: Vec::new(), mentions: Vec::new(), utc_offset_minutes: 480, folder: PathBuf::new() }
     }
 
     /// A mistake at byte `at`, not yet noted.

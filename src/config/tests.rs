@@ -133,7 +133,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "name = \"ct\"",
         "name = \"ct\"\npeer = \"sip.example.com\"",
-        "error centre.toml:14:8 `sip.example.com` is no peer; write \"udp:203.0.113.5:5060\" or \"tcp:…\"",
+        "error centre.toml:14:8 `sip.example.com` is no peer; write \"udp:203.0.113.5:5060\", \"tcp:…\" or \"tls:…\"",
     ),
     (
         "udp = [",

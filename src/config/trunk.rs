@@ -1,6 +1,7 @@
 //! `[[trunk]]` and `[[number]]`: where calls come from, and which dialplan a dialled number leads to.
 
 use super::sheet::{Read, Section, Sheet, duration, integer, text};
+use crate::net::TrunkTls;
 use busyhour_sip::{Account, Transport};
 use busyhour_switch::{DialledFrom, NumberRoute, TrunkSetup};
 use ipnet::IpNet;
@@ -22,6 +23,7 @@ pub(super) struct Trunk {
     pub(super) full_status: u16,
     pub(super) caller_id: Option<String>,
     pub(super) dialled_from: DialledFrom,
+    pub(super) tls: Option<TrunkTls>,
 }
 
 pub(super) struct NumberEntry {
@@ -34,6 +36,7 @@ pub(super) fn trunk(mut section: Section, sheet: &mut Sheet) -> Option<Trunk> {
     let name = section.need(sheet, "name", text);
     let trunk = name.map(|name| Trunk {
         at: section.at(),
+        tls: super::tls::trunk(&mut section, sheet, &name.value),
         name,
         sources: section.list(sheet, "sources", network).unwrap_or_default(),
         peer: section.read(sheet, "peer", peer).map(|r| r.value),
@@ -60,6 +63,15 @@ pub(super) fn number(mut section: Section, sheet: &mut Sheet) -> Option<NumberEn
 }
 
 impl Trunk {
+    /// What it wants of TLS: a name to be shown in any case, its domain unless another is said.
+    pub(super) fn tls(&self) -> Option<TrunkTls> {
+        let by_tls = self.peer.is_some_and(|(transport, _)| transport == Transport::Tls);
+        let nothing = || TrunkTls { trunk: self.name.value.as_str().into(), ..TrunkTls::default() };
+        let mut tls = self.tls.clone().or_else(|| by_tls.then(nothing))?;
+        tls.server_name = tls.server_name.or_else(|| self.domain.clone());
+        Some(tls)
+    }
+
     pub(super) fn setup(&self) -> TrunkSetup {
         let account = || {
             let (user, password) = (self.user.as_deref()?, self.password.as_deref()?);
@@ -68,7 +80,7 @@ impl Trunk {
         TrunkSetup {
             name: self.name.value.as_str().into(),
             sources: self.sources.iter().map(|r| r.value).collect(),
-            certified: false,
+            certified: self.tls.as_ref().is_some_and(|tls| !tls.client_names.is_empty()),
             peer: self.peer,
             domain: self.domain.clone(),
             credentials: account(),
@@ -102,19 +114,20 @@ fn network(value: &DeValue) -> Result<IpNet, String> {
         .map_err(|_| format!("`{source}` is no address or network; write \"203.0.113.0/24\""))
 }
 
-/// `"udp:203.0.113.5:5060"`; UDP and 5060 may be left out.
+/// `"udp:203.0.113.5:5060"`; UDP, 5060 and for TLS 5061 may be left out.
 fn peer(value: &DeValue) -> Result<(Transport, SocketAddr), String> {
     let whole = text(value)?;
     let (transport, address) = match whole.split_once(':') {
         Some(("udp", rest)) => (Transport::Udp, rest),
         Some(("tcp", rest)) => (Transport::Tcp, rest),
+        Some(("tls", rest)) => (Transport::Tls, rest),
         _ => (Transport::Udp, whole.as_str()),
     };
-    let bare = || address.parse::<std::net::IpAddr>().map(|ip| SocketAddr::new(ip, 5060));
+    let bare = || address.parse::<std::net::IpAddr>().map(|ip| SocketAddr::new(ip, transport.default_port()));
     let parsed = address.parse().or_else(|_| bare());
     parsed
         .map(|a| (transport, a))
-        .map_err(|_| format!("`{whole}` is no peer; write \"udp:203.0.113.5:5060\" or \"tcp:…\""))
+        .map_err(|_| format!("`{whole}` is no peer; write \"udp:203.0.113.5:5060\", \"tcp:…\" or \"tls:…\""))
 }
 
 fn full_status(value: &DeValue) -> Result<u16, String> {

@@ -3,6 +3,7 @@
 use crate::config::{self, Site};
 use anyhow::{Context, bail};
 use busyhour_model::{Name, Severity};
+use busyhour_sip::Transport;
 use busyhour_switch::{AgentSetup, TrunkSetup};
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
@@ -61,7 +62,8 @@ pub(super) fn build(agents: u32, easy_ports: bool) -> anyhow::Result<(Site, Vec<
     let sip = SocketAddr::new(SWITCH, if easy_ports && sip_is_free() { SIP_PORT } else { 0 });
     let http = SocketAddr::new(SWITCH, if easy_ports && is_free(HTTP_PORT) { HTTP_PORT } else { 0 });
     site.setup.media_address = media_address(easy_ports, site.setup.media_ports.0);
-    (site.shell.udp, site.shell.tcp, site.shell.http) = (vec![sip], vec![sip], Some(http));
+    let transports = [Transport::Udp, Transport::Tcp];
+    (site.shell.sip, site.shell.http) = (transports.map(|transport| (transport, sip)).into(), Some(http));
     (site.shell.data, site.shell.drain) = (None, Duration::ZERO);
     Ok((site, accounts))
 }

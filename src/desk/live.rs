@@ -92,6 +92,7 @@ fn take(setup: &mut Setup, change: &Change) {
 mod tests {
     use super::*;
     use crate::{config, serve};
+    use busyhour_sip::Transport;
     use std::net::SocketAddr;
     use std::pin::pin;
     use std::time::Duration;
@@ -101,7 +102,7 @@ mod tests {
     fn a_change_waits_until_another_or_a_reload_is_done() {
         let mut site = config::load(None).site.unwrap();
         let (sip, shell) = (SocketAddr::from(([127, 0, 0, 1], 0)), &mut site.shell);
-        (shell.udp, shell.tcp, shell.http, shell.data) = (vec![sip], Vec::new(), None, None);
+        (shell.sip, shell.http, shell.data) = (vec![(Transport::Udp, sip)], None, None);
         let running = serve::start(site, serve::Options::default()).unwrap();
         let desk = running.desk();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

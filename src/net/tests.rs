@@ -1,0 +1,90 @@
+//! Slow peers and limits, at sockets of their own.
+
+use super::*;
+use std::net::Ipv4Addr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// A TCP and a TLS socket, the latter without certificate, served with little patience.
+fn net(streams: &[Transport]) -> (Net, Receiver<StreamEvent>, Vec<SocketAddr>) {
+    let at = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let addresses: Vec<_> = streams.iter().map(|transport| (*transport, at)).collect();
+    let bound = Bound::new(&addresses, None).unwrap();
+    let told = bound.locals().into_iter().map(|(_, address)| address).collect();
+    let certificates = Certificates::new(&TlsSetup::default()).unwrap();
+    let (net, events) = bound.serve(Manners { patience: PATIENCE, ..Manners::new(certificates, &[]) }).unwrap();
+    (net, events, told)
+}
+
+/// The next event, connections accepted on the way.
+async fn next(net: &mut Net, events: &mut Receiver<StreamEvent>) -> StreamEvent {
+    loop {
+        match events.recv().await.unwrap() {
+            StreamEvent::Accepted(transport, local, stream, remote) => {
+                if let Err(refusal) = net.accept(transport, local, stream, remote) {
+                    return StreamEvent::Refused(Flow { transport, local, remote, connection: 0 }, refusal);
+                }
+            }
+            event => return event,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_never_finishes_its_handshake_is_let_go() {
+    let (mut net, mut events, at) = net(&[Transport::Ws]);
+    let mut peer = TcpStream::connect(at[0]).await.unwrap();
+    peer.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+    assert!(matches!(next(&mut net, &mut events).await, StreamEvent::Refused(_, Refusal::Slow)));
+    let StreamEvent::Closed(flow) = next(&mut net, &mut events).await else { panic!("it is still there") };
+    assert!(net.close(flow) && !net.knows(flow));
+    assert_eq!(peer.read(&mut [0; 1]).await.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn without_a_certificate_nobody_is_served_by_tls() {
+    let (mut net, mut events, at) = net(&[Transport::Tls]);
+    let _peer = TcpStream::connect(at[0]).await.unwrap();
+    assert!(matches!(next(&mut net, &mut events).await, StreamEvent::Refused(_, Refusal::NoCertificate)));
+}
+
+#[tokio::test]
+async fn one_address_has_few_handshakes_at_once_and_others_still_come_in() {
+    let (mut net, mut events, at) = net(&[Transport::Ws, Transport::Tcp]);
+    let mut peers = Vec::new();
+    for _ in 0..=HANDSHAKES_PER_PEER_MAX {
+        peers.push(TcpStream::connect(at[0]).await.unwrap());
+    }
+    assert!(matches!(next(&mut net, &mut events).await, StreamEvent::Refused(_, Refusal::Full | Refusal::Slow)));
+    assert!(net.connections().get(&Transport::Ws).is_some_and(|open| *open <= HANDSHAKES_PER_PEER_MAX));
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again_until_it_is_closed() {
+    let (mut net, mut events, at) = net(&[Transport::Tcp]);
+    let far = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let flow = Flow { transport: Transport::Tcp, local: at[0], remote: far.local_addr().unwrap(), connection: 0 };
+    let transmit = |text: &'static str| Transmit { flow, trunk: None, bytes: Bytes::from_static(text.as_bytes()) };
+    net.send(transmit("one"), None).unwrap();
+    net.send(transmit("two"), None).unwrap();
+    assert_eq!(net.connections(), BTreeMap::from([(Transport::Tcp, 1)]));
+    let (mut stream, _) = far.accept().await.unwrap();
+    let mut read = [0; 6];
+    stream.read_exact(&mut read).await.unwrap();
+    assert_eq!(&read, b"onetwo");
+    drop(stream);
+    let StreamEvent::Closed(gone) = next(&mut net, &mut events).await else { panic!("it is still there") };
+    assert!(net.close(gone));
+    net.send(transmit("six"), None).unwrap();
+    far.accept().await.unwrap().0.read_exact(&mut read[..3]).await.unwrap();
+    assert_eq!(&read[..3], b"six");
+}
+
+#[tokio::test]
+async fn a_websocket_is_never_opened_by_us() {
+    let (mut net, _events, at) = net(&[Transport::Ws]);
+    let flow = Flow { transport: Transport::Ws, local: at[0], remote: at[0], connection: 0 };
+    let sent = net.send(Transmit { flow, trunk: None, bytes: Bytes::from_static(b"x") }, None);
+    assert_eq!(sent, Err(Unsent::Unreachable(flow)));
+}
