@@ -134,6 +134,7 @@ fn sip(root: &mut Section, sheet: &mut Sheet) -> Sip {
     let origins = section.list(sheet, "origins", origin).unwrap_or_default();
     let advertise = section.read(sheet, "advertise", parsed::<IpAddr>).map(|r| r.value);
     let mut limits = Limits::default();
+    section.lay(sheet, "datagram_bytes", integer, &mut limits.datagram_bytes);
     section.lay(sheet, "sha256", flag, &mut limits.sha256);
     section.lay(sheet, "session_expires", expires, &mut limits.session_expires);
     section.lay(sheet, "mwi_unsolicited", flag, &mut limits.mwi_unsolicited);

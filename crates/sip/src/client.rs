@@ -1,7 +1,7 @@
 //! Client transactions (RFC 3261 section 17.1, with the Accepted state of RFC 6026).
 
 use crate::counters::Way;
-use crate::event::Flow;
+use crate::event::{Flow, Transport};
 use crate::timer::Timer;
 use crate::transaction::{Alarm, INVITE_MAX, T1, T1_64, T2, T4, Transactions, cseq, our_via};
 use crate::{HeaderName, Limits, Message, Method, Request, Response, Verb};
@@ -12,6 +12,13 @@ use std::time::Duration;
 
 /// Dialogs of one forked INVITE whose ACK is kept for repetition.
 const ACKS_MAX: usize = 16;
+
+/// A request too large for a datagram waits so long for a sign that its peer takes TCP.
+const STREAM_WAIT: Duration = Duration::from_secs(1);
+/// A peer that takes no TCP is not asked again for so long.
+const DATAGRAMS_ONLY: Duration = Duration::from_secs(3600);
+/// Such peers remembered at once.
+const DATAGRAMS_ONLY_MAX: usize = 1_000;
 
 /// A request of ours and what became of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,6 +34,8 @@ pub(crate) struct Client {
     pub(crate) tries: u8,
     /// PRACKs sent in dialogs of this INVITE; what follows there has higher numbers.
     pub(crate) pracks: u32,
+    /// Where it goes instead when no connection comes about: it went by TCP only for its size.
+    datagram: Option<Flow>,
     token: u64,
     state: State,
     cancel: Cancel,
@@ -157,9 +166,16 @@ impl Transactions {
     ) -> u64 {
         let id = self.next_id();
         let token = self.random.draw();
-        request.headers.push_front(HeaderName::Via, our_via(flow, &format!("z9hG4bK{id:x}.{token:016x}")).to_string());
+        let branch = format!("z9hG4bK{id:x}.{token:016x}");
+        request.headers.push_front(HeaderName::Via, our_via(flow, &branch).to_string());
         let verb = Verb::from(&request.method);
-        self.start(now, id, Client::new(verb, flow, request.to_bytes(), owner, trunk, token));
+        let mut client = Client::new(verb, flow, request.to_bytes(), owner, trunk, token);
+        if let Some(wide) = self.wider(now, &client) {
+            request.headers.set_top(HeaderName::Via, our_via(wide, &branch).to_string());
+            client.bytes = request.to_bytes();
+            client.datagram = Some(std::mem::replace(&mut client.flow, wide));
+        }
+        self.start(now, id, client);
         id
     }
 
@@ -168,8 +184,12 @@ impl Transactions {
             connection.awaited = true;
         }
         client.end = Some(self.timers.set(now + T1_64, Alarm::ClientEnd(id)));
-        if !client.reliable() {
-            client.resend = Some(self.timers.set(now + T1, Alarm::ClientResend(id)));
+        if !client.reliable() || client.datagram.is_some() {
+            let wait = if client.datagram.is_some() { STREAM_WAIT } else { T1 };
+            client.resend = Some(self.timers.set(now + wait, Alarm::ClientResend(id)));
+        }
+        if client.reliable() && client.flow.connection == 0 && self.dialled.len() < self.limits.connections {
+            self.dialled.insert((client.flow.transport, client.flow.remote), ());
         }
         self.transmit_request(client.line(), client.flow, client.verb, client.bytes.clone());
         self.clients.insert(id, client);
@@ -324,8 +344,48 @@ impl Transactions {
         true
     }
 
+    /// The flow that a request too large for a datagram takes (section 18.1.1). Phones stay where they were met: behind a NAT
+    /// nobody else gets through.
+    fn wider(&self, now: Time, client: &Client) -> Option<Flow> {
+        let Flow { transport, remote, .. } = client.flow;
+        let most = self.limits.datagram_bytes;
+        let fits = most == 0 || client.bytes.len() <= most;
+        if transport != Transport::Udp || fits || client.line().is_none() {
+            return None;
+        }
+        let refused = self.datagrams_only.get(&remote).is_some_and(|until| now < *until);
+        let local = self.streams.iter().find(|local| local.is_ipv4() == remote.is_ipv4()).filter(|_| !refused)?;
+        Some(Flow { transport: Transport::Tcp, local: *local, remote, connection: 0 })
+    }
+
+    /// Sends by datagram after all what went by TCP for its size; false when it cannot, or did not.
+    fn narrow(&mut self, now: Time, id: u64) -> bool {
+        let Some(client) = self.clients.get_mut(&id) else { return false };
+        let Some((flow, mut request)) = client.datagram.take_if(|_| client.state == State::Sent).zip(client.request())
+        else {
+            return false;
+        };
+        let Ok(via) = request.headers.top_via() else { return false };
+        request.headers.set_top(HeaderName::Via, our_via(flow, via.branch().unwrap_or_default()).to_string());
+        (client.flow, client.bytes) = (flow, request.to_bytes());
+        let (line, verb, bytes) = (client.line(), client.verb, client.bytes.clone());
+        let old = client.resend.replace(self.timers.set(now + T1, Alarm::ClientResend(id)));
+        if let Some(old) = old {
+            self.timers.cancel(old);
+        }
+        if self.datagrams_only.len() >= DATAGRAMS_ONLY_MAX {
+            self.datagrams_only.clear();
+        }
+        self.datagrams_only.insert(flow.remote, now + DATAGRAMS_ONLY);
+        self.transmit_request(line, flow, verb, bytes);
+        true
+    }
+
     /// Timers A and E.
     pub(crate) fn resend_request(&mut self, now: Time, id: u64) {
+        if self.narrow(now, id) {
+            return;
+        }
         let Some(client) = self.clients.get_mut(&id) else { return };
         let capped = client.verb != Verb::Invite;
         client.interval *= 2;
@@ -356,7 +416,7 @@ impl Transactions {
     }
 
     /// Fails every request for which `lost` holds (section 17.1.4), oldest first.
-    pub(crate) fn fail_clients(&mut self, lost: impl Fn(&Flow) -> bool) -> Vec<Outcome> {
+    pub(crate) fn fail_clients(&mut self, now: Time, lost: impl Fn(&Flow) -> bool) -> Vec<Outcome> {
         let mut ids: Vec<u64> = self
             .clients
             .iter()
@@ -366,6 +426,9 @@ impl Transactions {
         ids.sort_unstable();
         ids.into_iter()
             .filter_map(|id| {
+                if self.narrow(now, id) {
+                    return None;
+                }
                 let owner = self.clients.get(&id)?.owner;
                 self.forget_client(id);
                 Some(Outcome { id, owner, result: Err(Failure::Unreachable) })
@@ -391,6 +454,7 @@ impl Client {
             trunk,
             tries: 0,
             pracks: 0,
+            datagram: None,
             token,
             state: State::Sent,
             cancel: Cancel::No,

@@ -218,6 +218,13 @@ pub struct Config {
     pub limits: Limits,
 }
 
+impl Config {
+    /// Our TCP sockets.
+    pub(crate) fn streams(&self) -> Vec<SocketAddr> {
+        self.locals.iter().filter(|(transport, _)| *transport == Transport::Tcp).map(|(_, local)| *local).collect()
+    }
+}
+
 /// A trunk as the stack sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrunkPeer {
@@ -268,6 +275,8 @@ pub struct Limits {
     pub lamps: usize,
     /// Connections at once.
     pub connections: usize,
+    /// Larger requests to a trunk that is reached by UDP go by TCP, if it takes that (RFC 3261 section 18.1.1). 0: never.
+    pub datagram_bytes: usize,
     /// Bytes of one message's header.
     pub header_bytes: usize,
     /// Bytes of one message's body.
@@ -290,6 +299,7 @@ impl Default for Limits {
             contacts: 4,
             lamps: 20_000,
             connections: 10_000,
+            datagram_bytes: 1_300,
             header_bytes: 65_536,
             body_bytes: 65_536,
             sha256: false,

@@ -91,6 +91,11 @@ impl Registrar {
         }
     }
 
+    /// Whether a phone is registered over this connection.
+    pub(crate) fn is_used(&self, flow: &Flow) -> bool {
+        !self.accounts_over(flow).is_empty()
+    }
+
     /// Who has bindings that came over this connection.
     fn accounts_over(&self, flow: &Flow) -> Vec<Name> {
         let after = (flow.connection, Name::from(""))..(flow.connection + 1, Name::from(""));

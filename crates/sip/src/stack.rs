@@ -1,6 +1,6 @@
 //! The SIP core: bytes in, bytes and events out, nothing else.
 
-use crate::connection::{Connection, MESSAGE_MAX};
+use crate::connection::{Connection, IDLE_MAX, MESSAGE_MAX};
 use crate::counters::Counters;
 use crate::event::{Config, Event, Flow, Transmit};
 use crate::guard::Guard;
@@ -48,6 +48,7 @@ impl Stack {
             events: VecDeque::new(),
             closes: VecDeque::new(),
         };
+        stack.net.streams = stack.config.streams();
         stack.guard.set_accounts(&stack.config.accounts);
         stack.configure_lines(Time::ZERO);
         stack
@@ -57,6 +58,7 @@ impl Stack {
     pub fn reconfigure(&mut self, now: Time, config: Config) {
         self.config = config;
         self.net.limits = self.config.limits.clone();
+        self.net.streams = self.config.streams();
         self.net.user_agent.clone_from(&self.config.user_agent);
         self.guard.set_accounts(&self.config.accounts);
         for account in self.registrar.accounts() {
@@ -78,7 +80,7 @@ impl Stack {
 
     /// Bytes of the connection `flow.connection` came; of a WebSocket one whole message.
     pub fn handle_stream(&mut self, now: Time, flow: Flow, bytes: &[u8]) {
-        if !self.has_room_for(flow) {
+        if !self.has_room_for(now, flow) {
             return;
         }
         if flow.transport.is_websocket() {
@@ -101,8 +103,8 @@ impl Stack {
     }
 
     /// The peer of a new connection has shown the certificate of these trunks. Comes before its first bytes, if at all.
-    pub fn handle_certified(&mut self, flow: Flow, trunks: &[TrunkId]) {
-        if self.has_room_for(flow)
+    pub fn handle_certified(&mut self, now: Time, flow: Flow, trunks: &[TrunkId]) {
+        if self.has_room_for(now, flow)
             && let Some(connection) = self.net.connections.get_mut(&flow.connection)
         {
             connection.certified = trunks.to_vec();
@@ -110,14 +112,20 @@ impl Stack {
     }
 
     /// Whether the connection is known or could be made so; one too many is closed.
-    fn has_room_for(&mut self, flow: Flow) -> bool {
+    fn has_room_for(&mut self, now: Time, flow: Flow) -> bool {
         let known = self.net.connections.contains_key(&flow.connection);
         if !known && self.net.connections.len() >= self.config.limits.connections {
             self.net.counters.overloaded += 1;
             self.closes.push_back(flow);
             return false;
         }
-        self.net.connections.entry(flow.connection).or_insert_with(|| Connection::new(flow));
+        match self.net.connections.get_mut(&flow.connection) {
+            Some(connection) => connection.heard = now,
+            None => {
+                let idle = self.net.timers.set(now + IDLE_MAX, Alarm::Idle(flow.connection));
+                self.net.connections.insert(flow.connection, Connection::new(now, flow, idle));
+            }
+        }
         true
     }
 
@@ -132,12 +140,17 @@ impl Stack {
 
     /// The connection is closed: its contacts are gone, its requests failed.
     pub fn handle_closed(&mut self, now: Time, flow: Flow) {
-        let Some(mut connection) = self.net.connections.remove(&flow.connection) else { return };
-        self.net.stop(&mut connection.stalled);
-        self.drop_contacts_of(&connection.flow);
-        if connection.awaited {
-            let lost = |of: &Flow| of.transport.is_stream() && of.connection == flow.connection;
-            for outcome in self.net.fail_clients(lost) {
+        let mut awaited = self.net.dialled.remove(&(flow.transport, flow.remote)).is_some();
+        if let Some(mut connection) = self.net.connections.remove(&flow.connection) {
+            self.net.stop(&mut connection.stalled);
+            self.net.timers.cancel(connection.idle);
+            self.drop_contacts_of(&connection.flow);
+            awaited |= connection.awaited;
+        }
+        if awaited {
+            let dialled = |of: &Flow| of.connection == 0 && (of.transport, of.remote) == (flow.transport, flow.remote);
+            let lost = |of: &Flow| of.transport.is_stream() && of.connection == flow.connection || dialled(of);
+            for outcome in self.net.fail_clients(now, lost) {
                 self.settle(now, None, outcome);
             }
         }
@@ -146,7 +159,7 @@ impl Stack {
     /// The peer cannot be reached: no connection, or ICMP said so.
     pub fn handle_unreachable(&mut self, now: Time, flow: Flow) {
         let lost = |of: &Flow| of.transport == flow.transport && of.remote == flow.remote;
-        for outcome in self.net.fail_clients(lost) {
+        for outcome in self.net.fail_clients(now, lost) {
             self.settle(now, None, outcome);
         }
     }
@@ -202,9 +215,9 @@ impl Stack {
         self.net.clients.len() + self.net.servers.len()
     }
 
-    /// Timers that run.
+    /// Timers that run, but for the one each connection has.
     pub fn timers(&self) -> usize {
-        self.net.timers.len()
+        self.net.timers.len() - self.net.connections.len()
     }
 
     fn fire(&mut self, now: Time, alarm: Alarm) {
@@ -231,12 +244,26 @@ impl Stack {
             Alarm::Subscription(id) => self.end_subscription(now, id, "timeout"),
             Alarm::Register(trunk) => self.register_line(now, trunk),
             Alarm::Probe(trunk) => self.probe_line(now, trunk),
+            Alarm::Idle(connection) => self.look_at(now, connection),
             Alarm::Stalled(connection) => {
                 if let Some(flow) = self.net.connections.get(&connection).map(|connection| connection.flow) {
                     self.net.counters.malformed += 1;
                     self.close(now, flow);
                 }
             }
+        }
+    }
+
+    /// Closes a connection nobody uses.
+    fn look_at(&mut self, now: Time, id: u64) {
+        let Some(connection) = self.net.connections.get_mut(&id) else { return };
+        let (flow, due) = (connection.flow, connection.heard + IDLE_MAX);
+        let used = due > now || self.registrar.is_used(&flow);
+        // Cancelled by its own end, too: then there is nothing to cancel.
+        let again = if due > now { due } else { now + IDLE_MAX };
+        connection.idle = self.net.timers.set(again, Alarm::Idle(id));
+        if !used {
+            self.close(now, flow);
         }
     }
 

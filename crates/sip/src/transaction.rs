@@ -7,7 +7,7 @@ use crate::event::{Flow, Limits, Transmit, Transport};
 use crate::server::Server;
 use crate::timer::{Timer, Timers};
 use crate::{Host, Method, Request, Response, Verb, Via};
-use busyhour_model::{LegId, Name, Seed, TrunkId};
+use busyhour_model::{LegId, Name, Seed, Time, TrunkId};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
@@ -53,6 +53,8 @@ pub(crate) enum Alarm {
     Probe(TrunkId),
     /// A message on this connection is still incomplete.
     Stalled(u64),
+    /// Nothing may have come over this connection for a long time.
+    Idle(u64),
 }
 
 /// Every transaction, and the way to the wire.
@@ -64,6 +66,12 @@ pub(crate) struct Transactions {
     pub(crate) timers: Timers<Alarm>,
     pub(crate) counters: Counters,
     pub(crate) connections: Map<u64, Connection>,
+    /// Our TCP sockets, for messages too large for a datagram.
+    pub(crate) streams: Vec<SocketAddr>,
+    /// Peers that took no TCP, and until when they are not asked again.
+    pub(crate) datagrams_only: Map<SocketAddr, Time>,
+    /// Peers to which requests went by connections that were still to be opened.
+    pub(crate) dialled: Map<(Transport, SocketAddr), ()>,
     pub(crate) clients: Map<u64, Client>,
     pub(crate) servers: Map<u64, Server>,
     /// Server transactions by RFC 3261 section 17.2.3.
@@ -83,6 +91,9 @@ impl Transactions {
             timers: Timers::default(),
             counters: Counters::default(),
             connections: Map::default(),
+            streams: Vec::new(),
+            datagrams_only: Map::default(),
+            dialled: Map::default(),
             clients: Map::default(),
             servers: Map::default(),
             keys: Map::default(),

@@ -203,7 +203,7 @@ fn a_trunk_with_a_certificate_is_known_by_it_alone() {
         world.ask(0, |stack, now| stack.reconfigure(now, config(at, vec![line], &[])));
         let mut peer = Peer::new(Transport::Tls, "TLS 10.1.0.9:49152", "sip:sbc@10.1.0.9");
         let flow = peer.flow();
-        world.ask(0, |stack, _| stack.handle_certified(flow, &shown));
+        world.ask(0, |stack, now| stack.handle_certified(now, flow, &shown));
         let status = peer.send(&mut world, "INVITE", uri, OFFER)[0].status;
         assert_eq!(status, if admitted { 100 } else { 401 }, "{sources:?} {shown:?}");
         if admitted {

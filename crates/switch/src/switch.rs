@@ -77,7 +77,7 @@ impl Switch {
     pub fn handle_certified(&mut self, now: Time, flow: sip::Flow, trunks: &[Name]) {
         self.at(now);
         let trunks: Vec<_> = trunks.iter().filter_map(|name| self.plant.trunks.by_name(name)).collect();
-        self.plant.sip.handle_certified(flow, &trunks);
+        self.plant.sip.handle_certified(now, flow, &trunks);
         self.settle();
     }
 
