@@ -191,6 +191,7 @@ fn read_with(file: &str, source: &str, folder: &Path, staff: Option<&Staff>) -> 
     check::numbers(&roster, &plans, whole, &mut sheet);
     check::server(&server, &mut sheet);
     check::certified(&roster, &server, &mut sheet);
+    check::bound(&roster, &server, &mut sheet);
     check::fallback(&server, &prompts.ids(), &mut sheet);
     check::backups(&roster, &server, &mut sheet);
     let mut diagnostics = sheet.into_found();

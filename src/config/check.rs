@@ -145,9 +145,15 @@ fn trunks(roster: &Roster, sheet: &mut Sheet) {
             sheet.error(trunk.at, format!("trunk `{name}` needs both `user` and `password`, or neither"));
         }
         if let Some(register) = &trunk.register
-            && (trunk.user.is_none() || trunk.peer.is_none())
+            && (trunk.user.is_none() || trunk.hops().next().is_none())
         {
             sheet.error(register.at, format!("to register, trunk `{name}` needs `peer`, `user` and `password`"));
+        }
+        if let Some(proxy) = trunk.proxy.as_ref().filter(|_| !trunk.peers.is_empty()) {
+            sheet.error(proxy.at, format!("trunk `{name}` is reached by `outbound_proxy` or by peers, not by both"));
+        }
+        if let Some(flag) = trunk.digest_domain.as_ref().filter(|flag| flag.value && trunk.domain.is_none()) {
+            sheet.error(flag.at, format!("`digest_domain` of trunk `{name}` names a `domain` that is not there"));
         }
         if trunk.sources.is_empty() && trunk.register.is_none() {
             let help = "list the carrier's addresses in `sources`, or set `register`";
@@ -190,6 +196,19 @@ pub(super) fn certified(roster: &Roster, server: &Server, sheet: &mut Sheet) {
         let name = &trunk.name.value;
         let message = format!("trunk `{name}` is known by a certificate, and nobody can show one here");
         sheet.warn(trunk.at, message, "listen for TLS: `sip.tls`");
+    }
+}
+
+/// Trunks that want a socket of their own.
+pub(super) fn bound(roster: &Roster, server: &Server, sheet: &mut Sheet) {
+    for (trunk, bind) in roster.trunks.iter().filter_map(|trunk| Some((trunk, trunk.bind.as_ref()?))) {
+        let ours = |transport| server.sip.iter().any(|(t, at)| *t == transport && at.value == bind.value);
+        if let Some(peer) = trunk.hops().find(|peer| !ours(peer.value.transport)) {
+            let (transport, name) = (peer.value.transport, &trunk.name.value);
+            let mistake =
+                sheet.at(bind.at, format!("{} of trunk `{name}` is no {transport} address of ours", bind.value));
+            sheet.note(mistake.help(format!("add it to `sip.{transport}`")));
+        }
     }
 }
 

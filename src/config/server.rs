@@ -4,7 +4,7 @@ use super::roster::Roster;
 use super::schedule::{Timetable, utc_offset};
 use super::sheet::{Read, Section, Sheet, duration, flag, integer, parsed, text};
 use super::tier::Tier;
-use super::trunk::{NumberEntry, Trunk};
+use super::trunk::NumberEntry;
 use super::{LogFormat, Shell};
 use crate::net::Identity;
 use busyhour_ivr::Dialplan;
@@ -231,7 +231,7 @@ impl Server {
             locals: locals.collect(),
             media_address: self.media_address.value,
             media_ports: self.media_ports.value,
-            trunks: roster.trunks.iter().map(Trunk::setup).collect(),
+            trunks: roster.trunks.iter().map(|trunk| trunk.setup(self.shell.advertise)).collect(),
             numbers: roster.numbers.iter().map(NumberEntry::route).collect(),
             schedules: roster.schedules.iter().map(Timetable::setup).collect(),
             tiers: roster.tiers.iter().map(Tier::setup).collect(),

@@ -136,6 +136,21 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "error centre.toml:14:8 `sip.example.com` is no peer; write \"udp:203.0.113.5:5060\", \"tcp:…\" or \"tls:…\"",
     ),
     (
+        "name = \"ct\"",
+        "name = \"ct\"\npeers = [\"203.0.113.9;priority=one\"]",
+        "error centre.toml:14:10 `priority=one` says nothing of a peer; write \"…;priority=1;weight=10\"",
+    ),
+    (
+        "name = \"ct\"",
+        "name = \"ct\"\npeer = \"203.0.113.9\"\nbind = \"192.0.2.77:5060\"",
+        "error centre.toml:15:8 192.0.2.77:5060 of trunk `ct` is no udp address of ours (add it to `sip.udp`)",
+    ),
+    (
+        "name = \"ct\"",
+        "name = \"ct\"\npeer = \"203.0.113.9\"\noutbound_proxy = \"203.0.113.8\"",
+        "error centre.toml:15:18 trunk `ct` is reached by `outbound_proxy` or by peers, not by both",
+    ),
+    (
         "udp = [",
         "session_expires = \"60s\"\nudp = [",
         "error centre.toml:7:19 sessions are refreshed by \"90s\" to \"1d\"; \"0s\": not by us",

@@ -1,19 +1,31 @@
 //! `[[trunk]]` and `[[number]]`: where calls come from, and which dialplan a dialled number leads to.
 
-use super::sheet::{Read, Section, Sheet, duration, integer, text};
+use super::sheet::{Read, Section, Sheet, duration, flag, integer, parsed, text};
 use crate::net::TrunkTls;
-use busyhour_sip::{Account, Transport};
+use busyhour_model::Name;
+use busyhour_sip::{Account, Peer, Transport};
 use busyhour_switch::{DialledFrom, NumberRoute, TrunkSetup};
 use ipnet::IpNet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use toml::de::DeValue;
+
+/// A peer without a word on priority.
+const UNSAID: u16 = u16::MAX;
+/// A peer that is silent for so long is given up for the next.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 pub(super) struct Trunk {
     pub(super) at: usize,
     pub(super) name: Read<String>,
     pub(super) sources: Vec<Read<IpNet>>,
-    pub(super) peer: Option<(Transport, SocketAddr)>,
+    pub(super) peers: Vec<Read<Peer>>,
+    /// The peers are an outbound proxy.
+    pub(super) proxy: Option<Read<Peer>>,
+    pub(super) bind: Option<Read<SocketAddr>>,
+    pub(super) patience: Duration,
+    pub(super) auth_user: Option<String>,
+    pub(super) digest_domain: Option<Read<bool>>,
     pub(super) domain: Option<String>,
     pub(super) user: Option<String>,
     pub(super) password: Option<String>,
@@ -39,7 +51,12 @@ pub(super) fn trunk(mut section: Section, sheet: &mut Sheet) -> Option<Trunk> {
         tls: super::tls::trunk(&mut section, sheet, &name.value),
         name,
         sources: section.list(sheet, "sources", network).unwrap_or_default(),
-        peer: section.read(sheet, "peer", peer).map(|r| r.value),
+        peers: peers(&mut section, sheet),
+        proxy: section.read(sheet, "outbound_proxy", only_peer),
+        bind: section.read(sheet, "bind", parsed),
+        patience: section.or(sheet, "peer_patience", patience, PATIENCE),
+        auth_user: section.read(sheet, "auth_user", text).map(|r| r.value),
+        digest_domain: section.read(sheet, "digest_domain", flag),
         domain: section.read(sheet, "domain", text).map(|r| r.value),
         user: section.read(sheet, "user", text).map(|r| r.value),
         password: section.read(sheet, "password", text).map(|r| r.value),
@@ -62,26 +79,56 @@ pub(super) fn number(mut section: Section, sheet: &mut Sheet) -> Option<NumberEn
     Some(NumberEntry { number: number?, trunk, dialplan: dialplan? })
 }
 
+/// `peer`, or several in `peers`: in the order they stand, unless they say otherwise.
+fn peers(section: &mut Section, sheet: &mut Sheet) -> Vec<Read<Peer>> {
+    let only = section.read(sheet, "peer", only_peer);
+    let mut several = section.list(sheet, "peers", peer).unwrap_or_default();
+    if let (Some(only), Some(first)) = (&only, several.first()) {
+        sheet.error(only.at, "`peer` is the only one: put all of them into `peers`");
+        return vec![Read { value: first.value, at: first.at }];
+    }
+    for (index, peer) in several.iter_mut().enumerate() {
+        if peer.value.priority == UNSAID {
+            peer.value.priority = index as u16;
+        }
+    }
+    only.into_iter().chain(several).collect()
+}
+
 impl Trunk {
     /// What it wants of TLS: a name to be shown in any case, its domain unless another is said.
     pub(super) fn tls(&self) -> Option<TrunkTls> {
-        let by_tls = self.peer.is_some_and(|(transport, _)| transport == Transport::Tls);
+        let by_tls = self.hops().any(|peer| peer.value.transport == Transport::Tls);
         let nothing = || TrunkTls { trunk: self.name.value.as_str().into(), ..TrunkTls::default() };
         let mut tls = self.tls.clone().or_else(|| by_tls.then(nothing))?;
         tls.server_name = tls.server_name.or_else(|| self.domain.clone());
         Some(tls)
     }
 
-    pub(super) fn setup(&self) -> TrunkSetup {
+    /// Where calls go, by a proxy or not.
+    pub(super) fn hops(&self) -> impl Iterator<Item = &Read<Peer>> {
+        self.proxy.iter().chain(&self.peers)
+    }
+
+    /// `advertise`: what peers are told of our sockets, instead of the address they are bound to.
+    pub(super) fn setup(&self, advertise: Option<IpAddr>) -> TrunkSetup {
         let account = || {
-            let (user, password) = (self.user.as_deref()?, self.password.as_deref()?);
-            Some(Account { user: user.into(), password: password.into() })
+            let user = self.auth_user.as_deref().or(self.user.as_deref())?;
+            Some(Account { user: user.into(), password: self.password.as_deref()?.into() })
         };
         TrunkSetup {
             name: self.name.value.as_str().into(),
             sources: self.sources.iter().map(|r| r.value).collect(),
             certified: self.tls.as_ref().is_some_and(|tls| !tls.client_names.is_empty()),
-            peer: self.peer,
+            peers: self.hops().map(|peer| peer.value).collect(),
+            proxy: self.proxy.is_some(),
+            bind: self
+                .bind
+                .as_ref()
+                .map(|bind| SocketAddr::new(advertise.unwrap_or(bind.value.ip()), bind.value.port())),
+            patience: self.patience,
+            user: self.user.as_deref().map(Name::from),
+            digest_domain: self.digest_domain.as_ref().is_some_and(|flag| flag.value),
             domain: self.domain.clone(),
             credentials: account(),
             register: self.register.as_ref().map(|r| r.value),
@@ -107,27 +154,47 @@ impl NumberEntry {
 /// A network, or one address.
 fn network(value: &DeValue) -> Result<IpNet, String> {
     let source = text(value)?;
-    let single = || source.parse::<std::net::IpAddr>().map(IpNet::from);
+    let single = || source.parse::<IpAddr>().map(IpNet::from);
     source
         .parse()
         .or_else(|_| single())
         .map_err(|_| format!("`{source}` is no address or network; write \"203.0.113.0/24\""))
 }
 
-/// `"udp:203.0.113.5:5060"`; UDP, 5060 and for TLS 5061 may be left out.
-fn peer(value: &DeValue) -> Result<(Transport, SocketAddr), String> {
+/// `"udp:203.0.113.5:5060"`, perhaps with `;priority=1;weight=10`; UDP, 5060 and for TLS 5061 may be left out.
+fn peer(value: &DeValue) -> Result<Peer, String> {
     let whole = text(value)?;
-    let (transport, address) = match whole.split_once(':') {
+    let mut parts = whole.split(';').map(str::trim);
+    let place = parts.next().unwrap_or_default();
+    let (transport, address) = match place.split_once(':') {
         Some(("udp", rest)) => (Transport::Udp, rest),
         Some(("tcp", rest)) => (Transport::Tcp, rest),
         Some(("tls", rest)) => (Transport::Tls, rest),
-        _ => (Transport::Udp, whole.as_str()),
+        _ => (Transport::Udp, place),
     };
-    let bare = || address.parse::<std::net::IpAddr>().map(|ip| SocketAddr::new(ip, transport.default_port()));
-    let parsed = address.parse().or_else(|_| bare());
-    parsed
-        .map(|a| (transport, a))
-        .map_err(|_| format!("`{whole}` is no peer; write \"udp:203.0.113.5:5060\", \"tcp:…\" or \"tls:…\""))
+    let bare = || address.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, transport.default_port()));
+    let address = address.parse().or_else(|_| bare());
+    let no_peer = |_| format!("`{whole}` is no peer; write \"udp:203.0.113.5:5060\", \"tcp:…\" or \"tls:…\"");
+    let mut peer = Peer { priority: UNSAID, ..Peer::new(transport, address.map_err(no_peer)?) };
+    for part in parts {
+        let number = |value: &str| value.trim().parse::<u16>().ok().filter(|number| *number < UNSAID);
+        match part.split_once('=').and_then(|(key, value)| Some((key.trim(), number(value)?))) {
+            Some(("priority", number)) => peer.priority = number,
+            Some(("weight", number)) => peer.weight = number,
+            _ => return Err(format!("`{part}` says nothing of a peer; write \"…;priority=1;weight=10\"")),
+        }
+    }
+    Ok(peer)
+}
+
+fn only_peer(value: &DeValue) -> Result<Peer, String> {
+    peer(value).map(|peer| Peer { priority: 0, ..peer })
+}
+
+fn patience(value: &DeValue) -> Result<Duration, String> {
+    let span = duration(value)?;
+    let fits = (Duration::from_millis(500)..=Duration::from_secs(32)).contains(&span);
+    fits.then_some(span).ok_or_else(|| "a peer may be silent for \"500ms\" to \"32s\" before the next is tried".into())
 }
 
 fn full_status(value: &DeValue) -> Result<u16, String> {

@@ -51,7 +51,8 @@ pub(super) fn build(agents: u32, easy_ports: bool) -> anyhow::Result<(Site, Vec<
         auto_ready: false,
         ..template
     });
-    site.setup.trunks = vec![TrunkSetup { sources: vec![CARRIER.into()], channels: 100_000, peer: None, ..trunk }];
+    site.setup.trunks =
+        vec![TrunkSetup { sources: vec![CARRIER.into()], channels: 100_000, peers: Vec::new(), ..trunk }];
     for number in &mut site.setup.numbers {
         number.trunk = None;
     }

@@ -7,7 +7,7 @@ use busyhour_media::Library;
 use busyhour_model::calendar::Clock;
 use busyhour_model::{Days, Name, Opening, Pattern, Schedule, Seed};
 use busyhour_switch::{
-    AgentSetup, CallbackSetup, Change, Closing, DialledFrom, Limits, NumberRoute, QueueSetup, Request, Setup,
+    AgentSetup, CallbackSetup, Change, Closing, DialledFrom, Limits, NumberRoute, Peer, QueueSetup, Request, Setup,
     StarCodes, TierSetup, Transport, TrunkSetup, VoicemailSetup,
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -227,7 +227,12 @@ fn trunk() -> TrunkSetup {
         name: "carrier".into(),
         sources: vec!["10.9.0.0/16".parse().expect("a network")],
         certified: false,
-        peer: Some((Transport::Udp, CUSTOMERS)),
+        peers: vec![Peer::new(Transport::Udp, CUSTOMERS)],
+        proxy: false,
+        bind: None,
+        patience: Duration::from_secs(4),
+        user: None,
+        digest_domain: false,
         domain: None,
         credentials: None,
         register: None,

@@ -508,7 +508,7 @@ fn an_agent_dials_out_by_the_trunk_which_sees_a_number_of_ours() {
 #[test]
 fn a_number_that_cannot_be_dialled_out_is_480() {
     let mut scenario = Scenario::calm(18, 1);
-    scenario.setup.trunks[0].peer = None;
+    scenario.setup.trunks[0].peers.clear();
     scenario.deeds.push((5 * SECOND, Deed::Dial { number: "1001".into(), code: "02187654321".into() }));
     let mut world = World::new(scenario);
     world.run(20 * SECOND);

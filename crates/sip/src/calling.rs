@@ -3,84 +3,157 @@
 use crate::client::{Outcome, Owner};
 use crate::dialog::Dialog;
 use crate::error::Error;
-use crate::event::{Account, Event, Flow, Invite, Target, Transport};
+use crate::event::{Event, Flow, Invite, Target};
 use crate::expiry::MIN;
 use crate::incoming::contact_for;
-use crate::leg::{Calling, EARLY_MAX, Early, Fork, Leg, Phase, Session, tag};
+use crate::leg::{Again, Calling, EARLY_MAX, Early, Fork, Leg, Phase, Session, tag};
 use crate::media::Media;
 use crate::reply::{ALLOW, SUPPORTED};
 use crate::sdp;
 use crate::stack::Stack;
-use crate::transaction::{cseq, host};
+use crate::timer::Timer;
+use crate::transaction::{Alarm, cseq};
 use crate::{HeaderName, Host, Method, NameAddr, Request, Response, Uri};
 use busyhour_model::{Audio, Direction, LegId, Time, TrunkId};
 use bytes::Bytes;
-use std::net::SocketAddr;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// One INVITE to be: the Request-URI and where it goes.
-struct Way {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Way {
     uri: Uri,
     flow: Flow,
 }
 
 impl Stack {
     /// Calls somebody; an account at all its contacts at once.
-    #[expect(clippy::needless_pass_by_value, reason = "a command is handed over")]
     pub fn invite(&mut self, now: Time, invite: Invite) -> Result<LegId, Error> {
         if self.legs.len() >= self.config.limits.legs {
             return Err(Error::Full);
         }
-        let (ways, trunk, domain) = self.ways(&invite.target)?;
+        let (mut ways, trunk) = self.ways(now, &invite.target)?;
         let leg = LegId(self.next_leg);
         self.next_leg += 1;
         let mut media = Media::new(invite.local, self.net.random.draw() >> 2);
         let offer = media.offer(Direction::SendRecv);
-        let mut forks = Vec::with_capacity(ways.len());
+        // A trunk's peers are tried one after the other, an account's contacts all at once.
+        let rest = if trunk.is_some() { ways.split_off(1) } else { Vec::new() };
+        let mut calling =
+            Calling { forks: Vec::with_capacity(ways.len()), media, offer, early: Vec::new(), best: None, again: None };
         for way in ways {
-            let request = self.build_invite(&invite, &way, leg, &domain, &offer, trunk);
-            let Some(dialog) = Dialog::calling(&request, way.flow, trunk.is_none()) else { continue };
-            let client = self.net.send(now, request, way.flow, Owner::Setup(leg), trunk);
-            forks.push(Fork { client, dialog, open: true });
+            self.send_invite(now, leg, trunk, &invite, &way, &mut calling);
         }
-        if forks.is_empty() {
+        if calling.forks.is_empty() {
             return Err(Error::NoContact);
         }
-        let calling = Calling { forks, media, offer, early: Vec::new(), best: None };
+        if !rest.is_empty() {
+            let timer = Some(self.patience(now, leg, trunk));
+            calling.again = Some(Box::new(Again { invite, rest, timer }));
+        }
         self.legs.insert(leg, Leg { trunk, phase: Phase::Calling(Box::new(calling)), gone: false });
         Ok(leg)
     }
 
-    fn ways(&self, target: &Target) -> Result<(Vec<Way>, Option<TrunkId>, Host), Error> {
+    fn send_invite(
+        &mut self,
+        now: Time,
+        leg: LegId,
+        trunk: Option<TrunkId>,
+        invite: &Invite,
+        way: &Way,
+        calling: &mut Calling,
+    ) {
+        let request = self.build_invite(invite, way, leg, &calling.offer, trunk);
+        if let Some(dialog) = Dialog::calling(&request, way.flow, trunk.is_none()) {
+            let client = self.net.send(now, request, way.flow, Owner::Setup(leg), trunk);
+            calling.forks.push(Fork { client, dialog, open: true });
+        }
+    }
+
+    /// How long a trunk's peer may say nothing while there are others.
+    fn patience(&mut self, now: Time, leg: LegId, trunk: Option<TrunkId>) -> Timer {
+        let line = self.config.trunks.iter().find(|line| Some(line.trunk) == trunk);
+        let patience = line.map_or(Duration::ZERO, |line| line.patience);
+        self.net.timers.set(now + patience, Alarm::Impatient(leg))
+    }
+
+    fn ways(&mut self, now: Time, target: &Target) -> Result<(Vec<Way>, Option<TrunkId>), Error> {
         match target {
             Target::Account(account) => {
                 let bindings = self.registrar.contacts(account);
                 let ways: Vec<Way> =
                     bindings.iter().map(|binding| Way { uri: binding.uri.clone(), flow: binding.flow }).collect();
-                if ways.is_empty() { Err(Error::NoContact) } else { Ok((ways, None, self.own_host())) }
+                if ways.is_empty() { Err(Error::NoContact) } else { Ok((ways, None)) }
             }
             Target::Trunk { trunk, number } => {
-                let (flow, domain) = self.trunk_flow(*trunk).ok_or(Error::NoTrunkPeer)?;
-                let flow = flow.ok_or(Error::NoSocket)?;
-                let port = if domain.ip() == Some(flow.remote.ip()) { Some(flow.remote.port()) } else { None };
-                let uri = Uri::sip(Some(number), domain.clone(), port);
-                Ok((vec![Way { uri, flow }], Some(*trunk), domain))
+                let line = self.config.trunks.iter().find(|line| line.trunk == *trunk);
+                line.filter(|line| !line.peers.is_empty()).ok_or(Error::NoTrunkPeer)?;
+                let ways: Vec<Way> = self
+                    .trunk_flows(now, *trunk)
+                    .into_iter()
+                    .map(|flow| {
+                        let domain = self.trunk_domain(*trunk, flow);
+                        let port = (domain.ip() == Some(flow.remote.ip())).then(|| flow.remote.port());
+                        Way { uri: Uri::sip(Some(number), domain, port), flow }
+                    })
+                    .collect();
+                if ways.is_empty() { Err(Error::NoSocket) } else { Ok((ways, Some(*trunk))) }
             }
         }
     }
 
-    /// Where a trunk's requests go (`None` inside: no socket of ours fits) and the host part of its identities.
-    pub(crate) fn trunk_flow(&self, trunk: TrunkId) -> Option<(Option<Flow>, Host)> {
-        let line = self.config.trunks.iter().find(|line| line.trunk == trunk)?;
-        let (transport, remote) = line.peer?;
-        let domain = line.domain.as_ref().and_then(|domain| Host::parse(domain.as_bytes()));
-        Some((self.flow_to(transport, remote), domain.unwrap_or_else(|| host(remote.ip()))))
+    /// The peer that was tried does not take the call: the next one, unless somebody rang already (RFC 3263 section 4.3).
+    /// False: there is none.
+    fn try_next(&mut self, now: Time, leg: LegId, failed: Flow, pause: Option<Duration>) -> bool {
+        if !self.calling(leg).is_some_and(|calling| calling.early.is_empty() && calling.again.is_some()) {
+            return false;
+        }
+        let Some(Leg { trunk, phase: Phase::Calling(mut calling), gone }) = self.legs.remove(&leg) else {
+            return false;
+        };
+        let Some(mut again) = calling.again.take() else { return false };
+        self.net.stop(&mut again.timer);
+        if let Some(trunk) = trunk {
+            self.avoid_peer(now, trunk, &failed, pause);
+        }
+        calling.forks.iter_mut().for_each(|fork| fork.open = false);
+        let way = again.rest.remove(0);
+        self.send_invite(now, leg, trunk, &again.invite, &way, &mut calling);
+        if !again.rest.is_empty() {
+            again.timer = Some(self.patience(now, leg, trunk));
+            calling.again = Some(again);
+        }
+        self.legs.insert(leg, Leg { trunk, phase: Phase::Calling(calling), gone });
+        true
     }
 
-    fn flow_to(&self, transport: Transport, remote: SocketAddr) -> Option<Flow> {
-        let fits = |(ours, local): &&(Transport, SocketAddr)| *ours == transport && local.is_ipv4() == remote.is_ipv4();
-        let (_, local) = self.config.locals.iter().find(fits)?;
-        Some(Flow { transport, local: *local, remote, connection: 0 })
+    /// A peer has not said a word to our INVITE.
+    pub(crate) fn lose_patience(&mut self, now: Time, leg: LegId) {
+        let Some(calling) = self.calling(leg) else { return };
+        if let Some(again) = &mut calling.again {
+            again.timer = None;
+        }
+        let Some(client) = calling.forks.iter().find(|fork| fork.open).map(|fork| fork.client) else { return };
+        let Some(flow) = self.net.clients.get(&client).map(|client| client.flow) else { return };
+        if self.try_next(now, leg, flow, None) {
+            if let Some(client) = self.net.clients.get_mut(&client) {
+                client.owner = Owner::Nobody;
+            }
+            self.net.cancel(now, client);
+        }
+    }
+
+    /// The peer said something: it is given the time it needs, and who rings is not called by another way.
+    fn heard(&mut self, leg: LegId, status: u16) {
+        let Some(again) = self.calling(leg).and_then(|calling| calling.again.as_mut()) else { return };
+        let mut timer = again.timer.take();
+        self.net.stop(&mut timer);
+        if status > 100
+            && let Some(calling) = self.calling(leg)
+        {
+            calling.again = None;
+        }
     }
 
     pub(crate) fn own_host(&self) -> Host {
@@ -92,10 +165,10 @@ impl Stack {
         invite: &Invite,
         way: &Way,
         leg: LegId,
-        domain: &Host,
         offer: &Bytes,
         trunk: Option<TrunkId>,
     ) -> Request {
+        let domain = &trunk.map_or_else(|| self.own_host(), |trunk| self.trunk_domain(trunk, way.flow));
         let mut request = Request::new(Method::Invite, way.uri.clone());
         let mut from = NameAddr::new(Uri::sip(
             Some(&invite.from).filter(|user| !user.is_empty()).map(|user| &**user),
@@ -109,7 +182,7 @@ impl Stack {
             Target::Trunk { number, .. } => Uri::sip(Some(number), domain.clone(), None),
         };
         let call_id = format!("{:016x}{:016x}@{}", self.net.random.draw(), self.net.random.draw(), self.config.domain);
-        let registered = trunk.and_then(|trunk| self.credentials(trunk)).map(|account| account.user.to_string());
+        let registered = trunk.and_then(|trunk| self.trunk_user(trunk));
         let headers = &mut request.headers;
         headers.push(HeaderName::MaxForwards, "70");
         headers.push(HeaderName::From, from.to_string());
@@ -127,19 +200,19 @@ impl Stack {
         for (name, value) in &invite.headers {
             headers.push_named(name, value);
         }
+        if let Some(trunk) = trunk {
+            self.push_route(trunk, way.flow, &mut request);
+            self.authorize_ahead(trunk, &mut request);
+        }
         request.set_body("application/sdp", offer.clone());
         request
-    }
-
-    /// The credentials a trunk may see.
-    pub(crate) fn credentials(&self, trunk: TrunkId) -> Option<&Account> {
-        self.config.trunks.iter().find(|line| line.trunk == trunk)?.credentials.as_ref()
     }
 
     pub(crate) fn settle_setup(&mut self, now: Time, leg: LegId, outcome: Outcome) {
         let id = outcome.id;
         match outcome.result {
             Ok(response) if response.status < 200 => {
+                self.heard(leg, response.status);
                 if self.acknowledge_provisional(now, leg, id, &response) {
                     self.progress(leg, id, &response);
                 }
@@ -148,9 +221,14 @@ impl Stack {
             Ok(response) if response.status == 422 && self.invite_longer(now, leg, id, &response) => {}
             Ok(response) => {
                 let after = response.headers.retry_after().map(|secs| Duration::from_secs(u64::from(secs)));
-                self.fork_failed(leg, id, response.status, after);
+                if response.status != 503 || !self.try_next(now, leg, outcome.flow, after) {
+                    self.fork_failed(leg, id, response.status, after);
+                }
             }
-            Err(failure) => self.fork_failed(leg, id, failure.status(), None),
+            Err(failure) if !self.try_next(now, leg, outcome.flow, None) => {
+                self.fork_failed(leg, id, failure.status(), None);
+            }
+            Err(_) => {}
         }
     }
 

@@ -89,6 +89,8 @@ pub(crate) enum Owner {
 pub(crate) struct Outcome {
     pub(crate) id: u64,
     pub(crate) owner: Owner,
+    /// Where the request went.
+    pub(crate) flow: Flow,
     pub(crate) result: Result<Response, Failure>,
 }
 
@@ -223,13 +225,13 @@ impl Transactions {
         };
         self.counters.response(Way::In, verb, response.status);
         let client = self.clients.get(&id)?;
-        let owner = client.owner;
+        let (owner, flow) = (client.owner, client.flow);
         let news = if verb == Verb::Invite {
             self.step_invite(now, id, &response)
         } else {
             self.step_other(now, id, response.status)
         };
-        news.then_some(Outcome { id, owner, result: Ok(response) })
+        news.then_some(Outcome { id, owner, flow, result: Ok(response) })
     }
 
     /// RFC 3261 section 17.1.3; the branch carries our own number.
@@ -402,17 +404,17 @@ impl Transactions {
     /// Timers B, C, D, F, K, M.
     pub(crate) fn end_client(&mut self, now: Time, id: u64) -> Option<Outcome> {
         let client = self.clients.get_mut(&id)?;
-        let owner = client.owner;
+        let (owner, flow) = (client.owner, client.flow);
         if client.verb == Verb::Invite && client.state == State::Proceeding && client.cancel != Cancel::Sent {
             client.owner = Owner::Nobody;
             self.counters.timeouts += 1;
             self.send_cancel(now, id);
-            return Some(Outcome { id, owner, result: Err(Failure::Timeout) });
+            return Some(Outcome { id, owner, flow, result: Err(Failure::Timeout) });
         }
         let open = client.is_open();
         self.forget_client(id);
         self.counters.timeouts += u64::from(open);
-        open.then_some(Outcome { id, owner, result: Err(Failure::Timeout) })
+        open.then_some(Outcome { id, owner, flow, result: Err(Failure::Timeout) })
     }
 
     /// Fails every request for which `lost` holds (section 17.1.4), oldest first.
@@ -429,9 +431,10 @@ impl Transactions {
                 if self.narrow(now, id) {
                     return None;
                 }
-                let owner = self.clients.get(&id)?.owner;
+                let client = self.clients.get(&id)?;
+                let (owner, flow) = (client.owner, client.flow);
                 self.forget_client(id);
-                Some(Outcome { id, owner, result: Err(Failure::Unreachable) })
+                Some(Outcome { id, owner, flow, result: Err(Failure::Unreachable) })
             })
             .collect()
     }

@@ -235,16 +235,51 @@ pub struct TrunkPeer {
     /// Requests are this trunk's only over a connection whose peer has shown its certificate ([`crate::Stack::handle_certified`]).
     /// Without `sources` that is enough.
     pub certified: bool,
-    /// Where our requests go.
-    pub peer: Option<(Transport, SocketAddr)>,
-    /// Host part of Request-URI, From and To; `peer`'s address when absent.
+    /// Where our requests go; another one when the first does not answer.
+    pub peers: Vec<Peer>,
+    /// The peers are an outbound proxy, named in `Route` of what we send outside dialogs (RFC 3261 section 8.1.2).
+    pub proxy: bool,
+    /// Only by this socket of ours, so that what we send and the Contact we register are the same.
+    pub bind: Option<SocketAddr>,
+    /// A peer that says nothing to an INVITE for so long is given up for the next.
+    pub patience: Duration,
+    /// Host part of Request-URI, From and To; the peer's address when absent.
     pub domain: Option<String>,
+    /// User part of our identities, where it is not that of `credentials`.
+    pub user: Option<Name>,
+    /// The digest names `domain` instead of the Request-URI, as IMS registrars want it.
+    pub digest_domain: bool,
     /// For 401/407 from this trunk, and only from it.
     pub credentials: Option<Account>,
-    /// Keep a registration of `credentials.user` at this trunk, for so long a time.
+    /// Keep a registration of `user`, or `credentials.user`, at this trunk, for so long a time.
     pub register: Option<Duration>,
     /// Probe with OPTIONS this often.
     pub probe: Option<Duration>,
+}
+
+/// One address of a trunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// How.
+    pub transport: Transport,
+    /// Where.
+    pub address: SocketAddr,
+    /// Lower ones are tried first.
+    pub priority: u16,
+    /// Share of the calls among those of the same priority; 0: hardly ever first.
+    pub weight: u16,
+}
+
+impl Peer {
+    /// The only one.
+    pub fn new(transport: Transport, address: SocketAddr) -> Peer {
+        Peer { transport, address, priority: 0, weight: 1 }
+    }
+
+    /// Whether both are the same place.
+    pub(crate) fn is_at(&self, other: &Peer) -> bool {
+        (self.transport, self.address) == (other.transport, other.address)
+    }
 }
 
 /// A user and its secret.

@@ -95,7 +95,7 @@ impl Stack {
         let shown = self.net.connections.get(&flow.connection).map_or(&[][..], |connection| &connection.certified);
         let host_bits = |trunk: &crate::TrunkPeer| {
             let listed = trunk.sources.iter().filter(|net| net.contains(&source)).map(|net| net.prefix_len()).max();
-            let is_peer = trunk.register.is_some() && trunk.peer.is_some_and(|(_, peer)| peer.ip() == source);
+            let is_peer = trunk.register.is_some() && trunk.peers.iter().any(|peer| peer.address.ip() == source);
             match trunk.certified {
                 true if !shown.contains(&trunk.trunk) => None,
                 true if trunk.sources.is_empty() => Some(u8::MAX),

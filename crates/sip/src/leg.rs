@@ -1,6 +1,8 @@
 //! A leg: one INVITE session with one peer, from the first INVITE to the last BYE.
 
+use crate::calling::Way;
 use crate::dialog::Dialog;
+use crate::event::Invite;
 use crate::expiry::Expiry;
 use crate::media::Media;
 use crate::reliable::Wish;
@@ -61,6 +63,18 @@ pub(crate) struct Calling {
     pub(crate) early: Vec<Early>,
     /// Best final response so far.
     pub(crate) best: Option<(u16, Option<Duration>)>,
+    /// How else the trunk may be reached.
+    pub(crate) again: Option<Box<Again>>,
+}
+
+/// Further ways to the same callee.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Again {
+    pub(crate) invite: Invite,
+    /// Not empty.
+    pub(crate) rest: Vec<Way>,
+    /// When the peer tried now has been silent for too long.
+    pub(crate) timer: Option<Timer>,
 }
 
 /// One INVITE, to one contact.

@@ -12,6 +12,7 @@ mod expiry;
 mod framer;
 mod guard;
 mod header;
+mod hop;
 mod incoming;
 mod leg;
 mod mailbox;

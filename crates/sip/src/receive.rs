@@ -182,6 +182,11 @@ impl Stack {
     /// Takes a leg away; a timer of its own stops.
     pub(crate) fn remove(&mut self, id: LegId) -> Option<Phase> {
         let mut leg = self.legs.remove(&id)?;
+        if let Phase::Calling(calling) = &mut leg.phase
+            && let Some(again) = &mut calling.again
+        {
+            self.net.stop(&mut again.timer);
+        }
         if let Phase::Up(session) = &mut leg.phase {
             let again = session.pending.as_mut().and_then(|pending| pending.timer.take());
             let expiry = session.expiry.as_mut().and_then(Expiry::take_timer);

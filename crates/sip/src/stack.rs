@@ -240,6 +240,7 @@ impl Stack {
                 }
             }
             Alarm::Reinvite(leg) => self.retry_reinvite(now, leg),
+            Alarm::Impatient(leg) => self.lose_patience(now, leg),
             Alarm::Binding(account) => self.expire_contacts(now, &account),
             Alarm::Subscription(id) => self.end_subscription(now, id, "timeout"),
             Alarm::Register(trunk) => self.register_line(now, trunk),

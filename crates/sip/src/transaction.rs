@@ -41,6 +41,8 @@ pub(crate) enum Alarm {
     ServerEnd(u64),
     /// Our re-INVITE may be tried again (section 14.1).
     Reinvite(LegId),
+    /// A trunk's peer has said nothing to our INVITE.
+    Impatient(LegId),
     /// A session is to be refreshed, or was not.
     Expiry(LegId),
     /// A contact of this account expires.

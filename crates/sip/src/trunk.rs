@@ -2,18 +2,18 @@
 
 use crate::client::{Outcome, Owner};
 use crate::digest::{self, Algorithm, Challenge};
-use crate::event::{Event, Flow, TrunkPeer};
+use crate::event::{Event, Flow, Peer, Transport, TrunkPeer};
+use crate::hop::{AVOID, Hops};
 use crate::incoming::contact;
 use crate::stack::Stack;
 use crate::timer::Timer;
-use crate::transaction::{Alarm, cseq};
-use crate::{Contacts, HeaderName, Method, NameAddr, Request, Response, Uri};
+use crate::transaction::{Alarm, cseq, host};
+use crate::{Contacts, HeaderName, Host, Method, NameAddr, Request, Response, Uri};
 use busyhour_model::{Time, TrunkId};
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Probes that may go unanswered before a trunk counts as down.
-const MISSES_MAX: u32 = 2;
 /// First wait after a failed registration; doubled each time up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_secs(5);
 /// Longest wait between tries to register.
@@ -21,22 +21,31 @@ const RETRY_MAX: Duration = Duration::from_secs(300);
 /// Challenges answered for one request.
 pub(crate) const TRIES_MAX: u8 = 2;
 
-/// What we know of a trunk's peer.
+/// What we know of a trunk.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Line {
     /// Told to the switch last.
     up: Option<bool>,
-    challenge: Option<(Challenge, u32)>,
+    /// Whether its registrar took us; `None` where we do not register, and before the first answer.
+    registered: Option<bool>,
+    pub(crate) hops: Hops,
+    challenge: Option<Posed>,
     /// Call-ID and last CSeq of the registration.
     call_id: String,
     cseq: u32,
     expires: u32,
     failures: u32,
-    misses: u32,
-    /// The last probe, while it is unanswered.
-    probing: Option<u64>,
     register: Option<Timer>,
     probe: Option<Timer>,
+}
+
+/// The last challenge, answered again and again (RFC 7616 section 3.4).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Posed {
+    challenge: Challenge,
+    /// By a proxy.
+    proxy: bool,
+    uses: u32,
 }
 
 impl Stack {
@@ -61,8 +70,11 @@ impl Stack {
         let (high, low) = (self.net.random.draw(), self.net.random.draw());
         let fresh = || Line { call_id: format!("{high:016x}{low:016x}"), ..Line::default() };
         let line = self.lines.entry(id).or_insert_with(fresh);
-        let wants_register = trunk.register.filter(|_| trunk.peer.is_some() && trunk.credentials.is_some());
-        let wants_probe = trunk.probe.is_some() && trunk.peer.is_some();
+        line.hops.configure(&trunk.peers);
+        let reachable = !trunk.peers.is_empty();
+        let wants_register = trunk.register.filter(|_| reachable && trunk.credentials.is_some());
+        let wants_probe = trunk.probe.is_some() && reachable;
+        line.registered = line.registered.filter(|_| wants_register.is_some());
         let was_register = line.register.take();
         let was_probe = line.probe.take();
         for timer in [was_register, was_probe].into_iter().flatten() {
@@ -97,8 +109,9 @@ impl Stack {
 
     /// REGISTER at the trunk (section 10.2).
     pub(crate) fn register_line(&mut self, now: Time, trunk: TrunkId) {
-        let Some((Some(flow), domain)) = self.trunk_flow(trunk) else { return };
-        let Some(user) = self.credentials(trunk).map(|account| account.user.clone()) else { return };
+        let Some(flow) = self.trunk_flows(now, trunk).into_iter().next() else { return };
+        let Some(user) = self.trunk_user(trunk) else { return };
+        let domain = self.trunk_domain(trunk, flow);
         let tag = format!("{:016x}", self.net.random.draw());
         let Some(line) = self.lines.get_mut(&trunk) else { return };
         line.cseq += 1;
@@ -116,6 +129,7 @@ impl Stack {
         headers.push(HeaderName::Contact, contact(Some(&user), flow));
         headers.push(HeaderName::Expires, line.expires.to_string());
         headers.push(HeaderName::UserAgent, &self.config.user_agent);
+        self.push_route(trunk, flow, &mut request);
         self.authorize_ahead(trunk, &mut request);
         self.net.send(now, request, flow, Owner::Register(trunk), Some(trunk));
     }
@@ -126,12 +140,12 @@ impl Stack {
         match outcome.result {
             Ok(response) if response.status < 200 => {}
             Ok(response) if response.status < 300 => {
-                line.failures = 0;
+                (line.failures, line.registered) = (0, Some(true));
                 let granted = granted(&response, line.expires);
                 // Before it runs out: with time for a lost packet or two.
                 let refresh = Duration::from_secs(u64::from(granted.saturating_sub(granted.min(64) / 2).max(5)));
                 self.register_line_at(trunk, now + refresh);
-                self.tell_line(trunk, true, status);
+                self.tell_line(trunk, status);
             }
             Ok(response) if response.status == 423 && line.failures == 0 => {
                 line.failures += 1;
@@ -142,23 +156,42 @@ impl Stack {
                     .unwrap_or(3600);
                 self.register_line_at(trunk, now);
             }
-            Ok(_) | Err(_) => {
+            result => {
                 line.failures += 1;
+                // Another peer at once, the same ones ever later.
+                let others = line.failures < line.hops.iter().count() as u32;
+                if result.is_err() || status.is_some_and(|status| status >= 500) {
+                    line.hops.avoid(now, &outcome.flow, AVOID);
+                }
                 let wait = (RETRY_MIN * (1 << (line.failures - 1).min(6))).min(RETRY_MAX);
-                self.register_line_at(trunk, now + wait);
-                self.tell_line(trunk, false, status);
+                if !others {
+                    line.registered = Some(false);
+                }
+                self.register_line_at(trunk, if others { now } else { now + wait });
+                self.tell_line(trunk, status);
             }
         }
     }
 
-    /// OPTIONS to the trunk.
+    /// OPTIONS to each of the trunk's peers.
     pub(crate) fn probe_line(&mut self, now: Time, trunk: TrunkId) {
-        let Some((Some(flow), domain)) = self.trunk_flow(trunk) else { return };
         let Some(period) = self.config.trunks.iter().find(|line| line.trunk == trunk).and_then(|line| line.probe)
         else {
             return;
         };
-        let own = self.own_host();
+        for flow in self.trunk_flows(now, trunk) {
+            let request = self.build_probe(trunk, flow);
+            let id = self.net.send(now, request, flow, Owner::Probe(trunk), None);
+            if let Some(line) = self.lines.get_mut(&trunk) {
+                line.hops.probed(&flow, id);
+            }
+        }
+        self.tell_line(trunk, None);
+        self.probe_line_at(trunk, now + period.max(Duration::from_secs(1)));
+    }
+
+    fn build_probe(&mut self, trunk: TrunkId, flow: Flow) -> Request {
+        let (own, domain) = (self.own_host(), self.trunk_domain(trunk, flow));
         let (tag, call_id) = (self.net.random.draw(), self.net.random.draw());
         let mut from = NameAddr::new(Uri::sip(Some("ping"), own, None));
         from.set_param("tag", Some(&format!("{tag:016x}")));
@@ -173,46 +206,80 @@ impl Stack {
         headers.push(HeaderName::Contact, contact(None, flow));
         headers.push(HeaderName::Accept, "application/sdp");
         headers.push(HeaderName::UserAgent, &self.config.user_agent);
-        let id = self.net.send(now, request, flow, Owner::Probe(trunk), None);
-        let missed = self.lines.get_mut(&trunk).and_then(|line| line.probing.replace(id)).is_some();
-        if missed {
-            self.miss_probe(trunk, None);
-        }
-        self.probe_line_at(trunk, now + period.max(Duration::from_secs(1)));
+        self.push_route(trunk, flow, &mut request);
+        request
     }
 
     pub(crate) fn settle_probe(&mut self, trunk: TrunkId, outcome: &Outcome) {
         let Some(line) = self.lines.get_mut(&trunk) else { return };
-        let last = line.probing.take_if(|id| *id == outcome.id).is_some();
-        match outcome.result.as_ref().map(|response| response.status) {
-            Ok(100..200) => line.probing = Some(outcome.id).filter(|_| last),
-            // It says itself that it takes no calls.
-            Ok(503) => {
-                line.misses = MISSES_MAX;
-                self.miss_probe(trunk, Some(503));
-            }
-            // Any other answer shows life.
-            Ok(status) => {
-                line.misses = 0;
-                self.tell_line(trunk, true, Some(status));
-            }
-            Err(_) if last => self.miss_probe(trunk, None),
-            Err(_) => {}
+        let status = outcome.result.as_ref().ok().map(|response| response.status);
+        match status {
+            Some(100..200) => return,
+            // It says itself that it takes no calls; any other answer shows life.
+            Some(status) => line.hops.answered(&outcome.flow, outcome.id, Some(status != 503)),
+            None => line.hops.answered(&outcome.flow, outcome.id, None),
+        }
+        self.tell_line(trunk, status);
+    }
+
+    /// A peer failed a request: others first, for a while.
+    pub(crate) fn avoid_peer(&mut self, now: Time, trunk: TrunkId, flow: &Flow, span: Option<Duration>) {
+        if let Some(line) = self.lines.get_mut(&trunk) {
+            line.hops.avoid(now, flow, span.unwrap_or(AVOID));
         }
     }
 
-    fn miss_probe(&mut self, trunk: TrunkId, status: Option<u16>) {
+    /// A trunk is up while its registrar takes us and one of its peers lives, as far as that is known.
+    fn tell_line(&mut self, trunk: TrunkId, status: Option<u16>) {
         let Some(line) = self.lines.get_mut(&trunk) else { return };
-        line.misses += 1;
-        if line.misses >= MISSES_MAX {
-            self.tell_line(trunk, false, status);
-        }
-    }
-
-    fn tell_line(&mut self, trunk: TrunkId, up: bool, status: Option<u16>) {
-        let Some(line) = self.lines.get_mut(&trunk) else { return };
+        let Some(up) = line.registered.into_iter().chain(line.hops.any_alive()).min() else { return };
         if line.up.replace(up) != Some(up) {
             self.events.push_back(Event::TrunkState { trunk, up, status });
+        }
+    }
+
+    fn line_config(&self, trunk: TrunkId) -> Option<&TrunkPeer> {
+        self.config.trunks.iter().find(|line| line.trunk == trunk)
+    }
+
+    /// The ways to a trunk's peers, in the order to try them; none: it has no peer, or no socket of ours fits.
+    pub(crate) fn trunk_flows(&mut self, now: Time, trunk: TrunkId) -> Vec<Flow> {
+        let Some(line) = self.lines.get(&trunk) else { return Vec::new() };
+        let peers = line.hops.order(now, &mut self.net.random);
+        let bind = self.line_config(trunk).and_then(|line| line.bind);
+        peers.iter().filter_map(|peer| self.flow_to(peer, bind)).collect()
+    }
+
+    fn flow_to(&self, peer: &Peer, bind: Option<SocketAddr>) -> Option<Flow> {
+        let (transport, remote) = (peer.transport, peer.address);
+        let fits = |(ours, local): &&(Transport, SocketAddr)| {
+            *ours == transport && local.is_ipv4() == remote.is_ipv4() && bind.is_none_or(|bind| bind == *local)
+        };
+        let (_, local) = self.config.locals.iter().find(fits)?;
+        Some(Flow { transport, local: *local, remote, connection: 0 })
+    }
+
+    /// The host part of a trunk's identities.
+    pub(crate) fn trunk_domain(&self, trunk: TrunkId, flow: Flow) -> Host {
+        let domain = self.line_config(trunk).and_then(|line| line.domain.as_ref());
+        domain.and_then(|domain| Host::parse(domain.as_bytes())).unwrap_or_else(|| host(flow.remote.ip()))
+    }
+
+    /// The user part of our identity at a trunk that knows us by one.
+    pub(crate) fn trunk_user(&self, trunk: TrunkId) -> Option<String> {
+        let line = self.line_config(trunk)?;
+        line.user.as_ref().or(line.credentials.as_ref().map(|account| &account.user)).map(|user| user.to_string())
+    }
+
+    /// An outbound proxy is named in what it is to pass on.
+    pub(crate) fn push_route(&self, trunk: TrunkId, flow: Flow, request: &mut Request) {
+        if self.line_config(trunk).is_some_and(|line| line.proxy) {
+            let mut proxy = Uri::sip(None, host(flow.remote.ip()), Some(flow.remote.port()));
+            if flow.transport.is_stream() {
+                proxy.params.push(("transport".to_owned(), Some(flow.transport.as_str().to_owned())));
+            }
+            proxy.params.push(("lr".to_owned(), None));
+            request.headers.push(HeaderName::Route, NameAddr::new(proxy).to_string());
         }
     }
 
@@ -221,10 +288,11 @@ impl Stack {
         let Some(client) = self.net.clients.get(&outcome.id) else { return false };
         let Some(trunk) = client.trunk else { return false };
         // Credentials go to the configured peer only, and answer only what it said itself.
-        let peer = self.config.trunks.iter().find(|line| line.trunk == trunk).and_then(|line| line.peer);
-        let from_peer = peer.is_some_and(|(_, peer)| {
-            peer.ip() == client.flow.remote.ip() && from.is_some_and(|from| from.remote.ip() == peer.ip())
-        });
+        let peers = self.line_config(trunk).map_or(&[][..], |line| &line.peers);
+        let from_peer = peers
+            .iter()
+            .map(|peer| peer.address.ip())
+            .any(|peer| peer == client.flow.remote.ip() && from.is_some_and(|from| from.remote.ip() == peer));
         let dropped = outcome.owner == Owner::Nobody && client.verb == crate::Verb::Invite;
         let (flow, tries) = (client.flow, client.tries);
         let Some(mut request) = client.request().filter(|_| from_peer && !dropped && tries < TRIES_MAX) else {
@@ -234,12 +302,12 @@ impl Stack {
             return false;
         };
         let Some(line) = self.lines.get_mut(&trunk) else { return false };
-        line.challenge = Some((challenge, 0));
+        let proxy = response.status == 407;
+        line.challenge = Some(Posed { challenge, proxy, uses: 0 });
         request.headers.remove(HeaderName::Via);
         let Ok((number, method)) = request.headers.cseq() else { return false };
         request.headers.set(HeaderName::CSeq, cseq(number + 1, &method));
-        let name = if response.status == 407 { HeaderName::ProxyAuthorization } else { HeaderName::Authorization };
-        if !self.put_credentials(trunk, &mut request, name) {
+        if !self.put_credentials(trunk, &mut request) {
             return false;
         }
         let id = self.net.send(now, request.clone(), flow, outcome.owner, Some(trunk));
@@ -261,21 +329,24 @@ impl Stack {
     }
 
     /// Uses the last challenge again, to save a round trip.
-    fn authorize_ahead(&mut self, trunk: TrunkId, request: &mut Request) {
+    pub(crate) fn authorize_ahead(&mut self, trunk: TrunkId, request: &mut Request) {
         if self.lines.get(&trunk).is_some_and(|line| line.challenge.is_some()) {
-            self.put_credentials(trunk, request, HeaderName::Authorization);
+            self.put_credentials(trunk, request);
         }
     }
 
-    fn put_credentials(&mut self, trunk: TrunkId, request: &mut Request, name: HeaderName) -> bool {
+    fn put_credentials(&mut self, trunk: TrunkId, request: &mut Request) -> bool {
         let cnonce = format!("{:016x}", self.net.random.draw());
-        let Some(account) = self.credentials(trunk).cloned() else { return false };
-        let Some((challenge, uses)) = self.lines.get_mut(&trunk).and_then(|line| line.challenge.as_mut()) else {
-            return false;
+        let Some(line) = self.line_config(trunk) else { return false };
+        let Some(account) = line.credentials.clone() else { return false };
+        let uri = match &line.domain {
+            Some(domain) if line.digest_domain => format!("sip:{domain}"),
+            _ => request.uri.to_string(),
         };
-        *uses += 1;
-        let uri = request.uri.to_string();
-        let value = digest::respond(challenge, &account, request.method.as_str(), &uri, &cnonce, *uses);
+        let Some(posed) = self.lines.get_mut(&trunk).and_then(|line| line.challenge.as_mut()) else { return false };
+        posed.uses += 1;
+        let value = digest::respond(&posed.challenge, &account, request.method.as_str(), &uri, &cnonce, posed.uses);
+        let name = if posed.proxy { HeaderName::ProxyAuthorization } else { HeaderName::Authorization };
         request.headers.remove(name);
         request.headers.push(name, value);
         true

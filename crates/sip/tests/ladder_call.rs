@@ -441,7 +441,7 @@ fn a_call_over_tcp_needs_no_retransmission() {
     let mut world = World::pair(23);
     for end in 0..2 {
         let mut config = ladder::config(world.ends[end].at, vec![ladder::trunk(1, world.ends[1 - end].at)], &[]);
-        config.trunks[0].peer = config.trunks[0].peer.map(|(_, peer)| (busyhour_sip::Transport::Tcp, peer));
+        config.trunks[0].peers[0].transport = busyhour_sip::Transport::Tcp;
         world.ask(end, |stack, now| stack.reconfigure(now, config));
     }
     world.weather.delay = 700;

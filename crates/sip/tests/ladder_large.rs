@@ -133,7 +133,7 @@ fn never_by_tcp_when_the_configuration_says_so() {
 fn rfc_3261_17_1_4_what_went_over_a_connection_fails_with_it() {
     let mut world = world();
     let mut line = trunk(3, carrier());
-    line.peer = Some((Transport::Tcp, carrier()));
+    line.peers = vec![busyhour_sip::Peer::new(Transport::Tcp, carrier())];
     let settings = config(world.ends[0].at, vec![line], &[]);
     world.ask(0, |stack, now| stack.reconfigure(now, settings));
     let leg = call(&mut world, by_trunk(), 10);

@@ -92,7 +92,7 @@ fn storm(seed: u64) -> usize {
     if draws.below(4) == 0 {
         for end in 0..2 {
             let mut config = ladder::config(world.ends[end].at, vec![ladder::trunk(1, world.ends[1 - end].at)], &[]);
-            config.trunks[0].peer = config.trunks[0].peer.map(|(_, peer)| (Transport::Tcp, peer));
+            config.trunks[0].peers[0].transport = Transport::Tcp;
             world.ask(end, |stack, now| stack.reconfigure(now, config));
         }
     }

@@ -29,7 +29,7 @@ mod tiers;
 mod transfer;
 mod trunks;
 
-pub use busyhour_sip::{Account, Counters, Flow, Limits, Transmit, Transport};
+pub use busyhour_sip::{Account, Counters, Flow, Limits, Peer, Transmit, Transport};
 pub use journal::{Entry, Snapshot, Unreadable};
 pub use mailboxes::VoicemailSetup;
 pub use replay::{Difference, Replay, Replayed};

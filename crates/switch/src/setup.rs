@@ -4,7 +4,7 @@ use crate::mailboxes::VoicemailSetup;
 use busyhour_acd::{AgentChoice, Policy};
 use busyhour_ivr::Dialplan;
 use busyhour_model::{Name, Pattern, Schedule, Time};
-use busyhour_sip::{Account, Limits, Transport};
+use busyhour_sip::{Account, Limits, Peer, Transport};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -62,8 +62,18 @@ pub struct TrunkSetup {
     pub sources: Vec<IpNet>,
     /// It is known by its certificate, over TLS; with `sources` by both.
     pub certified: bool,
-    /// Where our calls go.
-    pub peer: Option<(Transport, SocketAddr)>,
+    /// Where our calls go, as [`busyhour_sip::TrunkPeer::peers`]; so the next five.
+    pub peers: Vec<Peer>,
+    /// They are an outbound proxy.
+    pub proxy: bool,
+    /// Only by this socket of ours.
+    pub bind: Option<SocketAddr>,
+    /// How long a peer may be silent before the next is tried.
+    pub patience: Duration,
+    /// Our user part at the carrier, where it is not the digest user.
+    pub user: Option<Name>,
+    /// The digest names the domain.
+    pub digest_domain: bool,
     /// Host part at the carrier.
     pub domain: Option<String>,
     /// Digest user and password at the carrier.

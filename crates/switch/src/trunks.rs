@@ -64,7 +64,7 @@ impl Trunks {
 
     /// The first trunk that calls can go out by.
     pub(crate) fn outbound(&self) -> Option<TrunkId> {
-        self.active().find(|(_, t)| t.setup.peer.is_some()).map(|(id, _)| id)
+        self.active().find(|(_, t)| !t.setup.peers.is_empty()).map(|(id, _)| id)
     }
 
     pub(crate) fn set_up(&mut self, id: TrunkId, up: bool) {
@@ -112,7 +112,12 @@ impl Trunks {
                 trunk,
                 sources: t.setup.sources.clone(),
                 certified: t.setup.certified,
-                peer: t.setup.peer,
+                peers: t.setup.peers.clone(),
+                proxy: t.setup.proxy,
+                bind: t.setup.bind,
+                patience: t.setup.patience,
+                user: t.setup.user.clone(),
+                digest_domain: t.setup.digest_domain,
                 domain: t.setup.domain.clone(),
                 credentials: t.setup.credentials.clone(),
                 register: t.setup.register,

@@ -5,7 +5,9 @@ pub mod carrier;
 pub mod phone;
 
 use busyhour_model::{LegId, Seed, Time, TrunkId};
-use busyhour_sip::{Account, Config, Event, Flow, Limits, Message, Request, Response, Stack, Transport, TrunkPeer};
+use busyhour_sip::{
+    Account, Config, Event, Flow, Limits, Message, Peer, Request, Response, Stack, Transport, TrunkPeer,
+};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -82,7 +84,12 @@ pub fn trunk(id: u32, peer: SocketAddr) -> TrunkPeer {
         trunk: TrunkId(id),
         sources: vec![format!("{}/32", peer.ip()).parse().unwrap()],
         certified: false,
-        peer: Some((Transport::Udp, peer)),
+        peers: vec![Peer::new(Transport::Udp, peer)],
+        proxy: false,
+        bind: None,
+        patience: secs(4),
+        user: None,
+        digest_domain: false,
         domain: None,
         credentials: None,
         register: None,

@@ -1,0 +1,216 @@
+//! Ladders of how a trunk is reached: one peer after the other (RFC 3263), proxies (RFC 3261 section 8.1.2), IMS registration.
+#![allow(clippy::unwrap_used)]
+
+mod ladder;
+
+use busyhour_model::{LegId, TrunkId};
+use busyhour_sip::digest::Credentials;
+use busyhour_sip::{Account, Event, HeaderName, Invite, Message, Peer, Request, Target, Transport, TrunkPeer};
+use ladder::{OFFER, World, addr, config, millis, rtp, secs, trunk};
+use std::net::SocketAddr;
+
+const FIRST: &str = "10.2.0.1:5060";
+const SECOND: &str = "10.2.0.2:5060";
+
+fn two_peers() -> TrunkPeer {
+    let peer = |at, priority| Peer { priority, ..Peer::new(Transport::Udp, addr(at)) };
+    TrunkPeer { peers: vec![peer(FIRST, 0), peer(SECOND, 1)], ..trunk(3, addr(FIRST)) }
+}
+
+fn world(trunk: TrunkPeer) -> World {
+    let at = addr("10.0.0.1:5060");
+    let mut world = World::new(1);
+    let mut config = config(at, vec![trunk], &[]);
+    config.locals.push((Transport::Udp, addr("10.0.0.1:5070")));
+    world.add(at, config, 11);
+    world
+}
+
+fn call(world: &mut World) -> LegId {
+    let target = Target::Trunk { trunk: TrunkId(3), number: "13900139000".to_owned() };
+    let invite = Invite { target, from: "02195118".to_owned(), display: None, local: rtp(), headers: Vec::new() };
+    world.ask(0, |stack, now| stack.invite(now, invite)).unwrap()
+}
+
+/// Requests of ours within 20 ms, and where they went.
+fn sent(world: &mut World) -> Vec<(SocketAddr, Request)> {
+    world.run(millis(20));
+    let taken = std::mem::take(&mut world.inbox).into_iter().filter_map(|(to, message)| match message {
+        Message::Request(request) => Some((to, request)),
+        Message::Response(_) => None,
+    });
+    taken.collect()
+}
+
+fn invites(world: &mut World) -> Vec<(SocketAddr, Request)> {
+    sent(world).into_iter().filter(|(_, request)| request.method.as_str() == "INVITE").collect()
+}
+
+fn answer(world: &mut World, from: SocketAddr, request: &Request, status: u16, more: &[(HeaderName, &str)]) {
+    let mut response = request.reply(status);
+    response.set_to_tag("carrier");
+    for (name, value) in more {
+        response.headers.push(*name, value);
+    }
+    if status == 200 && request.method.as_str() == "INVITE" {
+        response.headers.push(HeaderName::Contact, "<sip:c@10.2.0.9:5060>");
+        response.set_body("application/sdp", OFFER.into());
+    }
+    world.raw(from, 0, std::str::from_utf8(&response.to_bytes()).unwrap());
+}
+
+/// RFC 3263 section 4.3: 503 leads to the next peer at once, the call knows nothing of it, and later calls begin there.
+#[test]
+fn a_peer_that_says_503_is_passed_over() {
+    let mut world = world(two_peers());
+    let leg = call(&mut world);
+    let (to, invite) = invites(&mut world).remove(0);
+    assert_eq!(to, addr(FIRST));
+    answer(&mut world, to, &invite, 503, &[(HeaderName::RetryAfter, "60")]);
+    let (to, invite) = invites(&mut world).remove(0);
+    assert_eq!((to, world.events(0)), (addr(SECOND), Vec::new()));
+    answer(&mut world, to, &invite, 200, &[]);
+    assert!(matches!(world.event(0), Event::Answered { leg: answered, .. } if answered == leg));
+    world.inbox.clear();
+    call(&mut world);
+    assert_eq!(invites(&mut world)[0].0, addr(SECOND), "the first is left alone for a minute");
+    world.run(secs(61));
+    world.inbox.clear();
+    call(&mut world);
+    assert_eq!(invites(&mut world)[0].0, addr(FIRST));
+}
+
+/// The same for a peer that says nothing for the time configured; its late answer is hung up.
+#[test]
+fn a_silent_peer_is_given_up_after_a_while_and_answers_in_vain() {
+    let mut world = world(two_peers());
+    let leg = call(&mut world);
+    let (first, lost) = invites(&mut world).remove(0);
+    world.run(millis(3_950));
+    assert!(invites(&mut world).iter().all(|(to, _)| *to == first), "not yet");
+    world.run(millis(100));
+    let (second, invite) = invites(&mut world).into_iter().find(|(to, _)| *to == addr(SECOND)).unwrap();
+    answer(&mut world, second, &invite, 180, &[]);
+    assert!(matches!(world.event(0), Event::Progress { leg: rung, status: 180, .. } if rung == leg));
+    answer(&mut world, first, &lost, 200, &[]);
+    let late: Vec<_> = sent(&mut world).into_iter().map(|(_, request)| request.method.as_str().to_owned()).collect();
+    assert!(late.contains(&"ACK".to_owned()) && late.contains(&"BYE".to_owned()), "{late:?}");
+    assert_eq!(world.events(0), [], "the call knows nothing of it");
+    answer(&mut world, second, &invite, 200, &[]);
+    assert!(matches!(world.event(0), Event::Answered { leg: answered, .. } if answered == leg));
+}
+
+/// Who rang, or said 100, is waited for; another refusal is the callee's word.
+#[test]
+fn a_peer_that_rings_or_refuses_is_not_passed_over() {
+    for first in [100, 180] {
+        let mut world = world(two_peers());
+        call(&mut world);
+        let (to, invite) = invites(&mut world).remove(0);
+        answer(&mut world, to, &invite, first, &[]);
+        world.run(secs(30));
+        assert_eq!(invites(&mut world).len(), 0, "after {first}");
+    }
+    let mut world = world(two_peers());
+    let leg = call(&mut world);
+    let (to, invite) = invites(&mut world).remove(0);
+    answer(&mut world, to, &invite, 486, &[]);
+    assert_eq!(world.event(0), Event::Refused { leg, status: 486, retry_after: None });
+    assert!(invites(&mut world).is_empty());
+}
+
+/// Hung up while the second peer is tried: no timer and no INVITE is left.
+#[test]
+fn a_call_given_up_tries_nobody_else() {
+    let mut world = world(two_peers());
+    let leg = call(&mut world);
+    sent(&mut world);
+    world.hang_up(0, leg);
+    world.run(secs(6));
+    assert!(invites(&mut world).iter().all(|(to, _)| *to == addr(FIRST)));
+    world.run(secs(60));
+    world.assert_quiet();
+}
+
+/// Each peer is probed by itself; the trunk is down only when none answers.
+#[test]
+fn a_trunk_is_up_while_one_of_its_peers_is() {
+    let mut world = world(TrunkPeer { probe: Some(secs(10)), ..two_peers() });
+    let probes = sent(&mut world);
+    assert_eq!(probes.iter().map(|(to, _)| *to).collect::<Vec<_>>(), [addr(FIRST), addr(SECOND)]);
+    answer(&mut world, addr(SECOND), &probes[1].1, 200, &[]);
+    assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), up: true, status: Some(200) });
+    for _ in 0..4 {
+        world.run(secs(10));
+        for (to, probe) in sent(&mut world) {
+            if to == addr(SECOND) && probe.method.as_str() == "OPTIONS" {
+                answer(&mut world, to, &probe, 200, &[]);
+            }
+        }
+    }
+    assert_eq!(world.events(0), [], "the second still answers");
+    call(&mut world);
+    assert_eq!(invites(&mut world)[0].0, addr(SECOND), "the first is known to be down");
+    world.run(secs(60));
+    assert!(world.events(0).contains(&Event::TrunkState { trunk: TrunkId(3), up: false, status: None }));
+}
+
+/// RFC 3261 section 8.1.2 and carriers' IMS: the proxy in Route, the domain in the Request-URI, To and digest, the own socket.
+#[test]
+fn an_ims_line_registers_and_calls_by_its_proxy() {
+    let credentials = Some(Account { user: "+862195118@ims.example".into(), password: "pw".into() });
+    let line = TrunkPeer {
+        peers: vec![Peer::new(Transport::Udp, addr(FIRST))],
+        proxy: true,
+        bind: Some(addr("10.0.0.1:5070")),
+        domain: Some("ims.example".into()),
+        user: Some("02195118".into()),
+        digest_domain: true,
+        register: Some(secs(600)),
+        credentials,
+        ..trunk(3, addr(FIRST))
+    };
+    let mut world = world(line);
+    let (to, register) = sent(&mut world).remove(0);
+    assert_eq!((to, register.uri.to_string().as_str()), (addr(FIRST), "sip:ims.example"));
+    let route = "<sip:10.2.0.1:5060;lr>";
+    assert_eq!(register.headers.text(HeaderName::Route), Some(route));
+    assert_eq!(register.headers.text(HeaderName::To), Some("<sip:02195118@ims.example>"));
+    assert_eq!(register.headers.text(HeaderName::Contact), Some("<sip:02195118@10.0.0.1:5070>"));
+    assert_eq!(register.headers.top_via().unwrap().port, Some(5070), "one socket for all of it");
+    let challenge = [(HeaderName::WwwAuthenticate, "Digest realm=\"ims.example\", nonce=\"n1\", qop=\"auth\"")];
+    answer(&mut world, to, &register, 401, &challenge);
+    let (_, register) = sent(&mut world).remove(0);
+    let given =
+        |request: &Request| Credentials::parse(request.headers.first(HeaderName::Authorization).unwrap()).unwrap();
+    let credentials = given(&register);
+    assert_eq!(
+        (credentials.username.as_str(), credentials.uri.as_str()),
+        ("+862195118@ims.example", "sip:ims.example")
+    );
+    assert!(credentials.verify("pw", "REGISTER"));
+    answer(&mut world, to, &register, 200, &[(HeaderName::Contact, "<sip:02195118@10.0.0.1:5070>;expires=600")]);
+    assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), up: true, status: Some(200) });
+    call(&mut world);
+    let (to, invite) = sent(&mut world).remove(0);
+    assert_eq!((to, invite.uri.to_string().as_str()), (addr(FIRST), "sip:13900139000@ims.example"));
+    assert_eq!(invite.headers.text(HeaderName::Route), Some(route));
+    assert_eq!(invite.headers.top_via().unwrap().port, Some(5070));
+    let credentials = given(&invite);
+    assert_eq!(credentials.auth.as_ref().map(|auth| auth.1.as_str()), Some("00000002"), "the nonce serves again");
+    answer(&mut world, to, &invite, 200, &[(HeaderName::RecordRoute, "<sip:10.2.0.1;lr>")]);
+    let (to, ack) = sent(&mut world).remove(0);
+    assert_eq!((to, ack.method.as_str()), (addr(FIRST), "ACK"), "by the Route set of the dialog");
+}
+
+/// A registrar that is gone: the next peer at once.
+#[test]
+fn a_registration_goes_to_the_next_peer() {
+    let credentials = Some(Account { user: "02195118".into(), password: "pw".into() });
+    let mut world = world(TrunkPeer { register: Some(secs(600)), credentials, ..two_peers() });
+    assert_eq!(sent(&mut world)[0].0, addr(FIRST));
+    world.run(secs(33));
+    let (to, register) = sent(&mut world).into_iter().find(|(to, _)| *to == addr(SECOND)).unwrap();
+    answer(&mut world, to, &register, 200, &[]);
+    assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), up: true, status: Some(200) });
+}
