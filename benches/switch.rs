@@ -260,7 +260,7 @@ fn soak(bench: &mut Bench, scenario: &Scenario, agents: usize, calls: usize, scr
             bench.by_address.remove(&sip);
         }
         let vitals = bench.switch.vitals();
-        assert_eq!((vitals.calls, vitals.legs, vitals.transactions), (0, 0, 0), "every call ended: {vitals:?}");
+        assert_eq!((vitals.calls, vitals.legs, vitals.ports_in_use), (0, 0, 0), "every call ended: {vitals:?}");
     }
     let done = (bench.calls.0 - before.0, bench.calls.1 - before.1);
     println!(
