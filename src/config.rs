@@ -3,9 +3,11 @@
 mod agent;
 mod check;
 mod csv;
+mod identity;
 mod live;
 mod policy;
 mod queue;
+mod rewriting;
 mod roster;
 mod schedule;
 mod server;

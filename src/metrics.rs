@@ -151,6 +151,9 @@ impl Metrics {
         match &fact.what {
             What::LegEnded { side, stats, .. } => self.rtp.ended(*side, stats),
             What::TrunkRefused { trunk, reason, .. } => self.trunks.rejected.with_label_values(&[trunk, reason]).inc(),
+            What::DialRefused { trunk, reason, .. } => {
+                self.trunks.undialled.with_label_values(&[trunk.as_deref().unwrap_or("none"), reason]).inc();
+            }
             What::Reloaded { ok } => {
                 self.reloads.with_label_values(&[if *ok { "accepted" } else { "rejected" }]).inc();
                 if *ok {

@@ -136,6 +136,9 @@ impl Shared {
         if let What::TrunkState { trunk, up } = &fact.what {
             tracing::warn!(%trunk, up, "trunk {}", if *up { "answers" } else { "does not answer" });
         }
+        if let What::DialRefused { call, trunk, reason } = &fact.what {
+            tracing::warn!(%call, trunk = trunk.as_deref(), %reason, "a number outside was not called");
+        }
         match &fact.what {
             What::Discarded { tape, .. } | What::MessageDeleted { tape, .. } => tapes.remove(*tape),
             What::MessageLeft { message } => notifier.message_left(message),
@@ -161,7 +164,7 @@ fn log(record: &CallRecord) {
     let seconds = |ms: Option<u64>| ms.map(|ms| ms as f64 / 1e3);
     tracing::info!(
         call = %record.call,
-        from = record.from.masked(),
+        from = record.masked_caller().national,
         to = record.to.national,
         origin = %record.origin.name(),
         queue = record.queue.as_deref(),

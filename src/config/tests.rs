@@ -4,6 +4,7 @@ use super::*;
 use busyhour_model::Name;
 
 mod live;
+mod numbers;
 mod routing;
 mod schedules;
 mod staff;

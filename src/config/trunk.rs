@@ -1,10 +1,11 @@
 //! `[[trunk]]` and `[[number]]`: where calls come from, and which dialplan a dialled number leads to.
 
+use super::identity;
 use super::sheet::{Read, Section, Sheet, duration, flag, integer, parsed, text};
 use crate::net::TrunkTls;
 use busyhour_model::Name;
 use busyhour_sip::{Account, Peer, Transport};
-use busyhour_switch::{DialledFrom, NumberRoute, TrunkSetup};
+use busyhour_switch::{DialledFrom, NumberRoute, TrunkPolicy, TrunkSetup};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -33,9 +34,9 @@ pub(super) struct Trunk {
     pub(super) probe: Option<Duration>,
     pub(super) channels: u32,
     pub(super) full_status: u16,
-    pub(super) caller_id: Option<String>,
     pub(super) dialled_from: DialledFrom,
     pub(super) tls: Option<TrunkTls>,
+    pub(super) policy: TrunkPolicy,
 }
 
 pub(super) struct NumberEntry {
@@ -64,8 +65,8 @@ pub(super) fn trunk(mut section: Section, sheet: &mut Sheet) -> Option<Trunk> {
         probe: section.read(sheet, "probe", duration).map(|r| r.value),
         channels: section.or(sheet, "channels", integer, 30),
         full_status: section.or(sheet, "full_status", full_status, 503),
-        caller_id: section.read(sheet, "caller_id", text).map(|r| r.value),
         dialled_from: section.or(sheet, "dialled_from", dialled_from, DialledFrom::RequestUri),
+        policy: identity::policy(&mut section, sheet),
     });
     section.finish(sheet);
     trunk
@@ -135,8 +136,8 @@ impl Trunk {
             probe: self.probe,
             channels: self.channels,
             full_status: self.full_status,
-            caller_id: self.caller_id.clone(),
             dialled_from: self.dialled_from,
+            policy: self.policy.clone(),
         }
     }
 }

@@ -113,16 +113,19 @@ pub(super) struct Trunks {
     channels: IntGaugeVec,
     limit: IntGaugeVec,
     pub(super) rejected: IntCounterVec,
+    pub(super) undialled: IntCounterVec,
 }
 
 impl Trunks {
     pub(super) fn new(m: &Maker) -> Trunks {
         let rejected = "Calls refused at the trunk, by reason.";
+        let undialled = "Numbers outside that were not called, by reason.";
         Trunks {
             up: m.gauges("busyhour_trunk_up", "1 when the trunk answers OPTIONS or is registered.", &["trunk"]),
             channels: m.gauges("busyhour_trunk_channels", "Channels in use on the trunk.", &["trunk", "direction"]),
             limit: m.gauges("busyhour_trunk_channels_limit", "Licensed channels on the trunk.", &["trunk"]),
             rejected: m.counts("busyhour_trunk_rejected_calls_total", rejected, &["trunk", "reason"]),
+            undialled: m.counts("busyhour_trunk_undialled_calls_total", undialled, &["trunk", "reason"]),
         }
     }
 

@@ -150,6 +150,8 @@ impl Ledger {
             origin: origin.clone(),
             from: from.clone(),
             to: to.clone(),
+            withheld: false,
+            headers: Vec::new(),
             arrived: fact.at,
             answered: None,
             ended: fact.at,

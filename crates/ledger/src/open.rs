@@ -48,6 +48,9 @@ impl Open {
                 let visit = NodeVisit { node: node.clone(), at };
                 record.dropped += push(&mut record.nodes, visit, |_| true);
             }
+            What::Identified { withheld, headers, .. } => {
+                (record.withheld, record.headers) = (*withheld, headers.clone());
+            }
             What::SurveyBegun { .. } | What::Surveyed { .. } | What::SurveyEnded { .. } => self.survey(at, what, slots),
             What::IvrLeft { plan, outcome, .. } => {
                 (record.plan, record.outcome) = (Some(plan.clone()), Some(outcome.clone()));

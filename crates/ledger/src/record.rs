@@ -28,6 +28,12 @@ pub struct CallRecord {
     pub from: Number,
     /// Dialled number, normalised.
     pub to: Number,
+    /// The caller's number is shown to nobody (RFC 3325 section 7).
+    #[serde(default)]
+    pub withheld: bool,
+    /// The Request-URI and the headers that say who calls and whom, as they came from a trunk.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
     /// The INVITE came.
     pub arrived: Time,
     /// Our 200 went out.
@@ -294,7 +300,12 @@ impl CallRecord {
 
     /// The same record as people without the right to numbers may see it.
     pub fn masked(&self) -> CallRecord {
-        CallRecord { from: masked(&self.from), ..self.clone() }
+        CallRecord { from: self.masked_caller(), headers: Vec::new(), ..self.clone() }
+    }
+
+    /// The caller as such people may see it.
+    pub fn masked_caller(&self) -> Number {
+        if self.withheld { masked(&Number::default()) } else { masked(&self.from) }
     }
 
     /// By how much the wait predicted was longer than the one until the last answer, in milliseconds; negative: shorter.

@@ -38,6 +38,15 @@ pub enum What {
         /// The SIP Call-ID of the first leg, to find it in a capture.
         sip_call_id: Name,
     },
+    /// Who calls, as the trunk said it.
+    Identified {
+        /// The call.
+        call: CallId,
+        /// The number is shown to nobody.
+        withheld: bool,
+        /// The Request-URI and the headers that say who calls and whom, as they came.
+        headers: Vec<(String, String)>,
+    },
     /// The caller got our 200, or the customer called back answered.
     Answered {
         /// The call.
@@ -360,6 +369,15 @@ pub enum What {
         /// SIP status sent.
         status: u16,
     },
+    /// A number outside was not called.
+    DialRefused {
+        /// The call.
+        call: CallId,
+        /// Trunk name, when one was chosen.
+        trunk: Option<Name>,
+        /// `barred`, `no_trunk`, `channels_full`, ….
+        reason: Name,
+    },
     /// Configuration was loaded or refused.
     Reloaded {
         /// Taken.
@@ -388,6 +406,7 @@ impl What {
     pub fn call(&self) -> Option<CallId> {
         match self {
             What::Arrived { call, .. }
+            | What::Identified { call, .. }
             | What::Answered { call }
             | What::NodeEntered { call, .. }
             | What::LookedUp { call, .. }
@@ -407,6 +426,7 @@ impl What {
             | What::Held { call, .. }
             | What::Disconnected { call, .. }
             | What::CallbackAsked { call, .. }
+            | What::DialRefused { call, .. }
             | What::Transferred { call, .. }
             | What::LegLeft { call, .. }
             | What::LegJoined { call, .. }

@@ -57,6 +57,11 @@ impl Number {
         Number { raw: raw.to_string(), ..number }
     }
 
+    /// The optional `+` and digits of a URI or user part; `None` when it is no number.
+    pub fn digits(raw: &str) -> Option<String> {
+        dialled(user_part(raw))
+    }
+
     /// As [`Number::parse`], with the prefix a trunk puts before every number taken off when it is there.
     pub fn parse_with_prefix(prefix: &str, raw: &str) -> Number {
         let user = user_part(raw);

@@ -8,7 +8,7 @@ use busyhour_model::calendar::Clock;
 use busyhour_model::{Days, Name, Opening, Pattern, Schedule, Seed};
 use busyhour_switch::{
     AgentSetup, CallbackSetup, Change, Closing, DialledFrom, Limits, NumberRoute, Peer, QueueSetup, Request, Setup,
-    StarCodes, TierSetup, Transport, TrunkSetup, VoicemailSetup,
+    StarCodes, TierSetup, Transport, TrunkPolicy, TrunkSetup, VoicemailSetup,
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -239,8 +239,8 @@ fn trunk() -> TrunkSetup {
         probe: None,
         channels: 20,
         full_status: 486,
-        caller_id: Some("02195118".into()),
         dialled_from: DialledFrom::RequestUri,
+        policy: TrunkPolicy { caller_id: Some("02195118".into()), ..TrunkPolicy::default() },
     }
 }
 

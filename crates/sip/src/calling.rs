@@ -13,7 +13,7 @@ use crate::sdp;
 use crate::stack::Stack;
 use crate::timer::Timer;
 use crate::transaction::{Alarm, cseq};
-use crate::{HeaderName, Host, Method, NameAddr, Request, Response, Uri};
+use crate::{HeaderName, Host, Method, Request, Response, Uri};
 use busyhour_model::{Audio, Direction, LegId, Time, TrunkId};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,7 @@ impl Stack {
         if self.legs.len() >= self.config.limits.legs {
             return Err(Error::Full);
         }
-        let (mut ways, trunk) = self.ways(now, &invite.target)?;
+        let (mut ways, trunk) = self.ways(now, &invite)?;
         let leg = LegId(self.next_leg);
         self.next_leg += 1;
         let mut media = Media::new(invite.local, self.net.random.draw() >> 2);
@@ -78,8 +78,8 @@ impl Stack {
         self.net.timers.set(now + patience, Alarm::Impatient(leg))
     }
 
-    fn ways(&mut self, now: Time, target: &Target) -> Result<(Vec<Way>, Option<TrunkId>), Error> {
-        match target {
+    fn ways(&mut self, now: Time, invite: &Invite) -> Result<(Vec<Way>, Option<TrunkId>), Error> {
+        match &invite.target {
             Target::Account(account) => {
                 let bindings = self.registrar.contacts(account);
                 let ways: Vec<Way> =
@@ -95,7 +95,7 @@ impl Stack {
                     .map(|flow| {
                         let domain = self.trunk_domain(*trunk, flow);
                         let port = (domain.ip() == Some(flow.remote.ip())).then(|| flow.remote.port());
-                        Way { uri: Uri::sip(Some(number), domain, port), flow }
+                        Way { uri: invite.identity.form.uri(number, &domain, port), flow }
                     })
                     .collect();
                 if ways.is_empty() { Err(Error::NoSocket) } else { Ok((ways, Some(*trunk))) }
@@ -170,28 +170,28 @@ impl Stack {
     ) -> Request {
         let domain = &trunk.map_or_else(|| self.own_host(), |trunk| self.trunk_domain(trunk, way.flow));
         let mut request = Request::new(Method::Invite, way.uri.clone());
-        let mut from = NameAddr::new(Uri::sip(
-            Some(&invite.from).filter(|user| !user.is_empty()).map(|user| &**user),
-            domain.clone(),
-            None,
-        ));
-        from.display.clone_from(&invite.display);
+        let identity = &invite.identity;
+        let mut from = identity.from(&invite.from, invite.display.as_deref(), domain);
         from.set_param("tag", Some(&tag(leg, self.net.random.draw())));
         let to = match &invite.target {
-            Target::Account(account) => Uri::sip(Some(account), domain.clone(), None),
-            Target::Trunk { number, .. } => Uri::sip(Some(number), domain.clone(), None),
+            Target::Account(account) => account,
+            Target::Trunk { number, .. } => &**number,
         };
+        let to = identity.to(to, domain);
         let call_id = format!("{:016x}{:016x}@{}", self.net.random.draw(), self.net.random.draw(), self.config.domain);
         let registered = trunk.and_then(|trunk| self.trunk_user(trunk));
+        // A Contact does not betray who is withheld (RFC 3323 section 4.1.1.1).
+        let shown = if identity.private { "anonymous" } else { &*invite.from };
         let headers = &mut request.headers;
         headers.push(HeaderName::MaxForwards, "70");
         headers.push(HeaderName::From, from.to_string());
-        headers.push(HeaderName::To, NameAddr::new(to).to_string());
+        headers.push(HeaderName::To, to.to_string());
+        identity.write(headers, &way.uri, domain);
         headers.push(HeaderName::CallId, call_id);
         headers.push(HeaderName::CSeq, cseq(1, &Method::Invite));
         headers.push(
             HeaderName::Contact,
-            contact_for(Some(registered.as_deref().unwrap_or(&invite.from)), way.flow, &way.uri.scheme),
+            contact_for(Some(registered.as_deref().unwrap_or(shown)), way.flow, &way.uri.scheme),
         );
         headers.push(HeaderName::Allow, ALLOW);
         headers.push(HeaderName::Supported, SUPPORTED);

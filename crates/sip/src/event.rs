@@ -1,5 +1,6 @@
 //! What the stack tells the switch, and what the switch asks of it.
 
+use crate::identity::{Identities, Identity};
 pub use crate::transport::Transport;
 use busyhour_model::{Audio, LegId, Name, TrunkId};
 use bytes::Bytes;
@@ -48,8 +49,8 @@ pub struct Incoming {
     pub leg: LegId,
     /// Who.
     pub origin: Origin,
-    /// Caller's user part (or `tel:` number), raw: P-Asserted-Identity, P-Preferred-Identity, Remote-Party-ID, From, in that order. `anonymous` when withheld.
-    pub from: String,
+    /// What is said of the caller.
+    pub caller: Identities,
     /// User part of the Request-URI, raw.
     pub dialled: String,
     /// User part of To, raw.
@@ -87,6 +88,8 @@ pub struct Invite {
     pub from: String,
     /// Display name of From.
     pub display: Option<String>,
+    /// How else it is said who calls.
+    pub identity: Identity,
     /// Our RTP address to offer.
     pub local: SocketAddr,
     /// Further headers, name and value.

@@ -4,13 +4,14 @@ use crate::dialog::Dialog;
 use crate::error::Error;
 use crate::event::{Event, Flow, Incoming as News, Origin};
 use crate::expiry::is_too_brief;
+use crate::identity::{Identities, first_number};
 use crate::leg::{Incoming, Leg, Phase, Session, Unconfirmed, tag};
 use crate::media::Media;
 use crate::reliable::Wish;
 use crate::reply::ALLOW;
 use crate::sdp::{self, Local};
 use crate::stack::Stack;
-use crate::{HeaderName, Headers, Limits, Message, Request, Response, Scheme, Uri};
+use crate::{HeaderName, Limits, Message, Request, Response, Scheme, Uri};
 use busyhour_model::{Audio, Direction, LegId, Time};
 use bytes::Bytes;
 use std::net::SocketAddr;
@@ -221,36 +222,14 @@ fn news(leg: LegId, origin: Origin, request: &Request, audio: Option<Audio>) -> 
     let to = headers.to().ok().and_then(|to| to.uri.user_unescaped()).unwrap_or_default();
     News {
         leg,
-        from: caller(headers, &origin),
+        caller: Identities::of(request),
         origin,
         dialled: request.uri.user_unescaped().unwrap_or_default(),
         to,
-        diversion: first_user(headers, HeaderName::Diversion).or_else(|| first_user(headers, HeaderName::HistoryInfo)),
+        diversion: first_number(headers, HeaderName::Diversion)
+            .or_else(|| first_number(headers, HeaderName::HistoryInfo)),
         call_id: headers.call_id().to_owned(),
         audio,
         replaces: None,
     }
-}
-
-/// Whom the call is from. Only a trunk may assert an identity (RFC 3325 section 7), and ask to withhold it (RFC 3323).
-fn caller(headers: &Headers, origin: &Origin) -> String {
-    let from = || first_user(headers, HeaderName::From).unwrap_or_default();
-    if matches!(origin, Origin::Account(_)) {
-        return from();
-    }
-    let private = headers.first(HeaderName::Privacy).is_some_and(|value| {
-        value
-            .split(|byte| matches!(byte, b';' | b','))
-            .any(|word| word.trim_ascii() == b"id" || word.trim_ascii() == b"user")
-    });
-    if private {
-        return "anonymous".to_owned();
-    }
-    let asserted = [HeaderName::PAssertedIdentity, HeaderName::PPreferredIdentity, HeaderName::RemotePartyId];
-    asserted.into_iter().find_map(|name| first_user(headers, name)).unwrap_or_else(from)
-}
-
-fn first_user(headers: &Headers, name: HeaderName) -> Option<String> {
-    let addresses = if name == HeaderName::From { vec![headers.from().ok()?] } else { headers.addresses(name).ok()? };
-    addresses.into_iter().find_map(|address| address.uri.user_unescaped().filter(|user| !user.is_empty()))
 }

@@ -4,12 +4,19 @@
 mod ladder;
 
 use busyhour_model::{Direction, LegId, TrunkId};
-use busyhour_sip::{Event, HeaderName, Invite, Message, Target};
+use busyhour_sip::{Event, HeaderName, Identity, Invite, Message, Target};
 use ladder::{World, millis, rtp, secs};
 
 fn to_trunk() -> Invite {
     let target = Target::Trunk { trunk: TrunkId(1), number: "95118".to_owned() };
-    Invite { target, from: "13800138000".to_owned(), display: None, local: rtp(), headers: Vec::new() }
+    Invite {
+        target,
+        from: "13800138000".to_owned(),
+        display: None,
+        identity: Identity::default(),
+        local: rtp(),
+        headers: Vec::new(),
+    }
 }
 
 fn call(world: &mut World) -> LegId {
@@ -50,7 +57,7 @@ fn a_call_rings_is_answered_and_hung_up_by_the_caller() {
     let caller = call(&mut world);
     world.run(millis(50));
     let incoming = world.incoming(1);
-    assert_eq!((incoming.dialled.as_str(), incoming.from.as_str()), ("95118", "13800138000"));
+    assert_eq!((incoming.dialled.as_str(), incoming.caller.from.as_str()), ("95118", "13800138000"));
     assert!(incoming.audio.is_some());
     assert_eq!(world.ask(1, |stack, now| stack.ring(now, incoming.leg, None)), Ok(None));
     world.run(millis(50));

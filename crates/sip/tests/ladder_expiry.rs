@@ -4,7 +4,7 @@
 mod ladder;
 
 use busyhour_model::{LegId, TrunkId};
-use busyhour_sip::{Event, HeaderName, Invite, Response, Target};
+use busyhour_sip::{Event, HeaderName, Identity, Invite, Response, Target};
 use ladder::carrier::{OFFERED, TO, answer, carrier, requests, send, to_of, world};
 use ladder::{OFFER, World, millis, rtp, secs};
 
@@ -124,7 +124,14 @@ fn a_refused_refresh_is_tried_again_in_its_time() {
 fn a_carrier_who_wants_longer_sessions_gets_them() {
     let mut world = world();
     let target = Target::Trunk { trunk: TrunkId(3), number: "13900139000".to_owned() };
-    let invite = Invite { target, from: "02195118".to_owned(), display: None, local: rtp(), headers: Vec::new() };
+    let invite = Invite {
+        target,
+        from: "02195118".to_owned(),
+        display: None,
+        identity: Identity::default(),
+        local: rtp(),
+        headers: Vec::new(),
+    };
     let leg = world.ask(0, |stack, now| stack.invite(now, invite)).unwrap();
     let first = requests(&mut world).remove(0);
     assert_eq!(first.headers.text(HeaderName::SessionExpires), Some("1800"));

@@ -5,7 +5,7 @@ mod ladder;
 
 use busyhour_model::{Direction, LegId};
 use busyhour_sip::digest::{Algorithm, Challenge};
-use busyhour_sip::{Error, Event, HeaderName, Invite, Message, Origin, Request, Response, Target};
+use busyhour_sip::{Error, Event, HeaderName, Identity, Invite, Message, Origin, Request, Response, Target};
 use ladder::phone::{PHONE, Phone};
 use ladder::{DOMAIN, OFFER, Raw, World, addr, config, millis, request, rtp, secs, trunk};
 use std::net::SocketAddr;
@@ -227,6 +227,7 @@ fn ring_account(world: &mut World) -> Result<LegId, Error> {
         target: Target::Account("8001".into()),
         from: "13800138000".into(),
         display: Some("来电".into()),
+        identity: Identity::default(),
         local: rtp(),
         headers: vec![("X-Call".into(), "c1".into())],
     };

@@ -4,7 +4,7 @@
 mod ladder;
 
 use busyhour_model::{LegId, TrunkId};
-use busyhour_sip::{Event, Flow, Invite, Message, Request, Target, Transport, Verb, Way};
+use busyhour_sip::{Event, Flow, Identity, Invite, Message, Request, Target, Transport, Verb, Way};
 use ladder::phone::{PHONE, Phone};
 use ladder::{World, addr, config, millis, rtp, secs, trunk};
 use std::net::SocketAddr;
@@ -24,7 +24,14 @@ fn world() -> World {
 /// Calls with so many bytes of data about the caller.
 fn call(world: &mut World, target: Target, bytes: usize) -> LegId {
     let headers = vec![("X-Data".to_owned(), "x".repeat(bytes))];
-    let invite = Invite { target, from: "13800138000".into(), display: None, local: rtp(), headers };
+    let invite = Invite {
+        target,
+        from: "13800138000".into(),
+        display: None,
+        identity: Identity::default(),
+        local: rtp(),
+        headers,
+    };
     world.ask(0, |stack, now| stack.invite(now, invite)).unwrap()
 }
 
@@ -60,6 +67,7 @@ fn a_call_set_up_by_tcp_for_its_size_goes_on() {
             target: Target::Trunk { trunk: TrunkId(1), number: "95118".into() },
             from: "1".into(),
             display: None,
+            identity: Identity::default(),
             local: rtp(),
             headers: vec![],
         }

@@ -5,7 +5,9 @@ mod ladder;
 
 use busyhour_model::{LegId, TrunkId};
 use busyhour_sip::digest::Credentials;
-use busyhour_sip::{Account, Event, HeaderName, Invite, Message, Peer, Request, Target, Transport, TrunkPeer};
+use busyhour_sip::{
+    Account, Event, HeaderName, Identity, Invite, Message, Peer, Request, Target, Transport, TrunkPeer,
+};
 use ladder::{OFFER, World, addr, config, millis, rtp, secs, trunk};
 use std::net::SocketAddr;
 
@@ -28,7 +30,14 @@ fn world(trunk: TrunkPeer) -> World {
 
 fn call(world: &mut World) -> LegId {
     let target = Target::Trunk { trunk: TrunkId(3), number: "13900139000".to_owned() };
-    let invite = Invite { target, from: "02195118".to_owned(), display: None, local: rtp(), headers: Vec::new() };
+    let invite = Invite {
+        target,
+        from: "02195118".to_owned(),
+        display: None,
+        identity: Identity::default(),
+        local: rtp(),
+        headers: Vec::new(),
+    };
     world.ask(0, |stack, now| stack.invite(now, invite)).unwrap()
 }
 

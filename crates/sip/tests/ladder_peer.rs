@@ -6,7 +6,7 @@ mod ladder;
 use busyhour_model::{Direction, LegId, TrunkId};
 use busyhour_sip::digest::{Algorithm, Challenge, Credentials};
 use busyhour_sip::{
-    Account, Event, HeaderName, Invite, Message, Origin, Request, Response, Target, Transport, TrunkPeer,
+    Account, Event, HeaderName, Identity, Invite, Message, Origin, Request, Response, Target, Transport, TrunkPeer,
 };
 use ladder::{OFFER, Raw, World, addr, config, millis, request, rtp, secs, trunk};
 use std::net::SocketAddr;
@@ -346,24 +346,6 @@ fn responses_find_their_way_back() {
 }
 
 #[test]
-fn who_calls_is_taken_from_the_most_trusted_header() {
-    let cases = [
-        ("", "13800138000"),
-        ("P-Asserted-Identity: <tel:+8613900139000>\r\n", "+8613900139000"),
-        ("P-Preferred-Identity: <sip:1@x>\r\nRemote-Party-ID: <sip:2@x>\r\n", "1"),
-        ("Remote-Party-ID: \"x\" <sip:2@x>;party=calling\r\n", "2"),
-        ("P-Asserted-Identity: <tel:+8613900139000>\r\nPrivacy: id\r\n", "anonymous"),
-    ];
-    for (more, from) in cases {
-        let mut world = world();
-        let more = format!("Contact: <sip:c@10.2.0.1>\r\nDiversion: <sip:4008671888@x>;reason=unconditional\r\n{more}");
-        Dialog::new().send(&mut world, "INVITE", &more, "");
-        let incoming = world.incoming(0);
-        assert_eq!((incoming.from.as_str(), incoming.diversion.as_deref()), (from, Some("4008671888")));
-    }
-}
-
-#[test]
 fn a_full_stack_says_503_and_when_to_come_back() {
     let mut world = world();
     let at = world.ends[0].at;
@@ -418,7 +400,14 @@ fn route_sets_and_targets_are_kept_loose_and_strict() {
 
 fn out(world: &mut World) -> (LegId, Request) {
     let target = Target::Trunk { trunk: TrunkId(3), number: "13900139000".to_owned() };
-    let invite = Invite { target, from: "02195118".to_owned(), display: None, local: rtp(), headers: Vec::new() };
+    let invite = Invite {
+        target,
+        from: "02195118".to_owned(),
+        display: None,
+        identity: Identity::default(),
+        local: rtp(),
+        headers: Vec::new(),
+    };
     let leg = world.ask(0, |stack, now| stack.invite(now, invite)).unwrap();
     (leg, next(world))
 }

@@ -4,7 +4,7 @@
 mod ladder;
 
 use busyhour_model::{LegId, TrunkId};
-use busyhour_sip::{Account, Event, HeaderName, Invite, Request, Response, Target};
+use busyhour_sip::{Account, Event, HeaderName, Identity, Invite, Request, Response, Target};
 use ladder::carrier::{OFFERED, TO, answer, carrier, requests, send, to_of, world, world_with};
 use ladder::{OFFER, World, millis, rtp, secs};
 
@@ -108,7 +108,14 @@ fn a_prack_may_change_the_sound() {
 
 fn out(world: &mut World) -> (LegId, Request) {
     let target = Target::Trunk { trunk: TrunkId(3), number: "13900139000".to_owned() };
-    let invite = Invite { target, from: "02195118".to_owned(), display: None, local: rtp(), headers: Vec::new() };
+    let invite = Invite {
+        target,
+        from: "02195118".to_owned(),
+        display: None,
+        identity: Identity::default(),
+        local: rtp(),
+        headers: Vec::new(),
+    };
     let leg = world.ask(0, |stack, now| stack.invite(now, invite)).unwrap();
     (leg, requests(world).remove(0))
 }

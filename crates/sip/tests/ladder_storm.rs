@@ -4,7 +4,7 @@
 mod ladder;
 
 use busyhour_model::{Direction, LegId, Seed, TrunkId};
-use busyhour_sip::{Event, Invite, Stack, Target, Transport};
+use busyhour_sip::{Event, Identity, Invite, Stack, Target, Transport};
 use ladder::{Weather, World, leg_of, millis, rtp, secs};
 
 /// Seeds of an ordinary run; `BUSYHOUR_SEEDS=10000 cargo test storm` runs more.
@@ -27,7 +27,14 @@ struct Party {
 
 fn invite() -> Invite {
     let target = Target::Trunk { trunk: TrunkId(1), number: "95118".to_owned() };
-    Invite { target, from: "13800138000".to_owned(), display: None, local: rtp(), headers: Vec::new() }
+    Invite {
+        target,
+        from: "13800138000".to_owned(),
+        display: None,
+        identity: Identity::default(),
+        local: rtp(),
+        headers: Vec::new(),
+    }
 }
 
 fn learn(world: &mut World, parties: &mut [Party; 2]) {

@@ -5,7 +5,9 @@ mod ladder;
 
 use busyhour_model::TrunkId;
 use busyhour_sip::digest::{Algorithm, Challenge, respond};
-use busyhour_sip::{Account, Event, Flow, HeaderName, Invite, Message, Origin, Request, Response, Target, Transport};
+use busyhour_sip::{
+    Account, Event, Flow, HeaderName, Identity, Invite, Message, Origin, Request, Response, Target, Transport,
+};
 use ladder::{DOMAIN, OFFER, Raw, World, addr, config, millis, rtp, secs, trunk};
 use std::net::SocketAddr;
 
@@ -87,7 +89,14 @@ impl Peer {
 }
 
 fn call(target: Target) -> Invite {
-    Invite { target, from: "13800138000".into(), display: None, local: rtp(), headers: vec![] }
+    Invite {
+        target,
+        from: "13800138000".into(),
+        display: None,
+        identity: Identity::default(),
+        local: rtp(),
+        headers: vec![],
+    }
 }
 
 /// The INVITE that calling the account sends, and by what way.

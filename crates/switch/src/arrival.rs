@@ -2,6 +2,7 @@
 
 use crate::call::Call;
 use crate::desk;
+use crate::policy::Known;
 use crate::switch::Switch;
 use crate::trunks::Way;
 use busyhour_acd::Command;
@@ -54,7 +55,7 @@ impl Switch {
     }
 
     fn admit_trunk(&mut self, trunk: TrunkId, incoming: &Incoming) -> Result<Arrival, Refusal> {
-        let to = Number::parse(self.plant.trunks.dialled(trunk, incoming));
+        let to = self.plant.trunks.dialled(trunk, incoming);
         let setup = &self.plant.trunks.trunk(trunk).setup;
         let (name, full_status) = (setup.name.clone(), setup.full_status);
         let route = self.plant.trunks.route(Some(&name), &to).cloned();
@@ -109,10 +110,7 @@ impl Switch {
             return self.refuse(&incoming, &Refusal { reason: "no_ports", status: 503 });
         }
         self.next_call += 1;
-        let from = match &origin {
-            Party::Agent(number) => Number::parse(number),
-            Party::Trunk(_) => Number::parse(&incoming.from),
-        };
+        let Known { number: from, withheld } = self.caller(&incoming);
         self.plant.fact(What::Arrived {
             call: id,
             leg: Some(incoming.leg),
@@ -122,6 +120,9 @@ impl Switch {
             to: to.clone(),
             sip_call_id: incoming.call_id.as_str().into(),
         });
+        if channel.is_some() {
+            self.plant.fact(What::Identified { call: id, withheld, headers: incoming.caller.raw });
+        }
         if let Some(audio) = incoming.audio {
             self.plant.connect(incoming.leg, audio);
         }
@@ -130,9 +131,18 @@ impl Switch {
         let caller = Caller { from: from.clone(), to: to.clone(), origin: origin.name().clone(), tier };
         let session = Session::new(now, self.plant.plans.plan(plan), caller);
         let mut call = Call::new(id, now, incoming.leg, origin, from, to, plan, session);
+        call.withheld = withheld;
         self.occupy(&mut call);
         self.calls.insert(id, call);
         self.tell(id, crate::call::Event::Begin);
+    }
+
+    /// Who calls: an agent by the account, others as far as their trunk is believed.
+    fn caller(&self, incoming: &Incoming) -> Known {
+        match &incoming.origin {
+            Origin::Account(account) => Known { number: Number::parse(account), withheld: false },
+            Origin::Trunk(trunk) => self.plant.trunks.trunk(*trunk).setup.policy.caller(&incoming.caller),
+        }
     }
 
     /// An agent who calls is not offered another call; who has one on hold asks somebody beside it.

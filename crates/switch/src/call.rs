@@ -27,6 +27,8 @@ pub(crate) struct Call {
     pub(crate) origin: Party,
     pub(crate) from: Number,
     pub(crate) to: Number,
+    /// `from` is shown to nobody (RFC 3325 section 7).
+    pub(crate) withheld: bool,
     pub(crate) plan: PlanId,
     pub(crate) session: Session,
     /// As which the caller entered the queue last.
@@ -168,6 +170,7 @@ impl Call {
             origin,
             from,
             to,
+            withheld: false,
             plan,
             session,
             tier: None,
@@ -182,10 +185,11 @@ impl Call {
 
     /// A call that waits to call somebody back.
     pub(crate) fn called_back(id: CallId, now: Time, asked: Asked, expires: Time) -> Call {
-        let Asked { place, origin, from, to, plan, session, .. } = asked;
+        let Asked { place, origin, from, to, withheld, plan, session, .. } = asked;
         let callback = Callback { queue: place.queue, number: from.national.clone(), expires, missed: 0 };
         let call = Call::new(id, now, NOBODY, origin, from, to, plan, session);
-        let mut call = Call { callback: Some(callback), open: Vec::new(), phase: Some(Phase::promised()), ..call };
+        let mut call =
+            Call { withheld, callback: Some(callback), open: Vec::new(), phase: Some(Phase::promised()), ..call };
         call.tier = call.session.tier();
         call.places.keep(place);
         call
@@ -324,12 +328,22 @@ impl Call {
         }
     }
 
-    /// The number to show to agents and carriers.
+    /// The number to show to agents.
     pub(crate) fn shown_number(&self) -> String {
-        match self.from.national.is_empty() {
+        match self.withheld || self.from.national.is_empty() {
             true => "anonymous".into(),
             false => self.from.national.clone(),
         }
+    }
+
+    /// What the dialplan shows of the caller, without a number that is withheld.
+    pub(crate) fn shown_data(&self, plant: &Plant) -> Vec<(Name, String)> {
+        let mut data = self.session.shown(plant.plans.plan(self.plan));
+        let forms = [&self.from.national, &self.from.e164, &self.from.raw];
+        for (_, value) in data.iter_mut().filter(|(_, value)| self.withheld && forms.contains(&value)) {
+            *value = "anonymous".into();
+        }
+        data
     }
 
     /// A state no input leads to: the next handler panics.

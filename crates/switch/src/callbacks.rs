@@ -32,6 +32,7 @@ pub(crate) struct Asked {
     pub(crate) origin: Party,
     pub(crate) from: Number,
     pub(crate) to: Number,
+    pub(crate) withheld: bool,
     pub(crate) plan: PlanId,
     pub(crate) session: Session,
 }
@@ -66,6 +67,8 @@ impl Callbacks {
 impl Call {
     /// The caller wants to be called back, there or at the calling number; false: that is not possible.
     pub(crate) fn ask_callback(&mut self, plant: &mut Plant, number: Option<String>) -> bool {
+        // A number the caller has keyed in is no secret.
+        let withheld = self.withheld && number.is_none();
         let number = number.map_or_else(|| self.from.clone(), |number| Number::parse(&number));
         let Some(place) = self.places.last().cloned() else { return false };
         let Some(max) = plant.directory.queue(place.queue).map(|queue| queue.callback.max) else { return false };
@@ -83,6 +86,7 @@ impl Call {
             origin: self.origin.clone(),
             from: number,
             to: self.to.clone(),
+            withheld,
             plan: self.plan,
             session: self.session.clone(),
         });
@@ -115,6 +119,9 @@ impl Switch {
         let (callback_of, origin, from, to) =
             (Some(asked.of), asked.origin.clone(), asked.from.clone(), asked.to.clone());
         self.plant.fact(What::Arrived { call, leg: None, callback_of, origin, from, to, sip_call_id: "".into() });
+        if asked.withheld {
+            self.plant.fact(What::Identified { call, withheld: true, headers: Vec::new() });
+        }
         self.plant.fact(What::CallbackAsked { call: asked.of, callback: call, queue });
         let rules = self.plant.directory.queue(asked.place.queue).map(|queue| queue.callback);
         let expires = self.plant.now + rules.unwrap_or_default().expires;

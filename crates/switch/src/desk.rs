@@ -254,11 +254,11 @@ impl Switch {
             call: call.id,
             stage: call.phase().stage().into(),
             arrived: call.arrived,
-            from: call.from.masked(),
+            from: if call.withheld { "anonymous".into() } else { call.from.masked() },
             to: call.to.national.clone(),
             at: call.place(&self.plant.directory),
             ahead: place.map(|place| place.ahead),
-            data: call.session.shown(self.plant.plans.plan(call.plan)).into_iter().collect(),
+            data: call.shown_data(&self.plant).into_iter().collect(),
             wait_ms: place.and_then(|place| place.wait).map(millis),
             partner: call.phase().partner().and_then(|leg| Some(self.plant.legs.leg(leg)?.party.name().clone())),
         }

@@ -12,15 +12,18 @@ mod laws;
 mod legs;
 mod mailboxes;
 mod memory;
+mod outward;
 mod phase;
 mod places;
 mod plans;
 mod plant;
+mod policy;
 mod ports;
 mod program;
 mod reload;
 mod replay;
 mod request;
+mod rewriting;
 mod setup;
 mod standing;
 mod switch;
@@ -29,11 +32,13 @@ mod tiers;
 mod transfer;
 mod trunks;
 
-pub use busyhour_sip::{Account, Counters, Flow, Limits, Peer, Transmit, Transport};
+pub use busyhour_sip::{Account, Counters, Flow, Form, Limits, Peer, Transmit, Transport};
 pub use journal::{Entry, Snapshot, Unreadable};
 pub use mailboxes::VoicemailSetup;
+pub use policy::{BARRED, PassedOn, Present, Telling, TrunkPolicy};
 pub use replay::{Difference, Replay, Replayed};
 pub use request::{AgentRow, CallRow, Change, Denied, Destination, PlaceRow, QueueRow, Reply, Request, TrunkRow};
+pub use rewriting::{NumberForm, Place, Rewrite, RewriteRule, Rewriting};
 pub use setup::{
     AgentSetup, CallbackSetup, Closing, DialledFrom, NumberRoute, QueueSetup, Setup, StarCodes, TierSetup, TrunkSetup,
     level,

@@ -18,7 +18,7 @@ use busyhour_media as media;
 use busyhour_model::{
     AgentId, Audio, CallId, Fact, LegId, OfferOutcome, Party, PlayId, Sound, StreamStats, TapeId, Time, TrunkId, What,
 };
-use busyhour_sip::{Invite, Stack, Target};
+use busyhour_sip::{Identity, Invite, Stack, Target};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -157,8 +157,8 @@ impl Plant {
     fn invite(&mut self, ring: Ring) -> Option<(LegId, u16)> {
         let port = self.ports.take(self.now)?;
         let local = SocketAddr::new(self.setup.media_address, port);
-        let Ring { target, from, display, headers } = ring;
-        match self.sip.invite(self.now, Invite { target, from, display, local, headers }) {
+        let Ring { target, from, display, identity, headers } = ring;
+        match self.sip.invite(self.now, Invite { target, from, display, identity, local, headers }) {
             Ok(leg) => Some((leg, port)),
             Err(_) => {
                 self.ports.give(self.now, port);
@@ -286,6 +286,7 @@ pub(crate) struct Ring {
     pub(crate) target: Target,
     pub(crate) from: String,
     pub(crate) display: Option<String>,
+    pub(crate) identity: Identity,
     pub(crate) headers: Vec<(String, String)>,
 }
 

@@ -11,7 +11,7 @@ use busyhour_media::Limits;
 use busyhour_model::{
     AgentId, AgentState, Cause, DequeueReason, LegId, Name, OfferOutcome, Party, QueueId, Sound, What,
 };
-use busyhour_sip::Target;
+use busyhour_sip::{Identity, Target};
 use std::time::Duration;
 
 /// What `Step::Enqueue` asks for.
@@ -258,19 +258,7 @@ impl Call {
         to: DialTarget,
     ) -> Result<(LegId, Option<AgentId>), OfferOutcome> {
         match to {
-            DialTarget::Number { number, trunk } => {
-                let trunk = match trunk {
-                    Some(name) => plant.trunks.by_name(&name),
-                    None => plant.trunks.outbound(),
-                };
-                let trunk = trunk.ok_or(OfferOutcome::Unreachable)?;
-                let setup = &plant.trunks.trunk(trunk).setup;
-                let from = setup.caller_id.clone().unwrap_or_else(|| self.to.national.clone());
-                let party = Party::Trunk(setup.name.clone());
-                let target = Target::Trunk { trunk, number };
-                let ring = Ring { target, from, display: None, headers: Vec::new() };
-                Ok((self.ring_leg(plant, party, ring)?, None))
-            }
+            DialTarget::Number { number, trunk } => Ok((self.ring_outside(plant, &number, trunk.as_ref())?, None)),
             DialTarget::Agent(number) => {
                 let agent = plant.directory.agent_id(&number).ok_or(OfferOutcome::Unreachable)?;
                 let held = hold_for(plant, agent, self.id)?;
@@ -278,6 +266,7 @@ impl Call {
                     target: Target::Account(number.clone()),
                     from: self.shown_number(),
                     display: None,
+                    identity: Identity::default(),
                     headers: Vec::new(),
                 };
                 let rung = self.ring_leg(plant, Party::Agent(number), ring);

@@ -1,6 +1,7 @@
 //! What a switch is told at its start and at each reload. Validated by the shell; names are unique.
 
 use crate::mailboxes::VoicemailSetup;
+use crate::policy::TrunkPolicy;
 use busyhour_acd::{AgentChoice, Policy};
 use busyhour_ivr::Dialplan;
 use busyhour_model::{Name, Pattern, Schedule, Time};
@@ -86,10 +87,10 @@ pub struct TrunkSetup {
     pub channels: u32,
     /// 486 or 503.
     pub full_status: u16,
-    /// Number shown when we call out.
-    pub caller_id: Option<String>,
     /// Where to look for the dialled number.
     pub dialled_from: DialledFrom,
+    /// Numbers: what it is told, what it is believed.
+    pub policy: TrunkPolicy,
 }
 
 /// Which header names the dialled number.

@@ -1,5 +1,6 @@
 //! Trunks: channels counted exactly, and which dialplan a dialled number leads to.
 
+use crate::rewriting::Place;
 use crate::setup::{DialledFrom, NumberRoute, TrunkSetup};
 use busyhour_model::{Name, Number, TrunkId};
 use busyhour_sip::{Incoming, TrunkPeer};
@@ -86,12 +87,14 @@ impl Trunks {
     }
 
     /// The dialled number of an INVITE from this trunk, where this trunk puts it.
-    pub(crate) fn dialled<'a>(&self, id: TrunkId, incoming: &'a Incoming) -> &'a str {
-        match self.trunk(id).setup.dialled_from {
-            DialledFrom::RequestUri => &incoming.dialled,
-            DialledFrom::To => &incoming.to,
-            DialledFrom::Diversion => incoming.diversion.as_deref().unwrap_or(&incoming.dialled),
-        }
+    pub(crate) fn dialled(&self, id: TrunkId, incoming: &Incoming) -> Number {
+        let setup = &self.trunk(id).setup;
+        let (place, user) = match (setup.dialled_from, &incoming.diversion) {
+            (DialledFrom::To, _) => (Place::To, &incoming.to),
+            (DialledFrom::Diversion, Some(first)) => (Place::Diversion, first),
+            (DialledFrom::RequestUri | DialledFrom::Diversion, _) => (Place::RequestUri, &incoming.dialled),
+        };
+        setup.policy.rewrite_in.read(place, user)
     }
 
     /// The dialplan for a number: exact before prefix, longer before shorter, this trunk's own before all trunks'.

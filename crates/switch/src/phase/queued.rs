@@ -7,7 +7,7 @@ use crate::plant::{Plant, Ring};
 use busyhour_acd::Command;
 use busyhour_ivr::percent_encoded;
 use busyhour_model::{AgentId, Candidate, DequeueReason, Name, OfferOutcome, Party, QueueId, What, Why};
-use busyhour_sip::Target;
+use busyhour_sip::{Identity, Target};
 use serde::{Deserialize, Serialize};
 
 /// Bytes of the caller's data in an INVITE, which is to fit into a datagram.
@@ -45,7 +45,7 @@ impl Call {
         let mut headers =
             vec![("X-Busyhour-Call".into(), self.id.to_string()), ("X-Busyhour-Queue".into(), ascii(queue))];
         let mut data = String::new();
-        for (name, value) in self.session.shown(plant.plans.plan(self.plan)) {
+        for (name, value) in self.shown_data(plant) {
             let one = format!("{}={}", percent_encoded(&name), percent_encoded(&value));
             if data.len() + one.len() < DATA_MAX {
                 data.push_str(if data.is_empty() { "" } else { ";" });
@@ -78,7 +78,8 @@ impl Call {
         let ring = Ring {
             target: Target::Account(number.clone()),
             from: self.shown_number(),
-            display: self.callback.as_ref().map(|callback| format!("Call-back {}", callback.number)),
+            display: self.callback.as_ref().map(|_| format!("Call-back {}", self.shown_number())),
+            identity: Identity::default(),
             headers: self.told(plant, &name),
         };
         let leg = match self.ring_leg(plant, Party::Agent(number), ring) {
