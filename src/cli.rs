@@ -5,6 +5,7 @@ mod dialplan;
 mod import;
 mod prompts;
 mod show;
+mod trunks;
 mod voicemail;
 
 use crate::client::{Server, escaped};
@@ -103,6 +104,9 @@ enum Command {
     /// Callers' messages: list, play, mark as heard, delete
     #[command(subcommand)]
     Voicemail(voicemail::Voicemail),
+    /// What a trunk makes of a number
+    #[command(subcommand)]
+    Trunks(trunks::Trunks),
     /// The journal in the data folder
     #[command(subcommand)]
     Journal(Journal),
@@ -293,6 +297,7 @@ pub fn run() -> ExitCode {
         Command::Dialplan(command) => return dialplan::run(&command),
         Command::Prompts(command) => prompts::run(&command),
         Command::Journal(Journal::Check { path, json }) => check_journal(&path, json),
+        Command::Trunks(command) => return trunks::run(&command),
         Command::Voicemail(command) => voicemail::run(&command).map(ok),
         Command::Ctl(ctl) => steer(&ctl).map(ok),
     };

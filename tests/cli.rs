@@ -174,6 +174,22 @@ fn check_takes_a_right_file_and_locates_mistakes_in_a_wrong_one() {
 }
 
 #[test]
+fn a_trunk_shows_what_it_makes_of_a_number() {
+    let keys = "caller_id = \"02195118\"\nrewrite_out = [{ header = \"from\", number = \"1*\", length = 11, add = \"+86\" }]\n";
+    let config = CONFIG.replace("sources = [\"127.0.0.2\"]\n", &format!("sources = [\"127.0.0.2\"]\n{keys}"));
+    let file = folder("trunks-test", &config).join("centre.toml");
+    let ask = |way, number| busyhour(&["trunks", "test", "local", way, number, "--config", file.to_str().unwrap()]);
+    let shown = out(&ask("out", "13800138000"));
+    assert!(shown.lines().any(|line| line.starts_with("from") && line.contains("+8613800138000")), "{shown}");
+    assert!(shown.contains("may be called") && shown.contains("02195118"), "{shown}");
+    assert!(out(&ask("out", "4008671888")).contains("is barred"));
+    let shown = out(&ask("in", "tel:+8613800138000;cpc=ordinary"));
+    assert!(shown.lines().any(|line| line.starts_with("pai") && line.contains("13800138000  mobile")), "{shown}");
+    let unknown = busyhour(&["trunks", "test", "remote", "in", "1", "--config", file.to_str().unwrap()]);
+    assert_eq!((unknown.status.code(), err(&unknown).contains("there are: local")), (Some(1), true));
+}
+
+#[test]
 fn a_dialplan_is_checked_and_its_tests_are_run() {
     let shipped = include_str!("../dialplans/hotline.toml");
     let file = folder("dialplan", CONFIG).join("hotline.toml");

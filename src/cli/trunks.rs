@@ -1,0 +1,93 @@
+//! `busyhour trunks …`: what a trunk makes of a number.
+
+use super::WRONG;
+use crate::config;
+use crate::table;
+use busyhour_model::Number;
+use busyhour_switch::{Place, TrunkPolicy, TrunkSetup};
+use clap::{Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Subcommand)]
+pub(super) enum Trunks {
+    /// What each header of a trunk makes of a number, and whether it may be called
+    Test {
+        /// Trunk name
+        trunk: String,
+        /// Of a call from the trunk, or to it
+        way: Way,
+        /// The number: as the carrier writes it (in), or as it is dialled here (out)
+        number: String,
+        /// Configuration file; without it the built-in sample
+        #[arg(long, short)]
+        config: Option<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Way {
+    In,
+    Out,
+}
+
+pub(super) fn run(command: &Trunks) -> ExitCode {
+    let Trunks::Test { trunk, way, number, config, json } = command;
+    let loaded = config::load(config.as_deref());
+    let Some(site) = loaded.site else {
+        super::print_all(&loaded.diagnostics);
+        return ExitCode::from(WRONG);
+    };
+    let Some(setup) = site.setup.trunks.iter().find(|setup| *setup.name == **trunk) else {
+        let known: Vec<&str> = site.setup.trunks.iter().map(|setup| &*setup.name).collect();
+        eprintln!("busyhour: no trunk is named `{trunk}`; there are: {}", known.join(", "));
+        return ExitCode::FAILURE;
+    };
+    let rows = Place::ALL.map(|place| row(setup, *way, place, number));
+    match (json, way) {
+        (true, _) => println!("{}", serde_json::json!(rows.iter().map(as_json).collect::<Vec<_>>())),
+        (false, Way::In) => print(&["HEADER", "BECOMES", "MEANS", "KIND"], &rows),
+        (false, Way::Out) => {
+            print(&["HEADER", "BECOMES", "MEANS", "KIND"], &rows);
+            println!("{}", verdict(&setup.policy, number));
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn row(setup: &TrunkSetup, way: Way, place: Place, number: &str) -> [String; 4] {
+    let table = match way {
+        Way::In => &setup.policy.rewrite_in,
+        Way::Out => &setup.policy.rewrite_out,
+    };
+    let becomes = table.apply(place, number);
+    let means = Number::parse(&becomes);
+    let kind = format!("{:?}", means.kind).to_lowercase();
+    [place.word().into(), becomes, means.national, kind]
+}
+
+fn as_json([header, becomes, means, kind]: &[String; 4]) -> serde_json::Value {
+    serde_json::json!({ "header": header, "becomes": becomes, "means": means, "kind": kind })
+}
+
+fn print(heads: &[&str], rows: &[[String; 4]]) {
+    table::print(heads, &rows.iter().map(|row| row.to_vec()).collect::<Vec<_>>(), "nothing");
+}
+
+/// Whether the number may be called, and as whom.
+fn verdict(policy: &TrunkPolicy, number: &str) -> String {
+    match policy.allows(&Number::parse(number)) {
+        true => format!("may be called; shown otherwise than as one of ours: {}", shown(policy)),
+        false => "is barred: calls to it are refused; `allowed` of the trunk lets it through".into(),
+    }
+}
+
+fn shown(policy: &TrunkPolicy) -> &str {
+    match policy.shown("") {
+        "" => "the number that was dialled",
+        number => number,
+    }
+}
