@@ -29,7 +29,8 @@ pub(crate) struct Line {
     /// Whether its registrar took us; `None` where we do not register, and before the first answer.
     registered: Option<bool>,
     pub(crate) hops: Hops,
-    challenge: Option<Posed>,
+    /// The last challenges of its registrar and of its proxy.
+    challenges: [Option<Posed>; 2],
     /// Call-ID and last CSeq of the registration.
     call_id: String,
     cseq: u32,
@@ -43,8 +44,6 @@ pub(crate) struct Line {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Posed {
     challenge: Challenge,
-    /// By a proxy.
-    proxy: bool,
     uses: u32,
 }
 
@@ -303,11 +302,11 @@ impl Stack {
         };
         let Some(line) = self.lines.get_mut(&trunk) else { return false };
         let proxy = response.status == 407;
-        line.challenge = Some(Posed { challenge, proxy, uses: 0 });
+        line.challenges[usize::from(proxy)] = Some(Posed { challenge, uses: 0 });
         request.headers.remove(HeaderName::Via);
         let Ok((number, method)) = request.headers.cseq() else { return false };
         request.headers.set(HeaderName::CSeq, cseq(number + 1, &method));
-        if !self.put_credentials(trunk, &mut request) {
+        if !self.put_credentials(trunk, &mut request, proxy) {
             return false;
         }
         let id = self.net.send(now, request.clone(), flow, outcome.owner, Some(trunk));
@@ -330,12 +329,13 @@ impl Stack {
 
     /// Uses the last challenge again, to save a round trip.
     pub(crate) fn authorize_ahead(&mut self, trunk: TrunkId, request: &mut Request) {
-        if self.lines.get(&trunk).is_some_and(|line| line.challenge.is_some()) {
-            self.put_credentials(trunk, request);
-        }
+        let Some([registrar, proxy]) = self.lines.get(&trunk).map(|line| &line.challenges) else { return };
+        let by_proxy = proxy.is_some() && (request.method != Method::Register || registrar.is_none());
+        self.put_credentials(trunk, request, by_proxy);
     }
 
-    fn put_credentials(&mut self, trunk: TrunkId, request: &mut Request) -> bool {
+    /// False: there is no challenge of that kind, or nothing to answer it with.
+    fn put_credentials(&mut self, trunk: TrunkId, request: &mut Request, proxy: bool) -> bool {
         let cnonce = format!("{:016x}", self.net.random.draw());
         let Some(line) = self.line_config(trunk) else { return false };
         let Some(account) = line.credentials.clone() else { return false };
@@ -343,12 +343,13 @@ impl Stack {
             Some(domain) if line.digest_domain => format!("sip:{domain}"),
             _ => request.uri.to_string(),
         };
-        let Some(posed) = self.lines.get_mut(&trunk).and_then(|line| line.challenge.as_mut()) else { return false };
+        let Some(line) = self.lines.get_mut(&trunk) else { return false };
+        let Some(posed) = &mut line.challenges[usize::from(proxy)] else { return false };
         posed.uses += 1;
         let value = digest::respond(&posed.challenge, &account, request.method.as_str(), &uri, &cnonce, posed.uses);
-        let name = if posed.proxy { HeaderName::ProxyAuthorization } else { HeaderName::Authorization };
-        request.headers.remove(name);
-        request.headers.push(name, value);
+        let names = [HeaderName::Authorization, HeaderName::ProxyAuthorization];
+        names.iter().for_each(|name| request.headers.remove(*name));
+        request.headers.push(names[usize::from(proxy)], value);
         true
     }
 }

@@ -207,6 +207,19 @@ fn an_ims_line_registers_and_calls_by_its_proxy() {
     assert_eq!(invite.headers.top_via().unwrap().port, Some(5070));
     let credentials = given(&invite);
     assert_eq!(credentials.auth.as_ref().map(|auth| auth.1.as_str()), Some("00000002"), "the nonce serves again");
+    let challenge = [(HeaderName::ProxyAuthenticate, "Digest realm=\"ims.example\", nonce=\"n2\", qop=\"auth\"")];
+    answer(&mut world, to, &invite, 407, &challenge);
+    let invite = invites(&mut world).remove(0).1;
+    assert!(!invite.headers.has(HeaderName::Authorization), "the proxy wants its own");
+    world.run(secs(600));
+    let names = |request: &Request| {
+        [HeaderName::Authorization, HeaderName::ProxyAuthorization].map(|name| request.headers.has(name))
+    };
+    let again = sent(&mut world).into_iter().find(|(_, request)| request.method.as_str() == "REGISTER").unwrap().1;
+    assert_eq!((names(&again), names(&invite)), ([true, false], [false, true]), "each keeps its nonce");
+    call(&mut world);
+    let (to, invite) = invites(&mut world).remove(0);
+    assert_eq!(names(&invite), [false, true]);
     answer(&mut world, to, &invite, 200, &[(HeaderName::RecordRoute, "<sip:10.2.0.1;lr>")]);
     let (to, ack) = sent(&mut world).remove(0);
     assert_eq!((to, ack.method.as_str()), (addr(FIRST), "ACK"), "by the Route set of the dialog");
