@@ -13,7 +13,7 @@ use crate::sdp;
 use crate::stack::Stack;
 use crate::timer::Timer;
 use crate::transaction::{Alarm, cseq};
-use crate::{HeaderName, Host, Method, Request, Response, Uri};
+use crate::{Contacts, HeaderName, Host, Method, Request, Response, Uri};
 use busyhour_model::{Audio, Direction, LegId, Time, TrunkId};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -39,8 +39,15 @@ impl Stack {
         let offer = media.offer(Direction::SendRecv);
         // A trunk's peers are tried one after the other, an account's contacts all at once.
         let rest = if trunk.is_some() { ways.split_off(1) } else { Vec::new() };
-        let mut calling =
-            Calling { forks: Vec::with_capacity(ways.len()), media, offer, early: Vec::new(), best: None, again: None };
+        let mut calling = Calling {
+            forks: Vec::with_capacity(ways.len()),
+            media,
+            offer,
+            early: Vec::new(),
+            best: None,
+            again: None,
+            moved: None,
+        };
         for way in ways {
             self.send_invite(now, leg, trunk, &invite, &way, &mut calling);
         }
@@ -126,6 +133,14 @@ impl Stack {
         }
         self.legs.insert(leg, Leg { trunk, phase: Phase::Calling(calling), gone });
         true
+    }
+
+    /// Where a 3xx says the callee is (section 21.3): a number at the same carrier, never another host.
+    fn note_moved(&mut self, leg: LegId, response: &Response) {
+        let Ok(Contacts::List(contacts)) = response.headers.contacts() else { return };
+        if let Some(calling) = self.calling(leg).filter(|_| (300..400).contains(&response.status)) {
+            calling.moved = contacts.iter().find_map(|contact| contact.uri.user_unescaped());
+        }
     }
 
     /// A peer has not said a word to our INVITE.
@@ -220,6 +235,7 @@ impl Stack {
             Ok(response) if response.status < 300 => self.answered(now, leg, id, &response),
             Ok(response) if response.status == 422 && self.invite_longer(now, leg, id, &response) => {}
             Ok(response) => {
+                self.note_moved(leg, &response);
                 let after = response.headers.retry_after().map(|secs| Duration::from_secs(u64::from(secs)));
                 if response.status != 503 || !self.try_next(now, leg, outcome.flow, after) {
                     self.fork_failed(leg, id, response.status, after);
@@ -274,11 +290,14 @@ impl Stack {
         if calling.best.is_none_or(|(best, _)| rank(status) < rank(best)) {
             calling.best = Some((status, retry_after));
         }
-        let best = calling.best;
+        let (best, moved) = (calling.best, calling.moved.clone());
         if calling.forks.iter().all(|fork| !fork.open) {
             self.remove(leg);
             let (status, retry_after) = best.unwrap_or((status, retry_after));
-            self.events.push_back(Event::Refused { leg, status, retry_after });
+            self.events.push_back(match moved.filter(|_| (300..400).contains(&status)) {
+                Some(to) => Event::Moved { leg, status, to },
+                None => Event::Refused { leg, status, retry_after },
+            });
         }
     }
 

@@ -134,6 +134,15 @@ pub enum Event {
         /// Retry-After.
         retry_after: Option<Duration>,
     },
+    /// Our INVITE was answered that the callee is elsewhere (3xx). The leg is gone; whether to call there is for the switch to say.
+    Moved {
+        /// The leg.
+        leg: LegId,
+        /// 300, 301, 302, ….
+        status: u16,
+        /// User part of the first Contact that has one, raw.
+        to: String,
+    },
     /// How the call went that the peer was asked to make by [`crate::Stack::refer`].
     Referred {
         /// The leg.

@@ -63,6 +63,8 @@ pub(crate) struct Calling {
     pub(crate) early: Vec<Early>,
     /// Best final response so far.
     pub(crate) best: Option<(u16, Option<Duration>)>,
+    /// Where a 3xx said the callee is.
+    pub(crate) moved: Option<String>,
     /// How else the trunk may be reached.
     pub(crate) again: Option<Box<Again>>,
 }

@@ -236,3 +236,19 @@ fn a_registration_goes_to_the_next_peer() {
     answer(&mut world, to, &register, 200, &[]);
     assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), up: true, status: Some(200) });
 }
+
+/// RFC 3261 section 21.3: a 3xx with somewhere to go is told as that, one without as a refusal; nobody is called by itself.
+#[test]
+fn a_callee_who_has_moved_is_told_and_not_followed() {
+    for (contact, expected) in [("<sip:13700137000@198.51.100.9>", Some("13700137000")), ("<sip:198.51.100.9>", None)] {
+        let mut world = world(two_peers());
+        let leg = call(&mut world);
+        let (to, invite) = invites(&mut world).remove(0);
+        answer(&mut world, to, &invite, 302, &[(HeaderName::Contact, contact)]);
+        let told = match expected {
+            Some(to) => Event::Moved { leg, status: 302, to: to.into() },
+            None => Event::Refused { leg, status: 302, retry_after: None },
+        };
+        assert_eq!((world.event(0), invites(&mut world).len()), (told, 0));
+    }
+}

@@ -398,6 +398,7 @@ pub fn leg_of(event: &Event) -> Option<LegId> {
         | Event::MediaChanged { leg, .. }
         | Event::OfferRefused { leg, .. }
         | Event::Digit { leg, .. }
+        | Event::Moved { leg, .. }
         | Event::Referred { leg, .. }
         | Event::Ended { leg, .. } => Some(*leg),
         Event::TransferAsked { leg, .. } => Some(*leg),
