@@ -1,7 +1,7 @@
 //! Who calls by a `[[trunk]]`, who may be called, and how that is said.
 
 use super::rewriting;
-use super::sheet::{Read, Section, Sheet, flag, one_of, text};
+use super::sheet::{Read, Section, Sheet, flag, integer, one_of, text};
 use busyhour_model::Pattern;
 use busyhour_switch::{Form, PassedOn, Present, Telling, TrunkPolicy};
 use toml::de::DeValue;
@@ -27,10 +27,20 @@ pub(super) fn policy(section: &mut Section, sheet: &mut Sheet) -> TrunkPolicy {
     section.lay(sheet, "identity", telling, &mut policy.identity);
     section.lay(sheet, "form", form, &mut policy.form);
     section.lay(sheet, "clir", flag, &mut policy.clir);
+    section.lay(sheet, "redirects", redirects, &mut policy.redirects);
     section.lay(sheet, "present", present, &mut policy.present);
     let passed_on = section.list(sheet, "passed_on", passed_on).unwrap_or_default();
     policy.passed_on = passed_on.into_iter().map(|how| how.value).collect();
     policy
+}
+
+fn redirects(value: &DeValue) -> Result<u8, String> {
+    let most = 5;
+    integer::<u8>(value)?
+        .le(&most)
+        .then_some(())
+        .ok_or(format!("at most {most} redirections of one call are followed"))?;
+    integer(value)
 }
 
 fn patterns(section: &mut Section, sheet: &mut Sheet, key: &'static str) -> Vec<Pattern> {

@@ -70,6 +70,12 @@ pub(crate) enum Event {
         leg: LegId,
         how: Gone,
     },
+    /// Whom we called is elsewhere.
+    Moved {
+        leg: LegId,
+        how: Gone,
+        to: String,
+    },
     Digit {
         leg: LegId,
         digit: char,
@@ -247,6 +253,12 @@ impl Call {
                     Gone::HungUp | Gone::Refused(_) => Cause::CallerHungUp,
                 };
                 self.abandon(plant, phase, cause)
+            }
+            Event::Moved { leg, how, to } => {
+                plant.lost_leg(leg, how.status());
+                let followed = matches!(phase, Phase::Ringing(_) | Phase::Passing(_));
+                let event = if followed { Event::Moved { leg, how, to } } else { Event::Gone { leg, how } };
+                phase.handle(self, plant, event)
             }
             Event::Gone { leg, how } => {
                 plant.lost_leg(leg, how.status());

@@ -1,8 +1,10 @@
 //! A number outside is called: whether it may be, by which trunk, and as whom.
 
 use crate::call::Call;
+use crate::phase::Rung;
 use crate::plant::{Plant, Ring};
 use crate::policy::{Calling, Numbers};
+use crate::rewriting::Place;
 use busyhour_model::{LegId, Name, Number, OfferOutcome, Party, TrunkId, What};
 use busyhour_sip::Target;
 
@@ -46,6 +48,20 @@ impl Call {
                 Calling { number, own: &self.to.national, passed_on: Some(caller) }
             }
         }
+    }
+
+    /// The callee is elsewhere: calls there by the same trunk, as often as that allows. False: it is not followed.
+    pub(crate) fn follow(&mut self, plant: &mut Plant, rung: &mut Rung, to: &str) -> bool {
+        let Some((trunk, _)) = plant.legs.leg(rung.leg).and_then(|leg| leg.channel) else { return false };
+        let setup = &plant.trunks.trunk(trunk).setup;
+        let (name, most) = (setup.name.clone(), setup.policy.redirects);
+        let number = setup.policy.rewrite_in.read(Place::To, to).national;
+        if rung.redirects >= most {
+            return false;
+        }
+        let Ok(leg) = self.ring_outside(plant, &number, Some(&name)) else { return false };
+        (rung.leg, rung.redirects) = (leg, rung.redirects + 1);
+        true
     }
 
     fn dial_refused(

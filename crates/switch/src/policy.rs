@@ -37,6 +37,8 @@ pub struct TrunkPolicy {
     pub barred: Vec<Pattern>,
     /// Called all the same.
     pub allowed: Vec<Pattern>,
+    /// A callee who has moved (3xx) is followed so many times, by the same trunk; 0: that is a refusal.
+    pub redirects: u8,
 }
 
 impl Default for TrunkPolicy {
@@ -55,6 +57,7 @@ impl Default for TrunkPolicy {
             caller_id: None,
             barred: Vec::new(),
             allowed: Vec::new(),
+            redirects: 0,
         }
     }
 }

@@ -238,7 +238,12 @@ impl Switch {
         match event {
             E::Incoming(incoming) => self.arrive(*incoming),
             E::Cancelled { leg } => self.gone(leg, Gone::Cancelled),
-            E::Refused { leg, status, .. } | E::Moved { leg, status, .. } => self.gone(leg, Gone::Refused(status)),
+            E::Refused { leg, status, .. } => self.gone(leg, Gone::Refused(status)),
+            E::Moved { leg, status, to } => {
+                if let Some(call) = self.plant.legs.leg(leg).map(|leg| leg.call) {
+                    self.tell(call, Event::Moved { leg, how: Gone::Refused(status), to });
+                }
+            }
             E::Ended { leg, by_peer } => self.gone(leg, if by_peer { Gone::HungUp } else { Gone::Vanished }),
             E::Progress { leg, audio, .. } => self.tell_leg(leg, Event::Progress { leg, audio }),
             E::Answered { leg, audio } => self.tell_leg(leg, Event::LegAnswered { leg, audio }),

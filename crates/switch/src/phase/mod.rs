@@ -80,7 +80,7 @@ impl Phase {
     }
 
     pub(crate) fn ringing(leg: LegId, purpose: Purpose, deadline: Time) -> Phase {
-        Phase::Ringing(Ringing { rung: vec![Rung { leg, purpose, deadline }] })
+        Phase::Ringing(Ringing { rung: vec![Rung::new(leg, purpose, deadline)] })
     }
 
     pub(crate) fn handle(self, call: &mut Call, plant: &mut Plant, event: Event) -> Phase {

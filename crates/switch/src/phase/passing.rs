@@ -44,6 +44,10 @@ impl Passing {
                 self.progress(call, plant, audio);
                 Phase::Passing(self)
             }
+            Event::Moved { leg, how, to } if leg == rung => match call.follow(plant, &mut self.rung, &to) {
+                true => Phase::Passing(self),
+                false => self.failed(call, plant, how.status()),
+            },
             Event::Gone { leg, how } if leg == rung => self.failed(call, plant, how.status()),
             Event::Gone { leg, .. } if self.from.as_ref().is_some_and(|from| from.leg == leg) => {
                 if let Some(from) = self.from.take() {
@@ -121,6 +125,6 @@ impl Call {
         };
         let (leg, agent) = self.ring_target(plant, to)?;
         plant.play_system(self.caller, "system/ringback");
-        Ok(Rung { leg, purpose: Purpose::Dial { agent, keys: Vec::new() }, deadline: plant.now + span })
+        Ok(Rung::new(leg, Purpose::Dial { agent, keys: Vec::new() }, plant.now + span))
     }
 }

@@ -89,8 +89,7 @@ impl Call {
                 return phase;
             }
         };
-        let rung =
-            Rung { leg, purpose: Purpose::Offer { queue, agent }, deadline: plant.now + plant.setup.ring_timeout };
+        let rung = Rung::new(leg, Purpose::Offer { queue, agent }, plant.now + plant.setup.ring_timeout);
         match phase {
             Phase::Ringing(ringing) => ringing.beside(rung),
             _ => Phase::Ringing(Ringing { rung: vec![rung] }),

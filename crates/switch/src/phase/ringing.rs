@@ -22,14 +22,29 @@ pub(crate) struct Rung {
     pub(crate) leg: LegId,
     pub(crate) purpose: Purpose,
     pub(crate) deadline: Time,
+    /// Redirections followed to get here.
+    pub(crate) redirects: u8,
+}
+
+impl Rung {
+    pub(crate) fn new(leg: LegId, purpose: Purpose, deadline: Time) -> Rung {
+        Rung { leg, purpose, deadline, redirects: 0 }
+    }
 }
 
 impl Ringing {
-    pub(crate) fn handle(self, call: &mut Call, plant: &mut Plant, event: Event) -> Phase {
+    pub(crate) fn handle(mut self, call: &mut Call, plant: &mut Plant, event: Event) -> Phase {
         match event {
             Event::Progress { leg, audio, .. } => self.progress(call, plant, leg, audio),
             Event::LegAnswered { leg, audio } => self.answered(call, plant, leg, audio),
             Event::Gone { leg, how } => self.failed(call, plant, leg, outcome(how)),
+            Event::Moved { leg, how, to } => {
+                let rung = self.rung.iter_mut().find(|rung| rung.leg == leg);
+                match rung.is_some_and(|rung| call.follow(plant, rung, &to)) {
+                    true => Phase::Ringing(self),
+                    false => self.failed(call, plant, leg, outcome(how)),
+                }
+            }
             Event::Timeout => self.timed_out(call, plant),
             Event::Offered { queue, agent, why } => call.ring_for(plant, queue, agent, why, Phase::Ringing(self)),
             Event::Withdrawn { agent } => self.withdrawn(call, plant, agent),
@@ -42,7 +57,7 @@ impl Ringing {
         if let Some(queue) = self.rung[0].purpose.queue() {
             return Err((queue, self));
         }
-        let Rung { leg, purpose, deadline } = self.rung.remove(0);
+        let Rung { leg, purpose, deadline, .. } = self.rung.remove(0);
         let party = plant.legs.leg(leg).map(|leg| leg.party.clone()).expect("a phone that rings has its leg");
         Ok(Side { partner: Partner { leg, party, purpose }, rings: Some(deadline) })
     }

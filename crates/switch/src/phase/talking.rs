@@ -136,7 +136,7 @@ impl Talking {
                 let Side { partner: Partner { leg, party, purpose }, rings } = side;
                 if let Some(deadline) = rings {
                     plant.play_system(call.caller, "system/ringback");
-                    return Passing::begin(from, Rung { leg, purpose, deadline }, queue);
+                    return Passing::begin(from, Rung::new(leg, purpose, deadline), queue);
                 }
                 from.sent_on(call, plant, party.name());
                 Talking::begin(call, plant, Partner { leg, party, purpose })

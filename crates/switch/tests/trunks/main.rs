@@ -3,3 +3,4 @@
 
 mod exchange;
 mod identity;
+mod redirects;
