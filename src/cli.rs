@@ -4,6 +4,7 @@ mod amend;
 mod dialplan;
 mod import;
 mod prompts;
+mod provision;
 mod show;
 mod trunks;
 mod voicemail;
@@ -107,6 +108,8 @@ enum Command {
     /// What a trunk makes of a number
     #[command(subcommand)]
     Trunks(trunks::Trunks),
+    /// What an agent's phone is told (its password too), for Yealink, Linphone and baresip
+    Provision(provision::Provision),
     /// The journal in the data folder
     #[command(subcommand)]
     Journal(Journal),
@@ -298,6 +301,7 @@ pub fn run() -> ExitCode {
         Command::Prompts(command) => prompts::run(&command),
         Command::Journal(Journal::Check { path, json }) => check_journal(&path, json),
         Command::Trunks(command) => return trunks::run(&command),
+        Command::Provision(command) => return provision::run(&command),
         Command::Voicemail(command) => voicemail::run(&command).map(ok),
         Command::Ctl(ctl) => steer(&ctl).map(ok),
     };

@@ -81,6 +81,8 @@ pub struct Shell {
     pub advertise: Option<IpAddr>,
     /// HTTP on this one; `None`: no HTTP.
     pub http: Option<SocketAddr>,
+    /// What the links are made of that phones fetch their settings from; `None`: there are none.
+    pub provision_key: Option<String>,
     /// Folder of journal and store; `None`: nothing is written and records live in memory.
     pub data: Option<PathBuf>,
     /// Folder whose prompts replace the built-in ones of the same id.
@@ -99,6 +101,14 @@ pub struct Shell {
     pub message_webhook: Option<String>,
     /// Who speaks what is not recorded.
     pub tts: Option<TtsSetup>,
+}
+
+impl Shell {
+    /// Our SIP addresses, as phones are told.
+    pub fn locals(&self) -> Vec<(Transport, SocketAddr)> {
+        let told = |at: &SocketAddr| SocketAddr::new(self.advertise.unwrap_or(at.ip()), at.port());
+        self.sip.iter().map(|(transport, at)| (*transport, told(at))).collect()
+    }
 }
 
 /// How log lines look.

@@ -2,6 +2,7 @@
 
 mod dialplans;
 mod live;
+mod provision;
 mod voicemail;
 
 use crate::config::Kind;
@@ -70,6 +71,7 @@ fn router(desk: Desk) -> Router {
         .route("/api/queues", get(queues))
         .route("/api/trunks", get(async |State(desk)| rows(desk, Request::Trunks).await))
         .route("/api/reload", post(reload))
+        .merge(provision::routes())
         .merge(dialplans::routes())
         .merge(live::routes())
         .merge(voicemail::routes())

@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod net;
 pub mod notify;
 pub mod prompts;
+pub mod provision;
 pub mod recorder;
 mod replace;
 pub mod schema;

@@ -174,6 +174,31 @@ fn check_takes_a_right_file_and_locates_mistakes_in_a_wrong_one() {
 }
 
 #[test]
+fn a_phone_fetches_its_settings_by_a_link_nobody_guesses() {
+    let keyed = CONFIG.replace("[http]", "[http]\nprovision_key = \"0123456789abcdef\"");
+    let server = Server::start_in(&folder("provision", &keyed));
+    let config = server.config.to_str().unwrap();
+    let base = format!("http://{}", server.url.trim_start_matches("http://"));
+    let link = busyhour(&["provision", "1001", "--format", "linphone", "--link", &base, "--config", config]);
+    let path = out(&link).trim().strip_prefix(&base).unwrap().to_owned();
+    let (status, page) = server.http("GET", &path);
+    let said = out(&busyhour(&["provision", "1001", "--format", "linphone", "--config", config]));
+    assert!(said.contains("<entry name=\"username\" overwrite=\"true\">1001</entry>"));
+    let entries =
+        |text: &str| text.lines().filter(|line| !line.contains("127.0.0.1")).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!((status, entries(&page)), (200, entries(&said)));
+    for wrong in
+        [path.replace("1001", "1002"), path.replace("linphone.xml", "passwords"), path.replace("/1001/", "/1001/0")]
+    {
+        assert_eq!(server.http("GET", &wrong), (404, String::new()), "{wrong}");
+    }
+    let none = Server::start("no-provision");
+    assert_eq!(none.http("GET", &path).0, 404);
+    let refused = busyhour(&["provision", "1001", "--link", "--config", none.config.to_str().unwrap()]);
+    assert!(err(&refused).contains("set `http.provision_key`"), "{}", err(&refused));
+}
+
+#[test]
 fn a_trunk_shows_what_it_makes_of_a_number() {
     let keys = "caller_id = \"02195118\"\nrewrite_out = [{ header = \"from\", number = \"1*\", length = 11, add = \"+86\" }]\n";
     let config = CONFIG.replace("sources = [\"127.0.0.2\"]\n", &format!("sources = [\"127.0.0.2\"]\n{keys}"));

@@ -19,6 +19,8 @@ use toml::de::DeValue;
 
 /// Media threads at most.
 const MEDIA_THREADS_MAX: usize = 64;
+/// Characters of a key.
+const KEY_MIN: usize = 16;
 
 /// All of it, with positions where a later check may want to point.
 pub(super) struct Server {
@@ -66,6 +68,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
     let default = Read { value: SocketAddr::from((Ipv4Addr::LOCALHOST, 9595)), at: section.at() };
     let http = section.read(sheet, "listen", parsed).unwrap_or(default);
     let http_on = section.or(sheet, "enabled", flag, true);
+    let provision_key = section.read(sheet, "provision_key", key).map(|read| read.value);
     section.finish(sheet);
 
     let mut section = root.section(sheet, "forecast");
@@ -80,6 +83,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         origins: sip.origins,
         advertise: sip.advertise,
         http: http_on.then_some(http.value),
+        provision_key,
         data,
         prompts,
         country,
@@ -178,6 +182,14 @@ fn voicemail(root: &mut Section, sheet: &mut Sheet) -> (VoicemailSetup, Option<S
     let webhook = section.read(sheet, "webhook", webhook).map(|read| read.value);
     section.finish(sheet);
     (setup, webhook)
+}
+
+/// Too long to be guessed.
+fn key(value: &DeValue) -> Result<String, String> {
+    let key = text(value)?;
+    let long = key.chars().count() >= KEY_MIN;
+    long.then_some(key)
+        .ok_or_else(|| format!("a key has {KEY_MIN} characters or more; `openssl rand -hex 16` makes one"))
 }
 
 fn webhook(value: &DeValue) -> Result<String, String> {

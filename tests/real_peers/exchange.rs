@@ -1,6 +1,6 @@
 //! The busyhour under test: its own process, its own ports, its own folder.
 
-use crate::process::{Process, until};
+use crate::process::{Process, output, until};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
@@ -69,6 +69,13 @@ impl Exchange {
         Exchange::with(name, config)
     }
 
+    /// The line of baresip's `accounts` that `busyhour provision` renders for an agent.
+    pub(crate) fn account(&self, agent: &str) -> String {
+        let mut command = program();
+        command.args(["provision", agent, "--transport", "udp", "--config"]).arg(self.folder.join("busyhour.toml"));
+        output(&mut command).trim().to_owned()
+    }
+
     /// Starts one with this configuration on ports on ports of its own.
     fn with(name: &str, mut config: Table) -> Exchange {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -89,8 +96,7 @@ impl Exchange {
             section(&mut config, name).insert(key.into(), value);
         }
         fs::write(folder.join("busyhour.toml"), toml::to_string(&config).unwrap()).unwrap();
-        let program = std::env::var("BUSYHOUR_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_busyhour").into());
-        let mut command = Command::new(program);
+        let mut command = program();
         command.arg("serve").arg("--config").arg(folder.join("busyhour.toml"));
         let process = Process::start("busyhour", &folder, &mut command);
         let exchange = Exchange { sip, media, folder, http, process };
@@ -157,6 +163,10 @@ impl Exchange {
 }
 
 /// A port nobody uses now, neither UDP nor TCP users of the loopback.
+fn program() -> Command {
+    Command::new(std::env::var("BUSYHOUR_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_busyhour").into()))
+}
+
 fn free_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

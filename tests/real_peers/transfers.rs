@@ -1,7 +1,7 @@
 //! Callers passed on by real phones: blind by baresip (RFC 5589 section 6).
 
 use crate::capture::Capture;
-use crate::exchange::{CARRIER, Exchange, PASSWORD, PHONES};
+use crate::exchange::{CARRIER, Exchange, PHONES};
 use crate::process::until;
 use crate::softphone::{Line, Softphone};
 use crate::{AGENT_HERTZ, CALLER_HERTZ, SECOND, sound, wanted};
@@ -14,12 +14,9 @@ const COLLEAGUE_HERTZ: f64 = 700.0;
 fn phone(exchange: &Exchange, name: &str, port: u16, hertz: f64) -> Softphone {
     let voice: PathBuf = exchange.folder.join(format!("{name}-voice.wav"));
     sound::write_tone(&voice, hertz, 60);
-    let server = format!("127.0.0.1:{}", exchange.sip);
     let account = match name {
         "caller" => format!("<sip:13800138000@{CARRIER}:{port}>;regint=0;audio_codecs=PCMA/8000/1"),
-        number => format!(
-            "<sip:{number}@{server};transport=udp>;auth_user={number};auth_pass={PASSWORD};regint=60;answermode=auto;audio_codecs=PCMA/8000/1"
-        ),
+        number => exchange.account(number) + ";answermode=auto",
     };
     let address = if name == "caller" { CARRIER } else { PHONES };
     let line = Line { name, address: address.parse().unwrap(), port, account, voice: &voice };
