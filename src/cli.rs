@@ -249,12 +249,18 @@ struct TransferArgs {
     /// To whom the agent talks in this other call
     #[arg(long)]
     to_call: Option<String>,
+    /// Into a free slot for parked callers
+    #[arg(long)]
+    park: bool,
 }
 
 impl TransferArgs {
     /// What is sent to, and its name; clap sees that there is one.
     fn place(&self) -> (&str, &str) {
-        let TransferArgs { queue, node, agent, number, to_call } = self;
+        let TransferArgs { queue, node, agent, number, to_call, park } = self;
+        if *park {
+            return ("park", "true");
+        }
         let said = [("queue", queue), ("node", node), ("agent", agent), ("number", number), ("call", to_call)];
         said.into_iter().find_map(|(key, place)| Some((key, place.as_deref()?))).unwrap_or_default()
     }

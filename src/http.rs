@@ -119,6 +119,7 @@ impl From<Denied> for Fault {
             Denied::NotWaiting(_) => (StatusCode::CONFLICT, "`busyhour explain CALL` tells what became of it"),
             Denied::NotTalking(_) => (StatusCode::CONFLICT, "`busyhour ctl calls` shows what each is doing"),
             Denied::UnknownNode { .. } => (StatusCode::NOT_FOUND, "see the dialplan; `busyhour calls` shows the nodes"),
+            Denied::NoSlot => (StatusCode::CONFLICT, "set `codes.park_slots` to more of them"),
             Denied::NoWay(_) => (StatusCode::NOT_FOUND, "write a number as it is dialled, or the name of a queue"),
             Denied::NoPhone(_) => (StatusCode::CONFLICT, "register the phone first"),
             Denied::WrongState { .. } => (StatusCode::CONFLICT, "`busyhour agents` shows what each is doing"),
@@ -284,6 +285,7 @@ struct TransferQuery {
     agent: Option<Name>,
     number: Option<String>,
     call: Option<String>,
+    park: Option<bool>,
 }
 
 async fn transfer(
@@ -291,7 +293,7 @@ async fn transfer(
     Path(id): Path<String>,
     Query(query): Query<TransferQuery>,
 ) -> Result<Json<serde_json::Value>, Fault> {
-    let TransferQuery { queue, node, agent, number, call } = query;
+    let TransferQuery { queue, node, agent, number, call, park } = query;
     let call = call.map(|call| call_id(&call)).transpose()?;
     let said = [
         queue.map(Destination::Queue),
@@ -299,10 +301,11 @@ async fn transfer(
         agent.map(Destination::Agent),
         number.map(Destination::Number),
         call.map(Destination::Call),
+        park.filter(|park| *park).map(|_| Destination::Slot),
     ];
     let mut said = said.into_iter().flatten();
     let (Some(to), None) = (said.next(), said.next()) else {
-        let help = "say one of ?queue=NAME, ?node=NAME, ?agent=NUMBER, ?number=NUMBER, ?call=ANOTHER";
+        let help = "say one of ?queue=NAME, ?node=NAME, ?agent=NUMBER, ?number=NUMBER, ?call=ANOTHER, ?park=true";
         return Err(Fault::new(StatusCode::BAD_REQUEST, "a caller is sent to one place", help));
     };
     done(desk, Request::Transfer { call: call_id(&id)?, to }).await

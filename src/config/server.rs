@@ -11,7 +11,7 @@ use busyhour_ivr::Dialplan;
 use busyhour_media::{COUNTRIES, Country};
 use busyhour_model::Name;
 use busyhour_sip::{Limits, Transport};
-use busyhour_switch::{Setup, StarCodes, VoicemailSetup};
+use busyhour_switch::{Setup, Slots, StarCodes, VoicemailSetup};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,6 +19,10 @@ use toml::de::DeValue;
 
 /// Media threads at most.
 const MEDIA_THREADS_MAX: usize = 64;
+/// A parked caller nobody picks up goes back after so long.
+const PARKED: Duration = Duration::from_secs(120);
+/// Slots for parked callers at most.
+const SLOTS_MAX: u32 = 1_000;
 /// Characters of a key.
 const KEY_MIN: usize = 16;
 
@@ -40,6 +44,7 @@ pub(super) struct Server {
     pub(super) call_max: Duration,
     pub(super) calls_max: Read<usize>,
     pub(super) codes: Vec<Read<String>>,
+    pub(super) slots: Option<Slots>,
     pub(super) voicemail: VoicemailSetup,
     pub(super) tts_fallback: Option<Read<String>>,
 }
@@ -94,7 +99,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         message_webhook,
         tts,
     };
-    let codes = codes(root, sheet);
+    let (codes, slots) = codes(root, sheet);
     Server {
         shell,
         dialplans,
@@ -112,6 +117,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         call_max,
         calls_max,
         codes,
+        slots,
         voicemail,
         tts_fallback,
     }
@@ -214,7 +220,16 @@ pub(super) fn address(url: &str, example: &str) -> Result<String, String> {
     if fits { Ok(url.into()) } else { Err(format!("`{url}` is no address like \"{example}\"")) }
 }
 
-fn codes(root: &mut Section, sheet: &mut Sheet) -> Vec<Read<String>> {
+/// `"801-820"`.
+fn slots(value: &DeValue) -> Result<(u32, u32), String> {
+    let range = text(value)?;
+    let number = |text: &str| text.trim().parse::<u32>().ok();
+    let pair = range.split_once('-').and_then(|(first, last)| Some((number(first)?, number(last)?)));
+    let fits = |(first, last): &(u32, u32)| first <= last && last - first < SLOTS_MAX;
+    pair.filter(fits).ok_or_else(|| format!("`{range}` are no slots; write \"801-820\", at most {SLOTS_MAX}"))
+}
+
+fn codes(root: &mut Section, sheet: &mut Sheet) -> (Vec<Read<String>>, Option<Slots>) {
     let mut section = root.section(sheet, "codes");
     let at = section.at();
     let default = StarCodes::default();
@@ -226,9 +241,13 @@ fn codes(root: &mut Section, sheet: &mut Sheet) -> Vec<Read<String>> {
         code("not_ready", &default.not_ready),
         code("sign_out", &default.sign_out),
         code("voicemail", &default.voicemail),
+        code("park", &default.park),
+        code("pickup", &default.pickup),
     ];
+    let slots = section.read(sheet, "park_slots", slots).map(|read| read.value);
+    let patience = section.or(sheet, "park_patience", duration, PARKED);
     section.finish(sheet);
-    codes
+    (codes, slots.map(|(first, last)| Slots { first, last, patience }))
 }
 
 impl Server {
@@ -251,7 +270,15 @@ impl Server {
             agents: roster.agents().cloned().collect(),
             dialplans,
             voicemail: self.voicemail.clone(),
-            codes: StarCodes { ready: code(0), not_ready: code(1), sign_out: code(2), voicemail: code(3) },
+            codes: StarCodes {
+                ready: code(0),
+                not_ready: code(1),
+                sign_out: code(2),
+                voicemail: code(3),
+                park: code(4),
+                pickup: code(5),
+                slots: self.slots,
+            },
             ring_timeout: self.ring_timeout,
             silence_timeout: self.silence_timeout,
             agent_silence_timeout: self.agent_silence_timeout,

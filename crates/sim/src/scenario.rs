@@ -175,7 +175,19 @@ impl Scenario {
     /// An agent passes whoever is there on, perhaps after asking a colleague, and may not wait for how that goes.
     fn pass_on(&mut self, random: &mut Seed) {
         let number = random.choose(&self.setup.agents).expect("a scenario has agents").number.to_string();
-        let whom = ["1001", "1002", "1003", town::NUMBER, town::MACHINE, "enquiry", "13912345678", "nobody"];
+        let whom = [
+            "1001",
+            "1002",
+            "1003",
+            town::NUMBER,
+            town::MACHINE,
+            "enquiry",
+            "13912345678",
+            "nobody",
+            "801",
+            "*68",
+            "*8",
+        ];
         let whom = |random: &mut Seed| random.choose(&whom).expect("several").to_string();
         let mut at = random.between(5 * SECOND, STORM);
         let mut then = |random: &mut Seed, deed| {

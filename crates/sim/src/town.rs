@@ -8,7 +8,7 @@ use busyhour_model::calendar::Clock;
 use busyhour_model::{Days, Name, Opening, Pattern, Schedule, Seed};
 use busyhour_switch::{
     AgentSetup, CallbackSetup, Change, Closing, DialledFrom, Limits, NumberRoute, Peer, QueueSetup, Request, Setup,
-    StarCodes, TierSetup, Transport, TrunkPolicy, TrunkSetup, VoicemailSetup,
+    Slots, StarCodes, TierSetup, Transport, TrunkPolicy, TrunkSetup, VoicemailSetup,
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -124,7 +124,10 @@ pub(crate) fn setup(agents: usize) -> Setup {
         tiers: Vec::new(),
         queues: QUEUES.map(queue).into(),
         agents: (0..agents).map(agent).collect(),
-        codes: StarCodes::default(),
+        codes: StarCodes {
+            slots: Some(Slots { first: 801, last: 802, patience: Duration::from_secs(20) }),
+            ..StarCodes::default()
+        },
         voicemail: VoicemailSetup::default(),
         ring_timeout: Duration::from_secs(12),
         silence_timeout: Duration::from_secs(8),

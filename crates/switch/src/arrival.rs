@@ -37,6 +37,15 @@ impl Switch {
             }
             return;
         }
+        if let Origin::Account(account) = &incoming.origin
+            && let Some(call) = self.to_pick_up(account, &incoming.dialled)
+        {
+            let taken = call.ok_or(404).and_then(|call| self.pick_up(account, &incoming, call));
+            if let Err(status) = taken {
+                self.refuse(&incoming, &Refusal { reason: "pickup", status });
+            }
+            return;
+        }
         let admitted = match self.calls.len() - self.plant.callbacks.len() >= self.plant.setup.calls_max {
             true => Err(Refusal { reason: "overload", status: 503 }),
             false => self.admit(&incoming),
@@ -75,6 +84,9 @@ impl Switch {
 
     /// An agent dials: a star code, the own messages, a number of ours, a colleague, or out by the first trunk.
     fn admit_account(&mut self, account: Name, incoming: &Incoming) -> Result<Arrival, Refusal> {
+        if incoming.dialled == *self.plant.setup.codes.park {
+            return self.admit_parking(account);
+        }
         let to = Number::parse(&incoming.dialled);
         let busy = self.plant.directory.agent_id(&account).is_some_and(|id| self.is_busy(id));
         let route = match self.star_code(&account, &incoming.dialled) {
@@ -87,6 +99,15 @@ impl Switch {
             },
         };
         let plan = self.plant.plans.enter(&route).ok_or(Refusal { reason: "unknown_number", status: 404 })?;
+        Ok(Arrival { origin: Party::Agent(account), channel: None, to, plan })
+    }
+
+    /// An agent parks the caller on hold, and hears where.
+    fn admit_parking(&mut self, account: Name) -> Result<Arrival, Refusal> {
+        let slot = self.park_held(&account);
+        let plan = if slot.is_some() { "desk/parked" } else { "desk/refused" };
+        let to = Number::parse(&slot.map(|slot| slot.to_string()).unwrap_or_default());
+        let plan = self.plant.plans.enter(plan).ok_or(Refusal { reason: "unknown_number", status: 404 })?;
         Ok(Arrival { origin: Party::Agent(account), channel: None, to, plan })
     }
 

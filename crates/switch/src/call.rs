@@ -113,6 +113,11 @@ pub(crate) enum Event {
         leg: LegId,
         onward: Onward,
     },
+    /// An agent's leg, not answered yet, is to have the call.
+    PickedUp {
+        leg: LegId,
+        agent: Option<AgentId>,
+    },
     /// The owner of a leg goes on with another one.
     Replace {
         old: LegId,
@@ -267,6 +272,12 @@ impl Call {
             Event::Give { leg, to } => self.give(plant, phase, leg, to),
             Event::HangUp => self.abandon(plant, phase, Cause::OperatorHungUp),
             Event::Timeout if self.too_long(plant) && !phase.is_ended() => self.abandon(plant, phase, Cause::TooLong),
+            Event::PickedUp { leg, agent } if !phase.may_be_picked_up() => {
+                self.open.push(leg);
+                plant.drop_leg(leg, 486);
+                agent.inspect(|agent| plant.release(*agent));
+                phase
+            }
             event => phase.handle(self, plant, event),
         };
         self.phase = Some(next);

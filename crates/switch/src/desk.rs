@@ -13,11 +13,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Our own tiny dialplans: what an agent hears after a star code, and dialling out. Name and text.
-const PLANS: [(&str, &str); 8] = [
+const PLANS: [(&str, &str); 9] = [
     ("desk/ready", include_str!("desk/ready.toml")),
     ("desk/not-ready", include_str!("desk/not-ready.toml")),
     ("desk/sign-out", include_str!("desk/sign-out.toml")),
     ("desk/refused", include_str!("desk/refused.toml")),
+    ("desk/parked", include_str!("desk/parked.toml")),
     (VOICEMAIL, include_str!("desk/voicemail.toml")),
     ("desk/colleague", include_str!("desk/colleague.toml")),
     ("desk/outside", include_str!("desk/outside.toml")),
@@ -41,7 +42,7 @@ pub(crate) fn plans() -> Vec<(Name, Dialplan)> {
 
 /// Whether this is a star code's answer rather than a conversation.
 pub(crate) fn is_desk(plan: &str) -> bool {
-    PLANS[..4].iter().any(|(name, _)| *name == plan)
+    PLANS[..5].iter().any(|(name, _)| *name == plan)
 }
 
 /// The dialplan for a number that is not ours: a colleague's, or an outside one.

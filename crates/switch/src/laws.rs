@@ -76,6 +76,11 @@ impl Switch {
                 (_, call) => assert_eq!(call, None, "agent {} is {:?} with a call", view.agent, view.state),
             }
         }
+        let parked = self.calls.values().filter_map(|call| match call.phase() {
+            Phase::Parked(parked) => Some((parked.slot, call.id)),
+            _ => None,
+        });
+        assert_eq!(self.plant.parked, parked.collect(), "slots hold exactly the calls that are parked");
         for (agent, call) in &self.plant.consults {
             let talks = self.plant.acd.agent(*agent).is_some_and(|view| view.state == AgentState::Talking);
             assert!(talks && self.calls.contains_key(call), "agent {agent} made {call} beside another call");

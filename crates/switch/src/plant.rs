@@ -55,6 +55,8 @@ pub(crate) struct Plant {
     pub(crate) tapes: BTreeMap<TapeId, CallId>,
     last_tape: TapeId,
     pub(crate) mailboxes: Mailboxes,
+    /// Calls in slots.
+    pub(crate) parked: BTreeMap<u32, CallId>,
     /// Calls that agents made beside the one they hold.
     pub(crate) consults: BTreeMap<AgentId, CallId>,
     /// Agents whose held call is over, and who go on in the other one.
@@ -93,6 +95,7 @@ impl Plant {
             tapes: BTreeMap::new(),
             last_tape: TapeId::default(),
             mailboxes: Mailboxes::default(),
+            parked: BTreeMap::new(),
             consults: BTreeMap::new(),
             adopted: VecDeque::new(),
             given: None,

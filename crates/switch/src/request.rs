@@ -134,6 +134,8 @@ pub enum Destination {
     Agent(Name),
     /// To what an agent could dial: a number of ours or one outside.
     Number(String),
+    /// Into a free slot for parked callers.
+    Slot,
     /// To whom the same agent talks in another call.
     Call(CallId),
 }
@@ -189,6 +191,9 @@ pub enum Denied {
         /// Node.
         node: Name,
     },
+    /// Nobody can be parked now.
+    #[error("no slot for parked callers is free")]
+    NoSlot,
     /// Nothing to dial.
     #[error("{0} is neither a queue, an agent, a number of ours nor a telephone number")]
     NoWay(String),

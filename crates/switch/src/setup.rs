@@ -1,6 +1,7 @@
 //! What a switch is told at its start and at each reload. Validated by the shell; names are unique.
 
 use crate::mailboxes::VoicemailSetup;
+use crate::parking::Slots;
 use crate::policy::TrunkPolicy;
 use busyhour_acd::{AgentChoice, Policy};
 use busyhour_ivr::Dialplan;
@@ -301,10 +302,24 @@ pub struct StarCodes {
     pub sign_out: Name,
     /// Listen to messages.
     pub voicemail: Name,
+    /// Park the caller on hold.
+    pub park: Name,
+    /// Pick up a call that rings in the team, or with a number after it at that colleague's.
+    pub pickup: Name,
+    /// Where callers are parked; dialled to pick them up. `None`: nobody is parked.
+    pub slots: Option<Slots>,
 }
 
 impl Default for StarCodes {
     fn default() -> StarCodes {
-        StarCodes { ready: "*71".into(), not_ready: "*72".into(), sign_out: "*73".into(), voicemail: "*97".into() }
+        StarCodes {
+            ready: "*71".into(),
+            not_ready: "*72".into(),
+            sign_out: "*73".into(),
+            voicemail: "*97".into(),
+            park: "*68".into(),
+            pickup: "*8".into(),
+            slots: None,
+        }
     }
 }

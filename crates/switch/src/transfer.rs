@@ -22,6 +22,8 @@ pub(crate) enum Onward {
     /// Into the dialplan of a number of ours.
     Plan(Name),
     Ring(DialTarget),
+    /// Into this slot, or any free one.
+    Park(Option<u32>),
     /// To whom the transferor talks in another call, or whose phone rings there.
     Side(Side),
 }
@@ -104,6 +106,9 @@ impl Switch {
     /// An INVITE with Replaces (RFC 3891): an agent goes on with a call on another phone.
     pub(crate) fn take_place(&mut self, incoming: &Incoming, old: LegId) -> Result<(), u16> {
         let Origin::Account(account) = &incoming.origin else { return Err(FORBIDDEN) };
+        if let Some(call) = self.ringing_at(account, old) {
+            return self.pick_up(account, incoming, call);
+        }
         let call = self.transferable(old)?;
         let party = Party::Agent(account.clone());
         if self.plant.legs.leg(old).is_none_or(|leg| leg.party != party) {
@@ -149,6 +154,10 @@ impl Switch {
                 Onward::Ring(DialTarget::Agent(agent))
             }
             Destination::Number(number) => self.plant.onward(&number).ok_or(Denied::NoWay(number))?,
+            Destination::Slot => match self.plant.free_slot(None) {
+                Some(slot) => Onward::Park(Some(slot)),
+                None => return Err(Denied::NoSlot),
+            },
             Destination::Call(other) => return self.join_calls(id, other),
         };
         self.tell(id, Event::PassOn { leg, onward });
@@ -180,6 +189,10 @@ impl Plant {
         }
         if self.directory.agent_id(to).is_some() {
             return Some(Onward::Ring(DialTarget::Agent(to.into())));
+        }
+        let parks = *to == *self.setup.codes.park && self.setup.codes.slots.is_some();
+        if let Some(slot) = self.slot(to).map(Some).or(parks.then_some(None)) {
+            return Some(Onward::Park(slot));
         }
         if let Some(plan) = self.trunks.route(None, &Number::parse(to)) {
             return Some(Onward::Plan(plan.clone()));

@@ -3,6 +3,7 @@
 mod calling;
 mod ended;
 mod in_ivr;
+mod parked;
 mod passing;
 mod promised;
 mod queued;
@@ -12,7 +13,8 @@ mod talking;
 pub(crate) use calling::Calling;
 pub(crate) use ended::Ended;
 pub(crate) use in_ivr::InIvr;
-pub(crate) use passing::Passing;
+pub(crate) use parked::Parked;
+pub(crate) use passing::{Back, Passing};
 pub(crate) use promised::Promised;
 pub(crate) use queued::Queued;
 pub(crate) use ringing::{Ringing, Rung};
@@ -30,6 +32,7 @@ pub(crate) enum Phase {
     Ringing(Ringing),
     Talking(Talking),
     Passing(Passing),
+    Parked(Parked),
     Promised(Promised),
     Calling(Calling),
     Ended(Ended),
@@ -90,6 +93,7 @@ impl Phase {
             Phase::Ringing(phase) => phase.handle(call, plant, event),
             Phase::Talking(phase) => phase.handle(call, plant, event),
             Phase::Passing(phase) => phase.handle(call, plant, event),
+            Phase::Parked(phase) => phase.handle(call, plant, &event),
             Phase::Promised(phase) => phase.handle(call, plant, &event),
             Phase::Calling(phase) => phase.handle(call, plant, event),
             Phase::Ended(phase) => phase.handle(call, plant, &event),
@@ -104,6 +108,7 @@ impl Phase {
             Phase::Ringing(phase) => phase.abandoned(call, plant),
             Phase::Talking(phase) => phase.finish(call, plant),
             Phase::Passing(phase) => phase.abandoned(plant),
+            Phase::Parked(phase) => phase.abandoned(plant),
             Phase::Promised(phase) => phase.abandoned(call, plant),
             Phase::Calling(phase) => phase.abandoned(plant),
             Phase::Ended(_) => {}
@@ -126,6 +131,11 @@ impl Phase {
         matches!(self, Phase::Talking(_))
     }
 
+    /// Whether somebody else may take the call from where it rings or waits.
+    pub(crate) fn may_be_picked_up(&self) -> bool {
+        matches!(self, Phase::Ringing(_) | Phase::Parked(_))
+    }
+
     pub(crate) fn is_ended(&self) -> bool {
         matches!(self, Phase::Ended(_))
     }
@@ -139,13 +149,14 @@ impl Phase {
             Phase::Ringing(phase) => phase.rung.iter().map(|rung| rung.deadline).min(),
             Phase::Talking(_) => None,
             Phase::Passing(phase) => Some(phase.rung.deadline),
+            Phase::Parked(phase) => Some(phase.deadline),
             Phase::Promised(phase) => phase.deadline(call, plant),
             Phase::Calling(phase) => Some(phase.deadline),
             Phase::Ended(phase) => Some(phase.since + CLOSE_MAX),
         }
     }
 
-    /// `ivr`, `queued`, `callback`, `ringing`, `talking`, `ended`: the stage in metrics and boards.
+    /// `ivr`, `queued`, `callback`, `ringing`, `talking`, `parked`, `ended`: the stage in metrics and boards.
     pub(crate) fn stage(&self) -> &'static str {
         match self {
             Phase::InIvr(_) => "ivr",
@@ -153,6 +164,7 @@ impl Phase {
             Phase::Ringing(_) => "ringing",
             Phase::Talking(_) => "talking",
             Phase::Passing(_) => "ringing",
+            Phase::Parked(_) => "parked",
             Phase::Promised(_) => "callback",
             Phase::Calling(_) => "ringing",
             Phase::Ended(_) => "ended",

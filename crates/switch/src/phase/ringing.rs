@@ -45,6 +45,7 @@ impl Ringing {
                     false => self.failed(call, plant, leg, outcome(how)),
                 }
             }
+            Event::PickedUp { leg, agent } => self.picked_up(call, plant, leg, agent),
             Event::Timeout => self.timed_out(call, plant),
             Event::Offered { queue, agent, why } => call.ring_for(plant, queue, agent, why, Phase::Ringing(self)),
             Event::Withdrawn { agent } => self.withdrawn(call, plant, agent),
@@ -120,6 +121,24 @@ impl Ringing {
         }
         let party = plant.legs.leg(leg).map_or_else(|| call.origin.clone(), |leg| leg.party.clone());
         call.connected(plant, &party, served);
+        Phase::Talking(Talking { partner: Partner { leg, party, purpose }, held_by: Vec::new() })
+    }
+
+    /// A colleague takes the call from where it rings.
+    fn picked_up(self, call: &mut Call, plant: &mut Plant, leg: LegId, agent: Option<AgentId>) -> Phase {
+        let queue = self.rung[0].purpose.queue();
+        self.stop_all(call, plant, OfferOutcome::Withdrawn);
+        if queue.is_some() {
+            let _ = plant.acd(Command::Leave { call: call.id });
+        }
+        call.open.push(leg);
+        call.answer(plant);
+        call.answer_leg(plant, leg);
+        plant.stop(call.caller);
+        plant.bridge(call.caller, leg);
+        let party = plant.party_of(leg, call);
+        call.connected(plant, &party, queue);
+        let purpose = Purpose::Dial { agent, keys: Vec::new() };
         Phase::Talking(Talking { partner: Partner { leg, party, purpose }, held_by: Vec::new() })
     }
 

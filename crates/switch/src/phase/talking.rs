@@ -120,6 +120,7 @@ impl Talking {
                 from.sent_on(call, plant, &plant.directory.queue_name(to).clone());
                 call.send_to(plant, to, Some(to), Entrance::Transferred)
             }
+            Onward::Park(slot) => call.park(plant, from, slot),
             Onward::Plan(name) => {
                 from.sent_on(call, plant, &name);
                 call.enter_plan(plant, &name)
