@@ -105,7 +105,7 @@ enum Command {
     /// Callers' messages: list, play, mark as heard, delete
     #[command(subcommand)]
     Voicemail(voicemail::Voicemail),
-    /// What a trunk makes of a number
+    /// Trunks: list, drain, and what they make of a number
     #[command(subcommand)]
     Trunks(trunks::Trunks),
     /// What an agent's phone is told (its password too), for Yealink, Linphone and baresip
@@ -311,10 +311,12 @@ pub fn run() -> ExitCode {
         Command::Voicemail(command) => voicemail::run(&command).map(ok),
         Command::Ctl(ctl) => steer(&ctl).map(ok),
     };
-    outcome.unwrap_or_else(|message| {
-        eprintln!("busyhour: {message}");
-        ExitCode::FAILURE
-    })
+    outcome.unwrap_or_else(|message| failed(&message))
+}
+
+fn failed(message: &str) -> ExitCode {
+    eprintln!("busyhour: {message}");
+    ExitCode::FAILURE
 }
 
 fn ok(_: ()) -> ExitCode {

@@ -3,7 +3,9 @@
 mod agent;
 mod check;
 mod csv;
+mod group;
 mod identity;
+mod limits;
 mod live;
 mod policy;
 mod queue;
@@ -299,7 +301,7 @@ fn names(roster: &roster::Roster, server: &server::Server, prompts: &prompts::Ca
     Names {
         queues: roster.queues.iter().map(|q| q.name.value.as_str().into()).collect(),
         skills: roster.skills.iter().map(|s| s.value.as_str().into()).collect(),
-        trunks: roster.trunks.iter().map(|t| t.name.value.as_str().into()).collect(),
+        trunks: roster.outward().map(|name| name.value.as_str().into()).collect(),
         tiers: roster.tiers.iter().map(|t| t.name.value.as_str().into()).collect(),
         schedules: roster.schedules.iter().map(schedule::Timetable::setup).collect(),
         prompts: prompts.ids(),

@@ -3,6 +3,7 @@
 mod dialplans;
 mod live;
 mod provision;
+mod trunks;
 mod voicemail;
 
 use crate::config::Kind;
@@ -74,6 +75,7 @@ fn router(desk: Desk) -> Router {
         .merge(provision::routes())
         .merge(dialplans::routes())
         .merge(live::routes())
+        .merge(trunks::routes())
         .merge(voicemail::routes())
         .fallback(async || {
             Fault::new(StatusCode::NOT_FOUND, "there is nothing at this address", "see README.md, HTTP API")
@@ -114,6 +116,7 @@ impl From<Denied> for Fault {
         let (status, help) = match denied {
             Denied::UnknownAgent(_) => (StatusCode::NOT_FOUND, "`busyhour agents` lists them all"),
             Denied::UnknownCall(_) => (StatusCode::NOT_FOUND, "`busyhour ctl calls` lists those going on"),
+            Denied::UnknownTrunk(_) => (StatusCode::NOT_FOUND, "`busyhour trunks list` lists them all"),
             Denied::UnknownQueue(_) => (StatusCode::NOT_FOUND, "`busyhour queues` lists them all"),
             Denied::UnknownMessage(_) => (StatusCode::NOT_FOUND, "`busyhour voicemail list` lists them all"),
             Denied::NotWaiting(_) => (StatusCode::CONFLICT, "`busyhour explain CALL` tells what became of it"),

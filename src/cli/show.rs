@@ -188,7 +188,11 @@ pub(super) fn active(server: &Server, json: bool) -> Shown {
 pub(super) fn trunks(server: &Server, json: bool) -> Shown {
     let Some(rows) = fetch::<Vec<TrunkRow>>(server, "/api/trunks", json)? else { return Ok(()) };
     let row = |t: &TrunkRow| {
-        let state = if t.up { "up" } else { "down" };
+        let state = match (t.drained, t.up) {
+            (true, _) => "drained",
+            (_, true) => "up",
+            (_, false) => "down",
+        };
         let (channels_in, channels_out) = (t.channels_in.to_string(), t.channels_out.to_string());
         vec![t.trunk.to_string(), state.into(), channels_in, channels_out, t.channels.to_string()]
     };
@@ -219,6 +223,11 @@ fn flatten(name: &str, value: &Value, rows: &mut Vec<Vec<String>>) {
 
 pub(super) fn agent(server: &Server, agent: &str, verb: &str, query: &str, json: bool) -> Shown {
     order(server, &format!("/api/agents/{}/{verb}{query}", escaped(agent)), json, &format!("agent {agent}: {verb}"))
+}
+
+pub(super) fn trunk(server: &Server, trunk: &str, verb: &str, json: bool) -> Shown {
+    let path = format!("/api/trunks/{}/{verb}?who={}", escaped(trunk), escaped(&user()));
+    order(server, &path, json, &format!("trunk {trunk}: {verb}ed"))
 }
 
 pub(super) fn hang_up(server: &Server, call: &str, json: bool) -> Shown {

@@ -1,16 +1,32 @@
-//! `busyhour trunks …`: what a trunk makes of a number.
+//! `busyhour trunks …`: listed, drained, and what they make of a number.
 
-use super::WRONG;
+use super::{AskArgs, WRONG, show};
 use crate::config;
 use crate::table;
 use busyhour_model::Number;
 use busyhour_switch::{Place, TrunkPolicy, TrunkSetup};
 use clap::{Subcommand, ValueEnum};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Subcommand)]
 pub(super) enum Trunks {
+    /// All of a running server, and their channels
+    List(AskArgs),
+    /// No new calls; those going on are left alone, and the registration is kept as long as there are any
+    Drain {
+        /// Trunk name
+        trunk: String,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Take a drained trunk into use again
+    Undrain {
+        /// Trunk name
+        trunk: String,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
     /// What each header of a trunk makes of a number, and whether it may be called
     Test {
         /// Trunk name
@@ -35,18 +51,29 @@ pub(super) enum Way {
 }
 
 pub(super) fn run(command: &Trunks) -> ExitCode {
-    let Trunks::Test { trunk, way, number, config, json } = command;
-    let loaded = config::load(config.as_deref());
+    let told = match command {
+        Trunks::Test { trunk, way, number, config, json } => {
+            return test(trunk, *way, number, config.as_deref(), *json);
+        }
+        Trunks::List(ask) => show::trunks(&ask.server(), ask.json),
+        Trunks::Drain { trunk, ask } => show::trunk(&ask.server(), trunk, "drain", ask.json),
+        Trunks::Undrain { trunk, ask } => show::trunk(&ask.server(), trunk, "undrain", ask.json),
+    };
+    told.map_or_else(|message| super::failed(&message), |()| ExitCode::SUCCESS)
+}
+
+fn test(trunk: &str, way: Way, number: &str, config: Option<&Path>, json: bool) -> ExitCode {
+    let loaded = config::load(config);
     let Some(site) = loaded.site else {
         super::print_all(&loaded.diagnostics);
         return ExitCode::from(WRONG);
     };
-    let Some(setup) = site.setup.trunks.iter().find(|setup| *setup.name == **trunk) else {
+    let Some(setup) = site.setup.trunks.iter().find(|setup| *setup.name == *trunk) else {
         let known: Vec<&str> = site.setup.trunks.iter().map(|setup| &*setup.name).collect();
         eprintln!("busyhour: no trunk is named `{trunk}`; there are: {}", known.join(", "));
         return ExitCode::FAILURE;
     };
-    let rows = Place::ALL.map(|place| row(setup, *way, place, number));
+    let rows = Place::ALL.map(|place| row(setup, way, place, number));
     match (json, way) {
         (true, _) => println!("{}", serde_json::json!(rows.iter().map(as_json).collect::<Vec<_>>())),
         (false, Way::In) => print(&["HEADER", "BECOMES", "MEANS", "KIND"], &rows),

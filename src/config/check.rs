@@ -24,7 +24,8 @@ pub(super) fn roster(roster: &Roster, sheet: &mut Sheet, staff: &mut Sheet) {
     sheet.unique("schedule", roster.schedules.iter().map(|s| &s.name));
     sheet.unique("tier", roster.tiers.iter().map(|t| &t.name));
     tiers(&roster.tiers, sheet);
-    sheet.unique("trunk", roster.trunks.iter().map(|t| &t.name));
+    sheet.unique("trunk or group of trunks", roster.outward());
+    groups(roster, sheet);
     sheet.unique("queue", roster.queues.iter().map(|q| &q.name));
     sheet.unique("agent", roster.agents.iter().map(|a| &a.number));
     staff.unique("agent", roster.staff.iter().map(|a| &a.number));
@@ -129,6 +130,21 @@ fn passwords(agents: &[Agent], sheet: &mut Sheet) {
     };
     let help = "anybody can read it; choose another before opening this to a network";
     sheet.warn(first.password, message, help);
+}
+
+/// Trunks of groups are there and calls can go out by them; tiers of trunks are there.
+fn groups(roster: &Roster, sheet: &mut Sheet) {
+    for member in roster.groups.iter().flat_map(|group| &group.members) {
+        sheet.known("trunk", member, roster.trunks.iter().map(|trunk| trunk.name.value.as_str()));
+        let named = roster.trunks.iter().find(|trunk| trunk.name.value == member.value);
+        if named.is_some_and(|trunk| trunk.hops().next().is_none()) {
+            let message = format!("no call can go out by trunk `{}`", member.value);
+            sheet.warn(member.at, message, "set its `peer`");
+        }
+    }
+    for tier in roster.trunks.iter().flat_map(|trunk| &trunk.tiers) {
+        sheet.known("tier", tier, roster.tiers.iter().map(|tier| tier.name.value.as_str()));
+    }
 }
 
 fn trunks(roster: &Roster, sheet: &mut Sheet) {

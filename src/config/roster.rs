@@ -1,6 +1,7 @@
 //! The sections that grow with the centre: skills, sites, teams, schedules, tiers, trunks, numbers, queues, agents.
 
 use super::agent::{self, Agent};
+use super::group::{self, Group};
 use super::queue::{self, Queue};
 use super::schedule::{self, Timetable};
 use super::sheet::{Read, Section, Sheet, text};
@@ -21,6 +22,7 @@ pub(super) struct Roster {
     pub(super) schedules: Vec<Timetable>,
     pub(super) tiers: Vec<Tier>,
     pub(super) trunks: Vec<Trunk>,
+    pub(super) groups: Vec<Group>,
     pub(super) numbers: Vec<NumberEntry>,
     pub(super) queues: Vec<Queue>,
     pub(super) agents: Vec<Agent>,
@@ -70,6 +72,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, utc_offset_minutes: i3
         schedules: timetables.into_iter().filter_map(|s| timetable(s, sheet)).collect(),
         tiers: root.sections(sheet, "tier").into_iter().filter_map(|s| tier::tier(s, sheet)).collect(),
         trunks: root.sections(sheet, "trunk").into_iter().filter_map(|s| trunk::trunk(s, sheet)).collect(),
+        groups: root.sections(sheet, "trunk_group").into_iter().filter_map(|s| group::group(s, sheet)).collect(),
         numbers: root.sections(sheet, "number").into_iter().filter_map(|s| trunk::number(s, sheet)).collect(),
         queues: root.sections(sheet, "queue").into_iter().filter_map(|s| queue::queue(s, sheet)).collect(),
         agents: root.sections(sheet, "agent").into_iter().flat_map(|s| agent::agents(s, sheet)).collect(),
@@ -80,6 +83,11 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, utc_offset_minutes: i3
 }
 
 impl Roster {
+    /// The names a call out may name: trunks and groups of them.
+    pub(super) fn outward(&self) -> impl Iterator<Item = &Read<String>> {
+        self.trunks.iter().map(|trunk| &trunk.name).chain(self.groups.iter().map(|group| &group.name))
+    }
+
     /// All agents.
     pub(super) fn agents(&self) -> impl Iterator<Item = &AgentSetup> {
         self.agents.iter().chain(&self.staff).map(|agent| &agent.setup).chain(&self.added)

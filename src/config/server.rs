@@ -263,6 +263,7 @@ impl Server {
             media_address: self.media_address.value,
             media_ports: self.media_ports.value,
             trunks: roster.trunks.iter().map(|trunk| trunk.setup(self.shell.advertise)).collect(),
+            groups: roster.groups.iter().map(|group| group.setup.clone()).collect(),
             numbers: roster.numbers.iter().map(NumberEntry::route).collect(),
             schedules: roster.schedules.iter().map(Timetable::setup).collect(),
             tiers: roster.tiers.iter().map(Tier::setup).collect(),

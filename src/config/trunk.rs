@@ -1,11 +1,11 @@
 //! `[[trunk]]` and `[[number]]`: where calls come from, and which dialplan a dialled number leads to.
 
-use super::identity;
 use super::sheet::{Read, Section, Sheet, duration, flag, integer, parsed, text};
+use super::{identity, limits};
 use crate::net::TrunkTls;
 use busyhour_model::Name;
 use busyhour_sip::{Account, Peer, Transport};
-use busyhour_switch::{DialledFrom, NumberRoute, TrunkPolicy, TrunkSetup};
+use busyhour_switch::{DialledFrom, NumberRoute, TrunkLimits, TrunkPolicy, TrunkSetup};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -37,16 +37,22 @@ pub(super) struct Trunk {
     pub(super) dialled_from: DialledFrom,
     pub(super) tls: Option<TrunkTls>,
     pub(super) policy: TrunkPolicy,
+    pub(super) limits: TrunkLimits,
+    /// Tiers the limits name.
+    pub(super) tiers: Vec<Read<String>>,
 }
 
 pub(super) struct NumberEntry {
     pub(super) number: Read<String>,
     pub(super) trunk: Option<Read<String>>,
     pub(super) dialplan: Read<String>,
+    calls_max: Option<u32>,
 }
 
 pub(super) fn trunk(mut section: Section, sheet: &mut Sheet) -> Option<Trunk> {
     let name = section.need(sheet, "name", text);
+    let channels = section.or(sheet, "channels", integer, 30);
+    let (limits, tiers) = limits::read(&mut section, sheet, channels);
     let trunk = name.map(|name| Trunk {
         at: section.at(),
         tls: super::tls::trunk(&mut section, sheet, &name.value),
@@ -63,10 +69,12 @@ pub(super) fn trunk(mut section: Section, sheet: &mut Sheet) -> Option<Trunk> {
         password: section.read(sheet, "password", text).map(|r| r.value),
         register: section.read(sheet, "register", duration),
         probe: section.read(sheet, "probe", duration).map(|r| r.value),
-        channels: section.or(sheet, "channels", integer, 30),
+        channels,
         full_status: section.or(sheet, "full_status", full_status, 503),
         dialled_from: section.or(sheet, "dialled_from", dialled_from, DialledFrom::RequestUri),
         policy: identity::policy(&mut section, sheet),
+        limits,
+        tiers,
     });
     section.finish(sheet);
     trunk
@@ -76,8 +84,9 @@ pub(super) fn number(mut section: Section, sheet: &mut Sheet) -> Option<NumberEn
     let number = section.need(sheet, "number", pattern);
     let trunk = section.read(sheet, "trunk", text);
     let dialplan = section.need(sheet, "dialplan", text);
+    let calls_max = section.read(sheet, "calls_max", integer).map(|max| max.value);
     section.finish(sheet);
-    Some(NumberEntry { number: number?, trunk, dialplan: dialplan? })
+    Some(NumberEntry { number: number?, trunk, dialplan: dialplan?, calls_max })
 }
 
 /// `peer`, or several in `peers`: in the order they stand, unless they say otherwise.
@@ -138,6 +147,7 @@ impl Trunk {
             full_status: self.full_status,
             dialled_from: self.dialled_from,
             policy: self.policy.clone(),
+            limits: self.limits.clone(),
         }
     }
 }
@@ -148,6 +158,7 @@ impl NumberEntry {
             number: self.number.value.clone(),
             trunk: self.trunk.as_ref().map(|t| t.value.as_str().into()),
             dialplan: self.dialplan.value.as_str().into(),
+            calls_max: self.calls_max,
         }
     }
 }

@@ -27,11 +27,11 @@ pub(super) fn routes() -> Router<Desk> {
 
 type Keys = Result<Json<Value>, JsonRejection>;
 
-type Peer = ConnectInfo<SocketAddr>;
+pub(super) type Peer = ConnectInfo<SocketAddr>;
 
 impl Who {
     /// Who says so, and from where it came.
-    fn at(&self, ConnectInfo(peer): Peer) -> String {
+    pub(super) fn at(&self, ConnectInfo(peer): Peer) -> String {
         format!("{} at {peer}", self.who)
     }
 }

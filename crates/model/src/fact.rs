@@ -189,6 +189,15 @@ pub enum What {
         /// To whom.
         party: Party,
     },
+    /// A telephone outside rings: the first 18x of such a leg.
+    LegRang {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// 180, 183, ….
+        status: u16,
+    },
     /// A leg was answered with 2xx.
     LegAnswered {
         /// The call.
@@ -420,6 +429,7 @@ impl What {
             | What::Offered { call, .. }
             | What::OfferEnded { call, .. }
             | What::LegOpened { call, .. }
+            | What::LegRang { call, .. }
             | What::LegAnswered { call, .. }
             | What::LegEnded { call, .. }
             | What::Connected { call, .. }

@@ -8,7 +8,7 @@ use busyhour_model::calendar::Clock;
 use busyhour_model::{Days, Name, Opening, Pattern, Schedule, Seed};
 use busyhour_switch::{
     AgentSetup, CallbackSetup, Change, Closing, DialledFrom, Limits, NumberRoute, Peer, QueueSetup, Request, Setup,
-    Slots, StarCodes, TierSetup, Transport, TrunkPolicy, TrunkSetup, VoicemailSetup,
+    Slots, StarCodes, TierSetup, Transport, TrunkLimits, TrunkPolicy, TrunkSetup, VoicemailSetup,
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -117,6 +117,7 @@ pub(crate) fn setup(agents: usize) -> Setup {
         locals: vec![(Transport::Udp, SocketAddr::new(host, 5060))],
         media_address: host,
         media_ports: (20_000, 20_198),
+        groups: Vec::new(),
         trunks: vec![trunk()],
         numbers: [(NUMBER, "hotline"), (DIRECT, "direct"), (MACHINE, "machine")].map(route).into(),
         dialplans: plans(),
@@ -222,7 +223,7 @@ fn plans() -> Vec<(Name, Dialplan)> {
 }
 
 fn route((number, dialplan): (&str, &str)) -> NumberRoute {
-    NumberRoute { number: number.into(), trunk: None, dialplan: dialplan.into() }
+    NumberRoute { number: number.into(), trunk: None, dialplan: dialplan.into(), calls_max: None }
 }
 
 fn trunk() -> TrunkSetup {
@@ -244,6 +245,7 @@ fn trunk() -> TrunkSetup {
         full_status: 486,
         dialled_from: DialledFrom::RequestUri,
         policy: TrunkPolicy { caller_id: Some("02195118".into()), ..TrunkPolicy::default() },
+        limits: TrunkLimits::default(),
     }
 }
 

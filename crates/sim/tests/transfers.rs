@@ -192,7 +192,7 @@ fn a_caller_gets_the_place_the_agent_had_in_another_queue() {
     let names = busyhour_ivr::Names { queues: vec!["complaint".into()], ..busyhour_ivr::Names::default() };
     let plan = busyhour_ivr::Dialplan::parse("straight.toml", STRAIGHT, &names).unwrap().plan;
     scenario.setup.dialplans.push(("straight".into(), plan));
-    let route = NumberRoute { number: "95130".into(), trunk: None, dialplan: "straight".into() };
+    let route = NumberRoute { number: "95130".into(), trunk: None, dialplan: "straight".into(), calls_max: None };
     scenario.setup.numbers.push(route);
     scenario.setup.queues.iter_mut().for_each(|queue| queue.overflow_no_agents = false);
     scenario.setup.agents[1].skills = vec![("complaint".into(), 1)];

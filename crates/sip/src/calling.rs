@@ -32,22 +32,26 @@ impl Stack {
         if self.legs.len() >= self.config.limits.legs {
             return Err(Error::Full);
         }
-        let (mut ways, trunk) = self.ways(now, &invite)?;
         let leg = LegId(self.next_leg);
+        let (trunk, calling) = self.call_out(now, leg, invite)?;
         self.next_leg += 1;
+        self.legs.insert(leg, Leg { trunk, phase: Phase::Calling(Box::new(calling)), gone: false });
+        Ok(leg)
+    }
+
+    /// Sends the INVITEs of a leg.
+    pub(crate) fn call_out(
+        &mut self,
+        now: Time,
+        leg: LegId,
+        invite: Invite,
+    ) -> Result<(Option<TrunkId>, Calling), Error> {
+        let (mut ways, trunk) = self.ways(now, &invite)?;
         let mut media = Media::new(invite.local, self.net.random.draw() >> 2);
         let offer = media.offer(Direction::SendRecv);
         // A trunk's peers are tried one after the other, an account's contacts all at once.
         let rest = if trunk.is_some() { ways.split_off(1) } else { Vec::new() };
-        let mut calling = Calling {
-            forks: Vec::with_capacity(ways.len()),
-            media,
-            offer,
-            early: Vec::new(),
-            best: None,
-            again: None,
-            moved: None,
-        };
+        let mut calling = Calling::new(media, offer);
         for way in ways {
             self.send_invite(now, leg, trunk, &invite, &way, &mut calling);
         }
@@ -58,8 +62,7 @@ impl Stack {
             let timer = Some(self.patience(now, leg, trunk));
             calling.again = Some(Box::new(Again { invite, rest, timer }));
         }
-        self.legs.insert(leg, Leg { trunk, phase: Phase::Calling(Box::new(calling)), gone: false });
-        Ok(leg)
+        Ok((trunk, calling))
     }
 
     fn send_invite(
@@ -85,7 +88,7 @@ impl Stack {
         self.net.timers.set(now + patience, Alarm::Impatient(leg))
     }
 
-    fn ways(&mut self, now: Time, invite: &Invite) -> Result<(Vec<Way>, Option<TrunkId>), Error> {
+    pub(crate) fn ways(&mut self, now: Time, invite: &Invite) -> Result<(Vec<Way>, Option<TrunkId>), Error> {
         match &invite.target {
             Target::Account(account) => {
                 let bindings = self.registrar.contacts(account);
@@ -248,7 +251,7 @@ impl Stack {
         }
     }
 
-    fn calling(&mut self, leg: LegId) -> Option<&mut Calling> {
+    pub(crate) fn calling(&mut self, leg: LegId) -> Option<&mut Calling> {
         match &mut self.legs.get_mut(&leg)?.phase {
             Phase::Calling(calling) => Some(calling),
             Phase::Incoming(_) | Phase::Up(_) => None,
@@ -323,6 +326,20 @@ impl Stack {
 }
 
 impl Calling {
+    /// Before the first INVITE.
+    pub(crate) fn new(media: Media, offer: Bytes) -> Calling {
+        Calling {
+            forks: Vec::new(),
+            media,
+            offer,
+            early: Vec::new(),
+            best: None,
+            again: None,
+            moved: None,
+            later: None,
+        }
+    }
+
     /// The early dialog a response belongs to, made if it is the first; `None` without To tag.
     fn early_session(&mut self, id: u64, response: &Response) -> Option<&mut Session> {
         self.early_dialog(id, response).map(|early| &mut early.session)

@@ -67,6 +67,8 @@ pub(crate) struct Calling {
     pub(crate) moved: Option<String>,
     /// How else the trunk may be reached.
     pub(crate) again: Option<Box<Again>>,
+    /// The INVITE, while its time has not come.
+    pub(crate) later: Option<Box<Invite>>,
 }
 
 /// Further ways to the same callee.

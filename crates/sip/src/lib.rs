@@ -15,6 +15,7 @@ mod header;
 mod hop;
 mod identity;
 mod incoming;
+mod later;
 mod leg;
 mod mailbox;
 mod media;

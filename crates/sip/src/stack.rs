@@ -229,6 +229,7 @@ impl Stack {
                 }
             }
             Alarm::Expiry(leg) => self.expire(now, leg),
+            Alarm::Invite(leg) => self.invite_now(now, leg),
             Alarm::ServerResend(id) => {
                 if let Some(leg) = self.net.resend_response(now, id) {
                     self.unheard(now, leg, id);

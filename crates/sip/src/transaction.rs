@@ -45,6 +45,8 @@ pub(crate) enum Alarm {
     Impatient(LegId),
     /// A session is to be refreshed, or was not.
     Expiry(LegId),
+    /// The time of an INVITE has come.
+    Invite(LegId),
     /// A contact of this account expires.
     Binding(Name),
     /// A subscription expires.

@@ -3,8 +3,9 @@
 use crate::call::Call;
 use crate::desk;
 use crate::policy::Known;
+use crate::setup::TrunkSetup;
 use crate::switch::Switch;
-use crate::trunks::Way;
+use crate::trunks::{Channel, Full};
 use busyhour_acd::Command;
 use busyhour_ivr::{Caller, Session};
 use busyhour_model::{AgentId, AgentState, CallId, Name, Number, Party, PlanId, TrunkId, What};
@@ -18,12 +19,30 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 struct Refusal {
     reason: &'static str,
     status: u16,
+    retry_after: Option<Duration>,
+}
+
+impl Refusal {
+    /// Who is refused by 503 may try again.
+    fn new(reason: &'static str, status: u16) -> Refusal {
+        Refusal { reason, status, retry_after: (status == 503).then_some(RETRY_AFTER) }
+    }
+
+    /// A trunk takes no more; what that is called depends on the trunk.
+    fn full(full: Full, setup: &TrunkSetup) -> Refusal {
+        let status = match full.reason {
+            "drained" | "rate" => 503,
+            "number_full" => 486,
+            _ => setup.full_status,
+        };
+        Refusal { retry_after: full.after, ..Refusal::new(full.reason, status) }
+    }
 }
 
 /// What an INVITE asks for, once it is known to be possible.
 struct Arrival {
     origin: Party,
-    channel: Option<TrunkId>,
+    channel: Option<Channel>,
     to: Number,
     plan: PlanId,
 }
@@ -33,7 +52,7 @@ impl Switch {
     pub(crate) fn arrive(&mut self, incoming: Incoming) {
         if let Some(old) = incoming.replaces {
             if let Err(status) = self.take_place(&incoming, old) {
-                self.refuse(&incoming, &Refusal { reason: "replaces", status });
+                self.refuse(&incoming, &Refusal::new("replaces", status));
             }
             return;
         }
@@ -42,12 +61,12 @@ impl Switch {
         {
             let taken = call.ok_or(404).and_then(|call| self.pick_up(account, &incoming, call));
             if let Err(status) = taken {
-                self.refuse(&incoming, &Refusal { reason: "pickup", status });
+                self.refuse(&incoming, &Refusal::new("pickup", status));
             }
             return;
         }
         let admitted = match self.calls.len() - self.plant.callbacks.len() >= self.plant.setup.calls_max {
-            true => Err(Refusal { reason: "overload", status: 503 }),
+            true => Err(Refusal::new("overload", 503)),
             false => self.admit(&incoming),
         };
         match admitted {
@@ -65,19 +84,18 @@ impl Switch {
 
     fn admit_trunk(&mut self, trunk: TrunkId, incoming: &Incoming) -> Result<Arrival, Refusal> {
         let to = self.plant.trunks.dialled(trunk, incoming);
-        let setup = &self.plant.trunks.trunk(trunk).setup;
-        let (name, full_status) = (setup.name.clone(), setup.full_status);
-        let route = self.plant.trunks.route(Some(&name), &to).cloned();
-        let unknown = Refusal { reason: "unknown_number", status: 404 };
-        let route = route.ok_or(unknown)?;
-        if !self.plant.trunks.seize(trunk, Way::In) {
-            return Err(Refusal { reason: "channels_full", status: full_status });
-        }
-        match self.plant.plans.enter(&route) {
-            Some(plan) => Ok(Arrival { origin: Party::Trunk(name), channel: Some(trunk), to, plan }),
+        let name = self.plant.trunks.trunk(trunk).setup.name.clone();
+        let route = self.plant.trunks.route(Some(&name), &to).ok_or(Refusal::new("unknown_number", 404))?;
+        let (dialplan, calls_max) = (route.dialplan.clone(), route.calls_max);
+        let tier = self.plant.tiers.of(&self.caller(incoming).number);
+        let number = calls_max.map(|max| (&*to.national, max));
+        let admitted = self.plant.trunks.admit(self.plant.now, trunk, tier.as_ref(), number);
+        let channel = admitted.map_err(|full| Refusal::full(full, &self.plant.trunks.trunk(trunk).setup))?;
+        match self.plant.plans.enter(&dialplan) {
+            Some(plan) => Ok(Arrival { origin: Party::Trunk(name), channel: Some(channel), to, plan }),
             None => {
-                self.give_back(Some(trunk));
-                Err(Refusal { reason: "unknown_number", status: 404 })
+                self.plant.trunks.release(&channel);
+                Err(Refusal::new("unknown_number", 404))
             }
         }
     }
@@ -91,14 +109,14 @@ impl Switch {
         let busy = self.plant.directory.agent_id(&account).is_some_and(|id| self.is_busy(id));
         let route = match self.star_code(&account, &incoming.dialled) {
             Some(plan) => plan.into(),
-            None if busy => return Err(Refusal { reason: "agent_busy", status: 486 }),
+            None if busy => return Err(Refusal::new("agent_busy", 486)),
             None if incoming.dialled == *self.plant.setup.codes.voicemail => desk::VOICEMAIL.into(),
             None => match self.plant.trunks.route(None, &to) {
-                Some(route) => route.clone(),
+                Some(route) => route.dialplan.clone(),
                 None => desk::outward(&self.plant, &incoming.dialled).into(),
             },
         };
-        let plan = self.plant.plans.enter(&route).ok_or(Refusal { reason: "unknown_number", status: 404 })?;
+        let plan = self.plant.plans.enter(&route).ok_or(Refusal::new("unknown_number", 404))?;
         Ok(Arrival { origin: Party::Agent(account), channel: None, to, plan })
     }
 
@@ -107,7 +125,7 @@ impl Switch {
         let slot = self.park_held(&account);
         let plan = if slot.is_some() { "desk/parked" } else { "desk/refused" };
         let to = Number::parse(&slot.map(|slot| slot.to_string()).unwrap_or_default());
-        let plan = self.plant.plans.enter(plan).ok_or(Refusal { reason: "unknown_number", status: 404 })?;
+        let plan = self.plant.plans.enter(plan).ok_or(Refusal::new("unknown_number", 404))?;
         Ok(Arrival { origin: Party::Agent(account), channel: None, to, plan })
     }
 
@@ -125,10 +143,10 @@ impl Switch {
     fn begin(&mut self, incoming: Incoming, arrival: Arrival) {
         let Arrival { origin, channel, to, plan } = arrival;
         let id = CallId(self.next_call);
-        if !self.plant.take_leg(incoming.leg, id, origin.clone(), channel) {
-            self.give_back(channel);
+        if !self.plant.take_leg(incoming.leg, id, origin.clone(), channel.clone()) {
+            channel.inspect(|channel| self.plant.trunks.release(channel));
             self.plant.plans.leave(plan);
-            return self.refuse(&incoming, &Refusal { reason: "no_ports", status: 503 });
+            return self.refuse(&incoming, &Refusal::new("no_ports", 503));
         }
         self.next_call += 1;
         let Known { number: from, withheld } = self.caller(&incoming);
@@ -181,7 +199,7 @@ impl Switch {
     }
 
     fn refuse(&mut self, incoming: &Incoming, refusal: &Refusal) {
-        let retry = (refusal.status == 503).then_some(RETRY_AFTER);
+        let retry = refusal.retry_after.map(|after| Duration::from_secs(after.as_secs_f64().ceil() as u64));
         let _ = self.plant.sip.refuse(self.plant.now, incoming.leg, refusal.status, retry);
         if let Origin::Trunk(trunk) = incoming.origin {
             let trunk = self.plant.trunks.trunk(trunk).setup.name.clone();

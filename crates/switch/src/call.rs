@@ -1,6 +1,7 @@
 //! One call: what holds in every phase. The phase is asked only after this.
 
 use crate::callbacks::{Asked, Callback};
+use crate::outward::Dialling;
 use crate::phase::{Ended, Phase};
 use crate::places::Places;
 use crate::plant::{Plant, Ring};
@@ -39,6 +40,8 @@ pub(crate) struct Call {
     pub(crate) places: Places,
     /// It is to call somebody back; `None` again once it has, or has given up.
     pub(crate) callback: Option<Callback>,
+    /// A number outside that is being rung.
+    pub(crate) dialling: Option<Dialling>,
     /// Legs whose media has not closed yet.
     pub(crate) open: Vec<LegId>,
     pub(crate) tapes: Vec<Taping>,
@@ -56,6 +59,7 @@ pub(crate) enum Event {
     Begin,
     Progress {
         leg: LegId,
+        status: u16,
         audio: Option<Audio>,
     },
     LegAnswered {
@@ -188,6 +192,7 @@ impl Call {
             occupied,
             places,
             callback,
+            dialling: None,
             open,
             tapes: Vec::new(),
             phase,
@@ -233,6 +238,9 @@ impl Call {
 
     pub(crate) fn handle(&mut self, plant: &mut Plant, event: Event) {
         let phase = self.phase.take().expect("handlers do not nest");
+        if let Event::Progress { leg, status, .. } = event {
+            self.rang(plant, leg, status);
+        }
         let next = match event {
             Event::Begin if self.callback.is_some() => self.promise(plant),
             Event::Begin => self.run_program(plant, phase, busyhour_ivr::Input::Start),
@@ -267,7 +275,10 @@ impl Call {
             }
             Event::Gone { leg, how } => {
                 plant.lost_leg(leg, how.status());
-                phase.handle(self, plant, Event::Gone { leg, how })
+                match self.dial_on(plant, leg, how.status()) {
+                    Some(other) => phase.relieved(leg, other),
+                    None => phase.handle(self, plant, Event::Gone { leg, how }),
+                }
             }
             Event::Give { leg, to } => self.give(plant, phase, leg, to),
             Event::HangUp => self.abandon(plant, phase, Cause::OperatorHungUp),

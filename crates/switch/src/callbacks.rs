@@ -74,7 +74,7 @@ impl Call {
         let Some(max) = plant.directory.queue(place.queue).map(|queue| queue.callback.max) else { return false };
         // Numbers abroad are refused too: calling them on a stranger's word costs money.
         let callable = matches!(number.kind, NumberKind::Mobile | NumberKind::Landline);
-        let possible = callable && plant.is_open(place.queue) && plant.trunks.outbound().is_some();
+        let possible = callable && plant.is_open(place.queue) && plant.trunks.has_outbound();
         if !possible || !plant.callbacks.admit(place.queue, &number.national, max) {
             return false;
         }

@@ -96,6 +96,7 @@ impl Switch {
             Request::Message { tape } => self.message(tape),
             Request::MessageHeard { tape } => self.message_heard(tape),
             Request::DeleteMessage { tape } => self.message_deleted(tape),
+            Request::DrainTrunk { trunk, drained, by } => self.drain_trunk(&trunk, drained, by),
             Request::Reload(setup) => {
                 self.configure(*setup);
                 Ok(Reply::Done)
@@ -234,6 +235,7 @@ impl Switch {
             channels_out: t.channels_out,
             channels: t.setup.channels,
             up: t.up,
+            drained: t.drained,
         };
         self.plant.trunks.active().map(|(_, trunk)| row(trunk)).collect()
     }

@@ -2,7 +2,8 @@
 
 use crate::phase::{Phase, Promised, Purpose};
 use crate::switch::Switch;
-use busyhour_model::{AgentState, CallId};
+use crate::trunks::Way;
+use busyhour_model::{AgentState, CallId, Name};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Switch {
@@ -129,11 +130,25 @@ impl Switch {
         assert!(self.plant.tapes.iter().map(|(tape, call)| (*tape, *call)).eq(by_calls), "tapes belong to calls");
     }
 
-    /// S12: channels in use are exactly the live legs of the trunk, and within its limit.
+    /// S12: channels in use, by way, tier and number, are exactly those of live legs; what is kept free for tiers is free.
     fn channels_are_live_legs(&self) {
-        for (id, trunk) in self.plant.trunks.active() {
-            let legs = self.plant.legs.iter().filter(|(_, l)| l.channel.is_some_and(|(t, _)| t == id)).count();
-            assert_eq!((trunk.channels_in + trunk.channels_out) as usize, legs, "channels of {}", trunk.setup.name);
+        let trunks = &self.plant.trunks;
+        let in_use = || self.plant.legs.iter().filter_map(|(_, leg)| leg.channel.as_ref());
+        for (id, trunk) in trunks.all() {
+            let name = &trunk.setup.name;
+            let mine = || in_use().filter(move |channel| channel.trunk == id);
+            let channels = |way| mine().filter(|channel| channel.way == way).count() as u32;
+            let counted = (trunk.channels_in, trunk.channels_out);
+            assert_eq!(counted, (channels(Way::In), channels(Way::Out)), "channels of {name}");
+            assert_eq!(trunk.tiers, count(mine().filter_map(|channel| channel.tier.as_ref())), "tiers of {name}");
+            assert!(trunk.squeezed || trunk.keeps_its_word(), "{name} has free what it keeps for tiers");
         }
+        assert_eq!(trunks.numbers, count(in_use().filter_map(|channel| channel.number.as_ref())), "calls by number");
     }
+}
+
+fn count<'n>(names: impl Iterator<Item = &'n Name>) -> BTreeMap<Name, u32> {
+    let mut counts = BTreeMap::new();
+    names.for_each(|name| *counts.entry(name.clone()).or_insert(0) += 1);
+    counts
 }

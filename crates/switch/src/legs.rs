@@ -1,7 +1,7 @@
 //! Legs: one INVITE session, one media stream, one port; and what each needs until its media has closed.
 
-use crate::trunks::Way;
-use busyhour_model::{Audio, CallId, LegId, Party, PlayId, TrunkId};
+use crate::trunks::Channel;
+use busyhour_model::{Audio, CallId, LegId, Party, PlayId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub(crate) struct Leg {
     /// Our RTP port.
     pub(crate) port: u16,
     /// The channel it holds.
-    pub(crate) channel: Option<(TrunkId, Way)>,
+    pub(crate) channel: Option<Channel>,
     /// What was agreed, once it was.
     pub(crate) audio: Option<Audio>,
     /// What it hears from us.

@@ -11,12 +11,12 @@ use crate::ports::Ports;
 use crate::setup::Setup;
 use crate::tiers::Tiers;
 use crate::transfer::Given;
-use crate::trunks::{Trunks, Way};
+use crate::trunks::{Channel, Trunks};
 use busyhour_acd::{Acd, Command, Decision, Denied};
 use busyhour_ivr::LookUp;
 use busyhour_media as media;
 use busyhour_model::{
-    AgentId, Audio, CallId, Fact, LegId, OfferOutcome, Party, PlayId, Sound, StreamStats, TapeId, Time, TrunkId, What,
+    AgentId, Audio, CallId, Fact, LegId, OfferOutcome, Party, PlayId, Sound, StreamStats, TapeId, Time, What,
 };
 use busyhour_sip::{Identity, Invite, Stack, Target};
 use serde::{Deserialize, Serialize};
@@ -128,30 +128,24 @@ impl Plant {
     }
 
     /// Registers the caller's leg and opens its media; false when no port is free.
-    pub(crate) fn take_leg(&mut self, id: LegId, call: CallId, party: Party, channel: Option<TrunkId>) -> bool {
+    pub(crate) fn take_leg(&mut self, id: LegId, call: CallId, party: Party, channel: Option<Channel>) -> bool {
         let Some(port) = self.ports.take(self.now) else { return false };
-        self.open(id, call, party, port, channel.map(|trunk| (trunk, Way::In)), true);
+        self.open(id, call, party, port, channel, true);
         true
     }
 
     /// Rings a party on a new leg.
     pub(crate) fn ring_leg(&mut self, call: CallId, party: Party, invite: Ring) -> Result<LegId, OfferOutcome> {
-        let trunk = match &invite.target {
-            Target::Trunk { trunk, .. } => Some(*trunk),
-            Target::Account(_) => None,
-        };
-        if trunk.is_some_and(|t| !self.trunks.seize(t, Way::Out)) {
-            return Err(OfferOutcome::Refused);
-        }
+        let channel = invite.channel.clone();
         let rung = self.invite(invite);
         match rung {
             Some((leg, port)) => {
-                self.open(leg, call, party.clone(), port, trunk.map(|t| (t, Way::Out)), false);
+                self.open(leg, call, party.clone(), port, channel, false);
                 self.fact(What::LegOpened { call, leg, party });
                 Ok(leg)
             }
             None => {
-                trunk.inspect(|&t| self.trunks.release(t, Way::Out));
+                channel.inspect(|channel| self.trunks.release(channel));
                 Err(OfferOutcome::Unreachable)
             }
         }
@@ -160,8 +154,9 @@ impl Plant {
     fn invite(&mut self, ring: Ring) -> Option<(LegId, u16)> {
         let port = self.ports.take(self.now)?;
         let local = SocketAddr::new(self.setup.media_address, port);
-        let Ring { target, from, display, identity, headers } = ring;
-        match self.sip.invite(self.now, Invite { target, from, display, identity, local, headers }) {
+        let Ring { target, from, display, identity, headers, after, .. } = ring;
+        match self.sip.invite_at(self.now, self.now + after, Invite { target, from, display, identity, local, headers })
+        {
             Ok(leg) => Some((leg, port)),
             Err(_) => {
                 self.ports.give(self.now, port);
@@ -170,15 +165,7 @@ impl Plant {
         }
     }
 
-    fn open(
-        &mut self,
-        id: LegId,
-        call: CallId,
-        party: Party,
-        port: u16,
-        channel: Option<(TrunkId, Way)>,
-        incoming: bool,
-    ) {
+    fn open(&mut self, id: LegId, call: CallId, party: Party, port: u16, channel: Option<Channel>, incoming: bool) {
         let side = party.side();
         let (audio, play, answered, closing, status) = (None, None, false, false, 0);
         self.legs.open(id, Leg { call, party, incoming, port, channel, audio, play, answered, closing, status });
@@ -277,7 +264,7 @@ impl Plant {
     pub(crate) fn closed_leg(&mut self, id: LegId, stats: StreamStats) -> Option<CallId> {
         let leg = self.legs.close(id)?;
         self.ports.give(self.now, leg.port);
-        leg.channel.inspect(|&(trunk, way)| self.trunks.release(trunk, way));
+        leg.channel.inspect(|channel| self.trunks.release(channel));
         let (call, side, status) = (leg.call, leg.party.side(), leg.status);
         self.fact(What::LegEnded { call, leg: id, side, status, stats });
         Some(call)
@@ -291,6 +278,10 @@ pub(crate) struct Ring {
     pub(crate) display: Option<String>,
     pub(crate) identity: Identity,
     pub(crate) headers: Vec<(String, String)>,
+    /// The trunk's, taken already.
+    pub(crate) channel: Option<Channel>,
+    /// The INVITE goes out so much later.
+    pub(crate) after: Duration,
 }
 
 /// A media plane that has not closed a leg after so long is broken.

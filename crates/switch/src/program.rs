@@ -268,6 +268,8 @@ impl Call {
                     display: None,
                     identity: Identity::default(),
                     headers: Vec::new(),
+                    channel: None,
+                    after: Duration::ZERO,
                 };
                 let rung = self.ring_leg(plant, Party::Agent(number), ring);
                 if rung.is_err() && held {

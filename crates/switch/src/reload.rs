@@ -17,7 +17,7 @@ impl Switch {
         plans.extend(desk::plans());
         let plant = &mut self.plant;
         plant.plans.configure(&plans);
-        plant.trunks.configure(&setup.trunks, &setup.numbers);
+        plant.trunks.configure(&setup.trunks, &setup.groups, &setup.numbers);
         plant.tiers = Tiers::new(&setup.tiers);
         plant.directory.configure(&setup.agents, &setup.queues);
         let used: Vec<u16> = plant.legs.iter().map(|(_, leg)| leg.port).collect();
@@ -28,6 +28,23 @@ impl Switch {
         self.configure_acd();
         self.tend_all();
         self.plant.fact(What::Reloaded { ok: true });
+    }
+
+    /// A trunk takes no new calls, or takes them again.
+    pub(crate) fn drain_trunk(&mut self, trunk: &Name, drained: bool, by: Name) -> Result<Reply, Denied> {
+        let id = self.plant.trunks.by_name(trunk).ok_or_else(|| Denied::UnknownTrunk(trunk.clone()))?;
+        self.plant.trunks.drain(id, drained);
+        let change = if drained { "drained" } else { "taken into use again" };
+        self.plant.fact(What::Changed { what: format!("trunk {trunk}").into(), change: change.into(), by });
+        Ok(Reply::Done)
+    }
+
+    /// The stack forgets trunks that are going and have no call any more.
+    pub(crate) fn let_go_of_trunks(&mut self) {
+        let plant = &mut self.plant;
+        if std::mem::take(&mut plant.trunks.emptied) {
+            plant.sip.reconfigure(plant.now, sip_config(&plant.setup, plant.trunks.peers()));
+        }
     }
 
     fn configure_acd(&mut self) {

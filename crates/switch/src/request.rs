@@ -88,6 +88,15 @@ pub enum Request {
         /// Which.
         tape: TapeId,
     },
+    /// A trunk takes no new calls, or takes them again; until the next start.
+    DrainTrunk {
+        /// Trunk name.
+        trunk: Name,
+        /// Which of the two.
+        drained: bool,
+        /// Who asks.
+        by: Name,
+    },
     /// Replace the configuration.
     Reload(Box<Setup>),
     /// Change one agent or queue of it; at once, for waiting calls too.
@@ -177,6 +186,9 @@ pub enum Denied {
     /// No such queue.
     #[error("there is no queue {0}")]
     UnknownQueue(Name),
+    /// No such trunk.
+    #[error("there is no trunk {0}")]
+    UnknownTrunk(Name),
     /// The call waits for nobody.
     #[error("call {0} neither waits in a queue nor is it being offered")]
     NotWaiting(CallId),
@@ -315,4 +327,7 @@ pub struct TrunkRow {
     pub channels: u32,
     /// Answers, or was never asked.
     pub up: bool,
+    /// Takes no new calls.
+    #[serde(default)]
+    pub drained: bool,
 }

@@ -1,5 +1,7 @@
 //! What a switch is told at its start and at each reload. Validated by the shell; names are unique.
 
+use crate::groups::TrunkGroup;
+use crate::limits::TrunkLimits;
 use crate::mailboxes::VoicemailSetup;
 use crate::parking::Slots;
 use crate::policy::TrunkPolicy;
@@ -25,6 +27,8 @@ pub struct Setup {
     pub media_ports: (u16, u16),
     /// Trunks.
     pub trunks: Vec<TrunkSetup>,
+    /// Trunks that stand for each other.
+    pub groups: Vec<TrunkGroup>,
     /// Dialled number (national form, or a prefix ending in `*`) to dialplan name, tried in order of length, longest first.
     pub numbers: Vec<NumberRoute>,
     /// Dialplans, by name.
@@ -92,6 +96,8 @@ pub struct TrunkSetup {
     pub dialled_from: DialledFrom,
     /// Numbers: what it is told, what it is believed.
     pub policy: TrunkPolicy,
+    /// How much it takes beside its channels.
+    pub limits: TrunkLimits,
 }
 
 /// Which header names the dialled number.
@@ -116,6 +122,8 @@ pub struct NumberRoute {
     pub trunk: Option<Name>,
     /// Dialplan name.
     pub dialplan: Name,
+    /// Calls to such a number at once; the next gets 486.
+    pub calls_max: Option<u32>,
 }
 
 /// Callers who are treated alike.

@@ -4,7 +4,6 @@ use crate::call::{Call, Event, Gone};
 use crate::journal::Entry;
 use crate::plant::Plant;
 use crate::setup::Setup;
-use crate::trunks::Way;
 use busyhour_acd::{Acd, Command, Decision, Foreseen};
 use busyhour_ivr::{LookUp, LookUpAnswer};
 use busyhour_media as media;
@@ -221,6 +220,7 @@ impl Switch {
             }
         }
         self.plant.tell_lamps();
+        self.let_go_of_trunks();
         #[cfg(debug_assertions)]
         self.check_quick();
     }
@@ -245,7 +245,7 @@ impl Switch {
                 }
             }
             E::Ended { leg, by_peer } => self.gone(leg, if by_peer { Gone::HungUp } else { Gone::Vanished }),
-            E::Progress { leg, audio, .. } => self.tell_leg(leg, Event::Progress { leg, audio }),
+            E::Progress { leg, status, audio } => self.tell_leg(leg, Event::Progress { leg, status, audio }),
             E::Answered { leg, audio } => self.tell_leg(leg, Event::LegAnswered { leg, audio }),
             E::Confirmed { leg, audio: Some(audio) } | E::MediaChanged { leg, audio } => {
                 self.tell_leg(leg, Event::MediaChanged { leg, audio });
@@ -367,13 +367,6 @@ impl Switch {
         self.timers.insert((at, id));
         self.due.insert(id, at);
     }
-
-    /// A channel taken for a call that did not come to be is free again.
-    pub(crate) fn give_back(&mut self, channel: Option<busyhour_model::TrunkId>) {
-        if let Some(trunk) = channel {
-            self.plant.trunks.release(trunk, Way::In);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -402,6 +395,7 @@ mod tests {
             locals: vec![(sip::Transport::Udp, "10.0.0.1:5060".parse().unwrap())],
             media_address: "10.0.0.1".parse().unwrap(),
             media_ports: (20_000, 20_008),
+            groups: Vec::new(),
             trunks: vec![TrunkSetup {
                 name: "carrier".into(),
                 sources: vec!["10.9.0.0/16".parse().unwrap()],
@@ -420,8 +414,14 @@ mod tests {
                 full_status: 486,
                 dialled_from: DialledFrom::RequestUri,
                 policy: crate::TrunkPolicy::default(),
+                limits: crate::TrunkLimits::default(),
             }],
-            numbers: vec![NumberRoute { number: "95118".into(), trunk: None, dialplan: "music".into() }],
+            numbers: vec![NumberRoute {
+                number: "95118".into(),
+                trunk: None,
+                dialplan: "music".into(),
+                calls_max: None,
+            }],
             dialplans: vec![("music".into(), plan)],
             schedules: Vec::new(),
             tiers: Vec::new(),

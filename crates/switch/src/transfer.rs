@@ -195,7 +195,7 @@ impl Plant {
             return Some(Onward::Park(slot));
         }
         if let Some(plan) = self.trunks.route(None, &Number::parse(to)) {
-            return Some(Onward::Plan(plan.clone()));
+            return Some(Onward::Plan(plan.dialplan.clone()));
         }
         let outside = to.bytes().any(|b| b.is_ascii_digit()) && to.bytes().all(|b| b.is_ascii_digit() || b == b'+');
         outside.then(|| Onward::Ring(DialTarget::Number { number: to.to_owned(), trunk: None }))

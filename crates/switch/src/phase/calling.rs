@@ -26,7 +26,7 @@ impl Calling {
     pub(crate) fn handle(self, call: &mut Call, plant: &mut Plant, event: Event) -> Phase {
         match event {
             Event::LegAnswered { leg, audio } if leg == self.customer => self.reached(call, plant, audio),
-            Event::Progress { leg, audio: Some(audio) } if leg == self.customer => {
+            Event::Progress { leg, audio: Some(audio), .. } if leg == self.customer => {
                 plant.connect(leg, audio);
                 plant.stop(self.leg);
                 plant.bridge(leg, self.leg);

@@ -100,6 +100,18 @@ impl Phase {
         }
     }
 
+    /// Another leg stands for one that rang: the number is called by another trunk.
+    pub(crate) fn relieved(mut self, old: LegId, new: LegId) -> Phase {
+        let leg = match &mut self {
+            Phase::Ringing(phase) => phase.rung.iter_mut().map(|rung| &mut rung.leg).find(|leg| **leg == old),
+            Phase::Calling(phase) => Some(&mut phase.customer),
+            Phase::Passing(phase) => Some(&mut phase.rung.leg),
+            _ => None,
+        };
+        leg.into_iter().filter(|leg| **leg == old).for_each(|leg| *leg = new);
+        self
+    }
+
     /// The caller is gone: give up what only this phase holds.
     pub(crate) fn abandoned(self, call: &mut Call, plant: &mut Plant) {
         match self {

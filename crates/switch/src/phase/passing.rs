@@ -40,7 +40,7 @@ impl Passing {
         let rung = self.rung.leg;
         match event {
             Event::LegAnswered { leg, audio } if leg == rung => self.answered(call, plant, audio),
-            Event::Progress { leg, audio } if leg == rung => {
+            Event::Progress { leg, audio, .. } if leg == rung => {
                 self.progress(call, plant, audio);
                 Phase::Passing(self)
             }

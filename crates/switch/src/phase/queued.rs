@@ -9,6 +9,7 @@ use busyhour_ivr::percent_encoded;
 use busyhour_model::{AgentId, Candidate, DequeueReason, Name, OfferOutcome, Party, QueueId, What, Why};
 use busyhour_sip::{Identity, Target};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Bytes of the caller's data in an INVITE, which is to fit into a datagram.
 const DATA_MAX: usize = 400;
@@ -81,6 +82,8 @@ impl Call {
             display: self.callback.as_ref().map(|_| format!("Call-back {}", self.shown_number())),
             identity: Identity::default(),
             headers: self.told(plant, &name),
+            channel: None,
+            after: Duration::ZERO,
         };
         let leg = match self.ring_leg(plant, Party::Agent(number), ring) {
             Ok(leg) => leg,

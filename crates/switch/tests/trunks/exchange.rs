@@ -5,8 +5,8 @@ use busyhour_media as media;
 use busyhour_model::{StreamStats, Time, What};
 use busyhour_sip::{Flow, HeaderName, Message, Request, Response};
 use busyhour_switch::{
-    DialledFrom, Entry, Limits, NumberRoute, Peer, Setup, StarCodes, Switch, Transport, TrunkPolicy, TrunkSetup,
-    VoicemailSetup,
+    DialledFrom, Entry, Limits, NumberRoute, Peer, Setup, StarCodes, Switch, Transport, TrunkLimits, TrunkPolicy,
+    TrunkSetup, VoicemailSetup,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -58,6 +58,7 @@ pub fn trunk(n: u8) -> TrunkSetup {
         full_status: 486,
         dialled_from: DialledFrom::RequestUri,
         policy: TrunkPolicy::default(),
+        limits: TrunkLimits::default(),
     }
 }
 
@@ -70,7 +71,8 @@ pub fn setup(trunks: Vec<TrunkSetup>, plan: &str) -> Setup {
         media_address: "10.0.0.1".parse().unwrap(),
         media_ports: (20_000, 21_000),
         trunks,
-        numbers: vec![NumberRoute { number: "*".into(), trunk: None, dialplan: "plan".into() }],
+        groups: Vec::new(),
+        numbers: vec![NumberRoute { number: "*".into(), trunk: None, dialplan: "plan".into(), calls_max: None }],
         dialplans: vec![("plan".into(), plan)],
         schedules: Vec::new(),
         tiers: Vec::new(),

@@ -1,6 +1,8 @@
 //! Which calls may use a trunk, and with which numbers: the whole switch between hand-written carriers.
-#![allow(clippy::unwrap_used, dead_code, missing_docs, unreachable_pub)]
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod exchange;
+mod groups;
 mod identity;
+mod limits;
 mod redirects;
