@@ -6,6 +6,7 @@ mod import;
 mod prompts;
 mod provision;
 mod show;
+mod trace;
 mod trunks;
 mod voicemail;
 
@@ -30,6 +31,7 @@ const WRONG: u8 = 2;
   busyhour serve --config centre.toml    run it
   busyhour calls --since 1h              what happened
   busyhour explain c42                   why that agent got that call
+  busyhour trace c42                     what it said on the wire
   busyhour journal check data            whether the journal replays to the same decisions
   busyhour ctl not-ready 1001 --reason lunch
 
@@ -77,6 +79,8 @@ enum Command {
         #[command(flatten)]
         ask: AskArgs,
     },
+    /// The SIP messages of a call going on or just over, as a ladder, picture or capture
+    Trace(trace::Trace),
     /// Check a CSV file of agents, show what it changes, put it in place and let the running server take it over
     Import {
         /// CSV whose header has number and password, and may have name,team,site,skills,queues,weight,auto_ready
@@ -297,6 +301,7 @@ pub fn run() -> ExitCode {
         Command::Explain { call, arrived, language, ask } => {
             show::explain(&ask.server(), &call, arrived.as_deref(), &language, ask.json).map(ok)
         }
+        Command::Trace(args) => trace::run(&args).map(ok),
         Command::Import { file, config, dry_run, ask } => {
             import::import(&file, &config, &ask.server(), dry_run, ask.json).map(imported)
         }

@@ -99,6 +99,8 @@ pub struct Shell {
     pub drain: Duration,
     /// Waits are foreseen this often while somebody waits; zero: never.
     pub forecast_every: Duration,
+    /// The newest SIP messages are kept within so many bytes; 0: none.
+    pub trace: usize,
     /// Who is told of each message a caller leaves.
     pub message_webhook: Option<String>,
     /// Who speaks what is not recorded.

@@ -8,6 +8,7 @@ use crate::metrics::Metrics;
 use crate::net::{BATCH_MAX, Net, StreamEvent, Unsent};
 use crate::recorder::Recorder;
 use crate::timer::Timer;
+use crate::trace::Tracer;
 use busyhour_media as media;
 use busyhour_model::{Fact, Time, What};
 use busyhour_sip::Counters;
@@ -71,6 +72,8 @@ pub struct Control {
     pub forecaster: Forecaster,
     /// Asks other programs for dialplans.
     pub lookups: LookUps,
+    /// Keeps what goes over the wire.
+    pub tracer: Option<Tracer>,
 }
 
 impl Control {
@@ -105,6 +108,9 @@ impl Control {
                 self.input(Switch::handle_timeout);
             }
             self.forecaster.look(self.clock.now(), &self.switch);
+            if let Some(tracer) = &mut self.tracer {
+                tracer.hand_over();
+            }
         }
     }
 
@@ -115,6 +121,9 @@ impl Control {
                 else {
                     break;
                 };
+                if let Some(tracer) = &mut self.tracer {
+                    tracer.datagram(self.clock.now(), flow, &buffer[..size]);
+                }
                 self.input(|switch, now| switch.handle_datagram(now, flow, &buffer[..size]));
             }
         }
@@ -134,11 +143,17 @@ impl Control {
             }
             StreamEvent::Refused(flow, refusal) => self.metrics.refused(flow.transport, &refusal),
             StreamEvent::Bytes(flow, bytes) if self.net.knows(flow) => {
+                if let Some(tracer) = &mut self.tracer {
+                    tracer.stream(self.clock.now(), flow, bytes.clone());
+                }
                 self.input(|switch, now| switch.handle_stream(now, flow, &bytes));
             }
             StreamEvent::Bytes(..) => {}
             StreamEvent::Unreachable(flow) => self.input(|switch, now| switch.handle_unreachable(now, flow)),
             StreamEvent::Closed(flow) => {
+                if let Some(tracer) = &mut self.tracer {
+                    tracer.closed(flow);
+                }
                 if self.net.close(flow) {
                     self.input(|switch, now| switch.handle_closed(now, flow));
                 }
@@ -186,6 +201,9 @@ impl Control {
 
     fn drain_once(&mut self, began: Instant, failures: &mut VecDeque<Unsent>) {
         while let Some(transmit) = self.switch.poll_transmit() {
+            if let Some(tracer) = &mut self.tracer {
+                tracer.sent(self.clock.now(), &transmit);
+            }
             let trunk = transmit.trunk.map(|trunk| self.switch.trunk_name(trunk));
             if let Err(unsent) = self.net.send(transmit, trunk) {
                 self.metrics.unsent.inc();
@@ -206,6 +224,9 @@ impl Control {
         while let Some(entry) = self.switch.poll_entry() {
             if let Entry::Fact(Fact { what: What::Offered { .. }, .. }) = &entry {
                 self.metrics.matching.observe(sent.as_secs_f64());
+            }
+            if let (Some(tracer), Entry::Fact(fact)) = (&mut self.tracer, &entry) {
+                tracer.fact(fact);
             }
             self.recorder.take(entry);
         }

@@ -12,6 +12,7 @@ use crate::net::Certificates;
 use crate::recorder::{Recorder, Told};
 use crate::store::Store;
 use crate::tapes::Tapes;
+use crate::trace::Traces;
 use busyhour_model::{Diagnostic, Fact, What};
 use busyhour_switch::{CallRow, Denied, Entry, QueueSetup, Reply, Request};
 use std::path::PathBuf;
@@ -40,6 +41,8 @@ pub struct Desk {
     pub(crate) clock: Clock,
     /// What holds now; the addresses in it are the bound ones.
     pub(crate) site: Arc<Mutex<Site>>,
+    /// What went over the wire, when it is kept.
+    pub(crate) traces: Option<Traces>,
     pub(crate) config: Option<PathBuf>,
     pub(crate) draining: Arc<AtomicBool>,
     /// Held by whoever reloads or changes something: one after another.

@@ -4,6 +4,7 @@ mod dialplans;
 mod live;
 mod provision;
 mod trunks;
+mod trace;
 mod voicemail;
 
 use crate::config::Kind;
@@ -76,6 +77,7 @@ fn router(desk: Desk) -> Router {
         .merge(dialplans::routes())
         .merge(live::routes())
         .merge(trunks::routes())
+        .merge(trace::routes())
         .merge(voicemail::routes())
         .fallback(async || {
             Fault::new(StatusCode::NOT_FOUND, "there is nothing at this address", "see README.md, HTTP API")

@@ -29,6 +29,7 @@ pub mod store;
 pub mod table;
 pub mod tapes;
 pub mod timer;
+pub mod trace;
 pub mod tts;
 mod turns;
 pub mod versions;

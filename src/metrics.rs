@@ -60,6 +60,8 @@ pub struct Metrics {
     /// Facts that never reached the recorder.
     pub facts_lost: IntCounter,
     refusals: IntCounterVec,
+    /// Notes for `busyhour trace` that its thread could not take.
+    pub untraced: IntCounter,
     /// Messages not sent because a socket refused or a queue was full.
     pub unsent: IntCounter,
 }
@@ -141,6 +143,8 @@ impl Metrics {
             notified: m.counts("busyhour_webhook_posts_total", "Webhooks by outcome.", &["outcome"]),
             facts_lost: m.count("busyhour_facts_lost_total", "Facts that never reached journal and records."),
             refusals: m.counts("busyhour_sip_refused_connections_total", refusals, &["transport", "reason"]),
+            untraced: m
+                .count("busyhour_sip_untraced_messages_total", "SIP messages that tracing could not keep up with."),
             unsent: m.count("busyhour_sip_unsent_messages_total", "SIP messages no socket took."),
             registry: m.0,
         }

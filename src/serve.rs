@@ -17,6 +17,7 @@ use crate::recorder::{Recorder, Told};
 use crate::store::Store;
 use crate::tapes::{self, Tapes};
 use crate::timer::Timer;
+use crate::trace::{self, Tracer, Traces};
 use crate::tts::Tts;
 use crate::turns::ask_for_short_turns;
 use busyhour_media::{Config as MediaConfig, Taped};
@@ -60,6 +61,7 @@ pub struct Running {
     recorder_thread: Option<JoinHandle<()>>,
     store_thread: Option<JoinHandle<()>>,
     tapes_thread: Option<JoinHandle<()>>,
+    trace_thread: Option<JoinHandle<()>>,
     drain: Duration,
 }
 
@@ -84,6 +86,7 @@ pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
         Recorder::start(Arc::clone(&metrics), journal, store.clone(), tapes.clone(), notifier)
             .map_err(|e| no_thread(&e))?;
     let (asks, asked) = mpsc::channel(ASKS_MAX);
+    let (tracer, traces, trace_thread) = start_trace(site.shell.trace, &metrics)?;
     let control = Wiring {
         setup: site.setup.clone(),
         messages,
@@ -97,6 +100,7 @@ pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
         metrics: Arc::clone(&metrics),
         clock,
         forecast_every: site.shell.forecast_every,
+        tracer,
     };
     let (control, cpu) = control.start()?;
     let drain = site.shell.drain;
@@ -111,28 +115,24 @@ pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
         cpu,
         clock,
         site: Arc::new(Mutex::new(site)),
+        traces,
         config: options.config,
         draining: Arc::default(),
         turn: Arc::default(),
     };
     desk.keep_versions("start");
-    let (mut http_address, mut http_stop, mut http_thread) = (None, None, None);
-    if let Some((listener, address)) = http {
-        let (stop, stopped) = oneshot::channel();
-        let (desk, thread) = (desk.clone(), std::thread::Builder::new().name("http".into()));
-        http_thread = Some(thread.spawn(move || http::serve(listener, desk, stopped)).map_err(|e| no_thread(&e))?);
-        (http_address, http_stop) = (Some(address), Some(stop));
-    }
+    let (http, http_stop, http_thread) = start_http(http, &desk)?;
     Ok(Running {
         desk,
         sip,
-        http: http_address,
+        http,
         http_stop,
         control: Some(control),
         http_thread,
         recorder_thread: Some(recorder_thread),
         store_thread: Some(store_thread),
         tapes_thread: Some(tapes_thread),
+        trace_thread,
         drain,
     })
 }
@@ -220,6 +220,27 @@ fn start_sound(
     Ok(Sound { plane, tapes, tapes_thread })
 }
 
+type Serving = (Option<SocketAddr>, Option<oneshot::Sender<()>>, Option<JoinHandle<()>>);
+
+fn start_http(bound: Option<(TcpListener, SocketAddr)>, desk: &Desk) -> Result<Serving, StartError> {
+    let Some((listener, address)) = bound else { return Ok((None, None, None)) };
+    let (stop, stopped) = oneshot::channel();
+    let (desk, thread) = (desk.clone(), std::thread::Builder::new().name("http".into()));
+    let thread = thread.spawn(move || http::serve(listener, desk, stopped)).map_err(|e| no_thread(&e))?;
+    Ok((Some(address), Some(stop), Some(thread)))
+}
+
+type Tracing = (Option<Tracer>, Option<Traces>, Option<JoinHandle<()>>);
+
+/// The thread that keeps so many bytes of messages, unless it is none.
+fn start_trace(bytes: usize, metrics: &Metrics) -> Result<Tracing, StartError> {
+    if bytes == 0 {
+        return Ok((None, None, None));
+    }
+    let (tracer, traces, thread) = trace::start(bytes, metrics.untraced.clone()).map_err(|e| no_thread(&e))?;
+    Ok((Some(tracer), Some(traces), Some(thread)))
+}
+
 fn no_thread(e: &std::io::Error) -> StartError {
     StartError(format!("the system gives no thread: {e}"))
 }
@@ -238,6 +259,7 @@ struct Wiring {
     metrics: Arc<Metrics>,
     clock: Clock,
     forecast_every: Duration,
+    tracer: Option<Tracer>,
 }
 
 impl Wiring {
@@ -275,6 +297,7 @@ impl Wiring {
                         timer,
                         forecaster,
                         lookups,
+                        tracer: self.tracer,
                     };
                     runtime.block_on(control.run());
                 }
@@ -368,6 +391,10 @@ impl Running {
         {
             tracing::error!("the control loop ended by a panic");
         }
+        if let Some(traces) = &self.desk.traces {
+            traces.close();
+        }
+        self.trace_thread.take().map(JoinHandle::join);
         self.desk.tapes.close();
         self.tapes_thread.take().map(JoinHandle::join);
         drop(self.http_stop.take());

@@ -140,6 +140,7 @@ fn help_shows_every_command_with_examples() {
         "demo",
         "calls",
         "explain",
+        "trace",
         "agents",
         "queues",
         "reload",
@@ -382,6 +383,65 @@ fn ports_and_folders_that_cannot_be_had_are_told_plainly() {
     let output = busyhour(&["serve", "--config", file.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
     assert!(err(&output).contains("/proc/busyhour cannot be written"), "{}", err(&output));
+}
+
+/// What a carrier's caller says on 127.0.0.2, and what comes back until the 200.
+fn call_in(server: &Server) -> UdpSocket {
+    let carrier = UdpSocket::bind("127.0.0.2:0").unwrap();
+    carrier.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+    let (us, sdp) = (
+        carrier.local_addr().unwrap(),
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.2\r\ns=-\r\nc=IN IP4 127.0.0.2\r\nt=0 0\r\nm=audio 40000 RTP/AVP 8\r\n",
+    );
+    let invite = format!(
+        "INVITE sip:95118@{} SIP/2.0\r\nVia: SIP/2.0/UDP {us};branch=z9hG4bK-1\r\nMax-Forwards: 70\r\n\
+         From: <sip:13800138000@{us}>;tag=x\r\nTo: <sip:95118@{}>\r\nCall-ID: traced\r\nCSeq: 1 INVITE\r\n\
+         Contact: <sip:13800138000@{us}>\r\nAuthorization: Digest username=\"u\", response=\"5ec4e7\", cnonce=\"5ec4e7\"\r\n\
+         Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
+        server.sip,
+        server.sip,
+        sdp.len()
+    );
+    carrier.send_to(invite.as_bytes(), &server.sip).unwrap();
+    let mut buffer = [0; 4096];
+    while !buffer.starts_with(b"SIP/2.0 200") {
+        carrier.recv(&mut buffer).unwrap();
+    }
+    carrier.send_to(invite.as_bytes(), &server.sip).unwrap();
+    carrier.recv(&mut buffer).unwrap();
+    carrier
+}
+
+#[test]
+fn a_calls_messages_are_shown_without_its_secrets_and_its_callers_number() {
+    let server = Server::start("traced");
+    let _carrier = call_in(&server);
+    let text = out(&server.ask(&["trace", "c1", "--full"]));
+    for word in [
+        " INVITE ",
+        " again: INVITE ",
+        "200 OK (INVITE)",
+        "local",
+        "busyhour",
+        "sip:138****8000@",
+        "response=\"******\"",
+    ] {
+        assert!(text.contains(word), "{word} is not in\n{text}");
+    }
+    assert!(!text.contains("13800138000") && !text.contains("5ec4e7"), "{text}");
+    let unmasked = out(&server.ask(&["trace", "c1", "--full", "--unmasked"]));
+    assert!(unmasked.contains("13800138000") && !unmasked.contains("5ec4e7"), "{unmasked}");
+    assert!(!out(&server.ask(&["trace", "c1"])).contains("Max-Forwards"), "whole messages only when asked for");
+    let ladder: serde_json::Value = serde_json::from_str(&server.http("GET", "/api/calls/1/trace").1).unwrap();
+    assert_eq!((&ladder["peers"][0]["party"], &ladder["rungs"][0]["says"]), (&"local".into(), &"INVITE".into()));
+    assert_eq!(ladder["whole"], true);
+    assert!(out(&server.ask(&["trace", "c1", "--format", "svg"])).starts_with("<svg "));
+    let capture = server.ask(&["trace", "c1", "--format", "pcap"]).stdout;
+    assert_eq!(capture[..4], 0xa1b2_c3d4_u32.to_le_bytes());
+    assert!(capture.windows(11).any(|window| window == b"INVITE sip:"));
+    let unknown = server.ask(&["trace", "c77"]);
+    assert!(err(&unknown).contains("no call c77 has arrived since the start"), "{}", err(&unknown));
+    assert_eq!(server.http("GET", "/api/calls/77/trace").0, 404);
 }
 
 #[test]

@@ -63,6 +63,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
     let drain = section.or(sheet, "drain", duration, Duration::from_secs(10));
     let ring_timeout = section.or(sheet, "ring_timeout", ringing, Duration::from_secs(20));
     let call_max = section.or(sheet, "call_max", duration, Duration::from_secs(4 * 3600));
+    let trace = section.or(sheet, "trace", trace_bytes, 32 << 20);
     let calls_max = section.read(sheet, "calls_max", calls).unwrap_or(Read { value: 3_000, at });
     section.finish(sheet);
 
@@ -96,6 +97,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         log,
         drain,
         forecast_every,
+        trace,
         message_webhook,
         tts,
     };
@@ -196,6 +198,13 @@ fn key(value: &DeValue) -> Result<String, String> {
     let long = key.chars().count() >= KEY_MIN;
     long.then_some(key)
         .ok_or_else(|| format!("a key has {KEY_MIN} characters or more; `openssl rand -hex 16` makes one"))
+}
+
+/// A megabyte holds the messages of some fifty calls.
+fn trace_bytes(value: &DeValue) -> Result<usize, String> {
+    let bytes = integer(value)?;
+    let fits = bytes == 0 || (1 << 20..=4 << 30).contains(&bytes);
+    if fits { Ok(bytes) } else { Err("messages are kept within 1048576 to 4294967296 bytes; 0: none".into()) }
 }
 
 fn webhook(value: &DeValue) -> Result<String, String> {

@@ -1,0 +1,206 @@
+//! What went over the wire, kept for a while: the control loop hands over batches, a thread of its own files and finds them.
+
+mod ladder;
+mod pcap;
+mod ring;
+mod svg;
+
+use busyhour_model::{CallId, Fact, LegId, Name, Time, What};
+use busyhour_sip::{Flow, Frame, Framer, Limits, Transmit, Way};
+use bytes::Bytes;
+use prometheus::IntCounter;
+use ring::Ring;
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use tokio::sync::oneshot;
+
+pub use ladder::Ladder;
+pub use pcap::pcap;
+pub use ring::{Found, Missing};
+pub use svg::svg;
+
+/// Batches on their way; more are lost, and counted.
+const BATCHES_MAX: usize = 1_024;
+/// Notes of one batch; then it is handed over in the middle of a turn.
+const BATCH_MAX: usize = 256;
+
+/// One message on the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// When.
+    pub at: Time,
+    /// Which way.
+    pub way: Way,
+    /// Between whom.
+    pub flow: Flow,
+    /// All of it.
+    pub bytes: Bytes,
+}
+
+/// What the control loop notes.
+enum Note {
+    Message(Seen),
+    /// Bytes of a stream, in which messages are yet to be found.
+    Chunk(Seen),
+    Closed(u64),
+    Arrived {
+        call: CallId,
+        at: Time,
+        sip_call_id: Name,
+    },
+    Leg {
+        call: CallId,
+        leg: LegId,
+        party: Name,
+    },
+}
+
+enum Order {
+    Take(Vec<Note>),
+    Find(CallId, oneshot::Sender<Result<Found, Missing>>),
+    Close,
+}
+
+/// The control loop's end.
+pub struct Tracer {
+    orders: SyncSender<Order>,
+    batch: Vec<Note>,
+    lost: IntCounter,
+}
+
+/// Where others ask for a call. Clones lead to the same thread.
+#[derive(Clone)]
+pub struct Traces(SyncSender<Order>);
+
+/// Starts the thread that keeps the newest `bytes` of messages.
+pub fn start(bytes: usize, lost: IntCounter) -> std::io::Result<(Tracer, Traces, JoinHandle<()>)> {
+    let (orders, queue) = sync_channel(BATCHES_MAX);
+    let thread = std::thread::Builder::new().name("trace".into()).spawn(move || Shelf::new(bytes).run(&queue))?;
+    let tracer = Tracer { orders: orders.clone(), batch: Vec::with_capacity(BATCH_MAX), lost };
+    Ok((tracer, Traces(orders), thread))
+}
+
+impl Tracer {
+    /// A datagram came.
+    pub fn datagram(&mut self, at: Time, flow: Flow, bytes: &[u8]) {
+        self.note(Note::Message(Seen { at, way: Way::In, flow, bytes: Bytes::copy_from_slice(bytes) }));
+    }
+
+    /// Bytes came on a connection; of a WebSocket always a whole message.
+    pub fn stream(&mut self, at: Time, flow: Flow, bytes: Bytes) {
+        let seen = Seen { at, way: Way::In, flow, bytes };
+        self.note(if flow.transport.is_websocket() { Note::Message(seen) } else { Note::Chunk(seen) });
+    }
+
+    /// A message is sent.
+    pub fn sent(&mut self, at: Time, transmit: &Transmit) {
+        self.note(Note::Message(Seen { at, way: Way::Out, flow: transmit.flow, bytes: transmit.bytes.clone() }));
+    }
+
+    /// A connection is gone.
+    pub fn closed(&mut self, flow: Flow) {
+        self.note(Note::Closed(flow.connection));
+    }
+
+    /// Which legs a call has is told by facts.
+    pub fn fact(&mut self, fact: &Fact) {
+        match &fact.what {
+            What::Arrived { call, leg, origin, sip_call_id, .. } => {
+                self.note(Note::Arrived { call: *call, at: fact.at, sip_call_id: sip_call_id.clone() });
+                if let Some(leg) = *leg {
+                    self.note(Note::Leg { call: *call, leg, party: origin.name().clone() });
+                }
+            }
+            What::LegOpened { call, leg, party } | What::LegJoined { call, leg, party, .. } => {
+                self.note(Note::Leg { call: *call, leg: *leg, party: party.name().clone() });
+            }
+            _ => {}
+        }
+    }
+
+    fn note(&mut self, note: Note) {
+        self.batch.push(note);
+        if self.batch.len() >= BATCH_MAX {
+            self.hand_over();
+        }
+    }
+
+    /// At the end of a turn: what was noted goes to the thread. Never waits.
+    pub fn hand_over(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH_MAX));
+        let size = batch.len() as u64;
+        if self.orders.try_send(Order::Take(batch)).is_err() {
+            self.lost.inc_by(size);
+        }
+    }
+}
+
+impl Traces {
+    /// The messages of a call, oldest first; `None` when the thread has ended or has more to do than it can.
+    pub async fn find(&self, call: CallId) -> Option<Result<Found, Missing>> {
+        let (reply, answer) = oneshot::channel();
+        self.0.try_send(Order::Find(call, reply)).ok()?;
+        answer.await.ok()
+    }
+
+    /// Ends the thread; join it afterwards.
+    pub fn close(&self) {
+        // A thread that has ended needs no order.
+        let _ = self.0.send(Order::Close);
+    }
+}
+
+/// What the thread holds.
+struct Shelf {
+    ring: Ring,
+    streams: HashMap<u64, Framer>,
+    limits: Limits,
+}
+
+impl Shelf {
+    fn new(bytes: usize) -> Shelf {
+        Shelf { ring: Ring::new(bytes), streams: HashMap::new(), limits: Limits::default() }
+    }
+
+    fn run(mut self, queue: &Receiver<Order>) {
+        while let Ok(order) = queue.recv() {
+            match order {
+                Order::Take(batch) => batch.into_iter().for_each(|note| self.take(note)),
+                // Whoever asked may have left.
+                Order::Find(call, reply) => drop(reply.send(self.ring.find(call))),
+                Order::Close => return,
+            }
+        }
+    }
+
+    fn take(&mut self, note: Note) {
+        match note {
+            Note::Message(seen) => self.ring.push(seen),
+            Note::Chunk(seen) => self.cut(&seen),
+            Note::Closed(connection) => drop(self.streams.remove(&connection)),
+            Note::Arrived { call, at, sip_call_id } => self.ring.arrived(call, at, &sip_call_id),
+            Note::Leg { call, leg, party } => self.ring.leg(call, leg, party),
+        }
+    }
+
+    /// Finds the messages in a stream; one that cannot be cut is of no more use, and the switch closes it.
+    fn cut(&mut self, seen: &Seen) {
+        let framer = self.streams.entry(seen.flow.connection).or_default();
+        framer.push(&seen.bytes);
+        loop {
+            match framer.poll(&self.limits) {
+                // A copy, so that what is kept holds no more of the stream in memory.
+                Ok(Some(Frame::Message(bytes))) => {
+                    self.ring.push(Seen { bytes: Bytes::copy_from_slice(&bytes), ..seen.clone() });
+                }
+                Ok(Some(Frame::Ping | Frame::Pong)) => {}
+                Ok(None) => return,
+                Err(_) => return drop(self.streams.remove(&seen.flow.connection)),
+            }
+        }
+    }
+}
