@@ -393,7 +393,7 @@ fn serve(args: &ConfigArgs) -> ExitCode {
         }
     };
     for (transport, address) in running.sip() {
-        tracing::info!("SIP over {transport:?} on {address}");
+        tracing::info!("SIP over {} on {address}", transport.via());
     }
     if let Some(address) = running.http_addr() {
         tracing::info!("HTTP on http://{address} (/metrics, /healthz, /readyz, /api)");

@@ -28,7 +28,7 @@ use crate::tts::TtsSetup;
 use busyhour_ivr::Names;
 use busyhour_media::Country;
 use busyhour_model::{Diagnostic, Severity};
-use busyhour_sip::Transport;
+use busyhour_sip::{Networks, Transport};
 use busyhour_switch::Setup;
 use serde::Deserialize;
 use sheet::{Read, Section, Sheet};
@@ -79,6 +79,8 @@ pub struct Shell {
     pub sip: Vec<(Transport, SocketAddr)>,
     /// Pages whose scripts may connect by WebSocket; empty: all.
     pub origins: Vec<String>,
+    /// Who is told other addresses.
+    pub networks: Networks,
     /// The address peers reach us at, when it is not the one bound.
     pub advertise: Option<IpAddr>,
     /// HTTP on this one; `None`: no HTTP.

@@ -136,6 +136,7 @@ impl Desk {
         let shell = {
             let running = self.site.lock().unwrap_or_else(PoisonError::into_inner);
             site.setup.locals.clone_from(&running.setup.locals);
+            site.setup.networks.clone_from(&running.setup.networks);
             running.shell.clone()
         };
         if site.shell != shell {

@@ -7,7 +7,7 @@ mod names;
 mod websocket;
 
 use busyhour_model::Name;
-use busyhour_sip::{Flow, Transmit, Transport};
+use busyhour_sip::{Flow, Networks, Transmit, Transport};
 use bytes::Bytes;
 use connection::Line;
 use std::collections::BTreeMap;
@@ -23,6 +23,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
+pub(crate) use bound::advertised;
 pub use bound::{Bound, refused};
 pub use certificates::{Certificates, Identity, TlsSetup, TrunkTls, certificates};
 
@@ -102,14 +103,17 @@ pub struct Manners {
     pub certificates: Certificates,
     /// Pages whose scripts may connect by WebSocket; empty: all.
     pub origins: Arc<[String]>,
+    /// Who is told other addresses of ours than those bound.
+    pub networks: Arc<Networks>,
     /// A peer that takes longer for a handshake is gone.
     pub patience: Duration,
 }
 
 impl Manners {
     /// With the patience peers usually need.
-    pub fn new(certificates: Certificates, origins: &[String]) -> Manners {
-        Manners { certificates, origins: origins.into(), patience: connection::PEER_TIMEOUT }
+    pub fn new(certificates: Certificates, origins: &[String], networks: Networks) -> Manners {
+        let patience = connection::PEER_TIMEOUT;
+        Manners { certificates, origins: origins.into(), networks: networks.into(), patience }
     }
 }
 
@@ -178,7 +182,8 @@ impl Net {
     pub fn datagram<'b>(&self, index: usize, buffer: &'b mut [u8]) -> Option<(Flow, &'b [u8])> {
         let (local, socket) = &self.udp[index];
         let (size, remote) = socket.try_recv_from(buffer).ok()?;
-        let flow = Flow { transport: Transport::Udp, local: *local, remote, connection: 0 };
+        let local = self.manners.networks.told(*local, remote.ip());
+        let flow = Flow { transport: Transport::Udp, local, remote, connection: 0 };
         Some((flow, &buffer[..size]))
     }
 
@@ -193,9 +198,11 @@ impl Net {
         if flow.transport.is_stream() {
             return self.send_stream(flow, bytes, trunk);
         }
-        let fits = |told: &SocketAddr| told.is_ipv4() == flow.remote.is_ipv4();
-        let ours = self.udp.iter().find(|(told, _)| *told == flow.local);
-        let socket = ours.or_else(|| self.udp.iter().find(|(told, _)| fits(told)));
+        let told = |ours: &SocketAddr| self.manners.networks.told(*ours, flow.remote.ip());
+        let fits = |ours: &SocketAddr| ours.is_ipv4() == flow.remote.is_ipv4();
+        let ours = self.udp.iter().find(|(ours, _)| *ours == flow.local);
+        let ours = ours.or_else(|| self.udp.iter().find(|(ours, _)| told(ours) == flow.local));
+        let socket = ours.or_else(|| self.udp.iter().find(|(ours, _)| fits(ours)));
         match socket.map(|(_, socket)| socket.try_send_to(&bytes, flow.remote)) {
             Some(Ok(_)) => Ok(()),
             Some(Err(e)) if e.kind() == io::ErrorKind::WouldBlock => Err(Unsent::Dropped),
@@ -254,6 +261,7 @@ impl Net {
         if self.is_full() || self.is_full_for(remote.ip()) {
             return Err(Refusal::Full);
         }
+        let local = self.manners.networks.told(local, remote.ip());
         let flow = Flow { transport, local, remote, connection: self.next };
         let (writes, line) = self.line(flow);
         let opening = transport != Transport::Tcp;

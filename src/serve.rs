@@ -92,7 +92,7 @@ pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
         messages,
         seed,
         bound,
-        manners: Manners::new(certificates.clone(), &site.shell.origins),
+        manners: Manners::new(certificates.clone(), &site.shell.origins, site.setup.networks.clone()),
         plane: Arc::clone(&plane),
         events,
         asks: asked,

@@ -87,7 +87,7 @@ impl Server {
         while url.is_none() {
             let line = lines.next().unwrap_or_else(|| panic!("it ended: {seen}")).unwrap();
             let after = |mark: &str| Some(line.split_once(mark)?.1.split([' ', ')']).next()?.to_string());
-            sip = sip.or_else(|| after("SIP over Udp on "));
+            sip = sip.or_else(|| after("SIP over UDP on "));
             url = after("HTTP on ");
             seen += &line;
         }

@@ -10,6 +10,7 @@ use super::tier::Tier;
 use super::trunk::{NumberEntry, Trunk};
 use busyhour_acd::{Need, Policy};
 use busyhour_model::Name;
+use busyhour_sip::Network;
 use busyhour_switch::{AgentSetup, QueueSetup, level};
 use std::collections::BTreeMap;
 
@@ -231,7 +232,12 @@ pub(super) fn bound(roster: &Roster, server: &Server, sheet: &mut Sheet) {
 /// Addresses and ports.
 pub(super) fn server(server: &Server, sheet: &mut Sheet) {
     for (_, address) in &server.sip {
-        if address.value.ip().is_unspecified() && server.shell.advertise.is_none() {
+        let everybody = |network: &Network| {
+            let all = network.peers.iter().any(|net| net.prefix_len() == 0);
+            all && network.advertise.is_ipv4() == address.value.is_ipv4()
+        };
+        let told = server.shell.advertise.is_some() || server.shell.networks.0.iter().any(everybody);
+        if address.value.ip().is_unspecified() && !told {
             let mistake = sheet.at(address.at, format!("{} is no address peers can reach", address.value.ip()));
             sheet
                 .note(mistake.help("name the address of one interface, or say in `sip.advertise` what peers are told"));
@@ -245,8 +251,8 @@ pub(super) fn server(server: &Server, sheet: &mut Sheet) {
         let mistake = sheet.at(address.at, format!("`sip.{transport}` needs a certificate"));
         sheet.note(mistake.help("add [[certificate]] with `chain` and `key`, the names of PEM files"));
     }
-    if server.media_address.value.is_unspecified() {
-        sheet.error(server.media_address.at, "`media.address` goes into SDP: name the address of one interface");
+    if let Some(address) = server.media_addresses.iter().find(|address| address.value.is_unspecified()) {
+        sheet.error(address.at, "`media.address` goes into SDP: name the address of one interface");
     }
     if !server.http.value.ip().is_loopback() {
         let help =

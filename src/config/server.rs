@@ -6,11 +6,11 @@ use super::sheet::{Read, Section, Sheet, duration, flag, integer, parsed, text};
 use super::tier::Tier;
 use super::trunk::NumberEntry;
 use super::{LogFormat, Shell};
-use crate::net::Identity;
+use crate::net::{Identity, advertised};
 use busyhour_ivr::Dialplan;
 use busyhour_media::{COUNTRIES, Country};
 use busyhour_model::Name;
-use busyhour_sip::{Limits, Transport};
+use busyhour_sip::{Limits, Network, Networks, Transport};
 use busyhour_switch::{Setup, Slots, StarCodes, VoicemailSetup};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ pub(super) struct Server {
     pub(super) identities: Vec<Identity>,
     pub(super) limits: Limits,
     pub(super) http: Read<SocketAddr>,
-    pub(super) media_address: Read<IpAddr>,
+    pub(super) media_addresses: Vec<Read<IpAddr>>,
     pub(super) media_ports: Read<(u16, u16)>,
     pub(super) silence_timeout: Duration,
     pub(super) agent_silence_timeout: Duration,
@@ -88,6 +88,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         sip: sip.addresses.iter().map(|(transport, read)| (*transport, read.value)).collect(),
         origins: sip.origins,
         advertise: sip.advertise,
+        networks: networks(root, sheet),
         http: http_on.then_some(http.value),
         provision_key,
         data,
@@ -111,7 +112,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         identities,
         limits: sip.limits,
         http,
-        media_address: media.address,
+        media_addresses: media.addresses,
         media_ports: media.ports,
         silence_timeout: media.silence_timeout,
         agent_silence_timeout: media.agent_silence_timeout,
@@ -154,8 +155,34 @@ fn sip(root: &mut Section, sheet: &mut Sheet) -> Sip {
     Sip { addresses, origins: origins.into_iter().map(|read| read.value).collect(), advertise, limits }
 }
 
+/// `[[network]]`: peers that know us by another address.
+fn networks(root: &mut Section, sheet: &mut Sheet) -> Networks {
+    let sections = root.sections(sheet, "network");
+    let read = |mut section: Section, sheet: &mut Sheet| {
+        let peers = section.list(sheet, "peers", super::trunk::network);
+        let advertise = section.need(sheet, "advertise", parsed::<IpAddr>);
+        if peers.is_none() {
+            sheet.error(section.at(), "[[network]] needs `peers`, like [\"0.0.0.0/0\"]");
+        }
+        section.finish(sheet);
+        let (peers, advertise) = (peers?, advertise?);
+        for net in peers.iter().filter(|net| net.value.addr().is_ipv4() != advertise.value.is_ipv4()) {
+            sheet.error(
+                net.at,
+                format!("{} and {} are not of one family: nobody there could reach it", net.value, advertise.value),
+            );
+        }
+        if advertise.value.is_unspecified() {
+            sheet.error(advertise.at, format!("{} is no address peers can reach", advertise.value));
+        }
+        Some(Network { peers: peers.into_iter().map(|net| net.value).collect(), advertise: advertise.value })
+    };
+    Networks(sections.into_iter().filter_map(|section| read(section, sheet)).collect())
+}
+
 struct Media {
-    address: Read<IpAddr>,
+    /// One, or one of each family.
+    addresses: Vec<Read<IpAddr>>,
     ports: Read<(u16, u16)>,
     threads: usize,
     silence_timeout: Duration,
@@ -165,13 +192,21 @@ struct Media {
 fn media(root: &mut Section, sheet: &mut Sheet) -> Media {
     let mut section = root.section(sheet, "media");
     let at = section.at();
-    let address = section.read(sheet, "address", parsed).unwrap_or(Read { value: Ipv4Addr::LOCALHOST.into(), at });
+    let mut addresses: Vec<Read<IpAddr>> = section.list(sheet, "address", parsed).unwrap_or_default();
+    if addresses.is_empty() {
+        addresses.push(Read { value: Ipv4Addr::LOCALHOST.into(), at });
+    }
+    for (i, address) in addresses.iter().enumerate() {
+        if addresses[..i].iter().any(|other| other.value.is_ipv4() == address.value.is_ipv4()) {
+            sheet.error(address.at, "`media.address` is one IPv4 address, one IPv6 address, or one of each");
+        }
+    }
     let ports = section.read(sheet, "ports", ports).unwrap_or(Read { value: (20_000, 31_998), at });
     let threads = section.or(sheet, "threads", threads, 1);
     let silence_timeout = section.or(sheet, "silence_timeout", duration, Duration::from_secs(60));
     let agent_silence_timeout = section.or(sheet, "agent_silence_timeout", duration, Duration::from_secs(10));
     section.finish(sheet);
-    Media { address, ports, threads, silence_timeout, agent_silence_timeout }
+    Media { addresses, ports, threads, silence_timeout, agent_silence_timeout }
 }
 
 /// By which sessions are refreshed (RFC 4028 section 5).
@@ -262,14 +297,16 @@ fn codes(root: &mut Section, sheet: &mut Sheet) -> (Vec<Read<String>>, Option<Sl
 impl Server {
     /// Everything the switch is told.
     pub(super) fn setup(&self, roster: &Roster, dialplans: Vec<(Name, Dialplan)>) -> Setup {
-        let advertised = |a: &SocketAddr| SocketAddr::new(self.shell.advertise.unwrap_or(a.ip()), a.port());
-        let locals = self.shell.sip.iter().map(|(transport, bound)| (*transport, advertised(bound)));
+        let told =
+            |(transport, bound): &(Transport, SocketAddr)| (*transport, advertised(*bound, self.shell.advertise));
         let code = |i: usize| Name::from(self.codes[i].value.as_str());
         let legs = self.calls_max.value.saturating_mul(3).max(64);
         Setup {
             domain: self.domain.clone(),
-            locals: locals.collect(),
-            media_address: self.media_address.value,
+            locals: self.shell.sip.iter().map(told).collect(),
+            networks: self.shell.networks.clone(),
+            media_address: self.media_addresses[0].value,
+            media_other: self.media_addresses.get(1).map(|other| other.value),
             media_ports: self.media_ports.value,
             trunks: roster.trunks.iter().map(|trunk| trunk.setup(self.shell.advertise)).collect(),
             groups: roster.groups.iter().map(|group| group.setup.clone()).collect(),

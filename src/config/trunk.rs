@@ -164,7 +164,7 @@ impl NumberEntry {
 }
 
 /// A network, or one address.
-fn network(value: &DeValue) -> Result<IpNet, String> {
+pub(super) fn network(value: &DeValue) -> Result<IpNet, String> {
     let source = text(value)?;
     let single = || source.parse::<IpAddr>().map(IpNet::from);
     source

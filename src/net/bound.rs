@@ -19,7 +19,7 @@ pub struct Bound {
 impl Bound {
     /// Binds all addresses; says in one sentence which could not be had, and why.
     pub fn new(addresses: &[(Transport, SocketAddr)], advertise: Option<IpAddr>) -> Result<Bound, String> {
-        let told = |bound: SocketAddr| SocketAddr::new(advertise.unwrap_or(bound.ip()), bound.port());
+        let told = |bound: SocketAddr| advertised(bound, advertise);
         let mut bound = Bound { udp: Vec::new(), streams: Vec::new() };
         let (datagrams, streams): (Vec<_>, Vec<_>) =
             addresses.iter().copied().partition(|(transport, _)| !transport.is_stream());
@@ -46,6 +46,12 @@ impl Bound {
         let udp = self.udp.iter().map(|(told, _)| (Transport::Udp, *told));
         udp.chain(self.streams.iter().map(|(transport, told, _)| (*transport, *told))).collect()
     }
+}
+
+/// What peers are told of a socket: an address of its own family.
+pub(crate) fn advertised(bound: SocketAddr, advertise: Option<IpAddr>) -> SocketAddr {
+    let told = advertise.filter(|told| told.is_ipv4() == bound.is_ipv4());
+    SocketAddr::new(told.unwrap_or(bound.ip()), bound.port())
 }
 
 fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {

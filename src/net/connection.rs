@@ -45,7 +45,7 @@ impl Line {
     pub(super) async fn answer(mut self, stream: io::Result<TcpStream>) {
         let flow = self.flow;
         if let Err(refusal) = self.answered(stream).await {
-            tracing::info!(remote = %flow.remote, "a {} connection is refused: {refusal}", flow.transport);
+            tracing::info!(remote = %flow.remote, "a connection by {} is refused: {refusal}", flow.transport.via());
             self.tell(StreamEvent::Refused(flow, refusal)).await;
         }
         self.tell(StreamEvent::Closed(flow)).await;
@@ -80,7 +80,7 @@ impl Line {
         let flow = self.flow;
         if let Err(refusal) = self.called(trunk.as_ref()).await {
             let trunk = trunk.as_deref().unwrap_or("no trunk");
-            tracing::warn!(trunk, "{} to {} cannot be opened: {refusal}", flow.transport, flow.remote);
+            tracing::warn!(trunk, "{} to {} cannot be opened: {refusal}", flow.transport.via(), flow.remote);
             self.tell(StreamEvent::Refused(flow, refusal)).await;
             // Both names of it: what was asked for, and the connection given to it.
             self.tell(StreamEvent::Unreachable(Flow { connection: 0, ..flow })).await;

@@ -13,7 +13,8 @@ fn net(streams: &[Transport]) -> (Net, Receiver<StreamEvent>, Vec<SocketAddr>) {
     let bound = Bound::new(&addresses, None).unwrap();
     let told = bound.locals().into_iter().map(|(_, address)| address).collect();
     let certificates = Certificates::new(&TlsSetup::default()).unwrap();
-    let (net, events) = bound.serve(Manners { patience: PATIENCE, ..Manners::new(certificates, &[]) }).unwrap();
+    let (net, events) =
+        bound.serve(Manners { patience: PATIENCE, ..Manners::new(certificates, &[], Networks::default()) }).unwrap();
     (net, events, told)
 }
 

@@ -34,6 +34,17 @@ impl Exchange {
         Exchange::with(name, toml::from_str(HOTLINE).unwrap())
     }
 
+    /// The same with TLS on the port it tells, by the certificate `busyhour.pem` in `folder`.
+    pub(crate) fn secure(name: &str, folder: &Path) -> (Exchange, u16) {
+        let mut config: Table = toml::from_str(HOTLINE).unwrap();
+        let port = free_port();
+        section(&mut config, "sip").insert("tls".into(), vec![format!("127.0.0.1:{port}")].into());
+        let path = |end: &str| Value::from(folder.join(format!("busyhour.{end}")).display().to_string());
+        let certificate = Table::from_iter([("chain".to_owned(), path("pem")), ("key".to_owned(), path("key"))]);
+        config.insert("certificate".into(), vec![certificate].into());
+        (Exchange::with(name, config), port)
+    }
+
     /// Starts a shipped centre, `dialplans/<centre>`, always open; its first trunk comes from `CARRIER`.
     pub(crate) fn of_centre(centre: &str) -> Exchange {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("dialplans").join(centre);

@@ -2,6 +2,9 @@
 //! without BUSYHOUR_PEERS=1 nothing here runs, so that `cargo test` needs no root and no packages.
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+#[expect(dead_code, reason = "what only tests/transports needs")]
+#[path = "../transports/authority.rs"]
+mod authority;
 mod capture;
 mod carriers;
 mod centres;
@@ -9,6 +12,7 @@ mod exchange;
 mod kamailio;
 mod process;
 mod prompts;
+mod secure;
 mod softphone;
 mod sound;
 mod transfers;

@@ -62,10 +62,14 @@ struct Server {
 
 impl Server {
     fn start(test: &str, authority: &Authority, further: &str) -> Server {
+        Server::of(test, authority, &format!("{CONFIG}{further}"))
+    }
+
+    fn of(test: &str, authority: &Authority, config: &str) -> Server {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("transports").join(test);
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("centre.toml"), format!("{CONFIG}{further}")).unwrap();
+        std::fs::write(folder.join("centre.toml"), config).unwrap();
         std::fs::write(folder.join("ca.pem"), authority.pem()).unwrap();
         authority.issue(&["one.example", "127.0.0.1"]).write(&folder, "one");
         authority.issue(&["two.example", "*.three.example"]).write(&folder, "two");
@@ -207,5 +211,30 @@ fn noise_at_the_port_of_tls_is_counted_and_shut_out() {
     assert!(rest.len() < 16, "{rest:?}");
     while !server.metrics().contains(r#"busyhour_sip_refused_connections_total{reason="tls",transport="tls"} 1"#) {
         std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn both_families_are_spoken_each_with_sound_of_its_own() {
+    let config = CONFIG
+        .replace("tcp = [\"127.0.0.1:0\"]", "tcp = [\"127.0.0.1:0\", \"[::1]:0\"]")
+        .replace("[media]\n", "[media]\naddress = [\"127.0.0.1\", \"::1\"]\n");
+    let trunk = "[[trunk]]\nname = \"local\"\nsources = [\"127.0.0.1\", \"::1\"]\n";
+    let server = Server::of("families", &Authority::new(), &format!("{config}{trunk}"));
+    for (six, family, sound) in [(false, "127.0.0.1", "c=IN IP4 127.0.0.1\r\n"), (true, "[::1]", "c=IN IP6 ::1\r\n")] {
+        let mut ours = server.running.sip().iter().filter(|(transport, _)| *transport == Transport::Tcp);
+        let at = ours.find(|(_, at)| at.is_ipv6() == six).unwrap().1;
+        let mut caller = Peer::new(Stream::new(tcp(at)), "TCP", "13800138000");
+        let offer = if six { OFFER.replace("IP4 127.0.0.1", "IP6 ::1") } else { OFFER.to_owned() };
+        let answer = caller.ask("INVITE", "sip:95118@busyhour.local", &offer);
+        let contact = answer.headers.text(HeaderName::Contact).unwrap();
+        assert_eq!(
+            (answer.status, contact),
+            (200, format!("<sip:95118@{family}:{};transport=tcp>", at.port()).as_str())
+        );
+        let body = String::from_utf8(answer.body.to_vec()).unwrap();
+        assert!(body.contains(sound), "{body}");
+        caller.tell_within("ACK", &answer);
+        assert_eq!(caller.ask_within("BYE", &answer).status, 200);
     }
 }

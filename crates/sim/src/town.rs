@@ -7,8 +7,8 @@ use busyhour_media::Library;
 use busyhour_model::calendar::Clock;
 use busyhour_model::{Days, Name, Opening, Pattern, Schedule, Seed};
 use busyhour_switch::{
-    AgentSetup, CallbackSetup, Change, Closing, DialledFrom, Limits, NumberRoute, Peer, QueueSetup, Request, Setup,
-    Slots, StarCodes, TierSetup, Transport, TrunkLimits, TrunkPolicy, TrunkSetup, VoicemailSetup,
+    AgentSetup, CallbackSetup, Change, Closing, DialledFrom, Limits, Networks, NumberRoute, Peer, QueueSetup, Request,
+    Setup, Slots, StarCodes, TierSetup, Transport, TrunkLimits, TrunkPolicy, TrunkSetup, VoicemailSetup,
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -115,7 +115,9 @@ pub(crate) fn setup(agents: usize) -> Setup {
     Setup {
         domain: "hotline.example".into(),
         locals: vec![(Transport::Udp, SocketAddr::new(host, 5060))],
+        networks: Networks::default(),
         media_address: host,
+        media_other: None,
         media_ports: (20_000, 20_198),
         groups: Vec::new(),
         trunks: vec![trunk()],

@@ -17,6 +17,7 @@ use crate::{Contacts, HeaderName, Host, Method, Request, Response, Uri};
 use busyhour_model::{Audio, Direction, LegId, Time, TrunkId};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// One INVITE to be: the Request-URI and where it goes.
@@ -171,6 +172,27 @@ impl Stack {
             && let Some(calling) = self.calling(leg)
         {
             calling.again = None;
+        }
+    }
+
+    /// Where a leg's peer was met, or will be.
+    pub fn met_at(&self, leg: LegId) -> Option<IpAddr> {
+        let dialog = match &self.legs.get(&leg)?.phase {
+            Phase::Incoming(incoming) => &incoming.session.dialog,
+            Phase::Calling(calling) => &calling.forks.first()?.dialog,
+            Phase::Up(session) => &session.dialog,
+        };
+        Some(dialog.met())
+    }
+
+    /// Where calls for a target go first.
+    pub fn heads_for(&self, target: &Target) -> Option<IpAddr> {
+        match target {
+            Target::Account(account) => Some(self.registrar.contacts(account).first()?.flow.remote.ip()),
+            Target::Trunk { trunk, .. } => {
+                let line = self.config.trunks.iter().find(|line| line.trunk == *trunk)?;
+                Some(line.peers.first()?.address.ip())
+            }
         }
     }
 

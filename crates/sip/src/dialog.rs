@@ -5,7 +5,7 @@ use crate::transaction::cseq;
 use crate::uri::param;
 use crate::{Contacts, Fault, HeaderName, Headers, Host, Method, NameAddr, Request, Response, Uri};
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Hops of a route set; a longer one is refused.
 const ROUTES_MAX: usize = 16;
@@ -128,6 +128,11 @@ impl Dialog {
     /// The peer was met elsewhere: a new connection, another port of its NAT.
     pub(crate) fn meet(&mut self, flow: Flow) {
         self.flow = flow;
+    }
+
+    /// Where it was met.
+    pub(crate) fn met(&self) -> IpAddr {
+        self.flow.remote.ip()
     }
 
     /// Whether a request or response with these tags belongs here.

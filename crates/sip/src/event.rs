@@ -1,6 +1,7 @@
 //! What the stack tells the switch, and what the switch asks of it.
 
 use crate::identity::{Identities, Identity};
+use crate::network::Networks;
 pub use crate::transport::Transport;
 use busyhour_model::{Audio, LegId, Name, TrunkId};
 use bytes::Bytes;
@@ -222,6 +223,8 @@ pub struct Config {
     pub user_agent: String,
     /// Our sockets, the first of each transport is used for new transactions. Never an unspecified address.
     pub locals: Vec<(Transport, SocketAddr)>,
+    /// Who is told other addresses than those.
+    pub networks: Networks,
     /// Trunks, by source address and as targets.
     pub trunks: Vec<TrunkPeer>,
     /// Accounts that may register and call.

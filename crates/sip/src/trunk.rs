@@ -254,8 +254,11 @@ impl Stack {
         let fits = |(ours, local): &&(Transport, SocketAddr)| {
             *ours == transport && local.is_ipv4() == remote.is_ipv4() && bind.is_none_or(|bind| bind == *local)
         };
-        let (_, local) = self.config.locals.iter().find(fits)?;
-        Some(Flow { transport, local: *local, remote, connection: 0 })
+        let told = |local: SocketAddr| self.config.networks.told(local, remote.ip());
+        // A socket that is known there by its own address, before one that a NAT stands for.
+        let own = self.config.locals.iter().filter(fits).find(|(_, local)| told(*local) == *local);
+        let (_, local) = own.or_else(|| self.config.locals.iter().find(fits))?;
+        Some(Flow { transport, local: told(*local), remote, connection: 0 })
     }
 
     /// The host part of a trunk's identities.

@@ -3,7 +3,9 @@
 #![allow(clippy::disallowed_methods, reason = "the corpus is files")]
 
 use busyhour_model::{Time, TrunkId};
-use busyhour_sip::{Config, Event, Flow, HeaderName, Host, Limits, Message, Request, Stack, Transport, TrunkPeer};
+use busyhour_sip::{
+    Config, Event, Flow, HeaderName, Host, Limits, Message, Networks, Request, Stack, Transport, TrunkPeer,
+};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -106,6 +108,7 @@ fn stack() -> Stack {
         domain: "example.com".into(),
         user_agent: "torture".into(),
         locals: vec![(Transport::Udp, "[2001:db8::10]:5060".parse().unwrap())],
+        networks: Networks::default(),
         trunks: vec![trunk],
         accounts: vec![],
         limits: Limits::default(),

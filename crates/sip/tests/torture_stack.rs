@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "the corpus is files")]
 
 use busyhour_model::{Time, TrunkId};
-use busyhour_sip::{Config, Event, Flow, Limits, Stack, Transport, TrunkPeer};
+use busyhour_sip::{Config, Event, Flow, Limits, Networks, Stack, Transport, TrunkPeer};
 
 fn stack() -> Stack {
     let trunk = TrunkPeer {
@@ -25,6 +25,7 @@ fn stack() -> Stack {
         domain: "example.com".into(),
         user_agent: "torture".into(),
         locals: vec![(Transport::Udp, "192.0.2.200:5060".parse().unwrap())],
+        networks: Networks::default(),
         trunks: vec![trunk],
         accounts: vec![],
         limits: Limits::default(),

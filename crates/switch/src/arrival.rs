@@ -143,7 +143,7 @@ impl Switch {
     fn begin(&mut self, incoming: Incoming, arrival: Arrival) {
         let Arrival { origin, channel, to, plan } = arrival;
         let id = CallId(self.next_call);
-        if !self.plant.take_leg(incoming.leg, id, origin.clone(), channel.clone()) {
+        if !self.plant.take_leg(incoming.leg, id, origin.clone(), channel.clone(), incoming.audio.as_ref()) {
             channel.inspect(|channel| self.plant.trunks.release(channel));
             self.plant.plans.leave(plan);
             return self.refuse(&incoming, &Refusal::new("no_ports", 503));

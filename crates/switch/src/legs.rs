@@ -4,6 +4,7 @@ use crate::trunks::Channel;
 use busyhour_model::{Audio, CallId, LegId, Party, PlayId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Leg {
@@ -13,6 +14,8 @@ pub(crate) struct Leg {
     pub(crate) incoming: bool,
     /// Our RTP port.
     pub(crate) port: u16,
+    /// Our RTP address as its peer knows it.
+    pub(crate) told: SocketAddr,
     /// The channel it holds.
     pub(crate) channel: Option<Channel>,
     /// What was agreed, once it was.

@@ -35,7 +35,7 @@ mod tiers;
 mod transfer;
 mod trunks;
 
-pub use busyhour_sip::{Account, Counters, Flow, Form, Limits, Peer, Transmit, Transport};
+pub use busyhour_sip::{Account, Counters, Flow, Form, Limits, Networks, Peer, Transmit, Transport};
 pub use groups::{GroupMember, NEXT_ON, TrunkGroup};
 pub use journal::{Entry, Snapshot, Unreadable};
 pub use limits::{TierChannels, TrunkLimits};

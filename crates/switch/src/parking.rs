@@ -114,7 +114,7 @@ impl Switch {
         let id = self.plant.directory.agent_id(account).ok_or(403u16)?;
         let agent = self.kept_for(id, call)?;
         let (leg, party) = (incoming.leg, Party::Agent(account.clone()));
-        if !self.plant.take_leg(leg, call, party.clone(), None) {
+        if !self.plant.take_leg(leg, call, party.clone(), None, incoming.audio.as_ref()) {
             agent.inspect(|agent| self.plant.release(*agent));
             return Err(503);
         }

@@ -21,7 +21,7 @@ use busyhour_model::{
 use busyhour_sip::{Identity, Invite, Stack, Target};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -64,6 +64,13 @@ pub(crate) struct Plant {
     /// Taken out of one call, on the way into another.
     #[serde(skip)]
     pub(crate) given: Option<Given>,
+}
+
+/// Where a leg's sound is: as bound, and as its peer knows it.
+#[derive(Clone, Copy, Debug)]
+struct RtpPlace {
+    bound: SocketAddr,
+    told: SocketAddr,
 }
 
 impl Plant {
@@ -127,11 +134,29 @@ impl Plant {
         self.entries.pop_front().or_else(|| self.marks.poll(self.now, &self.acd))
     }
 
-    /// Registers the caller's leg and opens its media; false when no port is free.
-    pub(crate) fn take_leg(&mut self, id: LegId, call: CallId, party: Party, channel: Option<Channel>) -> bool {
+    /// Registers the caller's leg and opens its media, by the family of what it offers; false when no port is free.
+    pub(crate) fn take_leg(
+        &mut self,
+        id: LegId,
+        call: CallId,
+        party: Party,
+        channel: Option<Channel>,
+        offered: Option<&Audio>,
+    ) -> bool {
         let Some(port) = self.ports.take(self.now) else { return false };
-        self.open(id, call, party, port, channel, true);
+        let met = self.sip.met_at(id);
+        let place = self.place(port, met, offered.map(|audio| audio.remote.ip()).or(met));
+        self.open(id, call, party, place, channel, true);
         true
+    }
+
+    /// Where sound for a peer met there goes and comes, that itself has it there.
+    fn place(&self, port: u16, met: Option<IpAddr>, sound: Option<IpAddr>) -> RtpPlace {
+        let Setup { media_address, media_other, networks, .. } = &self.setup;
+        let fits = |ours: &IpAddr| sound.is_none_or(|sound| sound.is_ipv4() == ours.is_ipv4());
+        let ours = Some(*media_address).filter(fits).or(media_other.filter(fits)).unwrap_or(*media_address);
+        let bound = SocketAddr::new(ours, port);
+        RtpPlace { bound, told: met.map_or(bound, |met| networks.told(bound, met)) }
     }
 
     /// Rings a party on a new leg.
@@ -139,8 +164,8 @@ impl Plant {
         let channel = invite.channel.clone();
         let rung = self.invite(invite);
         match rung {
-            Some((leg, port)) => {
-                self.open(leg, call, party.clone(), port, channel, false);
+            Some((leg, place)) => {
+                self.open(leg, call, party.clone(), place, channel, false);
                 self.fact(What::LegOpened { call, leg, party });
                 Ok(leg)
             }
@@ -151,13 +176,15 @@ impl Plant {
         }
     }
 
-    fn invite(&mut self, ring: Ring) -> Option<(LegId, u16)> {
+    fn invite(&mut self, ring: Ring) -> Option<(LegId, RtpPlace)> {
         let port = self.ports.take(self.now)?;
-        let local = SocketAddr::new(self.setup.media_address, port);
+        let met = self.sip.heads_for(&ring.target);
+        let place = self.place(port, met, met);
+        let local = place.told;
         let Ring { target, from, display, identity, headers, after, .. } = ring;
         match self.sip.invite_at(self.now, self.now + after, Invite { target, from, display, identity, local, headers })
         {
-            Ok(leg) => Some((leg, port)),
+            Ok(leg) => Some((leg, place)),
             Err(_) => {
                 self.ports.give(self.now, port);
                 None
@@ -165,17 +192,26 @@ impl Plant {
         }
     }
 
-    fn open(&mut self, id: LegId, call: CallId, party: Party, port: u16, channel: Option<Channel>, incoming: bool) {
+    fn open(
+        &mut self,
+        id: LegId,
+        call: CallId,
+        party: Party,
+        place: RtpPlace,
+        channel: Option<Channel>,
+        incoming: bool,
+    ) {
         let side = party.side();
         let (audio, play, answered, closing, status) = (None, None, false, false, 0);
-        self.legs.open(id, Leg { call, party, incoming, port, channel, audio, play, answered, closing, status });
-        let local = SocketAddr::new(self.setup.media_address, port);
-        self.media.push_back(media::Command::Open { leg: id, local, side });
+        let RtpPlace { bound, told } = place;
+        let port = bound.port();
+        self.legs.open(id, Leg { call, party, incoming, port, told, channel, audio, play, answered, closing, status });
+        self.media.push_back(media::Command::Open { leg: id, local: bound, side });
     }
 
-    /// Our RTP address of a leg.
+    /// Our RTP address of a leg, as its peer knows it.
     pub(crate) fn local(&self, id: LegId) -> SocketAddr {
-        SocketAddr::new(self.setup.media_address, self.legs.leg(id).map_or(0, |leg| leg.port))
+        self.legs.leg(id).map_or(SocketAddr::new(self.setup.media_address, 0), |leg| leg.told)
     }
 
     /// Sends and receives by this from now on.

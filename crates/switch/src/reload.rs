@@ -139,6 +139,7 @@ pub(crate) fn sip_config(setup: &Setup, trunks: Vec<TrunkPeer>) -> Config {
         domain: setup.domain.clone(),
         user_agent: concat!("busyhour/", env!("CARGO_PKG_VERSION")).into(),
         locals: setup.locals.clone(),
+        networks: setup.networks.clone(),
         trunks,
         accounts: accounts.collect(),
         limits: setup.limits.clone(),

@@ -8,7 +8,7 @@ use crate::policy::TrunkPolicy;
 use busyhour_acd::{AgentChoice, Policy};
 use busyhour_ivr::Dialplan;
 use busyhour_model::{Name, Pattern, Schedule, Time};
-use busyhour_sip::{Account, Limits, Peer, Transport};
+use busyhour_sip::{Account, Limits, Networks, Peer, Transport};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -21,8 +21,12 @@ pub struct Setup {
     pub domain: String,
     /// Our SIP sockets, as peers reach them.
     pub locals: Vec<(Transport, SocketAddr)>,
+    /// Who is told other addresses than ours, of SIP and of sound.
+    pub networks: Networks,
     /// Our address in SDP.
     pub media_address: IpAddr,
+    /// The same of the other family, IPv6 or IPv4, when both are spoken.
+    pub media_other: Option<IpAddr>,
     /// First and last RTP port (even, inclusive); RTCP is the port above.
     pub media_ports: (u16, u16),
     /// Trunks.

@@ -393,7 +393,9 @@ mod tests {
         Setup {
             domain: "hotline.example".into(),
             locals: vec![(sip::Transport::Udp, "10.0.0.1:5060".parse().unwrap())],
+            networks: sip::Networks::default(),
             media_address: "10.0.0.1".parse().unwrap(),
+            media_other: None,
             media_ports: (20_000, 20_008),
             groups: Vec::new(),
             trunks: vec![TrunkSetup {

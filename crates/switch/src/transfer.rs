@@ -115,7 +115,7 @@ impl Switch {
             return Err(FORBIDDEN);
         }
         let new = incoming.leg;
-        if !self.plant.take_leg(new, call, party.clone(), None) {
+        if !self.plant.take_leg(new, call, party.clone(), None, None) {
             return Err(NO_ROOM);
         }
         self.plant.fact(What::LegOpened { call, leg: new, party });

@@ -1,7 +1,7 @@
 //! What must hold for any datagrams at a SIP stack.
 
 use busyhour_model::{Time, TrunkId};
-use busyhour_sip::{Config, Flow, Limits, Message, Stack, Transport, TrunkPeer};
+use busyhour_sip::{Config, Flow, Limits, Message, Networks, Stack, Transport, TrunkPeer};
 use std::time::Duration;
 
 /// Any bytes from a trunk, cut at `\0`: what is sent is SIP, and after the last timer only the legs are left that the switch would have to end.
@@ -57,6 +57,7 @@ fn config() -> Config {
         domain: "example.com".into(),
         user_agent: "fuzz".into(),
         locals: vec![(Transport::Udp, ([192, 0, 2, 1], 5060).into())],
+        networks: Networks::default(),
         trunks: vec![trunk],
         accounts: vec![],
         limits: Limits { legs: 8, transactions: 16, ..Limits::default() },

@@ -6,7 +6,7 @@ pub mod phone;
 
 use busyhour_model::{LegId, Seed, Time, TrunkId};
 use busyhour_sip::{
-    Account, Config, Event, Flow, Limits, Message, Peer, Request, Response, Stack, Transport, TrunkPeer,
+    Account, Config, Event, Flow, Limits, Message, Networks, Peer, Request, Response, Stack, Transport, TrunkPeer,
 };
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,6 +103,7 @@ pub fn config(at: SocketAddr, trunks: Vec<TrunkPeer>, accounts: &[&str]) -> Conf
         domain: DOMAIN.to_owned(),
         user_agent: "busyhour".to_owned(),
         locals: vec![(Transport::Udp, at), (Transport::Tcp, at)],
+        networks: Networks::default(),
         trunks,
         accounts: accounts.iter().map(account).collect(),
         limits: Limits { sha256: true, ..Limits::default() },

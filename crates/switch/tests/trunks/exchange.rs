@@ -68,7 +68,9 @@ pub fn setup(trunks: Vec<TrunkSetup>, plan: &str) -> Setup {
     Setup {
         domain: "hotline.example".into(),
         locals: vec![(Transport::Udp, "10.0.0.1:5060".parse().unwrap())],
+        networks: busyhour_sip::Networks::default(),
         media_address: "10.0.0.1".parse().unwrap(),
+        media_other: None,
         media_ports: (20_000, 21_000),
         trunks,
         groups: Vec::new(),
