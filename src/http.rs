@@ -3,8 +3,8 @@
 mod dialplans;
 mod live;
 mod provision;
-mod trunks;
 mod trace;
+mod trunks;
 mod voicemail;
 
 use crate::config::Kind;
