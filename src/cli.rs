@@ -231,6 +231,15 @@ enum Ctl {
     Calls(AskArgs),
     /// Trunks and their channels
     Trunks(AskArgs),
+    /// Addresses met with silence: scanners and password guessers
+    Bans(AskArgs),
+    /// Answer an address again
+    Unban {
+        /// Address, like 203.0.113.9
+        address: String,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
     /// What is alive in the switch
     Status(AskArgs),
 }
@@ -374,6 +383,8 @@ fn steer(ctl: &Ctl) -> Result<(), String> {
         Ctl::Transfer { call, to, ask } => show::transfer(&ask.server(), call, to.place(), ask.json),
         Ctl::Calls(ask) => show::active(&ask.server(), ask.json),
         Ctl::Trunks(ask) => show::trunks(&ask.server(), ask.json),
+        Ctl::Bans(ask) => show::bans(&ask.server(), ask.json),
+        Ctl::Unban { address, ask } => show::unban(&ask.server(), address, ask.json),
         Ctl::Status(ask) => show::status(&ask.server(), ask.json),
     }
 }

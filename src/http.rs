@@ -72,6 +72,8 @@ fn router(desk: Desk) -> Router {
         .route("/api/agents/{agent}/sign-out", post(agent_sign_out))
         .route("/api/queues", get(queues))
         .route("/api/trunks", get(async |State(desk)| rows(desk, Request::Trunks).await))
+        .route("/api/bans", get(async |State(desk)| rows(desk, Request::Bans).await))
+        .route("/api/bans/{address}", axum::routing::delete(unban))
         .route("/api/reload", post(reload))
         .merge(provision::routes())
         .merge(dialplans::routes())
@@ -121,6 +123,7 @@ impl From<Denied> for Fault {
             Denied::UnknownTrunk(_) => (StatusCode::NOT_FOUND, "`busyhour trunks list` lists them all"),
             Denied::UnknownQueue(_) => (StatusCode::NOT_FOUND, "`busyhour queues` lists them all"),
             Denied::UnknownMessage(_) => (StatusCode::NOT_FOUND, "`busyhour voicemail list` lists them all"),
+            Denied::NotBanned(_) => (StatusCode::NOT_FOUND, "`busyhour ctl bans` lists who is"),
             Denied::NotWaiting(_) => (StatusCode::CONFLICT, "`busyhour explain CALL` tells what became of it"),
             Denied::NotTalking(_) => (StatusCode::CONFLICT, "`busyhour ctl calls` shows what each is doing"),
             Denied::UnknownNode { .. } => (StatusCode::NOT_FOUND, "see the dialplan; `busyhour calls` shows the nodes"),
@@ -144,6 +147,12 @@ async fn rows(desk: Desk, request: Request) -> Result<Json<Reply>, Fault> {
 async fn done(desk: Desk, request: Request) -> Result<Json<serde_json::Value>, Fault> {
     ask(&desk, request).await?;
     Ok(Json(json!({ "done": true })))
+}
+
+async fn unban(State(desk): State<Desk>, Path(address): Path<String>) -> Result<Json<serde_json::Value>, Fault> {
+    let help = "an address is like 203.0.113.9 or 2001:db8::1; `busyhour ctl bans` lists who is banned";
+    let wrong = |_| Fault::new(StatusCode::BAD_REQUEST, format!("`{address}` is no IP address"), help);
+    done(desk, Request::Unban { address: address.parse().map_err(wrong)? }).await
 }
 
 async fn metrics(State(desk): State<Desk>) -> Result<Response, Fault> {

@@ -139,6 +139,9 @@ impl Shared {
         if let What::DialRefused { call, trunk, reason } = &fact.what {
             tracing::warn!(%call, trunk = trunk.as_deref(), %reason, "a number outside was not called");
         }
+        if let What::Banned { source, reason, .. } = &fact.what {
+            tracing::info!(%source, %reason, "banned; `busyhour ctl bans` lists all");
+        }
         match &fact.what {
             What::Discarded { tape, .. } | What::MessageDeleted { tape, .. } => tapes.remove(*tape),
             What::MessageLeft { message } => notifier.message_left(message),

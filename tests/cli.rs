@@ -549,6 +549,24 @@ fn sip_is_answered_over_udp_and_tcp() {
 }
 
 #[test]
+fn a_scanner_is_listed_and_forgiven() {
+    let server = Server::start("bans");
+    assert_eq!(out(&server.ask(&["ctl", "bans"])), "nobody is banned\n");
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let scan = "OPTIONS sip:100@1.1.1.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bK-1;rport\r\n\
+                From: <sip:100@1.1.1.1>;tag=1\r\nTo: <sip:100@1.1.1.1>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n\
+                Max-Forwards: 70\r\nUser-Agent: friendly-scanner\r\nContent-Length: 0\r\n\r\n";
+    udp.send_to(scan.as_bytes(), &server.sip).unwrap();
+    server.until_metrics("busyhour_sip_refused_messages_total{reason=\"banned\"} 1");
+    let listed = out(&server.ask(&["ctl", "bans"]));
+    assert!(listed.contains("127.0.0.1") && listed.contains("scanner"), "{listed}");
+    assert_eq!(out(&server.ask(&["ctl", "unban", "127.0.0.1"])), "127.0.0.1: answered again\n");
+    let again = server.ask(&["ctl", "unban", "127.0.0.1"]);
+    assert!(err(&again).contains("127.0.0.1 is not banned"), "{}", err(&again));
+    assert_eq!(server.http("DELETE", "/api/bans/nobody").0, 400);
+}
+
+#[test]
 fn a_reload_is_taken_whole_or_not_at_all() {
     let server = Server::start("reload");
     std::fs::write(&server.config, CONFIG.replace("1001-1002", "1001-1003")).unwrap();

@@ -6,7 +6,7 @@ use crate::metrics::word;
 use crate::table::{self, moment, span};
 use busyhour_ledger::CallRecord;
 use busyhour_model::{Diagnostic, Time};
-use busyhour_switch::{AgentRow, CallRow, QueueRow, StandingRow, TrunkRow};
+use busyhour_switch::{AgentRow, BanRow, CallRow, QueueRow, StandingRow, TrunkRow};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -201,6 +201,23 @@ pub(super) fn trunks(server: &Server, json: bool) -> Shown {
     Ok(())
 }
 
+pub(super) fn bans(server: &Server, json: bool) -> Shown {
+    let Some(rows) = fetch::<Vec<BanRow>>(server, "/api/bans", json)? else { return Ok(()) };
+    let now = now();
+    let row = |b: &BanRow| {
+        let (since, left) = (moment(b.since), span(b.until.since(now)));
+        vec![b.source.to_string(), b.reason.to_string(), since, left, b.silenced.to_string()]
+    };
+    let heads = ["SOURCE", "REASON", "SINCE", "FOR", "SILENCED"];
+    table::print(&heads, &rows.iter().map(row).collect::<Vec<_>>(), "nobody is banned");
+    Ok(())
+}
+
+pub(super) fn unban(server: &Server, address: &str, json: bool) -> Shown {
+    let path = format!("/api/bans/{}", escaped(address));
+    order_by(server, "DELETE", &path, json, &format!("{address}: answered again"))
+}
+
 pub(super) fn status(server: &Server, json: bool) -> Shown {
     let Some(value) = fetch::<Value>(server, "/api/status", json)? else { return Ok(()) };
     let mut rows = Vec::new();
@@ -240,7 +257,11 @@ pub(super) fn transfer(server: &Server, call: &str, (key, place): (&str, &str), 
 }
 
 fn order(server: &Server, path: &str, json: bool, done: &str) -> Shown {
-    let answer = server.send("POST", path, &Value::Null).map_err(|e| e.to_string())?;
+    order_by(server, "POST", path, json, done)
+}
+
+fn order_by(server: &Server, method: &str, path: &str, json: bool, done: &str) -> Shown {
+    let answer = server.send(method, path, &Value::Null).map_err(|e| e.to_string())?;
     if json {
         println!("{answer:#}");
     } else {

@@ -100,6 +100,7 @@ impl Wire {
             ("overload", counters.overloaded),
             ("authentication", counters.auth_failures),
             ("banned", counters.banned),
+            ("rate", counters.throttled),
         ];
         for (reason, n) in reasons {
             self.refused.with_label_values(&[reason]).inc_by(n);

@@ -387,6 +387,15 @@ pub enum What {
         /// `barred`, `no_trunk`, `channels_full`, ….
         reason: Name,
     },
+    /// A source of SIP requests is met with silence for a while.
+    Banned {
+        /// An IPv4 address, or an IPv6 network.
+        source: Name,
+        /// `scanner`, `guessing`.
+        reason: Name,
+        /// Until when.
+        until: Time,
+    },
     /// Configuration was loaded or refused.
     Reloaded {
         /// Taken.
@@ -452,6 +461,7 @@ impl What {
             | What::MessageDeleted { .. }
             | What::TrunkState { .. }
             | What::TrunkRefused { .. }
+            | What::Banned { .. }
             | What::Reloaded { .. }
             | What::Changed { .. } => None,
         }

@@ -112,8 +112,10 @@ pub struct Counters {
     pub overloaded: u64,
     /// Wrong credentials.
     pub auth_failures: u64,
-    /// Requests met with silence because their source is banned.
+    /// Messages met with silence because their source is banned, or is locked out of that account.
     pub banned: u64,
+    /// Requests of strangers met with silence because their source asks too much.
+    pub throttled: u64,
     /// Transactions of ours that ended without a final response.
     pub timeouts: u64,
 }

@@ -3,7 +3,7 @@
 use crate::identity::{Identities, Identity};
 use crate::network::Networks;
 pub use crate::transport::Transport;
-use busyhour_model::{Audio, LegId, Name, TrunkId};
+use busyhour_model::{Audio, LegId, Name, Time, TrunkId};
 use bytes::Bytes;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -202,6 +202,15 @@ pub enum Event {
         account: Name,
         /// Contacts bound now.
         contacts: u32,
+    },
+    /// A source is met with silence from now on.
+    Banned {
+        /// An IPv4 address, or an IPv6 network of 64 bits.
+        source: IpNet,
+        /// Why.
+        reason: crate::BanReason,
+        /// Until when.
+        until: Time,
     },
     /// A trunk began or stopped to answer our OPTIONS or accept our REGISTER.
     TrunkState {

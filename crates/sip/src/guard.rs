@@ -1,22 +1,15 @@
 //! Who may call: trunks by address, accounts by digest, and nobody who keeps guessing (RFC 3261 section 22, RFC 8760).
 
+use crate::ban::{self, Ban, BanReason, Bans};
 use crate::digest::{Algorithm, Challenge, Credentials, Freshness, Nonces};
-use crate::event::{Account, Flow, Origin};
+use crate::event::{Account, Event, Flow, Origin};
 use crate::stack::Stack;
 use crate::transaction::Map;
 use crate::{HeaderName, Method, Request, Response};
 use busyhour_model::{Name, Time, TrunkId};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::Duration;
 
-/// Failures within [`WINDOW`] that ban a source.
-const FAILURES_MAX: u32 = 10;
-/// Failures are counted, and a ban lasts, so long.
-const WINDOW: Duration = Duration::from_secs(60);
-/// Sources watched at once; beyond it the one that failed longest ago is forgotten.
-const SOURCES_MAX: usize = 10_000;
 /// Verified against when the user is unknown, so that both cases take the same time.
 const NO_PASSWORD: &str = "no account has this password";
 
@@ -25,7 +18,7 @@ const NO_PASSWORD: &str = "no account has this password";
 pub(crate) struct Guard {
     accounts: Map<Name, Account>,
     nonces: Nonces,
-    failures: BTreeMap<IpAddr, (Time, u32)>,
+    bans: Bans,
 }
 
 /// What a request's credentials are worth.
@@ -34,13 +27,15 @@ enum Verdict {
     Account(Name),
     /// None, or spent ones.
     Challenge { stale: bool },
-    /// Wrong.
-    Wrong,
+    /// Wrong, for this user.
+    Wrong(String),
+    /// This user failed too often at this source.
+    Locked,
 }
 
 impl Guard {
     pub(crate) fn new(seed: u64) -> Guard {
-        Guard { accounts: Map::default(), nonces: Nonces::new(seed), failures: BTreeMap::new() }
+        Guard { accounts: Map::default(), nonces: Nonces::new(seed), bans: Bans::default() }
     }
 
     pub(crate) fn set_accounts(&mut self, accounts: &[Account]) {
@@ -51,34 +46,20 @@ impl Guard {
         self.accounts.contains_key(account)
     }
 
-    /// Whether this source is met with silence.
-    pub(crate) fn is_banned(&self, now: Time, source: IpAddr) -> bool {
-        self.failures.get(&source).is_some_and(|(last, count)| *count >= FAILURES_MAX && now.since(*last) < WINDOW)
-    }
-
-    fn count_failure(&mut self, now: Time, source: IpAddr) {
-        if self.failures.len() >= SOURCES_MAX && !self.failures.contains_key(&source) {
-            self.failures.retain(|_, (last, _)| now.since(*last) < WINDOW);
-            if self.failures.len() >= SOURCES_MAX
-                && let Some(oldest) = self.failures.iter().min_by_key(|(_, (last, _))| *last).map(|(source, _)| *source)
-            {
-                self.failures.remove(&oldest);
-            }
-        }
-        let entry = self.failures.entry(source).or_insert((now, 0));
-        let expired = now.since(entry.0) >= WINDOW;
-        *entry = (now, if expired { 1 } else { entry.1 + 1 });
-    }
-
-    fn check(&mut self, now: Time, realm: &str, request: &Request) -> Verdict {
+    fn check(&mut self, now: Time, realm: &str, flow: &Flow, request: &Request) -> Verdict {
         let given = request.headers.all(HeaderName::Authorization).filter_map(|value| Credentials::parse(value).ok());
         let Some(credentials) = given.into_iter().find(|credentials| credentials.realm == realm) else {
             return Verdict::Challenge { stale: false };
         };
+        if self.bans.is_locked(now, ban::source(flow.remote.ip()), &credentials.username) {
+            return Verdict::Locked;
+        }
         let account = self.accounts.get(credentials.username.as_str());
         let password = account.map_or(NO_PASSWORD, |account| &account.password);
         let right = credentials.verify(password, request.method.as_str());
-        let Some(account) = account.filter(|_| right && credentials.auth.is_some()) else { return Verdict::Wrong };
+        let Some(account) = account.filter(|_| right && credentials.auth.is_some()) else {
+            return Verdict::Wrong(credentials.username);
+        };
         let name = account.user.clone();
         match self.nonces.spend(now, &credentials) {
             Freshness::Fresh => Verdict::Account(name),
@@ -109,25 +90,70 @@ impl Stack {
 
     /// Who sends this request outside a dialog. `Err`: it was answered, or is met with silence.
     pub(crate) fn admit(&mut self, now: Time, flow: Flow, request: &Request) -> Result<Origin, ()> {
-        let source = flow.remote.ip();
         let is_phone = request.method == Method::Register || self.registrar.is_met_at(&flow);
         if let Some(trunk) = self.trunk_of(&flow).filter(|_| !is_phone) {
             return Ok(Origin::Trunk(trunk));
         }
-        if self.guard.is_banned(now, source) {
-            self.net.counters.banned += 1;
-            return Err(());
-        }
-        match self.guard.check(now, &self.config.domain, request) {
+        match self.guard.check(now, &self.config.domain, &flow, request) {
             Verdict::Account(account) => return self.identify(flow, request, account),
             Verdict::Challenge { stale } => self.challenge(now, flow, request, stale),
-            Verdict::Wrong => {
+            Verdict::Locked => self.net.counters.banned += 1,
+            Verdict::Wrong(user) => {
                 self.net.counters.auth_failures += 1;
-                self.guard.count_failure(now, source);
+                if self.guard.bans.count_failure(now, ban::source(flow.remote.ip()), &user) {
+                    self.ban(now, &flow, BanReason::Guessing);
+                }
                 self.challenge(now, flow, request, false);
             }
         }
         Err(())
+    }
+
+    /// Whether a request outside dialogs is met with silence: its source is banned, a scanner, or asks too much. Trunks and
+    /// registered phones never are.
+    pub(crate) fn is_shunned(&mut self, now: Time, flow: &Flow, request: &Request) -> bool {
+        if self.registrar.is_met_at(flow) || self.trunk_of(flow).is_some() {
+            return false;
+        }
+        let source = ban::source(flow.remote.ip());
+        if self.guard.bans.silence(now, source) {
+            self.net.counters.banned += 1;
+            return true;
+        }
+        if request.headers.text(HeaderName::UserAgent).is_some_and(ban::is_scanner) {
+            self.net.counters.banned += 1;
+            self.ban(now, flow, BanReason::Scanner);
+            return true;
+        }
+        let shunned = !self.guard.bans.take(now, source);
+        self.net.counters.throttled += u64::from(shunned);
+        shunned
+    }
+
+    /// Whether what cannot be read gets no answer either.
+    pub(crate) fn is_banned(&mut self, now: Time, flow: &Flow) -> bool {
+        let banned = self.guard.bans.silence(now, ban::source(flow.remote.ip())) && self.trunk_of(flow).is_none();
+        self.net.counters.banned += u64::from(banned);
+        banned
+    }
+
+    /// Bans a source, unless it is a trunk's or phones are registered from there: an office is not taken down by one of its own.
+    fn ban(&mut self, now: Time, flow: &Flow, reason: BanReason) {
+        let source = ban::source(flow.remote.ip());
+        if self.trunk_of(flow).is_none() && !self.registrar.is_met_from(source) {
+            let until = self.guard.bans.ban(now, source, reason);
+            self.events.push_back(Event::Banned { source, reason, until });
+        }
+    }
+
+    /// Sources met with silence now.
+    pub fn bans(&self, now: Time) -> Vec<Ban> {
+        self.guard.bans.list(now)
+    }
+
+    /// Lifts the ban of the source this address belongs to; whether there was one.
+    pub fn unban(&mut self, now: Time, address: IpAddr) -> bool {
+        self.guard.bans.forgive(now, ban::source(address))
     }
 
     /// An account speaks only for itself: To of a REGISTER, From of anything else.
@@ -153,32 +179,5 @@ impl Stack {
             response.headers.push(HeaderName::WwwAuthenticate, challenge.to_string());
         }
         self.net.respond_stateless(flow, request, &response);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn guessers_from_everywhere_do_not_fill_the_memory() {
-        let mut guard = Guard::new(1);
-        let source = |n: u32| IpAddr::from(n.to_be_bytes());
-        for n in 0..SOURCES_MAX as u32 + 50 {
-            guard.count_failure(Time::from_secs(1000) + Duration::from_millis(u64::from(n)), source(n));
-        }
-        assert_eq!(guard.failures.len(), SOURCES_MAX);
-        assert!(!guard.failures.contains_key(&source(49)) && guard.failures.contains_key(&source(50)));
-    }
-
-    #[test]
-    fn failures_far_apart_ban_nobody() {
-        let mut guard = Guard::new(1);
-        let source = IpAddr::from([10, 0, 0, 1]);
-        for n in 0..50 {
-            let now = Time::from_secs(1000 + 60 * n);
-            guard.count_failure(now, source);
-            assert!(!guard.is_banned(now, source));
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! Bytes to dialogs: parsing, transactions, dialogs, registrar, digest, SDP offer/answer. No I/O, no clock.
 
+mod ban;
 mod calling;
 mod client;
 mod connection;
@@ -44,6 +45,7 @@ mod veil;
 mod within;
 mod write;
 
+pub use ban::{Ban, BanReason};
 pub use counters::{Counters, Verb, Way};
 pub use error::Error;
 pub use event::*;

@@ -37,6 +37,9 @@ impl Stack {
 
     /// A request that belongs to no dialog yet.
     fn receive_outside(&mut self, now: Time, flow: Flow, request: &Request) {
+        if self.is_shunned(now, &flow, request) {
+            return;
+        }
         if request.method == Method::Options {
             let status = self.objection(request).unwrap_or(200);
             return self.respond_stateless(flow, request, status);

@@ -1,11 +1,13 @@
 //! The registrar: which phones an account can be reached at (RFC 3261 section 10.3).
 
+use crate::ban;
 use crate::event::{Event, Flow, Transport};
 use crate::stack::Stack;
 use crate::timer::Timer;
 use crate::transaction::{Alarm, Map};
 use crate::{Contacts, HeaderName, NameAddr, Request, Uri};
 use busyhour_model::{Name, Time};
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -22,6 +24,8 @@ pub(crate) struct Registrar {
     accounts: Map<Name, Bindings>,
     /// How many bindings are met at an address.
     met: Map<(Transport, SocketAddr), u32>,
+    /// How many are met from a source.
+    hosts: Map<IpNet, u32>,
     /// Whose bindings came over a connection, once each.
     streams: BTreeSet<(u64, Name)>,
 }
@@ -71,21 +75,22 @@ impl Registrar {
         self.met.contains_key(&(flow.transport, flow.remote))
     }
 
+    /// Whether phones are registered from this source.
+    pub(crate) fn is_met_from(&self, source: IpNet) -> bool {
+        self.hosts.contains_key(&source)
+    }
+
     fn note(&mut self, account: &Name, flow: &Flow) {
         *self.met.entry((flow.transport, flow.remote)).or_default() += 1;
+        *self.hosts.entry(ban::source(flow.remote.ip())).or_default() += 1;
         if flow.transport.is_stream() {
             self.streams.insert((flow.connection, account.clone()));
         }
     }
 
     fn unnote(&mut self, account: &Name, flow: &Flow) {
-        let key = (flow.transport, flow.remote);
-        if let Some(count) = self.met.get_mut(&key) {
-            *count -= 1;
-            if *count == 0 {
-                self.met.remove(&key);
-            }
-        }
+        decrement(&mut self.met, (flow.transport, flow.remote));
+        decrement(&mut self.hosts, ban::source(flow.remote.ip()));
         if flow.transport.is_stream() && !self.contacts(account).iter().any(|binding| binding.came_over(flow)) {
             self.streams.remove(&(flow.connection, account.clone()));
         }
@@ -130,6 +135,16 @@ impl Registrar {
                 bindings.list.reserve_exact(1);
                 bindings.list.push(binding);
             }
+        }
+    }
+}
+
+/// One less; none is no entry.
+fn decrement<K: Eq + std::hash::Hash>(counts: &mut Map<K, u32>, key: K) {
+    if let Some(count) = counts.get_mut(&key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(&key);
         }
     }
 }

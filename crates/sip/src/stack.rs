@@ -279,7 +279,9 @@ impl Stack {
             }
             Err(error) => {
                 self.net.counters.malformed += 1;
-                if let Some(reply) = error.reply {
+                if let Some(reply) = error.reply
+                    && !self.is_banned(now, &flow)
+                {
                     self.answer_malformed(flow, *reply);
                 }
             }

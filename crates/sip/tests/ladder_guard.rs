@@ -5,7 +5,9 @@ mod ladder;
 
 use busyhour_model::{Direction, LegId};
 use busyhour_sip::digest::{Algorithm, Challenge};
-use busyhour_sip::{Error, Event, HeaderName, Identity, Invite, Message, Origin, Request, Response, Target};
+use busyhour_sip::{
+    Ban, BanReason, Error, Event, HeaderName, Identity, Invite, Message, Origin, Request, Response, Target,
+};
 use ladder::phone::{PHONE, Phone};
 use ladder::{DOMAIN, OFFER, Raw, World, addr, config, millis, request, rtp, secs, trunk};
 use std::net::SocketAddr;
@@ -15,6 +17,11 @@ fn world() -> World {
     let mut world = World::new(1);
     world.add(at, config(at, vec![trunk(3, addr("10.2.0.1:5060"))], &["8001", "8002"]), 11);
     world
+}
+
+fn bans(world: &mut World) -> Vec<Ban> {
+    let now = world.now;
+    world.stack(0).bans(now)
 }
 
 fn contacts(response: &Response) -> Vec<String> {
@@ -99,6 +106,112 @@ fn ten_wrong_passwords_bring_a_minute_of_silence() {
     phone.password = "secret-8001".to_owned();
     phone.challenge = None;
     phone.sign_in(&mut world);
+}
+
+#[test]
+fn an_old_password_in_an_office_locks_one_account_and_nobody_else() {
+    let mut world = world();
+    let mut old = Phone::new("198.51.100.4:31000", "8001");
+    old.password = "last-year".to_owned();
+    old.register(&mut world, "");
+    for _ in 0..50 {
+        old.send(&mut world, "REGISTER", "", "");
+    }
+    assert_eq!(world.stack(0).counters().auth_failures, 10, "the rest is not even verified");
+    Phone::new("198.51.100.4:31001", "8002").sign_in(&mut world);
+    assert!(bans(&mut world).is_empty());
+}
+
+/// Wrong passwords of five accounts.
+fn guess(world: &mut World, at: &str) -> Phone {
+    let mut phone = Phone::new(at, "7000");
+    for user in ["7000", "7001", "7002", "8001", "8002"] {
+        (phone.user, phone.password) = (user, "guess".to_owned());
+        (0..3).for_each(|_| drop(phone.send(world, "REGISTER", "", "")));
+    }
+    phone
+}
+
+#[test]
+fn who_guesses_at_several_accounts_is_banned_until_forgiven() {
+    let mut world = world();
+    let mut phone = guess(&mut world, "203.0.113.66:5060");
+    let bans = bans(&mut world);
+    assert_eq!(
+        (bans.len(), bans[0].source.to_string().as_str(), bans[0].reason),
+        (1, "203.0.113.66/32", BanReason::Guessing)
+    );
+    assert!(matches!(world.event(0), Event::Banned { reason: BanReason::Guessing, .. }));
+    for method in ["REGISTER", "INVITE", "OPTIONS", "SUBSCRIBE"] {
+        assert!(phone.send(&mut world, method, "", "").is_empty(), "{method}");
+    }
+    world.raw(phone.at, 0, "OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\n\r\n");
+    assert!(world.statuses().is_empty(), "nor is what cannot be read");
+    let now = world.now;
+    assert!(world.stack(0).unban(now, phone.at.ip()) && !world.stack(0).unban(now, phone.at.ip()));
+    assert_eq!(phone.send(&mut world, "OPTIONS", "", "")[0].status, 200);
+}
+
+#[test]
+fn an_office_with_phones_is_not_banned_for_a_guesser_in_it() {
+    let mut world = world();
+    let mut honest = Phone::new("198.51.100.4:31001", "8002");
+    honest.sign_in(&mut world);
+    guess(&mut world, "198.51.100.4:31000");
+    assert!(bans(&mut world).is_empty());
+    honest.sign_in(&mut world);
+}
+
+#[test]
+fn a_scanner_hears_nothing_and_a_carrier_is_never_taken_for_one() {
+    let mut world = world();
+    let mut scanner = Phone::new("203.0.113.66:5060", "100");
+    let name = "User-Agent: friendly-scanner\r\n";
+    assert!(scanner.send(&mut world, "OPTIONS", name, "").is_empty());
+    assert!(matches!(world.event(0), Event::Banned { reason: BanReason::Scanner, .. }));
+    assert!(scanner.send(&mut world, "OPTIONS", "", "").is_empty(), "without its name too");
+    assert_eq!((world.stack(0).counters().banned, world.log.len()), (2, 0));
+    let mut carrier = Phone::new("10.2.0.1:5060", "100");
+    assert_eq!(carrier.send(&mut world, "OPTIONS", name, "")[0].status, 200);
+    world.run(secs(601));
+    assert_eq!(scanner.send(&mut world, "OPTIONS", "", "")[0].status, 200, "a ban ends by itself");
+}
+
+#[test]
+fn a_stranger_cannot_tell_which_numbers_exist() {
+    for method in ["INVITE", "REGISTER", "SUBSCRIBE", "MESSAGE", "PUBLISH", "BYE", "REFER", "NOTIFY"] {
+        let mut answers = Vec::new();
+        for user in ["8001", "9999"] {
+            let mut world = world();
+            let mut phone = Phone::new("203.0.113.66:5060", "100");
+            phone.send_to(
+                &mut world,
+                method,
+                &format!("sip:{user}@{DOMAIN}"),
+                &format!("<sip:{user}@{DOMAIN}>"),
+                "",
+                "",
+            );
+            world.run(millis(20));
+            let answer = world.responses_to(phone.at).remove(0);
+            answers.push(String::from_utf8_lossy(&answer.to_bytes()).replace(user, "USER"));
+        }
+        assert!(answers[0].starts_with("SIP/2.0 401 "), "{method}: {}", answers[0]);
+        assert_eq!(answers[0], answers[1]);
+    }
+}
+
+#[test]
+fn a_stranger_that_asks_without_end_is_answered_at_a_bounded_rate() {
+    let mut world = world();
+    let mut stranger = Phone::new("203.0.113.66:5060", "100");
+    let uri = format!("sip:{DOMAIN}");
+    for _ in 0..3_100 {
+        stranger.send_to(&mut world, "OPTIONS", &uri, &format!("<{uri}>"), "", "");
+    }
+    assert_eq!((world.log.len(), world.stack(0).counters().throttled), (3_000, 100));
+    Phone::new(PHONE, "8001").sign_in(&mut world);
+    assert!(bans(&mut world).is_empty());
 }
 
 #[test]

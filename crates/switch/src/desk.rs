@@ -4,7 +4,7 @@ use crate::call::{Call, Event};
 use crate::directory::Directory;
 use crate::phase::{Phase, Promised};
 use crate::plant::Plant;
-use crate::request::{AgentRow, CallRow, Denied, PlaceRow, QueueRow, Reply, Request, TrunkRow};
+use crate::request::{AgentRow, BanRow, CallRow, Denied, PlaceRow, QueueRow, Reply, Request, TrunkRow};
 use crate::switch::Switch;
 use busyhour_acd::{AgentView, Command, Denied as AcdDenied, Place};
 use busyhour_ivr::Dialplan;
@@ -72,6 +72,11 @@ impl Switch {
             Request::Calls => Ok(Reply::Calls(self.call_rows())),
             Request::Place { call } => self.place(call),
             Request::Trunks => Ok(Reply::Trunks(self.trunk_rows())),
+            Request::Bans => Ok(Reply::Bans(self.ban_rows())),
+            Request::Unban { address } => match self.plant.sip.unban(self.plant.now, address) {
+                true => Ok(Reply::Done),
+                false => Err(Denied::NotBanned(address)),
+            },
             Request::Ready { agent } => self.ready(&agent),
             Request::NotReady { agent, reason, force } => self.not_ready(&agent, reason, force),
             Request::ExtendWrapUp { agent, by } => {
@@ -240,6 +245,17 @@ impl Switch {
         self.plant.trunks.active().map(|(_, trunk)| row(trunk)).collect()
     }
 
+    fn ban_rows(&self) -> Vec<BanRow> {
+        let row = |ban: busyhour_sip::Ban| BanRow {
+            source: net_name(ban.source),
+            reason: ban.reason.as_str().into(),
+            since: ban.since,
+            until: ban.until,
+            silenced: ban.silenced,
+        };
+        self.plant.sip.bans(self.plant.now).into_iter().map(row).collect()
+    }
+
     fn place(&self, id: CallId) -> Result<Reply, Denied> {
         let call = self.calls.get(&id).ok_or(Denied::UnknownCall(id))?;
         let place = self.plant.acd.place(self.plant.now, id).ok_or(Denied::NotWaiting(id))?;
@@ -265,6 +281,14 @@ impl Switch {
             wait_ms: place.and_then(|place| place.wait).map(millis),
             partner: call.phase().partner().and_then(|leg| Some(self.plant.legs.leg(leg)?.party.name().clone())),
         }
+    }
+}
+
+/// A network as people write it: one address is just that.
+pub(crate) fn net_name(net: ipnet::IpNet) -> Name {
+    match net.prefix_len() == net.max_prefix_len() {
+        true => net.addr().to_string().into(),
+        false => net.to_string().into(),
     }
 }
 

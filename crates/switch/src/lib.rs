@@ -43,7 +43,9 @@ pub use mailboxes::VoicemailSetup;
 pub use parking::Slots;
 pub use policy::{BARRED, PassedOn, Present, Telling, TrunkPolicy};
 pub use replay::{Difference, Replay, Replayed};
-pub use request::{AgentRow, CallRow, Change, Denied, Destination, PlaceRow, QueueRow, Reply, Request, TrunkRow};
+pub use request::{
+    AgentRow, BanRow, CallRow, Change, Denied, Destination, PlaceRow, QueueRow, Reply, Request, TrunkRow,
+};
 pub use rewriting::{NumberForm, Place, Rewrite, RewriteRule, Rewriting};
 pub use setup::{
     AgentSetup, CallbackSetup, Closing, DialledFrom, NumberRoute, QueueSetup, Setup, StarCodes, TierSetup, TrunkSetup,

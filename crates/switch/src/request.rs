@@ -5,6 +5,7 @@ use crate::standing::{StandingRow, Towards};
 use busyhour_model::{AgentState, CallId, Mailbox, Message, Name, TapeId, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// A person's wish.
@@ -18,6 +19,13 @@ pub enum Request {
     Calls,
     /// Trunks.
     Trunks,
+    /// Sources met with silence.
+    Bans,
+    /// Answer a source again.
+    Unban {
+        /// Any address of it.
+        address: IpAddr,
+    },
     /// Sign in, ready.
     Ready {
         /// Agent number.
@@ -163,6 +171,8 @@ pub enum Reply {
     Calls(Vec<CallRow>),
     /// Trunks, by name.
     Trunks(Vec<TrunkRow>),
+    /// Sources met with silence, by address.
+    Bans(Vec<BanRow>),
     /// An agent towards a call.
     Standing(StandingRow),
     /// One waiting call's place.
@@ -183,6 +193,9 @@ pub enum Denied {
     /// No such message.
     #[error("there is no message {}", .0.0)]
     UnknownMessage(TapeId),
+    /// That address is answered already.
+    #[error("{0} is not banned")]
+    NotBanned(IpAddr),
     /// No such queue.
     #[error("there is no queue {0}")]
     UnknownQueue(Name),
@@ -330,4 +343,19 @@ pub struct TrunkRow {
     /// Takes no new calls.
     #[serde(default)]
     pub drained: bool,
+}
+
+/// One banned source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanRow {
+    /// An IPv4 address, or an IPv6 network.
+    pub source: Name,
+    /// `scanner`, `guessing`.
+    pub reason: Name,
+    /// Since when.
+    pub since: Time,
+    /// Until when.
+    pub until: Time,
+    /// Messages met with silence so far.
+    pub silenced: u64,
 }

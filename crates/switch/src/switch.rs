@@ -257,6 +257,10 @@ impl Switch {
             E::TransferAsked { leg, to, replaces } => self.transfer_asked(leg, &to, replaces),
             E::Digit { leg, digit } => self.tell_leg(leg, Event::Digit { leg, digit }),
             E::Registered { account, contacts } => self.registered(&account, contacts),
+            E::Banned { source, reason, until } => {
+                let (source, reason) = (crate::desk::net_name(source), reason.as_str().into());
+                self.plant.fact(What::Banned { source, reason, until });
+            }
             E::TrunkState { trunk, up, .. } => {
                 self.plant.trunks.set_up(trunk, up);
                 let trunk = self.plant.trunks.trunk(trunk).setup.name.clone();
