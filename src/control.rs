@@ -9,13 +9,15 @@ use crate::net::{BATCH_MAX, Net, StreamEvent, Unsent};
 use crate::recorder::Recorder;
 use crate::timer::Timer;
 use crate::trace::Tracer;
+use busyhour_acd::Foreseen;
+use busyhour_ivr::LookUpAnswer;
 use busyhour_media as media;
-use busyhour_model::{Fact, Time, What};
+use busyhour_model::{CallId, Fact, Time, What};
 use busyhour_sip::Counters;
 use busyhour_switch::{Denied, Entry, Reply, Request, Switch, Vitals};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 use tokio::sync::oneshot;
 
@@ -23,6 +25,10 @@ use tokio::sync::oneshot;
 const MEDIA_BATCH: usize = 256;
 /// Failures to send that one drain may feed back, so that a dead network cannot keep it busy for ever.
 const FAILURES_MAX: usize = 10_000;
+
+/// A shorter wait is told to nobody, unless a longer one was told so recently.
+const WAIT_MIN: Duration = Duration::from_millis(1);
+const WAIT_TOLD: Duration = Duration::from_secs(2);
 
 /// A question to the control loop, answered at once.
 pub enum Ask {
@@ -76,33 +82,82 @@ pub struct Control {
     pub tracer: Option<Tracer>,
 }
 
+/// What the loop woke for.
+enum Woken {
+    Ask(Option<Ask>),
+    Media,
+    Stream(StreamEvent),
+    Datagrams,
+    LookUp(CallId, u32, LookUpAnswer),
+    Forecast(Vec<Foreseen>),
+    Due,
+}
+
+/// How long datagrams have waited for us at most: since the sockets were last empty, less the time in which there was nothing
+/// to do.
+struct Backlog {
+    empty: Instant,
+    idle: Duration,
+    /// When there was last a wait worth telling.
+    told: Option<Instant>,
+}
+
+impl Backlog {
+    fn new() -> Backlog {
+        Backlog { empty: Instant::now(), idle: Duration::ZERO, told: None }
+    }
+
+    /// The wait, when the switch should know.
+    fn to_tell(&mut self) -> Option<Duration> {
+        let wait = self.empty.elapsed().saturating_sub(self.idle);
+        if wait >= WAIT_MIN {
+            self.told = Some(Instant::now());
+        }
+        self.told.is_some_and(|told| told.elapsed() < WAIT_TOLD).then_some(wait)
+    }
+
+    fn emptied(&mut self) {
+        (self.empty, self.idle) = (Instant::now(), Duration::ZERO);
+    }
+}
+
 impl Control {
     /// Runs until told to stop, or until nobody can ask any more.
     pub async fn run(mut self) {
         let mut buffer = Net::buffer();
         let mut events = Vec::with_capacity(MEDIA_BATCH);
+        let mut backlog = Backlog::new();
         self.drain(Instant::now());
         loop {
             let due = self.switch.poll_timeout();
             let looks = self.forecaster.due(&self.switch);
             let deadline = due.into_iter().chain(looks).min().map(|at| self.clock.instant(at));
-            tokio::select! {
-                ask = self.asks.recv() => match ask {
-                    None | Some(Ask::Stop) => return self.recorder.take(self.switch.mark()),
-                    Some(ask) => self.answer(ask),
-                },
-                _ = self.events.recv_many(&mut events, MEDIA_BATCH) => {
+            let asleep = Instant::now();
+            let woken = tokio::select! {
+                ask = self.asks.recv() => Woken::Ask(ask),
+                _ = self.events.recv_many(&mut events, MEDIA_BATCH) => Woken::Media,
+                Some(event) = self.streams.recv() => Woken::Stream(event),
+                () = self.net.readable() => Woken::Datagrams,
+                (call, id, answer) = self.lookups.answer() => Woken::LookUp(call, id, answer),
+                classes = self.forecaster.answer() => Woken::Forecast(classes),
+                () = self.timer.until(deadline) => Woken::Due,
+            };
+            backlog.idle += asleep.elapsed();
+            match woken {
+                Woken::Ask(None | Some(Ask::Stop)) => return self.recorder.take(self.switch.mark()),
+                Woken::Ask(Some(ask)) => self.answer(ask),
+                Woken::Media => {
                     for event in events.drain(..) {
                         self.input(|switch, now| switch.handle_media(now, event));
                     }
                 }
-                Some(event) = self.streams.recv() => self.stream(event),
-                () = self.net.readable() => self.datagrams(&mut buffer),
-                (call, id, answer) = self.lookups.answer() => {
+                Woken::Stream(event) => self.stream(event),
+                Woken::Datagrams => self.datagrams(&mut buffer, &mut backlog),
+                Woken::LookUp(call, id, answer) => {
                     self.input(|switch, now| switch.handle_lookup(now, call, id, answer));
                 }
-                classes = self.forecaster.answer() => self.input(|switch, now| switch.handle_forecast(now, classes)),
-                () = self.timer.until(deadline) => {}
+                Woken::Forecast(classes) => self.input(|switch, now| switch.handle_forecast(now, classes)),
+                Woken::Due => {}
             }
             if due.is_some_and(|at| at <= self.clock.now()) {
                 self.input(Switch::handle_timeout);
@@ -114,18 +169,26 @@ impl Control {
         }
     }
 
-    fn datagrams(&mut self, buffer: &mut [u8]) {
+    fn datagrams(&mut self, buffer: &mut [u8], backlog: &mut Backlog) {
+        if let Some(wait) = backlog.to_tell() {
+            self.input(|switch, now| switch.handle_wait(now, wait));
+        }
+        let mut left = false;
         for index in 0..self.net.udp_sockets() {
-            for _ in 0..BATCH_MAX {
-                let Some((flow, size)) = self.net.datagram(index, buffer).map(|(flow, bytes)| (flow, bytes.len()))
-                else {
-                    break;
-                };
+            let mut taken = 0;
+            while taken < BATCH_MAX
+                && let Some((flow, size)) = self.net.datagram(index, buffer).map(|(flow, bytes)| (flow, bytes.len()))
+            {
+                taken += 1;
                 if let Some(tracer) = &mut self.tracer {
                     tracer.datagram(self.clock.now(), flow, &buffer[..size]);
                 }
                 self.input(|switch, now| switch.handle_datagram(now, flow, &buffer[..size]));
             }
+            left |= taken == BATCH_MAX;
+        }
+        if !left {
+            backlog.emptied();
         }
     }
 

@@ -139,6 +139,9 @@ impl Shared {
         if let What::DialRefused { call, trunk, reason } = &fact.what {
             tracing::warn!(%call, trunk = trunk.as_deref(), %reason, "a number outside was not called");
         }
+        if let What::Overload { on, refused } = &fact.what {
+            tracing::warn!(on, refused, "overload {}", if *on { "begins: new calls are refused" } else { "is over" });
+        }
         if let What::Banned { source, reason, .. } = &fact.what {
             tracing::info!(%source, %reason, "banned; `busyhour ctl bans` lists all");
         }

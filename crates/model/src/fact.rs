@@ -396,6 +396,13 @@ pub enum What {
         /// Until when.
         until: Time,
     },
+    /// The control loop is behind: new calls and registrations are refused, or no longer are.
+    Overload {
+        /// Refused from now on.
+        on: bool,
+        /// Requests refused in the episode that ends.
+        refused: u64,
+    },
     /// Configuration was loaded or refused.
     Reloaded {
         /// Taken.
@@ -462,6 +469,7 @@ impl What {
             | What::TrunkState { .. }
             | What::TrunkRefused { .. }
             | What::Banned { .. }
+            | What::Overload { .. }
             | What::Reloaded { .. }
             | What::Changed { .. } => None,
         }

@@ -203,6 +203,13 @@ pub enum Event {
         /// Contacts bound now.
         contacts: u32,
     },
+    /// Inputs wait so long that new requests are refused, or no longer do.
+    Overload {
+        /// Refused from now on.
+        on: bool,
+        /// Requests refused in the episode that ends.
+        refused: u64,
+    },
     /// A source is met with silence from now on.
     Banned {
         /// An IPv4 address, or an IPv6 network of 64 bits.

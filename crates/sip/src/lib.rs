@@ -24,6 +24,7 @@ mod media;
 mod message;
 mod method;
 mod network;
+mod overload;
 mod receive;
 mod referral;
 mod registrar;

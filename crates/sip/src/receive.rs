@@ -44,6 +44,9 @@ impl Stack {
             let status = self.objection(request).unwrap_or(200);
             return self.respond_stateless(flow, request, status);
         }
+        if self.is_too_much(now, &request.method) {
+            return self.overloaded(flow, request);
+        }
         let Ok(origin) = self.admit(now, flow, request) else { return };
         let server = match self.net.open(flow, request) {
             Arrival::New(server) => server,

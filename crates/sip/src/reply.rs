@@ -68,7 +68,9 @@ impl Stack {
     /// No room: 503, counted.
     pub(crate) fn overloaded(&mut self, flow: Flow, request: &Request) {
         self.net.counters.overloaded += 1;
-        self.respond_stateless(flow, request, 503);
+        let mut response = self.decorated(request, 503);
+        response.headers.set(HeaderName::RetryAfter, self.draw_retry_after().to_string());
+        self.net.respond_stateless(flow, request, &response);
     }
 
     /// A reply with the header fields its status asks for (section 20, table 2).

@@ -6,6 +6,7 @@ use crate::event::{Config, Event, Flow, Transmit};
 use crate::guard::Guard;
 use crate::leg::{Leg, Phase};
 use crate::mailbox::Mailboxes;
+use crate::overload::Overload;
 use crate::registrar::Registrar;
 use crate::transaction::{Alarm, Map, Transactions};
 use crate::trunk::Line;
@@ -25,6 +26,7 @@ pub struct Stack {
     pub(crate) legs: Map<LegId, Leg>,
     pub(crate) next_leg: u64,
     pub(crate) guard: Guard,
+    pub(crate) overload: Overload,
     pub(crate) registrar: Registrar,
     pub(crate) mailboxes: Mailboxes,
     pub(crate) lines: BTreeMap<TrunkId, Line>,
@@ -37,6 +39,7 @@ impl Stack {
     pub fn new(config: Config, seed: u64) -> Stack {
         let net = Transactions::new(config.limits.clone(), config.user_agent.clone(), seed);
         let mut stack = Stack {
+            overload: Overload::default(),
             guard: Guard::new(seed ^ 0x6e6f_6e63_6573),
             config,
             net,

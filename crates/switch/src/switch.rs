@@ -66,6 +66,12 @@ impl Switch {
         self.settle();
     }
 
+    /// The next input waited so long before it is handled.
+    pub fn handle_wait(&mut self, now: Time, wait: Duration) {
+        self.at(now).sip.handle_wait(now, wait);
+        self.settle();
+    }
+
     /// Bytes came on TCP connection `flow.connection`.
     pub fn handle_stream(&mut self, now: Time, flow: sip::Flow, bytes: &[u8]) {
         self.at(now).sip.handle_stream(now, flow, bytes);
@@ -257,6 +263,7 @@ impl Switch {
             E::TransferAsked { leg, to, replaces } => self.transfer_asked(leg, &to, replaces),
             E::Digit { leg, digit } => self.tell_leg(leg, Event::Digit { leg, digit }),
             E::Registered { account, contacts } => self.registered(&account, contacts),
+            E::Overload { on, refused } => self.plant.fact(What::Overload { on, refused }),
             E::Banned { source, reason, until } => {
                 let (source, reason) = (crate::desk::net_name(source), reason.as_str().into());
                 self.plant.fact(What::Banned { source, reason, until });

@@ -403,7 +403,7 @@ pub fn leg_of(event: &Event) -> Option<LegId> {
         | Event::Referred { leg, .. }
         | Event::Ended { leg, .. } => Some(*leg),
         Event::TransferAsked { leg, .. } => Some(*leg),
-        Event::Registered { .. } | Event::TrunkState { .. } | Event::Banned { .. } => None,
+        Event::Registered { .. } | Event::TrunkState { .. } | Event::Banned { .. } | Event::Overload { .. } => None,
     }
 }
 
