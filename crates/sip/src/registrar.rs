@@ -89,8 +89,8 @@ impl Registrar {
     }
 
     fn unnote(&mut self, account: &Name, flow: &Flow) {
-        decrement(&mut self.met, (flow.transport, flow.remote));
-        decrement(&mut self.hosts, ban::source(flow.remote.ip()));
+        decrement(&mut self.met, &(flow.transport, flow.remote));
+        decrement(&mut self.hosts, &ban::source(flow.remote.ip()));
         if flow.transport.is_stream() && !self.contacts(account).iter().any(|binding| binding.came_over(flow)) {
             self.streams.remove(&(flow.connection, account.clone()));
         }
@@ -140,11 +140,11 @@ impl Registrar {
 }
 
 /// One less; none is no entry.
-fn decrement<K: Eq + std::hash::Hash>(counts: &mut Map<K, u32>, key: K) {
-    if let Some(count) = counts.get_mut(&key) {
+fn decrement<K: Eq + std::hash::Hash>(counts: &mut Map<K, u32>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
         *count -= 1;
         if *count == 0 {
-            counts.remove(&key);
+            counts.remove(key);
         }
     }
 }
