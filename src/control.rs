@@ -108,7 +108,7 @@ impl Backlog {
     }
 
     /// The wait, when the switch should know.
-    fn to_tell(&mut self) -> Option<Duration> {
+    fn worth_telling(&mut self) -> Option<Duration> {
         let wait = self.empty.elapsed().saturating_sub(self.idle);
         if wait >= WAIT_MIN {
             self.told = Some(Instant::now());
@@ -170,7 +170,7 @@ impl Control {
     }
 
     fn datagrams(&mut self, buffer: &mut [u8], backlog: &mut Backlog) {
-        if let Some(wait) = backlog.to_tell() {
+        if let Some(wait) = backlog.worth_telling() {
             self.input(|switch, now| switch.handle_wait(now, wait));
         }
         let mut left = false;
