@@ -22,6 +22,14 @@ impl Party {
         }
     }
 
+    /// The agent number, when it is an agent.
+    pub fn agent(&self) -> Option<&Name> {
+        match self {
+            Party::Agent(agent) => Some(agent),
+            Party::Trunk(_) => None,
+        }
+    }
+
     /// Its name.
     pub fn name(&self) -> &Name {
         match self {

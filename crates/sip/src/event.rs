@@ -337,7 +337,7 @@ pub struct Limits {
     pub transactions: usize,
     /// Contacts per account.
     pub contacts: usize,
-    /// Phones told of waiting messages at once, by subscription or unasked; of one account, as many subscriptions as contacts.
+    /// Phones told of something at once, by subscription or unasked; of one thing, by one account, as many subscriptions as contacts.
     pub lamps: usize,
     /// Connections at once.
     pub connections: usize,
@@ -363,7 +363,7 @@ impl Default for Limits {
             legs: 20_000,
             transactions: 200_000,
             contacts: 4,
-            lamps: 20_000,
+            lamps: 100_000,
             connections: 10_000,
             datagram_bytes: 1_300,
             header_bytes: 65_536,

@@ -1,6 +1,7 @@
 //! Bytes to dialogs: parsing, transactions, dialogs, registrar, digest, SDP offer/answer. No I/O, no clock.
 
 mod ban;
+mod busy;
 mod calling;
 mod client;
 mod connection;
@@ -17,6 +18,7 @@ mod header;
 mod hop;
 mod identity;
 mod incoming;
+mod lamp;
 mod later;
 mod leg;
 mod mailbox;
@@ -25,6 +27,7 @@ mod message;
 mod method;
 mod network;
 mod overload;
+mod package;
 mod receive;
 mod referral;
 mod registrar;
@@ -47,6 +50,7 @@ mod within;
 mod write;
 
 pub use ban::{Ban, BanReason};
+pub use busy::{Activity, Busy, Direction, Presence, Stage};
 pub use counters::{Counters, Verb, Way};
 pub use error::Error;
 pub use event::*;
@@ -58,6 +62,7 @@ pub use mailbox::Summary;
 pub use message::{Fault, Message, ParseError, Request, Response, reason};
 pub use method::Method;
 pub use network::{Network, Networks};
+pub use package::{Package, Shown};
 pub use stack::Stack;
 pub use timer::{Timer, Timers};
 pub use uri::{Host, Params, Scheme, Uri};

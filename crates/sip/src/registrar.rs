@@ -2,6 +2,7 @@
 
 use crate::ban;
 use crate::event::{Event, Flow, Transport};
+use crate::mailbox::messages_of;
 use crate::stack::Stack;
 use crate::timer::Timer;
 use crate::transaction::{Alarm, Map};
@@ -232,7 +233,7 @@ impl Stack {
 
     /// Sets the account's timer to its next expiry, and tells the switch when the first contact came or the last went.
     fn tell_contacts(&mut self, account: &Name, before: usize) {
-        self.mailboxes.match_contacts(account, self.registrar.contacts(account));
+        self.lamps.match_contacts(&messages_of(account), self.registrar.contacts(account));
         let Some(bindings) = self.registrar.accounts.get_mut(account) else { return };
         if let Some(timer) = bindings.timer.take() {
             self.net.timers.cancel(timer);

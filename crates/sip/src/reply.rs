@@ -3,7 +3,7 @@
 use crate::counters::Way;
 use crate::event::{Flow, Transport};
 use crate::expiry;
-use crate::mailbox::PACKAGE;
+use crate::package::EVENTS;
 use crate::registrar::EXPIRES_MIN;
 use crate::reliable::OPTION;
 use crate::stack::Stack;
@@ -84,7 +84,7 @@ impl Stack {
                 headers.push(HeaderName::AcceptEncoding, "identity");
                 headers.push(HeaderName::AcceptLanguage, "en");
                 headers.push(HeaderName::Supported, SUPPORTED);
-                headers.push(HeaderName::AllowEvents, PACKAGE);
+                headers.push(HeaderName::AllowEvents, EVENTS);
             }
             405 | 501 => headers.push(HeaderName::Allow, ALLOW),
             415 => {
@@ -102,7 +102,7 @@ impl Stack {
             }
             422 => headers.push(HeaderName::MinSe, expiry::MIN.as_secs().to_string()),
             423 => headers.push(HeaderName::MinExpires, EXPIRES_MIN.to_string()),
-            489 if request.method == Method::Subscribe => headers.push(HeaderName::AllowEvents, PACKAGE),
+            489 if request.method == Method::Subscribe => headers.push(HeaderName::AllowEvents, EVENTS),
             503 => headers.push(HeaderName::RetryAfter, RETRY_AFTER.as_secs().to_string()),
             _ => {}
         }

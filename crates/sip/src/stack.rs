@@ -4,8 +4,8 @@ use crate::connection::{Connection, IDLE_MAX, MESSAGE_MAX};
 use crate::counters::Counters;
 use crate::event::{Config, Event, Flow, Transmit};
 use crate::guard::Guard;
+use crate::lamp::Lamps;
 use crate::leg::{Leg, Phase};
-use crate::mailbox::Mailboxes;
 use crate::overload::Overload;
 use crate::registrar::Registrar;
 use crate::transaction::{Alarm, Map, Transactions};
@@ -28,7 +28,7 @@ pub struct Stack {
     pub(crate) guard: Guard,
     pub(crate) overload: Overload,
     pub(crate) registrar: Registrar,
-    pub(crate) mailboxes: Mailboxes,
+    pub(crate) lamps: Lamps,
     pub(crate) lines: BTreeMap<TrunkId, Line>,
     pub(crate) events: VecDeque<Event>,
     closes: VecDeque<Flow>,
@@ -46,7 +46,7 @@ impl Stack {
             legs: Map::default(),
             next_leg: 1,
             registrar: Registrar::default(),
-            mailboxes: Mailboxes::default(),
+            lamps: Lamps::default(),
             lines: BTreeMap::new(),
             events: VecDeque::new(),
             closes: VecDeque::new(),
@@ -69,7 +69,7 @@ impl Stack {
                 self.unregister(&account);
             }
         }
-        self.drop_mailboxes(now);
+        self.drop_lamps(now);
         self.configure_lines(now);
     }
 

@@ -1,10 +1,11 @@
-//! Subscriptions to a mailbox: SUBSCRIBE and the dialog it makes (RFC 6665, RFC 3842).
+//! Subscriptions: SUBSCRIBE and the dialog it makes (RFC 6665); who may watch what.
 
 use crate::client::Owner;
 use crate::dialog::Dialog;
 use crate::event::{Flow, Origin};
 use crate::incoming::contact_for;
-use crate::mailbox::{BODY, PACKAGE, Wiring};
+use crate::lamp::{Topic, Wiring};
+use crate::package::{EVENTS, Package};
 use crate::registrar::{EXPIRES_MAX, EXPIRES_MIN};
 use crate::reply::accepts;
 use crate::server::Arrival;
@@ -16,6 +17,9 @@ use busyhour_model::{Name, Time};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+/// Subscriptions of one account: a phone with expansion modules has some hundred keys.
+const WATCHED_MAX: usize = 500;
+
 /// One subscription.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Subscription {
@@ -24,11 +28,15 @@ pub(crate) struct Subscription {
     /// Event as it came, its `id` included (RFC 6665 section 8.2.1).
     event: String,
     timer: Option<Timer>,
+    /// Whose phone asked.
+    pub(crate) watcher: Name,
+    /// Of its next NOTIFY (RFC 4235 section 4.1.1).
+    version: u32,
 }
 
 impl Subscription {
-    /// The next NOTIFY, without its body; `over` is why it is the last one.
-    pub(crate) fn notify(&mut self, now: Time, over: Option<&str>) -> Request {
+    /// The next NOTIFY, without its body, and the version of what it says; `over` is why it is the last one.
+    pub(crate) fn notify(&mut self, now: Time, over: Option<&str>) -> (Request, u32) {
         let state = match over {
             Some(reason) => format!("terminated;reason={reason}"),
             None => format!("active;expires={}", self.expires.since(now).as_millis().div_ceil(1000)),
@@ -36,34 +44,45 @@ impl Subscription {
         let mut request = self.dialog.request(Method::Notify);
         request.headers.push(HeaderName::Event, &self.event);
         request.headers.push(HeaderName::SubscriptionState, state);
-        request
+        self.version += 1;
+        (request, self.version - 1)
     }
 }
 
 impl Stack {
     /// A SUBSCRIBE that is to make a dialog.
     pub(crate) fn subscribe(&mut self, now: Time, server: u64, flow: Flow, request: &Request, origin: &Origin) {
-        let span = match asked(request) {
-            Ok(span) => span,
-            Err(status) => return self.respond(now, server, request, status),
-        };
-        let Some(account) = self.owner(origin, request) else { return self.respond(now, server, request, 403) };
+        match self.begin_subscription(now, flow, request, origin) {
+            Ok((id, span)) => self.grant(now, id, server, request, span),
+            Err(status) => self.respond(now, server, request, status),
+        }
+    }
+
+    fn begin_subscription(
+        &mut self,
+        now: Time,
+        flow: Flow,
+        request: &Request,
+        origin: &Origin,
+    ) -> Result<(u64, u32), u16> {
+        let (package, span) = asked(request)?;
+        let Origin::Account(watcher) = origin else { return Err(403) };
+        let topic = self.topic(package, watcher, request)?;
         if span > 0 {
-            self.make_room(now, account);
+            self.make_room(now, &topic, watcher);
         }
-        if self.mailboxes.len() >= self.config.limits.lamps {
+        let full = self.lamps.len() >= self.config.limits.lamps;
+        if full || self.lamps.watched_by(watcher) >= WATCHED_MAX {
             self.net.counters.overloaded += 1;
-            return self.respond(now, server, request, 503);
+            return Err(503);
         }
-        let tag = tag(self.mailboxes.next(), self.net.random.draw());
-        let ours = contact_for(Some(account), flow, &request.uri.scheme);
-        let Some(dialog) = Dialog::answering(request, flow, &tag, ours, true) else {
-            return self.respond(now, server, request, 400);
-        };
-        let event = request.headers.text(HeaderName::Event).unwrap_or(PACKAGE).to_owned();
-        let subscription = Subscription { dialog, expires: now, event, timer: None };
-        let id = self.mailboxes.put(account, Wiring::Subscribed(Box::new(subscription)));
-        self.grant(now, id, server, request, span);
+        let tag = tag(self.lamps.next(), self.net.random.draw());
+        let ours = contact_for(Some(&topic.of), flow, &request.uri.scheme);
+        let dialog = Dialog::answering(request, flow, &tag, ours, true).ok_or(400u16)?;
+        let event = request.headers.text(HeaderName::Event).unwrap_or(package.event()).to_owned();
+        let subscription =
+            Subscription { dialog, expires: now, event, timer: None, watcher: watcher.clone(), version: 0 };
+        Ok((self.lamps.put(&topic, Wiring::Subscribed(Box::new(subscription))), span))
     }
 
     /// A request within the dialog of a subscription, or within none.
@@ -75,7 +94,7 @@ impl Stack {
             Arrival::New(server) | Arrival::Merged(server) => server,
             Arrival::Full => return self.overloaded(flow, request),
         };
-        let Some(dialog) = self.mailboxes.subscription_mut(id).map(|subscription| &mut subscription.dialog) else {
+        let Some(dialog) = self.lamps.subscription_mut(id).map(|subscription| &mut subscription.dialog) else {
             return;
         };
         let number = request.headers.cseq().map_or(0, |cseq| cseq.0);
@@ -90,8 +109,9 @@ impl Stack {
             return self.respond(now, server, request, 405);
         }
         match asked(request) {
-            Ok(span) => {
-                if let Some(subscription) = self.mailboxes.subscription_mut(id) {
+            Ok((package, _)) if self.lamps.package(id) != Some(package) => self.respond(now, server, request, 489),
+            Ok((_, span)) => {
+                if let Some(subscription) = self.lamps.subscription_mut(id) {
                     subscription.dialog.refresh(&request.headers);
                     subscription.dialog.meet(flow);
                 }
@@ -103,13 +123,13 @@ impl Stack {
 
     /// 200, and the state at once (RFC 6665 section 4.2.1.2). No time is a question asked once, or good-bye (section 4.4.3).
     fn grant(&mut self, now: Time, id: u64, server: u64, request: &Request, span: u32) {
-        let Some(subscription) = self.mailboxes.subscription_mut(id) else { return };
+        let Some(subscription) = self.lamps.subscription_mut(id) else { return };
         let (tag, contact) = (subscription.dialog.local_tag.clone(), subscription.dialog.contact.clone());
         let mut response = request.reply(200);
         response.set_to_tag(&tag);
         response.headers.push(HeaderName::Contact, contact);
         response.headers.push(HeaderName::Expires, span.to_string());
-        response.headers.push(HeaderName::AllowEvents, PACKAGE);
+        response.headers.push(HeaderName::AllowEvents, EVENTS);
         response.headers.push(HeaderName::Server, &self.config.user_agent);
         self.net.respond(now, server, &response);
         if span == 0 {
@@ -117,7 +137,7 @@ impl Stack {
         }
         let expires = now + Duration::from_secs(u64::from(span));
         let timer = self.net.timers.set(expires, Alarm::Subscription(id));
-        if let Some(subscription) = self.mailboxes.subscription_mut(id) {
+        if let Some(subscription) = self.lamps.subscription_mut(id) {
             subscription.expires = expires;
             let mut before = subscription.timer.replace(timer);
             self.net.stop(&mut before);
@@ -134,42 +154,53 @@ impl Stack {
     }
 
     pub(crate) fn drop_lamp(&mut self, id: u64) {
-        if let Some(Wiring::Subscribed(mut subscription)) = self.mailboxes.take(id).map(|lamp| lamp.wiring) {
+        if let Some(Wiring::Subscribed(mut subscription)) = self.lamps.take(id).map(|lamp| lamp.wiring) {
             self.net.stop(&mut subscription.timer);
         }
     }
 
-    /// What is watched by accounts that are configured no more.
-    pub(crate) fn drop_mailboxes(&mut self, now: Time) {
-        for account in self.mailboxes.accounts() {
-            if self.guard.knows(&account) {
-                continue;
-            }
-            for (_, id) in self.mailboxes.subscriptions_of(&account) {
+    /// Ends what is watched by, or shows, what is configured no more.
+    pub(crate) fn drop_lamps(&mut self, now: Time) {
+        for (id, watcher) in self.lamps.subscriptions() {
+            if !self.guard.knows(&watcher) {
                 self.end_subscription(now, id, "noresource");
             }
-            self.mailboxes.forget(&account);
+        }
+        for topic in self.lamps.topics() {
+            if self.is_watchable(&topic) {
+                continue;
+            }
+            for (_, id) in self.lamps.subscriptions_to(&topic) {
+                self.end_subscription(now, id, "noresource");
+            }
+            self.lamps.forget(&topic);
         }
     }
 
-    /// A mailbox is its account's own, by whatever number of ours that is no other account.
-    fn owner<'a>(&self, origin: &'a Origin, request: &Request) -> Option<&'a Name> {
-        let Origin::Account(account) = origin else { return None };
+    /// What is to be watched. A mailbox is its account's own, by whatever number of ours that is no other account.
+    fn topic(&self, package: Package, watcher: &Name, request: &Request) -> Result<Topic, u16> {
         let named = request.uri.user_unescaped().unwrap_or_default();
-        (named == **account || !self.guard.knows(&named)).then_some(account)
+        let topic = Topic { of: named.as_str().into(), package };
+        match package {
+            Package::Messages if named != **watcher && self.guard.knows(&named) => Err(403),
+            Package::Messages => Ok(Topic { of: watcher.clone(), package }),
+            _ if self.is_watchable(&topic) => Ok(topic),
+            _ => Err(404),
+        }
     }
 
     fn find_subscription(&self, request: &Request, to_tag: &str) -> Option<u64> {
         let id = watched(to_tag)?;
         let from_tag = request.headers.from_tag().unwrap_or_default();
-        let dialog = &self.mailboxes.subscription(id)?.dialog;
+        let dialog = &self.lamps.subscription(id)?.dialog;
         dialog.matches(request.headers.call_id(), to_tag, &from_tag).then_some(id)
     }
 
     /// A phone that starts again leaves a subscription behind: the one that would end first makes room.
-    fn make_room(&mut self, now: Time, account: &Name) {
-        let subscriptions = self.mailboxes.subscriptions_of(account);
-        if let Some((_, first)) = subscriptions.first().filter(|_| subscriptions.len() >= self.config.limits.contacts) {
+    fn make_room(&mut self, now: Time, topic: &Topic, watcher: &Name) {
+        let mut own = self.lamps.subscriptions_to(topic);
+        own.retain(|(_, id)| self.lamps.subscription(*id).is_some_and(|known| known.watcher == *watcher));
+        if let Some((_, first)) = own.first().filter(|_| own.len() >= self.config.limits.contacts) {
             self.end_subscription(now, *first, "probation;retry-after=3600");
         }
     }
@@ -184,18 +215,15 @@ fn watched(tag: &str) -> Option<u64> {
     u64::from_str_radix(tag.strip_prefix('w')?.split_once('.')?.0, 16).ok()
 }
 
-/// The seconds a SUBSCRIBE asks for, or what is wrong with it.
-fn asked(request: &Request) -> Result<u32, u16> {
+/// The package and the seconds a SUBSCRIBE asks for, or what is wrong with it.
+fn asked(request: &Request) -> Result<(Package, u32), u16> {
     let headers = &request.headers;
-    let package = headers.text(HeaderName::Event).and_then(|event| event.split(';').next()).unwrap_or_default();
-    if !package.trim().eq_ignore_ascii_case(PACKAGE) {
-        return Err(489);
-    }
-    if !accepts(headers, BODY) {
+    let package = headers.text(HeaderName::Event).and_then(Package::of).ok_or(489u16)?;
+    if !accepts(headers, package.body()) {
         return Err(406);
     }
     match headers.expires().unwrap_or(EXPIRES_MAX).min(EXPIRES_MAX) {
         1..EXPIRES_MIN => Err(423),
-        span => Ok(span),
+        span => Ok((package, span)),
     }
 }

@@ -124,7 +124,7 @@ fn rfc_3842_5_a_subscriber_is_told_at_once_and_of_every_change() {
     let granted = watch.subscribe(&mut world, "Expires: 600\r\n");
     assert_eq!(granted.status, 200);
     assert_eq!(granted.headers.expires(), Some(600));
-    assert_eq!(granted.headers.text(HeaderName::AllowEvents), Some("message-summary"));
+    assert_eq!(granted.headers.text(HeaderName::AllowEvents), Some("message-summary, dialog, presence"));
     let first = watch.hear(&mut world, 200).remove(0);
     assert_eq!(first.uri.to_string(), format!("sip:8001@{PHONE}"));
     assert_eq!(first.headers.cseq().unwrap().0, 1);
@@ -213,7 +213,7 @@ fn rfc_6665_4_4_3_a_question_asked_once_leaves_nothing_behind() {
 #[test]
 fn rfc_6665_4_2_1_1_what_a_notifier_must_refuse() {
     let cases = [
-        ("Event: presence\r\n", 489),
+        ("Event: reg\r\n", 489),
         ("Event: message-summary2\r\n", 489),
         ("", 489),
         ("Event: message-summary\r\nExpires: 59\r\n", 423),
@@ -230,7 +230,7 @@ fn rfc_6665_4_2_1_1_what_a_notifier_must_refuse() {
         assert_eq!(response.status, status, "{more}");
         assert_eq!(response.headers.text(HeaderName::MinExpires), (status == 423).then_some("60"));
         let events = response.headers.text(HeaderName::AllowEvents);
-        assert_eq!(events, matches!(status, 489 | 200).then_some("message-summary"), "{more}");
+        assert_eq!(events, matches!(status, 489 | 200).then_some("message-summary, dialog, presence"), "{more}");
         assert_eq!(
             response.headers.expires(),
             (status == 200).then_some(3600),
@@ -326,7 +326,7 @@ fn a_removed_account_is_watched_no_more() {
 fn options_says_that_messages_can_be_watched() {
     let mut world = world();
     let options = Phone::new(PHONE, "8001").send(&mut world, "OPTIONS", "", "").remove(0);
-    assert_eq!(options.headers.text(HeaderName::AllowEvents), Some("message-summary"));
+    assert_eq!(options.headers.text(HeaderName::AllowEvents), Some("message-summary, dialog, presence"));
     assert!(options.headers.has_token(HeaderName::Allow, "SUBSCRIBE"));
 }
 

@@ -260,7 +260,7 @@ fn requests_outside_a_dialog_get_what_they_deserve() {
             415,
         ),
         ("INVITE", "Contact: <sip:c@10.2.0.1>\r\nContent-Type: application/sdp\r\n", "nonsense", 400),
-        ("SUBSCRIBE", "Event: presence\r\n", "", 489),
+        ("SUBSCRIBE", "Event: reg\r\n", "", 489),
         ("NOTIFY", "Event: presence\r\n", "", 481),
         ("BYE", "", "", 481),
         ("REFER", "Refer-To: <sip:x@y>\r\n", "", 403),

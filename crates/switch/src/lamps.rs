@@ -1,21 +1,120 @@
-//! The lamps of agents' phones: how many messages wait for each agent.
+//! The lamps of phones: how many messages wait for each agent, who is on the phone, who can be reached, which queues have callers.
 
 use crate::mailboxes::Mailboxes;
 use crate::plant::Plant;
 use crate::setup::AgentSetup;
-use busyhour_model::Mailbox;
-use busyhour_sip::Summary;
+use busyhour_model::{AgentId, AgentState, Mailbox, Name, Party, QueueId, What};
+use busyhour_sip::{Activity, Busy, Direction, Presence, Shown, Stage, Summary};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
-impl Plant {
-    /// Tells every agent's phones how many messages there are, when that may have changed.
-    pub(crate) fn tell_lamps(&mut self) {
-        if !std::mem::take(&mut self.mailboxes.changed) {
-            return;
-        }
-        for (_, agent) in self.directory.agents() {
-            self.sip.mailbox(self.now, &agent.number, self.mailboxes.summary(agent));
+/// Who and what may stand otherwise than the phones were told.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct News {
+    agents: BTreeSet<Name>,
+    /// The matcher was told something: more or fewer may wait.
+    pub(crate) matched: bool,
+    /// Callers waiting as told last, by `QueueId`.
+    waiting: Vec<Option<u32>>,
+}
+
+impl News {
+    pub(crate) fn note_party(&mut self, party: &Party) {
+        if let Party::Agent(agent) = party {
+            self.agents.insert(agent.clone());
         }
     }
+
+    /// A fact that changes what lamps show.
+    pub(crate) fn note(&mut self, what: &What) {
+        if let What::AgentEntered { agent, .. } = what {
+            self.agents.insert(agent.clone());
+        }
+    }
+}
+
+impl Plant {
+    /// Everybody and everything may stand otherwise: the configuration is another.
+    pub(crate) fn all_is_news(&mut self) {
+        self.mailboxes.changed = true;
+        self.news.agents.extend(self.directory.agents().map(|(_, agent)| agent.number.clone()));
+        (self.news.waiting, self.news.matched) = (Vec::new(), true);
+    }
+
+    /// Tells the phones what may have changed; the newest counts, however often it changed.
+    pub(crate) fn tell_lamps(&mut self) {
+        if std::mem::take(&mut self.news.matched) {
+            self.tell_of_queues();
+        }
+        for number in std::mem::take(&mut self.news.agents) {
+            if let Some(id) = self.directory.agent_id(&number) {
+                self.agent_shown(id).into_iter().for_each(|shown| self.sip.show(self.now, &number, shown));
+            }
+        }
+        if std::mem::take(&mut self.mailboxes.changed) {
+            for (_, agent) in self.directory.agents() {
+                self.sip.mailbox(self.now, &agent.number, self.mailboxes.summary(agent));
+            }
+        }
+    }
+
+    fn tell_of_queues(&mut self) {
+        let waiting: Vec<_> = self.directory.queues().map(|(id, _)| (id, self.acd.waiting_in(id))).collect();
+        for (id, now) in waiting {
+            let at = id.0 as usize;
+            if self.news.waiting.len() <= at {
+                self.news.waiting.resize(at + 1, None);
+            }
+            if self.news.waiting[at].replace(now) != Some(now) {
+                let name = self.directory.queue_name(id).clone();
+                self.queue_shown(id).into_iter().for_each(|shown| self.sip.show(self.now, &name, shown));
+            }
+        }
+    }
+
+    /// What lamps show of an agent.
+    pub(crate) fn agent_shown(&self, id: AgentId) -> [Shown; 2] {
+        let number = self.directory.agent_number(id);
+        let busy = self.legs.of_agent(number).find(|leg| !leg.closing).map(|leg| Busy {
+            id: leg.call.0,
+            stage: if leg.answered { Stage::Confirmed } else { Stage::Early },
+            direction: if leg.incoming { Direction::Initiator } else { Direction::Recipient },
+        });
+        let view = self.acd.agent(id);
+        let state = view.as_ref().map_or(AgentState::SignedOut, |view| view.state);
+        let reason = view.and_then(|view| view.reason);
+        [Shown::Dialog(busy), Shown::Presence(presence(state, reason))]
+    }
+
+    /// What lamps show of a queue: lit while somebody waits. It loses to an agent of the same name.
+    pub(crate) fn queue_shown(&self, id: QueueId) -> Vec<Shown> {
+        if self.directory.agent_id(self.directory.queue_name(id)).is_some() {
+            return Vec::new();
+        }
+        let waiting = self.acd.waiting_in(id);
+        let lit = Busy { id: 1, stage: Stage::Confirmed, direction: Direction::Recipient };
+        let activity = (waiting > 0).then_some(Activity::Busy);
+        let presence = Presence { open: true, activity, note: format!("{waiting} waiting").into() };
+        vec![Shown::Dialog((waiting > 0).then_some(lit)), Shown::Presence(presence)]
+    }
+}
+
+/// An agent's state as presence.
+fn presence(state: AgentState, reason: Option<Name>) -> Presence {
+    let (open, activity, note) = match state {
+        AgentState::SignedOut => (false, None, "signed out"),
+        AgentState::Ready => (true, None, "ready"),
+        AgentState::NotReady => (false, Some(Activity::Away), "not ready"),
+        AgentState::WrapUp => (false, Some(Activity::Busy), "wrap-up"),
+        AgentState::Ringing | AgentState::Talking | AgentState::Hold => {
+            (false, Some(Activity::OnThePhone), "on the phone")
+        }
+    };
+    let note = match reason.filter(|_| state == AgentState::NotReady) {
+        Some(reason) => format!("{note}: {reason}").into(),
+        None => note.into(),
+    };
+    Presence { open, activity, note }
 }
 
 impl Mailboxes {

@@ -23,6 +23,7 @@ impl Switch {
         self.what_holds_is_configured();
         self.tapes_belong_to_calls();
         self.lamps_show_the_mailboxes();
+        self.lamps_show_who_is_busy();
     }
 
     /// Laws cheap enough for every input of a debug build.
@@ -48,6 +49,24 @@ impl Switch {
             let told = self.plant.sip.waiting(&agent.number);
             assert_eq!(told, self.plant.mailboxes.summary(agent), "agent {} is told of the messages", agent.number);
         }
+    }
+
+    /// What lamps show of agents and queues is how they stand, and each lamp was told so last.
+    fn lamps_show_who_is_busy(&self) {
+        let plant = &self.plant;
+        for (id, agent) in plant.directory.agents() {
+            for shown in plant.agent_shown(id) {
+                assert_eq!(plant.sip.shown(&agent.number, shown.package()), shown, "the lamp of {}", agent.number);
+            }
+            let own = plant.legs.iter().filter(|(_, leg)| leg.party.agent() == Some(&agent.number)).map(|(_, leg)| leg);
+            assert!(own.eq(plant.legs.of_agent(&agent.number)), "the legs of {}", agent.number);
+        }
+        for (id, queue) in plant.directory.queues() {
+            for shown in plant.queue_shown(id) {
+                assert_eq!(plant.sip.shown(&queue.name, shown.package()), shown, "the lamp of {}", queue.name);
+            }
+        }
+        plant.sip.check_lamps();
     }
 
     /// The ACD's waiting calls are exactly the calls in `Queued`, its offered ones exactly those `Ringing` for an offer.

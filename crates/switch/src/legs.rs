@@ -1,7 +1,7 @@
 //! Legs: one INVITE session, one media stream, one port; and what each needs until its media has closed.
 
 use crate::trunks::Channel;
-use busyhour_model::{Audio, CallId, LegId, Party, PlayId};
+use busyhour_model::{Audio, CallId, LegId, Name, Party, PlayId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -32,31 +32,52 @@ pub(crate) struct Leg {
 
 /// Every leg from its opening until its media has closed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Legs(BTreeMap<LegId, Leg>);
+pub(crate) struct Legs {
+    legs: BTreeMap<LegId, Leg>,
+    /// Of agents, the oldest first.
+    agents: BTreeMap<Name, Vec<LegId>>,
+}
 
 impl Legs {
     pub(crate) fn open(&mut self, id: LegId, leg: Leg) {
-        let former = self.0.insert(id, leg);
+        if let Party::Agent(agent) = &leg.party {
+            self.agents.entry(agent.clone()).or_default().push(id);
+        }
+        let former = self.legs.insert(id, leg);
         debug_assert!(former.is_none(), "leg {id} opened twice");
     }
 
     pub(crate) fn leg(&self, id: LegId) -> Option<&Leg> {
-        self.0.get(&id)
+        self.legs.get(&id)
     }
 
     pub(crate) fn leg_mut(&mut self, id: LegId) -> Option<&mut Leg> {
-        self.0.get_mut(&id)
+        self.legs.get_mut(&id)
+    }
+
+    /// The legs of an agent's phones, the oldest first.
+    pub(crate) fn of_agent(&self, agent: &str) -> impl Iterator<Item = &Leg> {
+        self.agents.get(agent).into_iter().flatten().filter_map(|id| self.legs.get(id))
     }
 
     pub(crate) fn close(&mut self, id: LegId) -> Option<Leg> {
-        self.0.remove(&id)
+        let leg = self.legs.remove(&id)?;
+        if let Party::Agent(agent) = &leg.party
+            && let Some(own) = self.agents.get_mut(agent)
+        {
+            own.retain(|known| *known != id);
+            if own.is_empty() {
+                self.agents.remove(agent);
+            }
+        }
+        Some(leg)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (LegId, &Leg)> {
-        self.0.iter().map(|(id, leg)| (*id, leg))
+        self.legs.iter().map(|(id, leg)| (*id, leg))
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.legs.len()
     }
 }

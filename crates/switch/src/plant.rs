@@ -3,6 +3,7 @@
 use crate::callbacks::{Asked, Callbacks};
 use crate::directory::Directory;
 use crate::journal::{Entry, Marks, Snapshot};
+use crate::lamps::News;
 use crate::legs::{Leg, Legs};
 use crate::mailboxes::Mailboxes;
 use crate::memory::{LastAgents, Redials};
@@ -64,6 +65,7 @@ pub(crate) struct Plant {
     /// Taken out of one call, on the way into another.
     #[serde(skip)]
     pub(crate) given: Option<Given>,
+    pub(crate) news: News,
 }
 
 /// Where a leg's sound is: as bound, and as its peer knows it.
@@ -106,10 +108,12 @@ impl Plant {
             consults: BTreeMap::new(),
             adopted: VecDeque::new(),
             given: None,
+            news: News::default(),
         }
     }
 
     pub(crate) fn fact(&mut self, what: What) {
+        self.news.note(&what);
         self.entries.push_back(Entry::Fact(Fact { at: self.now, what }));
     }
 
@@ -125,6 +129,7 @@ impl Plant {
         told?;
         self.entries.push_back(Entry::Command(self.now, command));
         self.marks.commanded();
+        self.news.matched = true;
         Ok(())
     }
 
@@ -202,6 +207,7 @@ impl Plant {
         incoming: bool,
     ) {
         let side = party.side();
+        self.news.note_party(&party);
         let (audio, play, answered, closing, status) = (None, None, false, false, 0);
         let RtpPlace { bound, told } = place;
         let port = bound.port();
@@ -226,6 +232,7 @@ impl Plant {
     pub(crate) fn answered(&mut self, id: LegId) {
         if let Some(leg) = self.legs.leg_mut(id) {
             (leg.answered, leg.status) = (true, 200);
+            self.news.note_party(&leg.party);
         }
     }
 
@@ -289,6 +296,7 @@ impl Plant {
             && !leg.closing
         {
             leg.closing = true;
+            self.news.note_party(&leg.party);
             if !leg.answered {
                 leg.status = status;
             }

@@ -23,9 +23,10 @@ impl Switch {
         let used: Vec<u16> = plant.legs.iter().map(|(_, leg)| leg.port).collect();
         plant.ports.resize(plant.now, setup.media_ports, &used);
         plant.sip.reconfigure(plant.now, sip_config(&setup, plant.trunks.peers()));
+        plant.sip.let_watch(plant.now, setup.queues.iter().map(|queue| queue.name.clone()).collect());
         plant.setup = setup;
-        plant.mailboxes.changed = true;
         self.configure_acd();
+        self.plant.all_is_news();
         self.tend_all();
         self.plant.fact(What::Reloaded { ok: true });
     }
@@ -101,8 +102,8 @@ impl Switch {
         if !same_account {
             plant.sip.reconfigure(plant.now, sip_config(&plant.setup, plant.trunks.peers()));
         }
-        plant.mailboxes.changed = true;
         let _ = plant.acd(Command::SetAgent(spec));
+        plant.all_is_news();
     }
 
     fn remove_agent(&mut self, number: &Name) -> Result<(), Denied> {
@@ -112,6 +113,8 @@ impl Switch {
         plant.setup.agents.retain(|known| known.number != *number);
         plant.sip.reconfigure(plant.now, sip_config(&plant.setup, plant.trunks.peers()));
         self.forget_gone();
+        // A queue of the same name is seen from now on.
+        self.plant.all_is_news();
         Ok(())
     }
 

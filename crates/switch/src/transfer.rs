@@ -258,6 +258,7 @@ impl Call {
         plant.fact(What::LegLeft { call: self.id, leg: partner.leg, to });
         if let Some(leg) = plant.legs.leg_mut(partner.leg) {
             leg.call = to;
+            plant.news.note_party(&leg.party);
         }
         if let Some(agent) = partner.purpose.agent() {
             let _ = plant.acd(Command::Moved { agent, call: to });
