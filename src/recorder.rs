@@ -133,8 +133,11 @@ impl Shared {
         if let What::Fault { call, detail } = &fact.what {
             tracing::error!(call = call.map(tracing::field::display), "contained fault: {detail}");
         }
-        if let What::TrunkState { trunk, up } = &fact.what {
-            tracing::warn!(%trunk, up, "trunk {}", if *up { "answers" } else { "does not answer" });
+        if let What::TrunkState { trunk, trouble, .. } = &fact.what {
+            match trouble {
+                None => tracing::warn!(%trunk, "trunk answers"),
+                Some(trouble) => tracing::warn!(%trunk, "trunk is down: {trouble}"),
+            }
         }
         if let What::DialRefused { call, trunk, reason } = &fact.what {
             tracing::warn!(%call, trunk = trunk.as_deref(), %reason, "a number outside was not called");

@@ -5,8 +5,8 @@ use crate::explain::Explained;
 use crate::metrics::word;
 use crate::table::{self, moment, span};
 use busyhour_ledger::CallRecord;
-use busyhour_model::{Diagnostic, Time};
-use busyhour_switch::{AgentRow, BanRow, CallRow, QueueRow, StandingRow, TrunkRow};
+use busyhour_model::{Diagnostic, Time, Trouble};
+use busyhour_switch::{AgentRow, BanRow, CallRow, PeerRow, QueueRow, StandingRow, TrunkRow};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -188,16 +188,19 @@ pub(super) fn active(server: &Server, json: bool) -> Shown {
 pub(super) fn trunks(server: &Server, json: bool) -> Shown {
     let Some(rows) = fetch::<Vec<TrunkRow>>(server, "/api/trunks", json)? else { return Ok(()) };
     let row = |t: &TrunkRow| {
-        let state = match (t.drained, t.up) {
-            (true, _) => "drained",
-            (_, true) => "up",
-            (_, false) => "down",
-        };
         let (channels_in, channels_out) = (t.channels_in.to_string(), t.channels_out.to_string());
-        vec![t.trunk.to_string(), state.into(), channels_in, channels_out, t.channels.to_string()]
+        let state = if t.drained { "drained".into() } else { found(Some(t.up), t.trouble, false) };
+        let of_trunk = [t.trunk.to_string(), state];
+        let channels = [channels_in, channels_out, t.channels.to_string(), String::new()];
+        of_trunk.into_iter().chain(channels).collect::<Vec<_>>()
     };
-    let heads = ["TRUNK", "STATE", "IN", "OUT", "LIMIT"];
-    table::print(&heads, &rows.iter().map(row).collect::<Vec<_>>(), "no trunks are configured");
+    let peer = |p: &PeerRow| {
+        let nothing = || String::new();
+        vec![nothing(), found(p.up, p.trouble, p.registered), nothing(), nothing(), nothing(), p.peer.clone()]
+    };
+    let lines = rows.iter().flat_map(|t| std::iter::once(row(t)).chain(t.peers.iter().map(peer)));
+    let heads = ["TRUNK", "STATE", "IN", "OUT", "LIMIT", "PEER"];
+    table::print(&heads, &lines.collect::<Vec<_>>(), "no trunks are configured");
     Ok(())
 }
 
@@ -216,6 +219,17 @@ pub(super) fn bans(server: &Server, json: bool) -> Shown {
 pub(super) fn unban(server: &Server, address: &str, json: bool) -> Shown {
     let path = format!("/api/bans/{}", escaped(address));
     order_by(server, "DELETE", &path, json, &format!("{address}: answered again"))
+}
+
+/// `up`, or what is wrong.
+fn found(up: Option<bool>, trouble: Option<Trouble>, registered: bool) -> String {
+    match (up, trouble) {
+        (_, Some(trouble)) => format!("down: {trouble}"),
+        (_, None) if registered => "registered".into(),
+        (Some(true), None) => "up".into(),
+        (Some(false), None) => "down".into(),
+        (None, None) => "not asked".into(),
+    }
 }
 
 pub(super) fn status(server: &Server, json: bool) -> Shown {

@@ -149,13 +149,17 @@ fn groups(roster: &Roster, sheet: &mut Sheet) {
 }
 
 fn trunks(roster: &Roster, sheet: &mut Sheet) {
-    let mut sources: Vec<(ipnet::IpNet, &str)> = Vec::new();
+    let mut sources: Vec<(ipnet::IpNet, &Trunk)> = Vec::new();
+    let by_secret = |trunk: &Trunk| trunk.secret.as_ref().map(|secret| secret.value.clone());
     for trunk in &roster.trunks {
         for source in &trunk.sources {
-            if let Some((_, other)) = sources.iter().find(|(net, _)| *net == source.value) {
-                sheet.error(source.at, format!("{} is already a source of trunk `{other}`", source.value));
+            // Those with secrets of their own may share an address.
+            let alike = |other: &Trunk| by_secret(other) == by_secret(trunk);
+            if let Some((_, other)) = sources.iter().find(|(net, other)| *net == source.value && alike(other)) {
+                let message = format!("{} is already a source of trunk `{}`", source.value, other.name.value);
+                sheet.error(source.at, message);
             }
-            sources.push((source.value, &trunk.name.value));
+            sources.push((source.value, trunk));
         }
         let name = &trunk.name.value;
         if trunk.user.is_some() != trunk.password.is_some() {
@@ -165,6 +169,14 @@ fn trunks(roster: &Roster, sheet: &mut Sheet) {
             && (trunk.user.is_none() || trunk.hops().next().is_none())
         {
             sheet.error(register.at, format!("to register, trunk `{name}` needs `peer`, `user` and `password`"));
+        }
+        if let Some(secret) = trunk
+            .secret
+            .as_ref()
+            .filter(|_| trunk.sources.is_empty() && trunk.register.is_none() && trunk.tls.is_none())
+        {
+            let help = "list the carrier's addresses in `sources`: the header alone lets nobody in";
+            sheet.warn(secret.at, format!("trunk `{name}` is known by nothing but a header"), help);
         }
         if let Some(proxy) = trunk.proxy.as_ref().filter(|_| !trunk.peers.is_empty()) {
             sheet.error(proxy.at, format!("trunk `{name}` is reached by `outbound_proxy` or by peers, not by both"));

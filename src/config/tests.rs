@@ -138,6 +138,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     (
         "name = \"ct\"",
+        "name = \"ct\"\nsecret_header = \"X-Trunk-Key: short\"",
+        "error centre.toml:14:17 write a header and at least 8 characters: \"X-Trunk-Key: …\"",
+    ),
+    (
+        "name = \"ct\"",
         "name = \"ct\"\npeers = [\"203.0.113.9;priority=one\"]",
         "error centre.toml:14:10 `priority=one` says nothing of a peer; write \"…;priority=1;weight=10\"",
     ),

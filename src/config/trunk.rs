@@ -4,7 +4,7 @@ use super::sheet::{Read, Section, Sheet, duration, flag, integer, parsed, text};
 use super::{identity, limits};
 use crate::net::TrunkTls;
 use busyhour_model::Name;
-use busyhour_sip::{Account, Peer, Transport};
+use busyhour_sip::{Account, Peer, Secret, Transport};
 use busyhour_switch::{DialledFrom, NumberRoute, TrunkLimits, TrunkPolicy, TrunkSetup};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
@@ -13,6 +13,8 @@ use toml::de::DeValue;
 
 /// A peer without a word on priority.
 const UNSAID: u16 = u16::MAX;
+/// A shorter secret is guessed too soon.
+const SECRET_MIN: usize = 8;
 /// A peer that is silent for so long is given up for the next.
 const PATIENCE: Duration = Duration::from_secs(4);
 
@@ -26,6 +28,8 @@ pub(super) struct Trunk {
     pub(super) bind: Option<Read<SocketAddr>>,
     pub(super) patience: Duration,
     pub(super) auth_user: Option<String>,
+    pub(super) from_user: Option<String>,
+    pub(super) secret: Option<Read<Secret>>,
     pub(super) digest_domain: Option<Read<bool>>,
     pub(super) domain: Option<String>,
     pub(super) user: Option<String>,
@@ -63,6 +67,8 @@ pub(super) fn trunk(mut section: Section, sheet: &mut Sheet) -> Option<Trunk> {
         bind: section.read(sheet, "bind", parsed),
         patience: section.or(sheet, "peer_patience", patience, PATIENCE),
         auth_user: section.read(sheet, "auth_user", text).map(|r| r.value),
+        from_user: section.read(sheet, "from_user", text).map(|r| r.value),
+        secret: section.read(sheet, "secret_header", secret),
         digest_domain: section.read(sheet, "digest_domain", flag),
         domain: section.read(sheet, "domain", text).map(|r| r.value),
         user: section.read(sheet, "user", text).map(|r| r.value),
@@ -130,6 +136,7 @@ impl Trunk {
             name: self.name.value.as_str().into(),
             sources: self.sources.iter().map(|r| r.value).collect(),
             certified: self.tls.as_ref().is_some_and(|tls| !tls.client_names.is_empty()),
+            secret: self.secret.as_ref().map(|secret| secret.value.clone()),
             peers: self.hops().map(|peer| peer.value).collect(),
             proxy: self.proxy.is_some(),
             bind: self
@@ -138,6 +145,7 @@ impl Trunk {
                 .map(|bind| SocketAddr::new(advertise.unwrap_or(bind.value.ip()), bind.value.port())),
             patience: self.patience,
             user: self.user.as_deref().map(Name::from),
+            from_user: self.from_user.as_deref().map(Name::from),
             digest_domain: self.digest_domain.as_ref().is_some_and(|flag| flag.value),
             domain: self.domain.clone(),
             credentials: account(),
@@ -197,6 +205,18 @@ fn peer(value: &DeValue) -> Result<Peer, String> {
         }
     }
     Ok(peer)
+}
+
+/// `"X-Trunk-Key: value"`. A mistake is told without the value.
+fn secret(value: &DeValue) -> Result<Secret, String> {
+    let whole = text(value)?;
+    let (header, value) = whole.split_once(':').unwrap_or_default();
+    let (header, value) = (header.trim_end(), value.trim());
+    let spelt = !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    if !spelt || value.len() < SECRET_MIN || value.bytes().any(|byte| byte.is_ascii_control()) {
+        return Err(format!("write a header and at least {SECRET_MIN} characters: \"X-Trunk-Key: …\""));
+    }
+    Ok(Secret { header: header.into(), value: value.into() })
 }
 
 fn only_peer(value: &DeValue) -> Result<Peer, String> {

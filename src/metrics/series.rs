@@ -2,6 +2,7 @@
 
 use super::Picture;
 use busyhour_ledger::{Ledger, QueueVisit, Survey, SurveyEnd, VisitEnd};
+use busyhour_model::Trouble;
 use busyhour_model::{AgentState, LookUpOutcome, Name, Side, StreamStats, What};
 use busyhour_sip::{Counters, Way};
 use busyhour_switch::TrunkRow;
@@ -111,6 +112,7 @@ impl Wire {
 /// Trunks.
 pub(super) struct Trunks {
     up: IntGaugeVec,
+    trouble: IntGaugeVec,
     channels: IntGaugeVec,
     limit: IntGaugeVec,
     pub(super) rejected: IntCounterVec,
@@ -123,6 +125,11 @@ impl Trunks {
         let undialled = "Numbers outside that were not called, by reason.";
         Trunks {
             up: m.gauges("busyhour_trunk_up", "1 when the trunk answers OPTIONS or is registered.", &["trunk"]),
+            trouble: m.gauges(
+                "busyhour_trunk_trouble",
+                "1 for what is wrong with the trunk: refused (401, 403, 503, ...), silent (no answer at all), unresolved.",
+                &["trunk", "trouble"],
+            ),
             channels: m.gauges("busyhour_trunk_channels", "Channels in use on the trunk.", &["trunk", "direction"]),
             limit: m.gauges("busyhour_trunk_channels_limit", "Licensed channels on the trunk.", &["trunk"]),
             rejected: m.counts("busyhour_trunk_rejected_calls_total", rejected, &["trunk", "reason"]),
@@ -131,9 +138,13 @@ impl Trunks {
     }
 
     pub(super) fn show(&self, rows: &[TrunkRow]) {
-        [&self.up, &self.channels, &self.limit].iter().for_each(|g| g.reset());
+        [&self.up, &self.trouble, &self.channels, &self.limit].iter().for_each(|g| g.reset());
         for row in rows {
             self.up.with_label_values(&[&row.trunk]).set(row.up.into());
+            for kind in Trouble::KINDS {
+                let here = row.trouble.is_some_and(|trouble| trouble.kind() == kind);
+                self.trouble.with_label_values(&[&*row.trunk, kind]).set(here.into());
+            }
             self.channels.with_label_values(&[&*row.trunk, "in"]).set(row.channels_in.into());
             self.channels.with_label_values(&[&*row.trunk, "out"]).set(row.channels_out.into());
             self.limit.with_label_values(&[&row.trunk]).set(row.channels.into());

@@ -2,7 +2,7 @@
 
 use crate::{
     AgentId, AgentState, CallId, Cause, DequeueReason, Entrance, LegId, LookUpOutcome, Mailbox, Message, Name, Number,
-    OfferOutcome, Party, QueueId, Side, StreamStats, TapeId, Time, Why,
+    OfferOutcome, Party, QueueId, Side, StreamStats, TapeId, Time, Trouble, Why,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -368,6 +368,9 @@ pub enum What {
         trunk: Name,
         /// Answering.
         up: bool,
+        /// Why not.
+        #[serde(default)]
+        trouble: Option<Trouble>,
     },
     /// A call was refused at a trunk before it became a call.
     TrunkRefused {

@@ -158,3 +158,39 @@ pub enum AgentState {
     /// After-call work.
     WrapUp,
 }
+
+/// What is wrong with a trunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trouble {
+    /// The carrier answers, and refuses us: this status of SIP.
+    Refused(u16),
+    /// No answer at all.
+    Silent,
+    /// The name of every peer is unknown, or nobody could be asked for it.
+    Unresolved,
+}
+
+impl Trouble {
+    /// All kinds, as metrics name them.
+    pub const KINDS: [&'static str; 3] = ["refused", "silent", "unresolved"];
+
+    /// Its kind.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Trouble::Refused(_) => "refused",
+            Trouble::Silent => "silent",
+            Trouble::Unresolved => "unresolved",
+        }
+    }
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Trouble::Refused(status) => write!(f, "refused, {status}"),
+            Trouble::Silent => f.write_str("no answer"),
+            Trouble::Unresolved => f.write_str("name not resolved"),
+        }
+    }
+}

@@ -77,7 +77,7 @@ impl Stack {
     ) {
         let request = self.build_invite(invite, way, leg, &calling.offer, trunk);
         if let Some(dialog) = Dialog::calling(&request, way.flow, trunk.is_none()) {
-            let client = self.net.send(now, request, way.flow, Owner::Setup(leg), trunk);
+            let client = self.send(now, request, way.flow, Owner::Setup(leg), trunk);
             calling.forks.push(Fork { client, dialog, open: true });
         }
     }
@@ -160,6 +160,9 @@ impl Stack {
                 client.owner = Owner::Nobody;
             }
             self.net.cancel(now, client);
+            if let Some(trunk) = self.legs.get(&leg).and_then(|leg| leg.trunk) {
+                self.leave_registrar(now, trunk);
+            }
         }
     }
 
@@ -211,7 +214,9 @@ impl Stack {
         let domain = &trunk.map_or_else(|| self.own_host(), |trunk| self.trunk_domain(trunk, way.flow));
         let mut request = Request::new(Method::Invite, way.uri.clone());
         let identity = &invite.identity;
-        let mut from = identity.from(&invite.from, invite.display.as_deref(), domain);
+        let line = trunk.and_then(|trunk| self.line_config(trunk));
+        let user = line.and_then(|line| line.from_user.as_deref()).unwrap_or(&invite.from);
+        let mut from = identity.from(user, invite.display.as_deref(), domain);
         from.set_param("tag", Some(&tag(leg, self.net.random.draw())));
         let to = match &invite.target {
             Target::Account(account) => account,
@@ -242,7 +247,6 @@ impl Stack {
         }
         if let Some(trunk) = trunk {
             self.push_route(trunk, way.flow, &mut request);
-            self.authorize_ahead(trunk, &mut request);
         }
         request.set_body("application/sdp", offer.clone());
         request

@@ -227,7 +227,7 @@ fn is_hex(text: &str) -> bool {
 }
 
 /// Equal? In a time that depends on the lengths alone.
-fn same(one: &[u8], other: &[u8]) -> bool {
+pub(crate) fn same(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && one.iter().zip(other).fold(0, |differences, (a, b)| differences | (a ^ b)) == 0
 }
 

@@ -3,7 +3,7 @@
 use crate::identity::{Identities, Identity};
 use crate::network::Networks;
 pub use crate::transport::Transport;
-use busyhour_model::{Audio, LegId, Name, Time, TrunkId};
+use busyhour_model::{Audio, LegId, Name, Time, Trouble, TrunkId};
 use bytes::Bytes;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -223,10 +223,8 @@ pub enum Event {
     TrunkState {
         /// Which.
         trunk: TrunkId,
-        /// Answering.
-        up: bool,
-        /// The last status; `None` when nothing came at all.
-        status: Option<u16>,
+        /// What is wrong with it; `None`: nothing.
+        trouble: Option<Trouble>,
     },
 }
 
@@ -266,6 +264,8 @@ pub struct TrunkPeer {
     /// Requests are this trunk's only over a connection whose peer has shown its certificate ([`crate::Stack::handle_certified`]).
     /// Without `sources` that is enough.
     pub certified: bool,
+    /// Requests are this trunk's only with this header: carriers that share an address are told apart by it.
+    pub secret: Option<Secret>,
     /// Where our requests go; another one when the first does not answer.
     pub peers: Vec<Peer>,
     /// The peers are an outbound proxy, named in `Route` of what we send outside dialogs (RFC 3261 section 8.1.2).
@@ -278,6 +278,8 @@ pub struct TrunkPeer {
     pub domain: Option<String>,
     /// User part of our identities, where it is not that of `credentials`.
     pub user: Option<Name>,
+    /// User part of From in all our calls, whoever calls.
+    pub from_user: Option<Name>,
     /// The digest names `domain` instead of the Request-URI, as IMS registrars want it.
     pub digest_domain: bool,
     /// For 401/407 from this trunk, and only from it.
@@ -286,6 +288,21 @@ pub struct TrunkPeer {
     pub register: Option<Duration>,
     /// Probe with OPTIONS this often.
     pub probe: Option<Duration>,
+}
+
+/// A header whose value only a carrier and we know.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Secret {
+    /// Its name.
+    pub header: Name,
+    /// Its value.
+    pub value: Name,
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Secret({})", self.header)
+    }
 }
 
 /// One address of a trunk.
@@ -311,6 +328,17 @@ impl Peer {
     pub(crate) fn is_at(&self, other: &Peer) -> bool {
         (self.transport, self.address) == (other.transport, other.address)
     }
+}
+
+/// How one address of a trunk was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerState {
+    /// Which.
+    pub peer: Peer,
+    /// What the last probe said; `None`: nobody asked, or nothing is known yet.
+    pub standing: Option<Result<(), Trouble>>,
+    /// We are registered at it.
+    pub registered: bool,
 }
 
 /// A user and its secret.

@@ -201,7 +201,7 @@ impl Stack {
         request.headers.push(HeaderName::Supported, OPTION);
         self.ask_expiry(&mut request.headers, every, Some("uac"));
         let flow = self.hop(&dialog);
-        self.net.send(now, request, flow, Owner::Refresh(leg), trunk);
+        self.send(now, request, flow, Owner::Refresh(leg), trunk);
     }
 
     /// What became of an UPDATE that refreshes.
@@ -252,7 +252,7 @@ impl Stack {
         request.headers.set(HeaderName::CSeq, cseq(number + 1, &method));
         request.headers.set(HeaderName::SessionExpires, least.as_secs().to_string());
         request.headers.set(HeaderName::MinSe, least.as_secs().to_string());
-        let new = self.net.send(now, request, flow, Owner::Setup(leg), trunk);
+        let new = self.send(now, request, flow, Owner::Setup(leg), trunk);
         self.rename_fork(leg, id, new);
         true
     }

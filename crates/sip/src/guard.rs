@@ -1,11 +1,11 @@
 //! Who may call: trunks by address, accounts by digest, and nobody who keeps guessing (RFC 3261 section 22, RFC 8760).
 
 use crate::ban::{self, Ban, BanReason, Bans};
-use crate::digest::{Algorithm, Challenge, Credentials, Freshness, Nonces};
-use crate::event::{Account, Event, Flow, Origin};
+use crate::digest::{self, Algorithm, Challenge, Credentials, Freshness, Nonces};
+use crate::event::{Account, Event, Flow, Origin, Secret};
 use crate::stack::Stack;
 use crate::transaction::Map;
-use crate::{HeaderName, Method, Request, Response};
+use crate::{HeaderName, Headers, Method, Request, Response};
 use busyhour_model::{Name, Time, TrunkId};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -69,29 +69,52 @@ impl Guard {
     }
 }
 
+impl Secret {
+    /// Whether a request has it. Takes the same time wherever the first difference is.
+    fn is_in(&self, headers: &Headers) -> bool {
+        headers.named(&self.header).is_some_and(|value| digest::same(value, self.value.as_bytes()))
+    }
+}
+
 impl Stack {
-    /// The trunk that a request's source belongs to: the longest match wins.
-    pub(crate) fn trunk_of(&self, flow: &Flow) -> Option<TrunkId> {
+    /// The trunk that a request belongs to by its source, certificate and secret: the longest match wins.
+    pub(crate) fn trunk_of(&self, flow: &Flow, request: &Request) -> Option<TrunkId> {
+        self.trunk_at(flow, |secret| secret.is_in(&request.headers))
+    }
+
+    /// The same of a source, where `knows` says of a trunk's secret whether it was told.
+    fn trunk_at(&self, flow: &Flow, knows: impl Fn(&Secret) -> bool) -> Option<TrunkId> {
         let source = flow.remote.ip();
         let shown = self.net.connections.get(&flow.connection).map_or(&[][..], |connection| &connection.certified);
         let host_bits = |trunk: &crate::TrunkPeer| {
             let listed = trunk.sources.iter().filter(|net| net.contains(&source)).map(|net| net.prefix_len()).max();
-            let is_peer = trunk.register.is_some() && trunk.peers.iter().any(|peer| peer.address.ip() == source);
-            match trunk.certified {
+            let is_peer = trunk.register.is_some() && self.is_peer(trunk.trunk, source);
+            let knows = trunk.secret.as_ref().map(&knows);
+            if knows == Some(false) {
+                return None;
+            }
+            let bits = match trunk.certified {
                 true if !shown.contains(&trunk.trunk) => None,
                 true if trunk.sources.is_empty() => Some(u8::MAX),
                 _ if is_peer => Some(u8::MAX),
                 _ => listed,
-            }
+            };
+            // One with a secret before one without at the same address.
+            Some((bits?, knows))
         };
         let matching = self.config.trunks.iter().filter_map(|trunk| Some((host_bits(trunk)?, trunk.trunk)));
         matching.max_by_key(|(bits, _)| *bits).map(|(_, trunk)| trunk)
     }
 
+    /// Whether a trunk sends from there, told its secret or not.
+    fn is_trunks(&self, flow: &Flow) -> bool {
+        self.trunk_at(flow, |_| true).is_some()
+    }
+
     /// Who sends this request outside a dialog. `Err`: it was answered, or is met with silence.
     pub(crate) fn admit(&mut self, now: Time, flow: Flow, request: &Request) -> Result<Origin, ()> {
         let is_phone = request.method == Method::Register || self.registrar.is_met_at(&flow);
-        if let Some(trunk) = self.trunk_of(&flow).filter(|_| !is_phone) {
+        if let Some(trunk) = self.trunk_of(&flow, request).filter(|_| !is_phone) {
             return Ok(Origin::Trunk(trunk));
         }
         match self.guard.check(now, &self.config.domain, &flow, request) {
@@ -112,7 +135,7 @@ impl Stack {
     /// Whether a request outside dialogs is met with silence: its source is banned, a scanner, or asks too much. Trunks and
     /// registered phones never are.
     pub(crate) fn is_shunned(&mut self, now: Time, flow: &Flow, request: &Request) -> bool {
-        if self.registrar.is_met_at(flow) || self.trunk_of(flow).is_some() {
+        if self.registrar.is_met_at(flow) || self.is_trunks(flow) {
             return false;
         }
         let source = ban::source(flow.remote.ip());
@@ -132,7 +155,7 @@ impl Stack {
 
     /// Whether what cannot be read gets no answer either.
     pub(crate) fn is_banned(&mut self, now: Time, flow: &Flow) -> bool {
-        let banned = self.guard.bans.silence(now, ban::source(flow.remote.ip())) && self.trunk_of(flow).is_none();
+        let banned = self.guard.bans.silence(now, ban::source(flow.remote.ip())) && !self.is_trunks(flow);
         self.net.counters.banned += u64::from(banned);
         banned
     }
@@ -140,7 +163,7 @@ impl Stack {
     /// Bans a source, unless it is a trunk's or phones are registered from there: an office is not taken down by one of its own.
     fn ban(&mut self, now: Time, flow: &Flow, reason: BanReason) {
         let source = ban::source(flow.remote.ip());
-        if self.trunk_of(flow).is_none() && !self.registrar.is_met_from(source) {
+        if !self.is_trunks(flow) && !self.registrar.is_met_from(source) {
             let until = self.guard.bans.ban(now, source, reason);
             self.events.push_back(Event::Banned { source, reason, until });
         }

@@ -1,7 +1,7 @@
 //! A trunk's peers: which of them lives, and in what order they are tried (RFC 3263 section 4, RFC 2782).
 
 use crate::event::{Flow, Peer};
-use busyhour_model::{Seed, Time};
+use busyhour_model::{Seed, Time, Trouble};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -12,12 +12,15 @@ pub(crate) const AVOID: Duration = Duration::from_secs(30);
 /// A peer that asks for a longer pause gets no more than this.
 const AVOID_MAX: Duration = Duration::from_secs(300);
 
+/// How a peer, or a registration, was found last.
+pub(crate) type Standing = Result<(), Trouble>;
+
 /// What we know of one peer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Hop {
     pub(crate) peer: Peer,
-    /// It answered the last probe; `None` before the first is decided.
-    pub(crate) alive: Option<bool>,
+    /// What the last probe said; `None` before the first is decided.
+    pub(crate) standing: Option<Standing>,
     misses: u32,
     /// The last probe, while it is unanswered.
     probing: Option<u64>,
@@ -27,11 +30,11 @@ pub(crate) struct Hop {
 
 impl Hop {
     fn new(peer: Peer) -> Hop {
-        Hop { peer, alive: None, misses: 0, probing: None, avoided_until: Time::ZERO }
+        Hop { peer, standing: None, misses: 0, probing: None, avoided_until: Time::ZERO }
     }
 
-    fn is_good(&self, now: Time) -> bool {
-        self.alive != Some(false) && self.avoided_until <= now
+    pub(crate) fn is_good(&self, now: Time) -> bool {
+        !matches!(self.standing, Some(Err(_))) && self.avoided_until <= now
     }
 }
 
@@ -80,6 +83,15 @@ impl Hops {
         self.0.iter_mut().find(|hop| hop.peer.address == flow.remote && hop.peer.transport == flow.transport)
     }
 
+    /// The peer at the other end of a flow.
+    pub(crate) fn peer(&mut self, flow: &Flow) -> Option<Peer> {
+        self.at(flow).map(|hop| hop.peer)
+    }
+
+    pub(crate) fn is_good(&self, peer: &Peer, now: Time) -> bool {
+        self.0.iter().any(|hop| hop.peer.is_at(peer) && hop.is_good(now))
+    }
+
     /// It failed a request: others first, for a while.
     pub(crate) fn avoid(&mut self, now: Time, flow: &Flow, span: Duration) {
         if let Some(hop) = self.at(flow) {
@@ -96,22 +108,26 @@ impl Hops {
         }
     }
 
-    /// What became of a probe: `None` for nothing at all, `Some(false)` for an answer that it takes no calls.
-    pub(crate) fn answered(&mut self, flow: &Flow, id: u64, taken: Option<bool>) {
+    /// What became of a probe; [`Trouble::Silent`] counts when it comes again.
+    pub(crate) fn answered(&mut self, flow: &Flow, id: u64, found: Standing) {
         let Some(hop) = self.at(flow) else { return };
         let last = hop.probing.take_if(|probe| *probe == id).is_some();
-        match taken {
-            Some(true) => (hop.misses, hop.alive, hop.avoided_until) = (0, Some(true), Time::ZERO),
-            Some(false) => (hop.misses, hop.alive) = (MISSES_MAX, Some(false)),
-            None if last => hop.miss(),
-            None => {}
+        match found {
+            Ok(()) => (hop.misses, hop.standing, hop.avoided_until) = (0, Some(found), Time::ZERO),
+            Err(Trouble::Silent) if last => hop.miss(),
+            Err(Trouble::Silent) => {}
+            Err(_) => (hop.misses, hop.standing) = (MISSES_MAX, Some(found)),
         }
     }
 
-    /// Whether one of them lives; `None` while none has shown it either way.
-    pub(crate) fn any_alive(&self) -> Option<bool> {
-        let known = self.0.iter().filter_map(|hop| hop.alive);
-        if self.0.iter().any(|hop| hop.alive.is_none()) { known.filter(|alive| *alive).max() } else { known.max() }
+    /// How the best of them stands, the first of those alike; `None` while none answers and one might.
+    pub(crate) fn best(&self) -> Option<Standing> {
+        let rank = |standing: &Option<Standing>| match standing {
+            Some(Ok(())) => 0,
+            None => 1,
+            Some(Err(_)) => 2,
+        };
+        self.0.iter().map(|hop| hop.standing).min_by_key(rank)?
     }
 }
 
@@ -119,7 +135,7 @@ impl Hop {
     fn miss(&mut self) {
         self.misses += 1;
         if self.misses >= MISSES_MAX {
-            self.alive = Some(false);
+            self.standing = Some(Err(Trouble::Silent));
         }
     }
 }
@@ -174,16 +190,16 @@ mod tests {
             |hops: &Hops, at| hops.order(Time::from_secs(at), &mut Seed(1)).iter().map(last).collect::<Vec<_>>();
         hops.avoid(Time::from_secs(100), &flow(1), AVOID);
         assert_eq!((order(&hops, 101), order(&hops, 131)), (vec![2, 3, 1], vec![1, 2, 3]));
-        assert_eq!(hops.any_alive(), None);
+        assert_eq!(hops.best(), None);
         for id in 1..=3 {
             hops.probed(&flow(2), id);
         }
         assert_eq!(order(&hops, 131), [1, 3, 2], "two probes unanswered");
-        hops.answered(&flow(1), 7, Some(true));
-        assert_eq!(hops.any_alive(), Some(true));
-        hops.answered(&flow(1), 8, Some(false));
-        hops.answered(&flow(3), 9, Some(false));
-        assert_eq!((hops.any_alive(), order(&hops, 131)), (Some(false), vec![1, 2, 3]));
+        hops.answered(&flow(1), 7, Ok(()));
+        assert_eq!(hops.best(), Some(Ok(())));
+        hops.answered(&flow(1), 8, Err(Trouble::Refused(503)));
+        hops.answered(&flow(3), 9, Err(Trouble::Refused(503)));
+        assert_eq!((hops.best(), order(&hops, 131)), (Some(Err(Trouble::Refused(503))), vec![1, 2, 3]));
         hops.configure(&[peer(2, 5, 1), peer(4, 6, 1)]);
         assert_eq!(order(&hops, 131), [4, 2], "what was known of 2 stays");
     }

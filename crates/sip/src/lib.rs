@@ -6,6 +6,7 @@ mod calling;
 mod client;
 mod connection;
 mod counters;
+mod credentials;
 mod dialog;
 pub mod digest;
 mod error;

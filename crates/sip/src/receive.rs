@@ -1,6 +1,7 @@
 //! Where each request and each outcome goes.
 
 use crate::client::{Outcome, Owner};
+use crate::credentials::TRIES_MAX;
 use crate::dialog::Dialog;
 use crate::event::{Event, Flow, Origin};
 use crate::expiry::Expiry;
@@ -8,7 +9,6 @@ use crate::leg::{Phase, Session, tagged};
 use crate::server::Arrival;
 use crate::stack::Stack;
 use crate::transaction::stamp_via;
-use crate::trunk::TRIES_MAX;
 use crate::{Method, Request, Response, Verb};
 use busyhour_model::{LegId, Time};
 
@@ -140,7 +140,7 @@ impl Stack {
             Owner::Refresh(leg) => self.settle_refresh(now, leg, &outcome),
             Owner::Refer(leg) => self.settle_refer(leg, &outcome),
             Owner::Register(trunk) => self.settle_register(now, trunk, outcome),
-            Owner::Probe(trunk) => self.settle_probe(trunk, &outcome),
+            Owner::Probe(trunk) => self.settle_probe(now, trunk, &outcome),
             Owner::Lamp(lamp) => self.settle_lamp(now, lamp, outcome),
             Owner::Nobody => {
                 if let Ok(response) = outcome.result {
@@ -170,7 +170,9 @@ impl Stack {
     pub(crate) fn acknowledge(&mut self, client: u64, dialog: &Dialog, cseq: u32) {
         let flow = self.hop(dialog);
         let trunk = self.net.clients.get(&client).and_then(|client| client.trunk);
-        let ack = self.net.send_ack(trunk, flow, dialog.ack(cseq));
+        let mut ack = dialog.ack(cseq);
+        self.authorize_ack(client, flow, &mut ack);
+        let ack = self.net.send_ack(trunk, flow, ack);
         self.net.remember_ack(client, &dialog.remote_tag, flow, ack);
     }
 
@@ -182,7 +184,7 @@ impl Stack {
         let flow = self.hop(dialog);
         let mut bye = dialog.request(Method::Bye);
         dialog.say_why(&mut bye.headers);
-        self.net.send(now, bye, flow, Owner::Nobody, trunk);
+        self.send(now, bye, flow, Owner::Nobody, trunk);
     }
 
     /// Takes a leg away; a timer of its own stops.

@@ -35,7 +35,7 @@ impl Stack {
         request.headers.push(HeaderName::ReferTo, target.to_string());
         let dialog = session.dialog.clone();
         let flow = self.hop(&dialog);
-        self.net.send(now, request, flow, Owner::Refer(leg), trunk);
+        self.send(now, request, flow, Owner::Refer(leg), trunk);
         Ok(())
     }
 

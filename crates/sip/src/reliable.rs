@@ -182,7 +182,7 @@ impl Stack {
         prack.headers.push(HeaderName::RAck, format!("{rseq} {number} INVITE"));
         let dialog = session.dialog.clone();
         let flow = self.hop(&dialog);
-        self.net.send(now, prack, flow, Owner::Nobody, trunk);
+        self.send(now, prack, flow, Owner::Nobody, trunk);
         if let Some(invite) = self.net.clients.get_mut(&client) {
             invite.pracks += 1;
         }

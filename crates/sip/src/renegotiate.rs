@@ -91,7 +91,7 @@ impl Stack {
         self.ask_expiry(&mut request.headers, every, None);
         request.set_body("application/sdp", offer);
         let flow = self.hop(&dialog);
-        let client = self.net.send(now, request, flow, Owner::Reinvite(leg), trunk);
+        let client = self.send(now, request, flow, Owner::Reinvite(leg), trunk);
         if let Some(pending) = self.up(leg).and_then(|session| session.pending.as_mut()) {
             pending.client = Some(client);
         }

@@ -1,15 +1,15 @@
 //! Trunks that we register at or probe, and the digest they ask of us.
 
 use crate::client::{Outcome, Owner};
-use crate::digest::{self, Algorithm, Challenge};
-use crate::event::{Event, Flow, Peer, Transport, TrunkPeer};
-use crate::hop::{AVOID, Hops};
+use crate::credentials::Posed;
+use crate::event::{Event, Flow, Peer, PeerState, Transport, TrunkPeer};
+use crate::hop::{AVOID, Hop, Hops, Standing};
 use crate::incoming::contact;
 use crate::stack::Stack;
 use crate::timer::Timer;
 use crate::transaction::{Alarm, cseq, host};
 use crate::{Contacts, HeaderName, Host, Method, NameAddr, Request, Response, Uri};
-use busyhour_model::{Time, TrunkId};
+use busyhour_model::{Time, Trouble, TrunkId};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,33 +18,32 @@ use std::time::Duration;
 const RETRY_MIN: Duration = Duration::from_secs(5);
 /// Longest wait between tries to register.
 const RETRY_MAX: Duration = Duration::from_secs(300);
-/// Challenges answered for one request.
-pub(crate) const TRIES_MAX: u8 = 2;
+/// Hops of a service route; a longer one is not followed.
+const SERVICE_MAX: usize = 8;
 
 /// What we know of a trunk.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Line {
     /// Told to the switch last.
-    up: Option<bool>,
+    told: Option<Standing>,
     /// Whether its registrar took us; `None` where we do not register, and before the first answer.
-    registered: Option<bool>,
+    registered: Option<Standing>,
+    /// The peer that holds the registration.
+    registrar: Option<Peer>,
     pub(crate) hops: Hops,
-    /// The last challenges of its registrar and of its proxy.
-    challenges: [Option<Posed>; 2],
+    /// At most one of a registrar or phone, and one of a proxy.
+    pub(crate) posed: Vec<Posed>,
+    /// Where the carrier wants our other requests to pass (Service-Route, RFC 3608).
+    service: Vec<String>,
+    /// What was configured last.
+    configured: Option<TrunkPeer>,
     /// Call-ID and last CSeq of the registration.
     call_id: String,
-    cseq: u32,
+    pub(crate) cseq: u32,
     expires: u32,
     failures: u32,
     register: Option<Timer>,
     probe: Option<Timer>,
-}
-
-/// The last challenge, answered again and again (RFC 7616 section 3.4).
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Posed {
-    challenge: Challenge,
-    uses: u32,
 }
 
 impl Stack {
@@ -69,11 +68,18 @@ impl Stack {
         let (high, low) = (self.net.random.draw(), self.net.random.draw());
         let fresh = || Line { call_id: format!("{high:016x}{low:016x}"), ..Line::default() };
         let line = self.lines.entry(id).or_insert_with(fresh);
+        // A registration is not renewed because an agent changed.
+        if line.configured.as_ref() == Some(trunk) {
+            return;
+        }
+        line.configured = Some(trunk.clone());
         line.hops.configure(&trunk.peers);
         let reachable = !trunk.peers.is_empty();
         let wants_register = trunk.register.filter(|_| reachable && trunk.credentials.is_some());
         let wants_probe = trunk.probe.is_some() && reachable;
         line.registered = line.registered.filter(|_| wants_register.is_some());
+        line.registrar =
+            line.registrar.filter(|at| wants_register.is_some() && trunk.peers.iter().any(|p| p.is_at(at)));
         let was_register = line.register.take();
         let was_probe = line.probe.take();
         for timer in [was_register, was_probe].into_iter().flatten() {
@@ -127,10 +133,10 @@ impl Stack {
         headers.push(HeaderName::CSeq, cseq(line.cseq, &Method::Register));
         headers.push(HeaderName::Contact, contact(Some(&user), flow));
         headers.push(HeaderName::Expires, line.expires.to_string());
+        headers.push(HeaderName::Supported, "path");
         headers.push(HeaderName::UserAgent, &self.config.user_agent);
-        self.push_route(trunk, flow, &mut request);
-        self.authorize_ahead(trunk, &mut request);
-        self.net.send(now, request, flow, Owner::Register(trunk), Some(trunk));
+        self.push_proxy(trunk, flow, &mut request);
+        self.send(now, request, flow, Owner::Register(trunk), Some(trunk));
     }
 
     pub(crate) fn settle_register(&mut self, now: Time, trunk: TrunkId, outcome: Outcome) {
@@ -139,12 +145,14 @@ impl Stack {
         match outcome.result {
             Ok(response) if response.status < 200 => {}
             Ok(response) if response.status < 300 => {
-                (line.failures, line.registered) = (0, Some(true));
+                (line.failures, line.registered) = (0, Some(Ok(())));
+                line.registrar = line.hops.peer(&outcome.flow);
+                line.service = service_route(&response);
                 let granted = granted(&response, line.expires);
                 // Before it runs out: with time for a lost packet or two.
                 let refresh = Duration::from_secs(u64::from(granted.saturating_sub(granted.min(64) / 2).max(5)));
                 self.register_line_at(trunk, now + refresh);
-                self.tell_line(trunk, status);
+                self.tell_line(trunk);
             }
             Ok(response) if response.status == 423 && line.failures == 0 => {
                 line.failures += 1;
@@ -163,11 +171,12 @@ impl Stack {
                     line.hops.avoid(now, &outcome.flow, AVOID);
                 }
                 let wait = (RETRY_MIN * (1 << (line.failures - 1).min(6))).min(RETRY_MAX);
+                line.registrar = None;
                 if !others {
-                    line.registered = Some(false);
+                    line.registered = Some(Err(status.map_or(Trouble::Silent, Trouble::Refused)));
                 }
                 self.register_line_at(trunk, if others { now } else { now + wait });
-                self.tell_line(trunk, status);
+                self.tell_line(trunk);
             }
         }
     }
@@ -185,7 +194,8 @@ impl Stack {
                 line.hops.probed(&flow, id);
             }
         }
-        self.tell_line(trunk, None);
+        self.leave_registrar(now, trunk);
+        self.tell_line(trunk);
         self.probe_line_at(trunk, now + period.max(Duration::from_secs(1)));
     }
 
@@ -205,20 +215,22 @@ impl Stack {
         headers.push(HeaderName::Contact, contact(None, flow));
         headers.push(HeaderName::Accept, "application/sdp");
         headers.push(HeaderName::UserAgent, &self.config.user_agent);
-        self.push_route(trunk, flow, &mut request);
+        self.push_proxy(trunk, flow, &mut request);
         request
     }
 
-    pub(crate) fn settle_probe(&mut self, trunk: TrunkId, outcome: &Outcome) {
+    pub(crate) fn settle_probe(&mut self, now: Time, trunk: TrunkId, outcome: &Outcome) {
         let Some(line) = self.lines.get_mut(&trunk) else { return };
         let status = outcome.result.as_ref().ok().map(|response| response.status);
         match status {
             Some(100..200) => return,
             // It says itself that it takes no calls; any other answer shows life.
-            Some(status) => line.hops.answered(&outcome.flow, outcome.id, Some(status != 503)),
-            None => line.hops.answered(&outcome.flow, outcome.id, None),
+            Some(503) => line.hops.answered(&outcome.flow, outcome.id, Err(Trouble::Refused(503))),
+            Some(_) => line.hops.answered(&outcome.flow, outcome.id, Ok(())),
+            None => line.hops.answered(&outcome.flow, outcome.id, Err(Trouble::Silent)),
         }
-        self.tell_line(trunk, status);
+        self.leave_registrar(now, trunk);
+        self.tell_line(trunk);
     }
 
     /// A peer failed a request: others first, for a while.
@@ -228,23 +240,49 @@ impl Stack {
         }
     }
 
-    /// A trunk is up while its registrar takes us and one of its peers lives, as far as that is known.
-    fn tell_line(&mut self, trunk: TrunkId, status: Option<u16>) {
+    /// A registrar that is gone: with another peer at hand, that one is asked.
+    pub(crate) fn leave_registrar(&mut self, now: Time, trunk: TrunkId) {
         let Some(line) = self.lines.get_mut(&trunk) else { return };
-        let Some(up) = line.registered.into_iter().chain(line.hops.any_alive()).min() else { return };
-        if line.up.replace(up) != Some(up) {
-            self.events.push_back(Event::TrunkState { trunk, up, status });
+        if line.registrar.is_some_and(|at| !line.hops.is_good(&at, now)) && line.hops.iter().any(|hop| hop.is_good(now))
+        {
+            line.registrar = None;
+            self.register_line_at(trunk, now);
         }
     }
 
-    fn line_config(&self, trunk: TrunkId) -> Option<&TrunkPeer> {
+    /// A trunk is up while its registrar takes us and one of its peers lives, as far as that is known.
+    fn tell_line(&mut self, trunk: TrunkId) {
+        let Some(line) = self.lines.get_mut(&trunk) else { return };
+        let known = || line.registered.into_iter().chain(line.hops.best());
+        let Some(standing) = known().find(Result::is_err).or(known().next()) else { return };
+        if line.told.replace(standing) != Some(standing) {
+            self.events.push_back(Event::TrunkState { trunk, trouble: standing.err() });
+        }
+    }
+
+    /// How each address of a trunk was found, in the order of the configuration.
+    pub fn peers(&self, trunk: TrunkId) -> Vec<PeerState> {
+        let Some(line) = self.lines.get(&trunk) else { return Vec::new() };
+        let state = |hop: &Hop| PeerState {
+            peer: hop.peer,
+            standing: hop.standing,
+            registered: line.registrar.is_some_and(|at| at.is_at(&hop.peer)),
+        };
+        line.hops.iter().map(state).collect()
+    }
+
+    pub(crate) fn line_config(&self, trunk: TrunkId) -> Option<&TrunkPeer> {
         self.config.trunks.iter().find(|line| line.trunk == trunk)
     }
 
     /// The ways to a trunk's peers, in the order to try them; none: it has no peer, or no socket of ours fits.
     pub(crate) fn trunk_flows(&mut self, now: Time, trunk: TrunkId) -> Vec<Flow> {
         let Some(line) = self.lines.get(&trunk) else { return Vec::new() };
-        let peers = line.hops.order(now, &mut self.net.random);
+        let mut peers = line.hops.order(now, &mut self.net.random);
+        // Who holds our registration knows us.
+        if let Some(at) = line.registrar.filter(|at| line.hops.is_good(at, now)) {
+            peers.sort_by_key(|peer| !peer.is_at(&at));
+        }
         let bind = self.line_config(trunk).and_then(|line| line.bind);
         peers.iter().filter_map(|peer| self.flow_to(peer, bind)).collect()
     }
@@ -273,8 +311,23 @@ impl Stack {
         line.user.as_ref().or(line.credentials.as_ref().map(|account| &account.user)).map(|user| user.to_string())
     }
 
-    /// An outbound proxy is named in what it is to pass on.
+    /// The Route of a request outside a dialog: the outbound proxy, then where the registrar sends us (RFC 3608 section 5).
     pub(crate) fn push_route(&self, trunk: TrunkId, flow: Flow, request: &mut Request) {
+        let service = self.lines.get(&trunk).map_or(&[][..], |line| &line.service);
+        let is_proxy = |route: &NameAddr| {
+            route.uri.host.ip() == Some(flow.remote.ip()) && route.uri.port_or_default() == flow.remote.port()
+        };
+        let first = service.first().and_then(|first| NameAddr::parse(first.as_bytes()).ok());
+        if !first.is_some_and(|first| is_proxy(&first)) {
+            self.push_proxy(trunk, flow, request);
+        }
+        for route in service {
+            request.headers.push(HeaderName::Route, route);
+        }
+    }
+
+    /// An outbound proxy is named in what it is to pass on.
+    fn push_proxy(&self, trunk: TrunkId, flow: Flow, request: &mut Request) {
         if self.line_config(trunk).is_some_and(|line| line.proxy) {
             let mut proxy = Uri::sip(None, host(flow.remote.ip()), Some(flow.remote.port()));
             if flow.transport.is_stream() {
@@ -284,88 +337,13 @@ impl Stack {
             request.headers.push(HeaderName::Route, NameAddr::new(proxy).to_string());
         }
     }
-
-    /// Sends a challenged request again with the trunk's credentials (section 22.2). False: the challenge stands as the answer.
-    pub(crate) fn authorize(&mut self, now: Time, from: Option<Flow>, outcome: &Outcome, response: &Response) -> bool {
-        let Some(client) = self.net.clients.get(&outcome.id) else { return false };
-        let Some(trunk) = client.trunk else { return false };
-        // Credentials go to the configured peer only, and answer only what it said itself.
-        let peers = self.line_config(trunk).map_or(&[][..], |line| &line.peers);
-        let from_peer = peers
-            .iter()
-            .map(|peer| peer.address.ip())
-            .any(|peer| peer == client.flow.remote.ip() && from.is_some_and(|from| from.remote.ip() == peer));
-        let dropped = outcome.owner == Owner::Nobody && client.verb == crate::Verb::Invite;
-        let (flow, tries) = (client.flow, client.tries);
-        let Some(mut request) = client.request().filter(|_| from_peer && !dropped && tries < TRIES_MAX) else {
-            return false;
-        };
-        let Some(challenge) = best_challenge(response).filter(|challenge| tries == 0 || challenge.stale) else {
-            return false;
-        };
-        let Some(line) = self.lines.get_mut(&trunk) else { return false };
-        let proxy = response.status == 407;
-        line.challenges[usize::from(proxy)] = Some(Posed { challenge, uses: 0 });
-        request.headers.remove(HeaderName::Via);
-        let Ok((number, method)) = request.headers.cseq() else { return false };
-        request.headers.set(HeaderName::CSeq, cseq(number + 1, &method));
-        if !self.put_credentials(trunk, &mut request, proxy) {
-            return false;
-        }
-        let id = self.net.send(now, request.clone(), flow, outcome.owner, Some(trunk));
-        if let Some(client) = self.net.clients.get_mut(&id) {
-            client.tries = tries + 1;
-        }
-        match outcome.owner {
-            Owner::Setup(leg) => self.rename_fork(leg, outcome.id, id),
-            Owner::Reinvite(leg) => self.rename_reinvite(leg, id),
-            Owner::Register(trunk) => {
-                if let Some(line) = self.lines.get_mut(&trunk) {
-                    line.cseq = number + 1;
-                }
-            }
-            Owner::Refresh(_) | Owner::Refer(_) | Owner::Probe(_) | Owner::Lamp(_) | Owner::Nobody => {}
-        }
-        self.count_within(&request, number + 1);
-        true
-    }
-
-    /// Uses the last challenge again, to save a round trip.
-    pub(crate) fn authorize_ahead(&mut self, trunk: TrunkId, request: &mut Request) {
-        let Some([registrar, proxy]) = self.lines.get(&trunk).map(|line| &line.challenges) else { return };
-        let by_proxy = proxy.is_some() && (request.method != Method::Register || registrar.is_none());
-        self.put_credentials(trunk, request, by_proxy);
-    }
-
-    /// False: there is no challenge of that kind, or nothing to answer it with.
-    fn put_credentials(&mut self, trunk: TrunkId, request: &mut Request, proxy: bool) -> bool {
-        let cnonce = format!("{:016x}", self.net.random.draw());
-        let Some(line) = self.line_config(trunk) else { return false };
-        let Some(account) = line.credentials.clone() else { return false };
-        let uri = match &line.domain {
-            Some(domain) if line.digest_domain => format!("sip:{domain}"),
-            _ => request.uri.to_string(),
-        };
-        let Some(line) = self.lines.get_mut(&trunk) else { return false };
-        let Some(posed) = &mut line.challenges[usize::from(proxy)] else { return false };
-        posed.uses += 1;
-        let value = digest::respond(&posed.challenge, &account, request.method.as_str(), &uri, &cnonce, posed.uses);
-        let names = [HeaderName::Authorization, HeaderName::ProxyAuthorization];
-        names.iter().for_each(|name| request.headers.remove(*name));
-        request.headers.push(names[usize::from(proxy)], value);
-        true
-    }
 }
 
-/// The challenge we can answer best: SHA-256 before MD5 (RFC 8760 section 2.4).
-fn best_challenge(response: &Response) -> Option<Challenge> {
-    let name = if response.status == 407 { HeaderName::ProxyAuthenticate } else { HeaderName::WwwAuthenticate };
-    let mut known = response.headers.all(name).filter_map(|value| Challenge::parse(value).ok());
-    let first = known.next()?;
-    if first.algorithm == Algorithm::Sha256 {
-        return Some(first);
-    }
-    Some(known.find(|challenge| challenge.algorithm == Algorithm::Sha256).unwrap_or(first))
+/// Where the registrar wants requests to pass; nothing when that cannot be followed.
+fn service_route(response: &Response) -> Vec<String> {
+    let routes = response.headers.addresses(HeaderName::ServiceRoute).unwrap_or_default();
+    let followed = if routes.len() > SERVICE_MAX { &[][..] } else { &routes[..] };
+    followed.iter().map(NameAddr::to_string).collect()
 }
 
 /// Seconds a registrar granted us: our Contact's `expires`, else Expires, else what we asked for.

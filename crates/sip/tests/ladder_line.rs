@@ -3,12 +3,12 @@
 
 mod ladder;
 
-use busyhour_model::{LegId, TrunkId};
+use busyhour_model::{LegId, Trouble, TrunkId};
 use busyhour_sip::digest::Credentials;
 use busyhour_sip::{
-    Account, Event, HeaderName, Identity, Invite, Message, Peer, Request, Target, Transport, TrunkPeer,
+    Account, Event, HeaderName, Identity, Invite, Message, Origin, Peer, Request, Secret, Target, Transport, TrunkPeer,
 };
-use ladder::{OFFER, World, addr, config, millis, rtp, secs, trunk};
+use ladder::{OFFER, Raw, World, addr, config, millis, rtp, secs, trunk};
 use std::net::SocketAddr;
 
 const FIRST: &str = "10.2.0.1:5060";
@@ -148,7 +148,7 @@ fn a_trunk_is_up_while_one_of_its_peers_is() {
     let probes = sent(&mut world);
     assert_eq!(probes.iter().map(|(to, _)| *to).collect::<Vec<_>>(), [addr(FIRST), addr(SECOND)]);
     answer(&mut world, addr(SECOND), &probes[1].1, 200, &[]);
-    assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), up: true, status: Some(200) });
+    assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), trouble: None });
     for _ in 0..4 {
         world.run(secs(10));
         for (to, probe) in sent(&mut world) {
@@ -158,10 +158,12 @@ fn a_trunk_is_up_while_one_of_its_peers_is() {
         }
     }
     assert_eq!(world.events(0), [], "the second still answers");
+    let states: Vec<_> = world.stack(0).peers(TrunkId(3)).into_iter().map(|state| state.standing).collect();
+    assert_eq!(states, [Some(Err(Trouble::Silent)), Some(Ok(()))]);
     call(&mut world);
     assert_eq!(invites(&mut world)[0].0, addr(SECOND), "the first is known to be down");
     world.run(secs(60));
-    assert!(world.events(0).contains(&Event::TrunkState { trunk: TrunkId(3), up: false, status: None }));
+    assert!(world.events(0).contains(&Event::TrunkState { trunk: TrunkId(3), trouble: Some(Trouble::Silent) }));
 }
 
 /// RFC 3261 section 8.1.2 and carriers' IMS: the proxy in Route, the domain in the Request-URI, To and digest, the own socket.
@@ -199,7 +201,7 @@ fn an_ims_line_registers_and_calls_by_its_proxy() {
     );
     assert!(credentials.verify("pw", "REGISTER"));
     answer(&mut world, to, &register, 200, &[(HeaderName::Contact, "<sip:02195118@10.0.0.1:5070>;expires=600")]);
-    assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), up: true, status: Some(200) });
+    assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), trouble: None });
     call(&mut world);
     let (to, invite) = sent(&mut world).remove(0);
     assert_eq!((to, invite.uri.to_string().as_str()), (addr(FIRST), "sip:13900139000@ims.example"));
@@ -234,7 +236,116 @@ fn a_registration_goes_to_the_next_peer() {
     world.run(secs(33));
     let (to, register) = sent(&mut world).into_iter().find(|(to, _)| *to == addr(SECOND)).unwrap();
     answer(&mut world, to, &register, 200, &[]);
-    assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), up: true, status: Some(200) });
+    assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), trouble: None });
+}
+
+fn ims(peers: Vec<Peer>) -> TrunkPeer {
+    let credentials = Some(Account { user: "02195118".into(), password: "pw".into() });
+    let domain = Some("ims.example".into());
+    TrunkPeer { peers, proxy: true, domain, register: Some(secs(600)), credentials, ..trunk(3, addr(FIRST)) }
+}
+
+fn nonce_count(request: &Request) -> Option<String> {
+    Credentials::parse(request.headers.first(HeaderName::Authorization)?).unwrap().auth.map(|auth| auth.1)
+}
+
+/// RFC 3608 section 5, RFC 7616 section 3.4: requests pass where the registrar says, behind the proxy, and each answers the one
+/// challenge under a count of its own; those of the dialog follow its Route set and nothing else (RFC 3261 section 12.2.1.1).
+#[test]
+fn calls_follow_the_service_route_and_answer_ahead() {
+    let mut world = world(ims(vec![Peer::new(Transport::Udp, addr(FIRST))]));
+    let (to, register) = sent(&mut world).remove(0);
+    assert_eq!(register.headers.text(HeaderName::Supported), Some("path"), "RFC 3327 section 5.1");
+    let challenge = [(HeaderName::WwwAuthenticate, "Digest realm=\"ims.example\", nonce=\"n1\", qop=\"auth\"")];
+    answer(&mut world, to, &register, 401, &challenge);
+    let (_, register) = sent(&mut world).remove(0);
+    let taken = [
+        (HeaderName::ServiceRoute, "<sip:orig@scscf.ims.example;lr>"),
+        (HeaderName::Path, "<sip:10.2.0.1;lr>"),
+        (HeaderName::Contact, "<sip:02195118@10.0.0.1:5060>;expires=600"),
+    ];
+    answer(&mut world, to, &register, 200, &taken);
+    let leg = call(&mut world);
+    let (_, invite) = sent(&mut world).remove(0);
+    let routes: Vec<_> = invite.headers.routes().unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(routes, ["<sip:10.2.0.1:5060;lr>", "<sip:orig@scscf.ims.example;lr>"]);
+    assert_eq!(nonce_count(&invite).as_deref(), Some("00000002"));
+    answer(&mut world, to, &invite, 200, &[(HeaderName::RecordRoute, "<sip:10.2.0.1;lr>")]);
+    let (_, ack) = sent(&mut world).remove(0);
+    assert_eq!(nonce_count(&ack).as_deref(), Some("00000002"), "section 22.1: the INVITE's own");
+    world.hang_up(0, leg);
+    let (to, bye) = sent(&mut world).remove(0);
+    assert_eq!((to, bye.headers.text(HeaderName::Route)), (addr(FIRST), Some("<sip:10.2.0.1;lr>")));
+    assert_eq!(nonce_count(&bye).as_deref(), Some("00000003"));
+}
+
+/// A refusal is told apart from silence: another thing is to be mended.
+#[test]
+fn a_refused_registration_is_told_from_a_silent_one() {
+    let mut world = world(ims(vec![Peer::new(Transport::Udp, addr(FIRST))]));
+    let (to, register) = sent(&mut world).remove(0);
+    answer(&mut world, to, &register, 403, &[]);
+    assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), trouble: Some(Trouble::Refused(403)) });
+    world.run(secs(45));
+    assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), trouble: Some(Trouble::Silent) });
+}
+
+/// Calls go where the registration is held; when that peer falls silent, the next one is asked to register us.
+#[test]
+fn calls_and_refreshes_stay_with_the_registrar_while_it_lives() {
+    let peer = |at| Peer::new(Transport::Udp, addr(at));
+    let mut world = world(TrunkPeer { probe: Some(secs(10)), ..ims(vec![peer(FIRST), peer(SECOND)]) });
+    let (at, register) = sent(&mut world).into_iter().find(|(_, it)| it.method.as_str() == "REGISTER").unwrap();
+    answer(&mut world, at, &register, 200, &[]);
+    for _ in 0..12 {
+        let leg = call(&mut world);
+        assert!(invites(&mut world).iter().all(|(to, _)| *to == at), "by lot the other one would come up");
+        world.hang_up(0, leg);
+    }
+    let mut elsewhere = false;
+    for _ in 0..4 {
+        world.run(secs(10));
+        for (to, it) in sent(&mut world).into_iter().filter(|(to, _)| *to != at) {
+            elsewhere |= it.method.as_str() == "REGISTER";
+            answer(&mut world, to, &it, 200, &[]);
+        }
+    }
+    assert!(elsewhere);
+    let states = world.stack(0).peers(TrunkId(3));
+    assert!(states.iter().all(|state| state.registered == (state.peer.address != at)), "{states:?}");
+}
+
+/// Two carriers behind one address: the header says whose call it is, and without the right one it is nobody's.
+#[test]
+fn a_secret_header_tells_carriers_of_one_address_apart() {
+    let secret = |value: &str| Some(Secret { header: "X-Trunk-Key".into(), value: value.into() });
+    let named = |id, value| TrunkPeer { secret: secret(value), ..trunk(id, addr(FIRST)) };
+    let at = addr("10.0.0.1:5060");
+    let mut world = World::new(1);
+    world.add(at, config(at, vec![named(3, "one-secret"), named(4, "two-secret")], &[]), 11);
+    let invite = |world: &mut World, key: &str| {
+        let raw = Raw {
+            method: "INVITE",
+            uri: "sip:95118@10.0.0.1",
+            from: addr(FIRST),
+            branch: &format!("z9hG4bK{}", key.len()),
+            call_id: &format!("c{}", key.len()),
+            from_line: "<sip:13800138000@carrier.example>;tag=c",
+            to_line: "<sip:95118@10.0.0.1>",
+            cseq: 1,
+            more: &format!("Contact: <sip:c@10.2.0.1:5060>\r\n{key}"),
+            body: "",
+        };
+        world.raw(addr(FIRST), 0, &raw.text());
+        world.run(millis(20));
+    };
+    invite(&mut world, "x-trunk-key: two-secret\r\n");
+    assert_eq!(world.incoming(0).origin, Origin::Trunk(TrunkId(4)));
+    for wrong in ["", "X-Trunk-Key: two-secrets\r\n", "X-Trunk-Key: two\r\n"] {
+        invite(&mut world, wrong);
+        assert_eq!(world.events(0), [], "{wrong}");
+    }
+    assert!(!format!("{:?}", secret("two-secret")).contains("two"), "never in a log");
 }
 
 /// RFC 3261 section 21.3: a 3xx with somewhere to go is told as that, one without as a refusal; nobody is called by itself.

@@ -3,7 +3,7 @@
 
 mod ladder;
 
-use busyhour_model::{Direction, LegId, TrunkId};
+use busyhour_model::{Direction, LegId, Trouble, TrunkId};
 use busyhour_sip::digest::{Algorithm, Challenge, Credentials};
 use busyhour_sip::{
     Account, Event, HeaderName, Identity, Invite, Message, Origin, Request, Response, Target, Transport, TrunkPeer,
@@ -511,16 +511,16 @@ fn a_trunk_registration_is_kept_lost_and_found_again() {
         (Some(600), "00000002".to_owned())
     );
     answer(&mut world, &register, 200, &[(HeaderName::Contact, "<sip:trunk@10.0.0.1:5060>;expires=120")]);
-    assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), up: true, status: Some(200) });
+    assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), trouble: None });
     assert!(world.inbox(secs(80)).is_empty());
     let refresh = request(&world.inbox(secs(10))[0]).clone();
     assert!(refresh.headers.cseq().unwrap().0 > register.headers.cseq().unwrap().0);
     answer(&mut world, &refresh, 403, &[]);
-    assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), up: false, status: Some(403) });
+    assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), trouble: Some(Trouble::Refused(403)) });
     world.inbox(secs(4));
     let retry = request(&world.inbox(secs(2))[0]).clone();
     answer(&mut world, &retry, 200, &[]);
-    assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), up: true, status: Some(200) });
+    assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), trouble: None });
     Dialog::new().send(&mut world, "INVITE", "Contact: <sip:c@10.2.0.1>\r\n", "");
     assert_eq!(world.incoming(0).origin, Origin::Trunk(TrunkId(3)));
 }
@@ -531,17 +531,17 @@ fn a_probed_trunk_is_down_after_two_misses_and_up_at_the_first_answer() {
     let probe = next(&mut world);
     assert_eq!(probe.method.as_str(), "OPTIONS");
     answer(&mut world, &probe, 404, &[]);
-    assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), up: true, status: Some(404) });
+    assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), trouble: None });
     world.run(secs(14));
     assert!(world.events(0).is_empty());
     world.run(secs(2));
-    assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), up: false, status: None });
+    assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), trouble: Some(Trouble::Silent) });
     let last = request(world.inbox(secs(0)).last().unwrap()).clone();
     answer(&mut world, &last, 200, &[]);
-    assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), up: true, status: Some(200) });
+    assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), trouble: None });
     let probe = request(world.inbox(secs(5)).last().unwrap()).clone();
     answer(&mut world, &probe, 503, &[]);
-    assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), up: false, status: Some(503) });
+    assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), trouble: Some(Trouble::Refused(503)) });
 }
 
 #[test]

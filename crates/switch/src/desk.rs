@@ -4,11 +4,12 @@ use crate::call::{Call, Event};
 use crate::directory::Directory;
 use crate::phase::{Phase, Promised};
 use crate::plant::Plant;
-use crate::request::{AgentRow, BanRow, CallRow, Denied, PlaceRow, QueueRow, Reply, Request, TrunkRow};
+use crate::request::{AgentRow, BanRow, CallRow, Denied, PeerRow, PlaceRow, QueueRow, Reply, Request, TrunkRow};
 use crate::switch::Switch;
 use busyhour_acd::{AgentView, Command, Denied as AcdDenied, Place};
 use busyhour_ivr::Dialplan;
-use busyhour_model::{AgentId, AgentState, CallId, Mailbox, Name, QueueId, Time};
+use busyhour_model::{AgentId, AgentState, CallId, Mailbox, Name, QueueId, Time, TrunkId};
+use busyhour_sip::PeerState;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -234,15 +235,23 @@ impl Switch {
     }
 
     fn trunk_rows(&self) -> Vec<TrunkRow> {
-        let row = |t: &crate::trunks::Trunk| TrunkRow {
+        let peer = |state: PeerState| PeerRow {
+            peer: format!("{}:{}", state.peer.transport, state.peer.address),
+            up: state.standing.map(|standing| standing.is_ok()),
+            trouble: state.standing.and_then(Result::err),
+            registered: state.registered,
+        };
+        let row = |id: TrunkId, t: &crate::trunks::Trunk| TrunkRow {
             trunk: t.setup.name.clone(),
             channels_in: t.channels_in,
             channels_out: t.channels_out,
             channels: t.setup.channels,
-            up: t.up,
+            up: t.trouble.is_none(),
             drained: t.drained,
+            trouble: t.trouble,
+            peers: self.plant.sip.peers(id).into_iter().map(peer).collect(),
         };
-        self.plant.trunks.active().map(|(_, trunk)| row(trunk)).collect()
+        self.plant.trunks.active().map(|(id, trunk)| row(id, trunk)).collect()
     }
 
     fn ban_rows(&self) -> Vec<BanRow> {

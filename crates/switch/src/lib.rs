@@ -35,7 +35,7 @@ mod tiers;
 mod transfer;
 mod trunks;
 
-pub use busyhour_sip::{Account, Counters, Flow, Form, Limits, Networks, Peer, Transmit, Transport};
+pub use busyhour_sip::{Account, Counters, Flow, Form, Limits, Networks, Peer, Secret, Transmit, Transport};
 pub use groups::{GroupMember, NEXT_ON, TrunkGroup};
 pub use journal::{Entry, Snapshot, Unreadable};
 pub use limits::{TierChannels, TrunkLimits};
@@ -44,7 +44,7 @@ pub use parking::Slots;
 pub use policy::{BARRED, PassedOn, Present, Telling, TrunkPolicy};
 pub use replay::{Difference, Replay, Replayed};
 pub use request::{
-    AgentRow, BanRow, CallRow, Change, Denied, Destination, PlaceRow, QueueRow, Reply, Request, TrunkRow,
+    AgentRow, BanRow, CallRow, Change, Denied, Destination, PeerRow, PlaceRow, QueueRow, Reply, Request, TrunkRow,
 };
 pub use rewriting::{NumberForm, Place, Rewrite, RewriteRule, Rewriting};
 pub use setup::{

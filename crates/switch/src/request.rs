@@ -2,7 +2,7 @@
 
 use crate::setup::{AgentSetup, QueueSetup, Setup};
 use crate::standing::{StandingRow, Towards};
-use busyhour_model::{AgentState, CallId, Mailbox, Message, Name, TapeId, Time};
+use busyhour_model::{AgentState, CallId, Mailbox, Message, Name, TapeId, Time, Trouble};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -343,6 +343,23 @@ pub struct TrunkRow {
     /// Takes no new calls.
     #[serde(default)]
     pub drained: bool,
+    /// Why not.
+    pub trouble: Option<Trouble>,
+    /// Its addresses.
+    pub peers: Vec<PeerRow>,
+}
+
+/// One address of a trunk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerRow {
+    /// `udp:203.0.113.5:5060`.
+    pub peer: String,
+    /// Answers our probes; `None`: not asked, or not known yet.
+    pub up: Option<bool>,
+    /// Why not.
+    pub trouble: Option<Trouble>,
+    /// We are registered at it.
+    pub registered: bool,
 }
 
 /// One banned source.

@@ -8,7 +8,7 @@ use crate::policy::TrunkPolicy;
 use busyhour_acd::{AgentChoice, Policy};
 use busyhour_ivr::Dialplan;
 use busyhour_model::{Name, Pattern, Schedule, Time};
-use busyhour_sip::{Account, Limits, Networks, Peer, Transport};
+use busyhour_sip::{Account, Limits, Networks, Peer, Secret, Transport};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -72,7 +72,9 @@ pub struct TrunkSetup {
     pub sources: Vec<IpNet>,
     /// It is known by its certificate, over TLS; with `sources` by both.
     pub certified: bool,
-    /// Where our calls go, as [`busyhour_sip::TrunkPeer::peers`]; so the next five.
+    /// It is known by a header, and by its source or certificate as well.
+    pub secret: Option<Secret>,
+    /// Where our calls go, as [`busyhour_sip::TrunkPeer::peers`]; so the next six.
     pub peers: Vec<Peer>,
     /// They are an outbound proxy.
     pub proxy: bool,
@@ -82,6 +84,8 @@ pub struct TrunkSetup {
     pub patience: Duration,
     /// Our user part at the carrier, where it is not the digest user.
     pub user: Option<Name>,
+    /// Our user part in From, whoever calls.
+    pub from_user: Option<Name>,
     /// The digest names the domain.
     pub digest_domain: bool,
     /// Host part at the carrier.

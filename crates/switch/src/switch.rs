@@ -268,10 +268,10 @@ impl Switch {
                 let (source, reason) = (crate::desk::net_name(source), reason.as_str().into());
                 self.plant.fact(What::Banned { source, reason, until });
             }
-            E::TrunkState { trunk, up, .. } => {
-                self.plant.trunks.set_up(trunk, up);
+            E::TrunkState { trunk, trouble } => {
+                self.plant.trunks.set_trouble(trunk, trouble);
                 let trunk = self.plant.trunks.trunk(trunk).setup.name.clone();
-                self.plant.fact(What::TrunkState { trunk, up });
+                self.plant.fact(What::TrunkState { trunk, up: trouble.is_none(), trouble });
             }
         }
     }
@@ -413,11 +413,13 @@ mod tests {
                 name: "carrier".into(),
                 sources: vec!["10.9.0.0/16".parse().unwrap()],
                 certified: false,
+                secret: None,
                 peers: Vec::new(),
                 proxy: false,
                 bind: None,
                 patience: Duration::from_secs(4),
                 user: None,
+                from_user: None,
                 digest_domain: false,
                 domain: None,
                 credentials: None,

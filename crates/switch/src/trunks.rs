@@ -4,7 +4,7 @@ use crate::groups::{self, Candidate, TrunkGroup, Turns};
 use crate::limits::{Callees, Shaper};
 use crate::rewriting::Place;
 use crate::setup::{DialledFrom, NumberRoute, TrunkSetup};
-use busyhour_model::{Name, Number, Time, TrunkId};
+use busyhour_model::{Name, Number, Time, Trouble, TrunkId};
 use busyhour_sip::{Incoming, TrunkPeer};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -21,7 +21,8 @@ pub(crate) struct Trunk {
     pub(crate) channels_out: u32,
     /// Channels in use by calls in, by tier; callers without one under the empty name.
     pub(crate) tiers: BTreeMap<Name, u32>,
-    pub(crate) up: bool,
+    /// As the stack told it last.
+    pub(crate) trouble: Option<Trouble>,
     shaper_in: Shaper,
     shaper_out: Shaper,
     callees: Callees,
@@ -159,8 +160,8 @@ impl Trunks {
         }
     }
 
-    pub(crate) fn set_up(&mut self, id: TrunkId, up: bool) {
-        self.trunk_mut(id).up = up;
+    pub(crate) fn set_trouble(&mut self, id: TrunkId, trouble: Option<Trouble>) {
+        self.trunk_mut(id).trouble = trouble;
     }
 
     /// Takes no new calls, or takes them again.
@@ -215,7 +216,7 @@ impl Trunks {
         if trunk.drained {
             return Err(Full::of("drained"));
         }
-        if !trunk.up {
+        if trunk.trouble.is_some() {
             return Err(Full::of("down"));
         }
         if !trunk.setup.policy.allows(number) {
@@ -286,11 +287,13 @@ impl Trunks {
                 trunk,
                 sources: if t.retired { Vec::new() } else { t.setup.sources.clone() },
                 certified: t.setup.certified,
+                secret: t.setup.secret.clone(),
                 peers: t.setup.peers.clone(),
                 proxy: t.setup.proxy,
                 bind: t.setup.bind,
                 patience: t.setup.patience,
                 user: t.setup.user.clone(),
+                from_user: t.setup.from_user.clone(),
                 digest_domain: t.setup.digest_domain,
                 domain: t.setup.domain.clone(),
                 credentials: t.setup.credentials.clone(),
@@ -319,7 +322,7 @@ impl Trunk {
             channels_in: 0,
             channels_out: 0,
             tiers: BTreeMap::new(),
-            up: true,
+            trouble: None,
             shaper_in: Shaper::default(),
             shaper_out: Shaper::default(),
             callees: Callees::default(),
@@ -338,7 +341,7 @@ impl Trunk {
 
     /// Takes calls, as far as is known.
     fn is_working(&self) -> bool {
-        self.up && !self.drained
+        self.trouble.is_none() && !self.drained
     }
 
     pub(crate) fn in_use(&self) -> u32 {

@@ -1,0 +1,129 @@
+//! The digest a trunk asks of us: answered once, then sent ahead with every request (RFC 3261 section 22).
+
+use crate::client::{Outcome, Owner};
+use crate::digest::{self, Challenge};
+use crate::event::Flow;
+use crate::stack::Stack;
+use crate::transaction::cseq;
+use crate::{HeaderName, Method, Request, Response, Verb};
+use busyhour_model::{Time, TrunkId};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// Challenges answered for one request.
+pub(crate) const TRIES_MAX: u8 = 2;
+
+/// A challenge, answered again and again (RFC 7616 section 3.4).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Posed {
+    challenge: Challenge,
+    /// By a proxy.
+    proxy: bool,
+    uses: u32,
+}
+
+impl Stack {
+    /// Sends a request, with a trunk's credentials when it has asked for them before.
+    pub(crate) fn send(
+        &mut self,
+        now: Time,
+        mut request: Request,
+        flow: Flow,
+        owner: Owner,
+        trunk: Option<TrunkId>,
+    ) -> u64 {
+        if let Some(trunk) = trunk {
+            self.authorize_ahead(trunk, flow, &mut request);
+        }
+        self.net.send(now, request, flow, owner, trunk)
+    }
+
+    /// Sends a challenged request again with the trunk's credentials (section 22.2). False: the challenge stands as the answer.
+    pub(crate) fn authorize(&mut self, now: Time, from: Option<Flow>, outcome: &Outcome, response: &Response) -> bool {
+        let Some(client) = self.net.clients.get(&outcome.id) else { return false };
+        let Some(trunk) = client.trunk else { return false };
+        let dropped = outcome.owner == Owner::Nobody && client.verb == Verb::Invite;
+        let (flow, tries) = (client.flow, client.tries);
+        // Credentials go to configured peers only, and answer only what these said themselves.
+        let by_peer = from.is_some_and(|from| self.is_peer(trunk, from.remote.ip()));
+        let Some(mut request) = client.request().filter(|_| by_peer && !dropped && tries < TRIES_MAX) else {
+            return false;
+        };
+        let proxy = response.status == 407;
+        let name = if proxy { HeaderName::ProxyAuthenticate } else { HeaderName::WwwAuthenticate };
+        let strongest = Challenge::strongest(response.headers.all(name));
+        let Some(challenge) = strongest.filter(|challenge| tries == 0 || challenge.stale) else { return false };
+        let Some(line) = self.lines.get_mut(&trunk) else { return false };
+        line.posed.retain(|posed| posed.proxy != proxy);
+        line.posed.push(Posed { challenge, proxy, uses: 0 });
+        request.headers.remove(HeaderName::Via);
+        let Ok((number, method)) = request.headers.cseq() else { return false };
+        request.headers.set(HeaderName::CSeq, cseq(number + 1, &method));
+        if !self.put_credentials(trunk, flow, &mut request, proxy) {
+            return false;
+        }
+        let id = self.net.send(now, request.clone(), flow, outcome.owner, Some(trunk));
+        if let Some(client) = self.net.clients.get_mut(&id) {
+            client.tries = tries + 1;
+        }
+        match outcome.owner {
+            Owner::Setup(leg) => self.rename_fork(leg, outcome.id, id),
+            Owner::Reinvite(leg) => self.rename_reinvite(leg, id),
+            Owner::Register(trunk) => {
+                if let Some(line) = self.lines.get_mut(&trunk) {
+                    line.cseq = number + 1;
+                }
+            }
+            Owner::Refresh(_) | Owner::Refer(_) | Owner::Probe(_) | Owner::Lamp(_) | Owner::Nobody => {}
+        }
+        self.count_within(&request, number + 1);
+        true
+    }
+
+    /// Answers what was asked before, to save a round trip: the proxy's challenge, in a REGISTER the registrar's.
+    fn authorize_ahead(&mut self, trunk: TrunkId, flow: Flow, request: &mut Request) {
+        let posed = self.lines.get(&trunk).map_or(&[][..], |line| &line.posed);
+        let [registrar, proxy] = [false, true].map(|by_proxy| posed.iter().any(|posed| posed.proxy == by_proxy));
+        self.put_credentials(trunk, flow, request, proxy && (request.method != Method::Register || !registrar));
+    }
+
+    /// The same nonce under the next count. False: there is no such challenge, or the answer would go to a stranger.
+    fn put_credentials(&mut self, trunk: TrunkId, flow: Flow, request: &mut Request, proxy: bool) -> bool {
+        if !self.is_peer(trunk, flow.remote.ip()) {
+            return false;
+        }
+        let Some(line) = self.line_config(trunk) else { return false };
+        let Some(account) = line.credentials.clone() else { return false };
+        let uri = match &line.domain {
+            Some(domain) if line.digest_domain => format!("sip:{domain}"),
+            _ => request.uri.to_string(),
+        };
+        let cnonce = format!("{:016x}", self.net.random.draw());
+        let Some(line) = self.lines.get_mut(&trunk) else { return false };
+        let Some(posed) = line.posed.iter_mut().find(|posed| posed.proxy == proxy) else { return false };
+        posed.uses += 1;
+        let value = digest::respond(&posed.challenge, &account, request.method.as_str(), &uri, &cnonce, posed.uses);
+        let names = [HeaderName::Authorization, HeaderName::ProxyAuthorization];
+        names.iter().for_each(|name| request.headers.remove(*name));
+        request.headers.push(names[usize::from(proxy)], value);
+        true
+    }
+
+    /// The ACK to a 2xx has the credentials of its INVITE (section 22.1).
+    pub(crate) fn authorize_ack(&self, client: u64, flow: Flow, ack: &mut Request) {
+        let Some(client) = self.net.clients.get(&client) else { return };
+        let Some(trunk) = client.trunk.filter(|trunk| self.is_peer(*trunk, flow.remote.ip())) else { return };
+        if self.lines.get(&trunk).is_none_or(|line| line.posed.is_empty()) {
+            return;
+        }
+        let Some(invite) = client.request() else { return };
+        for name in [HeaderName::Authorization, HeaderName::ProxyAuthorization] {
+            ack.headers.copy(name, &invite.headers);
+        }
+    }
+
+    /// Whether an address is that of a peer of this trunk.
+    pub(crate) fn is_peer(&self, trunk: TrunkId, ip: IpAddr) -> bool {
+        self.lines.get(&trunk).is_some_and(|line| line.hops.iter().any(|hop| hop.peer.address.ip() == ip))
+    }
+}
