@@ -9,8 +9,9 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use busyhour_model::CallId;
+use busyhour_model::{CallId, Name};
 use serde::Deserialize;
+use std::sync::PoisonError;
 
 pub(super) fn routes() -> Router<Desk> {
     Router::new().route("/api/calls/{id}/trace", get(trace))
@@ -42,7 +43,7 @@ async fn trace(
     Path(id): Path<String>,
     Query(query): Query<TraceQuery>,
 ) -> Result<Response, Fault> {
-    let found = find(&desk, call_id(&id)?).await?.veiled(query.unmasked);
+    let found = find(&desk, call_id(&id)?).await?.veiled(query.unmasked, &secrets(&desk));
     let typed = |kind: &'static str, body: Vec<u8>| ([(header::CONTENT_TYPE, kind)], body).into_response();
     let ladder = || Ladder::new(&found, query.full);
     Ok(match query.format {
@@ -51,6 +52,12 @@ async fn trace(
         Format::Svg => typed("image/svg+xml", svg(&ladder()).into()),
         Format::Pcap => typed("application/vnd.tcpdump.pcap", pcap(found.messages.iter().map(|(_, seen)| seen))),
     })
+}
+
+/// Headers by which trunks are told apart: only they and we know what stands in them.
+fn secrets(desk: &Desk) -> Vec<Name> {
+    let site = desk.site.lock().unwrap_or_else(PoisonError::into_inner);
+    site.setup.trunks.iter().filter_map(|trunk| Some(trunk.secret.as_ref()?.header.clone())).collect()
 }
 
 async fn find(desk: &Desk, call: CallId) -> Result<Found, Fault> {

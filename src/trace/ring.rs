@@ -131,10 +131,10 @@ impl Found {
 
     /// Stars secrets, and people's numbers unless they may be seen.
     #[must_use]
-    pub fn veiled(mut self, unmasked: bool) -> Found {
+    pub fn veiled(mut self, unmasked: bool, secrets: &[Name]) -> Found {
         for (_, seen) in &mut self.messages {
             let mut bytes = seen.bytes.to_vec();
-            busyhour_sip::veil(&mut bytes, !unmasked);
+            busyhour_sip::veil(&mut bytes, !unmasked, secrets);
             seen.bytes = bytes.into();
         }
         self

@@ -11,15 +11,21 @@ const NUMBERLESS: [HeaderName; 5] =
 /// Fewer digits are nobody's telephone number.
 const DIGITS_MIN: usize = 7;
 
-/// Stars, in place, what answers a challenge, pressed keys and what follows a star code; with `numbers` also the four
-/// digits before the last four of telephone numbers, but of service numbers.
-pub fn veil(message: &mut [u8], numbers: bool) {
+/// Stars, in place, what answers a challenge, pressed keys, what follows a star code and the values of the headers in
+/// `secrets`; with `numbers` also the four digits before the last four of telephone numbers, but of service numbers.
+pub fn veil(message: &mut [u8], numbers: bool, secrets: &[impl AsRef<str>]) {
     let end = memchr::memmem::find(message, b"\r\n\r\n").unwrap_or(message.len());
     let (head, body) = message.split_at_mut(end);
     let mut dtmf = false;
     for (index, line) in head.split_mut(|byte| *byte == b'\n').enumerate() {
         let colon = memchr::memchr(b':', line).unwrap_or(0);
         let name = if index == 0 { HeaderName::Other } else { HeaderName::parse(line[..colon].trim_ascii()) };
+        let secret =
+            |secret: &dyn AsRef<str>| line[..colon].trim_ascii().eq_ignore_ascii_case(secret.as_ref().as_bytes());
+        if index > 0 && secrets.iter().any(|name| secret(name)) {
+            line[colon + 1..].iter_mut().filter(|byte| byte.is_ascii_graphic()).for_each(star);
+            continue;
+        }
         match name {
             HeaderName::Authorization | HeaderName::ProxyAuthorization | HeaderName::AuthenticationInfo => {
                 SECRETS.iter().for_each(|secret| star_param(line, secret));
@@ -110,7 +116,7 @@ mod tests {
 
     fn veiled(text: &str, numbers: bool) -> String {
         let mut message = text.as_bytes().to_vec();
-        veil(&mut message, numbers);
+        veil(&mut message, numbers, &["X-Trunk-Key"]);
         assert_eq!(message.len(), text.len(), "no length changes");
         String::from_utf8(message).unwrap_or_default()
     }
@@ -138,6 +144,12 @@ mod tests {
             assert!(seen.contains(same), "{same} in {seen}");
         }
         assert_eq!(veiled(text, false), text);
+    }
+
+    #[test]
+    fn a_carriers_secret_is_starred_however_it_is_spelt() {
+        let seen = veiled("INVITE sip:h SIP/2.0\r\nx-trunk-key : a b;c\r\nX-Trunk-Keys: d\r\n\r\n", false);
+        assert_eq!(seen, "INVITE sip:h SIP/2.0\r\nx-trunk-key : * ***\r\nX-Trunk-Keys: d\r\n\r\n");
     }
 
     #[test]
