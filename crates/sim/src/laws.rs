@@ -80,7 +80,7 @@ impl World {
         for Fact { at, what } in &self.facts {
             match what {
                 What::Connected { call, party: Party::Agent(agent), queue: Some(_) } => {
-                    given.insert(agent, *call);
+                    given.insert(agent, (*at, *call));
                 }
                 What::Enqueued { call, entrance: Entrance::PhoneLost, .. } => {
                     again.insert((*at, *call));
@@ -88,7 +88,10 @@ impl World {
                 What::AgentEntered { state: AgentState::Talking | AgentState::Hold | AgentState::WrapUp, .. } => {}
                 What::AgentEntered { agent, reason, .. } => {
                     let lost = given.remove(agent).filter(|_| reason.as_deref() == Some("phone_lost"));
-                    let waits = lost.is_none_or(|call| again.contains(&(*at, call)));
+                    // An agent who was asking a colleague as well is away only after that.
+                    let waits = lost.is_none_or(|(since, call)| {
+                        again.range((since, CallId(0))..=(*at, call)).any(|(_, waits)| *waits == call)
+                    });
                     assert!(waits, "{lost:?} lost the phone of {agent} at {at:?} and does not wait");
                 }
                 _ => {}
