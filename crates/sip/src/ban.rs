@@ -28,13 +28,12 @@ const NAMES_MAX: usize = 32;
 const RATE: u64 = 100;
 const BURST: u64 = 3_000;
 /// What scanners call themselves, in lower case; found anywhere in User-Agent.
-const SCANNERS: [&str; 12] = [
+const SCANNERS: [&str; 11] = [
     "friendly-scanner",
     "friendly-request",
     "sipvicious",
     "sundayddr",
     "sipcli",
-    "sipsak",
     "sip-scan",
     "sipscan",
     "smap",
