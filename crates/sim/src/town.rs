@@ -7,8 +7,8 @@ use busyhour_media::Library;
 use busyhour_model::calendar::Clock;
 use busyhour_model::{Days, Name, Opening, Pattern, Schedule, Seed};
 use busyhour_switch::{
-    AgentSetup, CallbackSetup, Change, Closing, DialledFrom, Limits, Networks, NumberRoute, Peer, QueueSetup, Request,
-    Setup, Slots, StarCodes, TierSetup, Transport, TrunkLimits, TrunkPolicy, TrunkSetup, VoicemailSetup,
+    AgentSetup, CallbackSetup, Change, Closing, Limits, Networks, NumberRoute, Peer, QueueSetup, Request, Setup, Slots,
+    StarCodes, TierSetup, Transport, TrunkPolicy, TrunkSetup, VoicemailSetup,
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -230,26 +230,11 @@ fn route((number, dialplan): (&str, &str)) -> NumberRoute {
 
 fn trunk() -> TrunkSetup {
     TrunkSetup {
-        name: "carrier".into(),
         sources: vec!["10.9.0.0/16".parse().expect("a network")],
-        certified: false,
-        secret: None,
         peers: vec![Peer::new(Transport::Udp, CUSTOMERS)],
-        proxy: false,
-        bind: None,
-        patience: Duration::from_secs(4),
-        user: None,
-        from_user: None,
-        digest_domain: false,
-        domain: None,
-        credentials: None,
-        register: None,
-        probe: None,
         channels: 20,
-        full_status: 486,
-        dialled_from: DialledFrom::RequestUri,
         policy: TrunkPolicy { caller_id: Some("02195118".into()), ..TrunkPolicy::default() },
-        limits: TrunkLimits::default(),
+        ..TrunkSetup::new("carrier".into())
     }
 }
 

@@ -290,6 +290,29 @@ pub struct TrunkPeer {
     pub probe: Option<Duration>,
 }
 
+impl TrunkPeer {
+    /// A trunk nobody is known by, that leads nowhere.
+    pub fn new(trunk: TrunkId) -> TrunkPeer {
+        TrunkPeer {
+            trunk,
+            sources: Vec::new(),
+            certified: false,
+            secret: None,
+            peers: Vec::new(),
+            proxy: false,
+            bind: None,
+            patience: Duration::from_secs(4),
+            domain: None,
+            user: None,
+            from_user: None,
+            digest_domain: false,
+            credentials: None,
+            register: None,
+            probe: None,
+        }
+    }
+}
+
 /// A header whose value only a carrier and we know.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Secret {

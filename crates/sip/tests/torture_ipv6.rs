@@ -89,23 +89,7 @@ fn references_end_at_their_brackets() {
 }
 
 fn stack() -> Stack {
-    let trunk = TrunkPeer {
-        trunk: TrunkId(1),
-        sources: vec!["2001:db8::/32".parse().unwrap()],
-        certified: false,
-        secret: None,
-        peers: Vec::new(),
-        proxy: false,
-        bind: None,
-        patience: std::time::Duration::from_secs(4),
-        user: None,
-        from_user: None,
-        digest_domain: false,
-        domain: None,
-        credentials: None,
-        register: None,
-        probe: None,
-    };
+    let trunk = TrunkPeer { sources: vec!["2001:db8::/32".parse().unwrap()], ..TrunkPeer::new(TrunkId(1)) };
     let config = Config {
         domain: "example.com".into(),
         user_agent: "torture".into(),

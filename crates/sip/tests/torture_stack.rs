@@ -6,23 +6,7 @@ use busyhour_model::{Time, TrunkId};
 use busyhour_sip::{Config, Event, Flow, Limits, Networks, Stack, Transport, TrunkPeer};
 
 fn stack() -> Stack {
-    let trunk = TrunkPeer {
-        trunk: TrunkId(1),
-        sources: vec!["198.51.100.0/24".parse().unwrap()],
-        certified: false,
-        secret: None,
-        peers: Vec::new(),
-        proxy: false,
-        bind: None,
-        patience: std::time::Duration::from_secs(4),
-        user: None,
-        from_user: None,
-        digest_domain: false,
-        domain: None,
-        credentials: None,
-        register: None,
-        probe: None,
-    };
+    let trunk = TrunkPeer { sources: vec!["198.51.100.0/24".parse().unwrap()], ..TrunkPeer::new(TrunkId(1)) };
     let config = Config {
         domain: "example.com".into(),
         user_agent: "torture".into(),

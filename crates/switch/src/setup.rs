@@ -108,6 +108,34 @@ pub struct TrunkSetup {
     pub limits: TrunkLimits,
 }
 
+impl TrunkSetup {
+    /// A trunk nobody is known by, that leads nowhere.
+    pub fn new(name: Name) -> TrunkSetup {
+        TrunkSetup {
+            name,
+            sources: Vec::new(),
+            certified: false,
+            secret: None,
+            peers: Vec::new(),
+            proxy: false,
+            bind: None,
+            patience: Duration::from_secs(4),
+            user: None,
+            from_user: None,
+            digest_domain: false,
+            domain: None,
+            credentials: None,
+            register: None,
+            probe: None,
+            channels: 10,
+            full_status: 486,
+            dialled_from: DialledFrom::default(),
+            policy: TrunkPolicy::default(),
+            limits: TrunkLimits::default(),
+        }
+    }
+}
+
 /// Which header names the dialled number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

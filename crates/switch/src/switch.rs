@@ -385,7 +385,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::setup::{DialledFrom, NumberRoute, StarCodes, TrunkSetup};
+    use crate::setup::{NumberRoute, StarCodes, TrunkSetup};
     use busyhour_ivr::{Dialplan, Names};
     use busyhour_model::{Cause, StreamStats};
 
@@ -410,26 +410,9 @@ mod tests {
             media_ports: (20_000, 20_008),
             groups: Vec::new(),
             trunks: vec![TrunkSetup {
-                name: "carrier".into(),
                 sources: vec!["10.9.0.0/16".parse().unwrap()],
-                certified: false,
-                secret: None,
-                peers: Vec::new(),
-                proxy: false,
-                bind: None,
-                patience: Duration::from_secs(4),
-                user: None,
-                from_user: None,
-                digest_domain: false,
-                domain: None,
-                credentials: None,
-                register: None,
-                probe: None,
                 channels: 2,
-                full_status: 486,
-                dialled_from: DialledFrom::RequestUri,
-                policy: crate::TrunkPolicy::default(),
-                limits: crate::TrunkLimits::default(),
+                ..TrunkSetup::new("carrier".into())
             }],
             numbers: vec![NumberRoute {
                 number: "95118".into(),

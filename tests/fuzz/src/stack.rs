@@ -38,23 +38,7 @@ fn drain(stack: &mut Stack) {
 
 fn config() -> Config {
     let sources = vec!["198.51.100.0/24".parse().expect("a network")];
-    let trunk = TrunkPeer {
-        trunk: TrunkId(1),
-        sources,
-        certified: false,
-        secret: None,
-        peers: Vec::new(),
-        proxy: false,
-        bind: None,
-        patience: std::time::Duration::from_secs(4),
-        user: None,
-        from_user: None,
-        digest_domain: false,
-        domain: None,
-        credentials: None,
-        register: None,
-        probe: None,
-    };
+    let trunk = TrunkPeer { sources, ..TrunkPeer::new(TrunkId(1)) };
     Config {
         domain: "example.com".into(),
         user_agent: "fuzz".into(),

@@ -81,21 +81,9 @@ struct Laws {
 
 pub fn trunk(id: u32, peer: SocketAddr) -> TrunkPeer {
     TrunkPeer {
-        trunk: TrunkId(id),
         sources: vec![format!("{}/32", peer.ip()).parse().unwrap()],
-        certified: false,
-        secret: None,
         peers: vec![Peer::new(Transport::Udp, peer)],
-        proxy: false,
-        bind: None,
-        patience: secs(4),
-        user: None,
-        from_user: None,
-        digest_domain: false,
-        domain: None,
-        credentials: None,
-        register: None,
-        probe: None,
+        ..TrunkPeer::new(TrunkId(id))
     }
 }
 

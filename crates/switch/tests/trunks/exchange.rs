@@ -5,8 +5,7 @@ use busyhour_media as media;
 use busyhour_model::{StreamStats, Time, What};
 use busyhour_sip::{Flow, HeaderName, Message, Request, Response};
 use busyhour_switch::{
-    DialledFrom, Entry, Limits, NumberRoute, Peer, Setup, StarCodes, Switch, Transport, TrunkLimits, TrunkPolicy,
-    TrunkSetup, VoicemailSetup,
+    Entry, Limits, NumberRoute, Peer, Setup, StarCodes, Switch, Transport, TrunkSetup, VoicemailSetup,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -41,26 +40,9 @@ pub fn carrier(n: u8) -> SocketAddr {
 
 pub fn trunk(n: u8) -> TrunkSetup {
     TrunkSetup {
-        name: format!("t{n}").into(),
         sources: vec![format!("10.9.{n}.0/24").parse().unwrap()],
-        certified: false,
-        secret: None,
         peers: vec![Peer::new(Transport::Udp, carrier(n))],
-        proxy: false,
-        bind: None,
-        patience: secs(4),
-        user: None,
-        from_user: None,
-        digest_domain: false,
-        domain: None,
-        credentials: None,
-        register: None,
-        probe: None,
-        channels: 10,
-        full_status: 486,
-        dialled_from: DialledFrom::RequestUri,
-        policy: TrunkPolicy::default(),
-        limits: TrunkLimits::default(),
+        ..TrunkSetup::new(format!("t{n}").into())
     }
 }
 
