@@ -62,6 +62,15 @@ fn damaged_messages_break_neither_parser_nor_stack() {
 }
 
 #[test]
+fn whatever_is_said_in_whatever_order_in_the_end_nothing_is_left() {
+    let mut random = Random(3261);
+    for _ in 0..2_000 {
+        let choices: Vec<u8> = (0..random.below(400)).map(|_| random.below(256) as u8).collect();
+        fuzz::sequence::sequence(&choices);
+    }
+}
+
+#[test]
 fn damaged_values_break_no_parser() {
     let samples: Vec<Vec<u8>> = files("tests/torture", "dat")
         .iter()

@@ -2,5 +2,6 @@
 
 pub mod media;
 pub mod plan;
+pub mod sequence;
 pub mod sip;
 pub mod stack;
