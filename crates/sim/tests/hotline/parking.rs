@@ -1,61 +1,17 @@
 //! Callers parked in slots and picked up, and calls taken from where they ring.
-#![allow(clippy::unwrap_used)]
 
+use crate::stage::{SECOND, TALKING, dial, ended, hotline, partners, pass_on, with};
 use busyhour_ledger::VisitEnd;
 use busyhour_model::{CallId, Entrance, Name, OfferOutcome, Party, What};
-use busyhour_sim::peer::{Action, Answering};
-use busyhour_sim::{Deed, Scenario, World, to_an_agent};
+use busyhour_sim::peer::Answering;
+use busyhour_sim::{Deed, Scenario};
 use busyhour_switch::{Destination, Request, Slots};
-use std::time::Duration;
 
-const SECOND: Duration = Duration::from_secs(1);
-/// The caller has the first agent by then.
-const TALKING: Duration = Duration::from_secs(14);
-
-/// A caller who asks for enquiries and stays; only agent 1001 takes those. Two slots, half a minute each.
-fn hotline(seed: u64) -> Scenario {
-    let mut scenario = Scenario::calm(seed, 3);
-    for queue in &mut scenario.setup.queues {
-        (queue.wait_max, queue.relax) = (None, Vec::new());
-    }
-    for (index, agent) in scenario.setup.agents.iter_mut().enumerate() {
-        agent.skills = if index == 0 { vec![("enquiry".into(), 1)] } else { Vec::new() };
-    }
+/// Two slots, where callers wait twenty seconds.
+fn parking(seed: u64) -> Scenario {
+    let mut scenario = hotline(seed);
     scenario.setup.codes.slots = Some(Slots { first: 801, last: 802, patience: 20 * SECOND });
-    let mut script = to_an_agent(false);
-    script.extend([Action::AwaitTone(60 * SECOND), Action::Wait(55 * SECOND), Action::HangUp]);
-    let caller = scenario.caller(0, script);
-    scenario.deeds.push((2 * SECOND, Deed::Call(Box::new(caller))));
     scenario
-}
-
-fn with(mut scenario: Scenario, deeds: Vec<(Duration, Deed)>) -> World {
-    scenario.deeds.extend(deeds);
-    let mut world = World::new(scenario);
-    world.run(70 * SECOND);
-    world.settle(200 * SECOND);
-    world.check_ended();
-    for outcome in world.outcomes() {
-        assert_eq!((outcome.complaints, outcome.clean), (Vec::new(), true));
-    }
-    world
-}
-
-fn pass_on(to: &str) -> Deed {
-    Deed::PassOn { number: "1001".into(), to: Some(to.into()) }
-}
-
-fn dial(number: &str, code: &str) -> Deed {
-    Deed::Dial { number: number.into(), code: code.into() }
-}
-
-/// Whom the caller talked to, in order.
-fn partners(world: &World) -> Vec<Name> {
-    let connected = world.facts.iter().filter_map(|fact| match &fact.what {
-        What::Connected { call: CallId(1), party, .. } => Some(party.name().clone()),
-        _ => None,
-    });
-    connected.collect()
 }
 
 fn names(names: &[&str]) -> Vec<Name> {
@@ -65,14 +21,14 @@ fn names(names: &[&str]) -> Vec<Name> {
 /// Transferred to a slot, and picked up by whoever dials it; a second caller there is refused.
 #[test]
 fn a_caller_is_parked_and_picked_up_by_dialling_the_slot() {
-    let deeds = vec![(TALKING, pass_on("802")), (TALKING + 8 * SECOND, dial("1003", "802"))];
-    let world = with(hotline(1), deeds);
+    let deeds = vec![(TALKING, pass_on(Some("802"))), (TALKING + 8 * SECOND, dial("1003", "802"))];
+    let world = ended(with(parking(1), deeds));
     assert_eq!(partners(&world), names(&["1001", "1003"]));
     assert_eq!(&*world.records[0].transfers[0].to, "802");
     let caller = &world.outcomes()[0];
     assert!(caller.ended.unwrap().since(caller.heard.last_tone.unwrap()) < SECOND, "the colleague to the end");
     assert_eq!(world.phone_outcomes("1003")[0].status, 200);
-    let empty = with(hotline(2), vec![(TALKING, dial("1003", "801"))]);
+    let empty = ended(with(parking(2), vec![(TALKING, dial("1003", "801"))]));
     assert_eq!(empty.phone_outcomes("1003")[0].status, 404, "nobody is there");
 }
 
@@ -86,7 +42,7 @@ fn the_code_for_parking_says_the_slot() {
         (TALKING + 9 * SECOND, dial("1002", "801")),
         (TALKING + 12 * SECOND, dial("1003", "*68")),
     ];
-    let world = with(hotline(3), deeds);
+    let world = ended(with(parking(3), deeds));
     assert_eq!(partners(&world), names(&["1001", "1002"]));
     let said = |plan: &str| {
         let hears = |what: &What| matches!(what, What::NodeEntered { plan: told, .. } if &**told == plan);
@@ -98,9 +54,9 @@ fn the_code_for_parking_says_the_slot() {
 /// Nobody comes: who parked the caller is rung, then the queue serves again.
 #[test]
 fn a_parked_caller_nobody_wants_goes_back() {
-    let world = with(hotline(4), vec![(TALKING, pass_on("801"))]);
+    let world = ended(with(parking(4), vec![(TALKING, pass_on(Some("801")))]));
     assert_eq!(partners(&world), names(&["1001", "1001"]));
-    let mut scenario = hotline(5);
+    let mut scenario = parking(5);
     scenario.setup.agents[2].skills = vec![("enquiry".into(), 1)];
     let deeds = vec![
         (SECOND, Deed::Unregister { number: "1003".into() }),
@@ -108,7 +64,7 @@ fn a_parked_caller_nobody_wants_goes_back() {
         (TALKING + 5 * SECOND, Deed::Unregister { number: "1001".into() }),
         (TALKING + 6 * SECOND, Deed::Register { number: "1003".into() }),
     ];
-    let world = with(scenario, deeds);
+    let world = ended(with(scenario, deeds));
     assert_eq!(partners(&world), names(&["1001", "1003"]));
     assert!(world.facts.iter().any(|f| matches!(f.what, What::Enqueued { entrance: Entrance::Transferred, .. })));
 }
@@ -117,9 +73,9 @@ fn a_parked_caller_nobody_wants_goes_back() {
 #[test]
 fn a_ringing_call_is_picked_up_by_a_colleague() {
     for code in ["*8", "*81001"] {
-        let mut scenario = hotline(6);
+        let mut scenario = parking(6);
         scenario.phones[0].answering = Answering::Never;
-        let world = with(scenario, vec![(8 * SECOND, dial("1002", code))]);
+        let world = ended(with(scenario, vec![(8 * SECOND, dial("1002", code))]));
         assert_eq!(partners(&world), names(&["1002"]), "{code}");
         let record = &world.records[0];
         assert_eq!(
@@ -127,10 +83,10 @@ fn a_ringing_call_is_picked_up_by_a_colleague() {
             (Some(VisitEnd::Answered), Some(OfferOutcome::Withdrawn))
         );
     }
-    let mut scenario = hotline(7);
+    let mut scenario = parking(7);
     scenario.phones[0].answering = Answering::After(8 * SECOND, 8 * SECOND);
     scenario.setup.agents[1].team = "others".into();
-    let world = with(scenario, vec![(8 * SECOND, dial("1002", "*8")), (9 * SECOND, dial("1003", "*81002"))]);
+    let world = ended(with(scenario, vec![(8 * SECOND, dial("1002", "*8")), (9 * SECOND, dial("1003", "*81002"))]));
     let refused = [world.phone_outcomes("1002")[0].status, world.phone_outcomes("1003")[0].status];
     assert_eq!(refused, [404, 404], "another team's, and one that does not ring");
     assert!(world.records.iter().all(|record| matches!(record.origin, Party::Trunk(_))));

@@ -1,15 +1,12 @@
 //! Waits foreseen all the time, as callers and operators notice it.
 
-#![allow(clippy::unwrap_used)]
-
+use crate::stage::SECOND;
 use busyhour_acd::{Backup, Need};
 use busyhour_model::{AgentState, Seed, What};
 use busyhour_sim::peer::Action;
 use busyhour_sim::{Deed, Scenario, World, to_an_agent};
 use busyhour_switch::{Denied, Reply, Request};
 use std::time::Duration;
-
-const SECOND: Duration = Duration::from_secs(1);
 
 /// Every agent takes everything, complaints come first, everybody waits as long as it takes.
 fn busy(seed: u64, agents: usize, calls: usize, foresee: Option<Duration>) -> Scenario {

@@ -1,7 +1,6 @@
 //! After the agent hung up, callers are asked how it was.
 
-#![allow(clippy::unwrap_used)]
-
+use crate::stage::SECOND;
 use busyhour_ivr::{Dialplan, Names};
 use busyhour_ledger::{Survey, SurveyEnd};
 use busyhour_model::{CallId, Name, Time};
@@ -10,7 +9,6 @@ use busyhour_sim::{Deed, Scenario, World};
 use busyhour_switch::{Destination, Request};
 use std::time::Duration;
 
-const SECOND: Duration = Duration::from_secs(1);
 const PLAN: &str = r#"
     name = "hotline"
     start = "line"
@@ -42,7 +40,7 @@ const PLAN: &str = r#"
 /// What the first caller, and the next ones, do after the talk, of which the agent makes an end.
 fn town(scripts: Vec<Vec<Action>>, deeds: Vec<(Duration, Deed)>) -> World {
     let mut scenario = Scenario::calm(1, 1);
-    let phrases = include_str!("../../../prompts/phrases.tsv");
+    let phrases = include_str!("../../../../prompts/phrases.tsv");
     let prompts = phrases.lines().filter_map(|line| line.split('\t').next()).map(Name::from).collect();
     let queues = scenario.setup.queues.iter().map(|queue| queue.name.clone()).collect();
     let names = Names { prompts, queues, ..Names::default() };

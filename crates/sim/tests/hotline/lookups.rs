@@ -1,14 +1,12 @@
 //! A dialplan asks another program: callers are served whatever becomes of the answer.
 
-#![allow(clippy::unwrap_used)]
-
+use crate::stage::SECOND;
 use busyhour_ivr::{Dialplan, Names};
 use busyhour_model::{LookUpOutcome, Name, What};
 use busyhour_sim::peer::Action;
 use busyhour_sim::{Deed, Scenario, Service, World};
 use std::time::Duration;
 
-const SECOND: Duration = Duration::from_secs(1);
 /// Known callers may choose; nobody else waits for long.
 const PLAN: &str = r#"
     name = "hotline"
@@ -59,7 +57,7 @@ fn customers(url: &str) -> (u16, &'static str) {
 /// So many callers, a second apart, who key in a PIN and wait; some hang up before the answer.
 fn town(seed: u64, callers: usize, service: Service, patience: Duration) -> World {
     let mut scenario = Scenario::calm(seed, 1);
-    let phrases = include_str!("../../../prompts/phrases.tsv");
+    let phrases = include_str!("../../../../prompts/phrases.tsv");
     let prompts = phrases.lines().filter_map(|line| line.split('\t').next()).map(Name::from).collect();
     let names = Names { prompts, ..Names::default() };
     let plan = Dialplan::parse("hotline.toml", PLAN, &names).unwrap().plan;

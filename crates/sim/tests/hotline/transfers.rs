@@ -1,73 +1,20 @@
 //! Callers passed on by agents, from the phone (REFER) and by request, and what happens when nobody is there.
-#![allow(clippy::unwrap_used)]
 
+use crate::stage::{SECOND, TALKING, dial, ended, heard_to_the_end, hotline, partners, pass_on, with};
 use busyhour_ledger::VisitEnd;
 use busyhour_model::{AgentState, CallId, Cause, Entrance, Name, Party, What};
 use busyhour_sim::peer::{Action, Answering, Ending, PhoneSetup};
-use busyhour_sim::{Deed, Scenario, World, to_an_agent};
+use busyhour_sim::{Deed, World, to_an_agent};
 use busyhour_switch::{Destination, NumberRoute, Request};
 use std::time::Duration;
 
-const SECOND: Duration = Duration::from_secs(1);
-/// The caller has the first agent by then.
-const TALKING: Duration = Duration::from_secs(14);
-
-/// A caller who asks for enquiries and stays a minute; only agent 1001 takes those, two colleagues have other work.
-fn hotline(seed: u64) -> Scenario {
-    let mut scenario = Scenario::calm(seed, 3);
-    for queue in &mut scenario.setup.queues {
-        (queue.wait_max, queue.relax) = (None, Vec::new());
-    }
-    for (index, agent) in scenario.setup.agents.iter_mut().enumerate() {
-        agent.skills = if index == 0 { vec![("enquiry".into(), 1)] } else { Vec::new() };
-    }
-    let mut script = to_an_agent(false);
-    script.extend([Action::AwaitTone(60 * SECOND), Action::Wait(50 * SECOND), Action::HangUp]);
-    let caller = scenario.caller(0, script);
-    scenario.deeds.push((2 * SECOND, Deed::Call(Box::new(caller))));
-    scenario
-}
-
-/// And then these happen.
-fn with(mut scenario: Scenario, deeds: Vec<(Duration, Deed)>) -> Scenario {
-    scenario.deeds.extend(deeds);
-    scenario
-}
-
 /// Agent 1001 holds the caller and calls 1002 a second later.
 fn consult() -> Vec<(Duration, Deed)> {
-    vec![
-        (TALKING, Deed::Hold { number: "1001".into(), on: true }),
-        (TALKING + SECOND, Deed::Dial { number: "1001".into(), code: "1002".into() }),
-    ]
-}
-
-fn pass_on(to: Option<&str>) -> Deed {
-    Deed::PassOn { number: "1001".into(), to: to.map(str::to_owned) }
+    vec![(TALKING, Deed::Hold { number: "1001".into(), on: true }), (TALKING + SECOND, dial("1001", "1002"))]
 }
 
 fn ask(to: Destination) -> Deed {
     Deed::Ask(Box::new(Request::Transfer { call: CallId(1), to }))
-}
-
-fn ended(scenario: Scenario) -> World {
-    let mut world = World::new(scenario);
-    world.run(60 * SECOND);
-    world.settle(200 * SECOND);
-    world.check_ended();
-    for outcome in world.outcomes() {
-        assert_eq!((outcome.complaints, outcome.clean), (Vec::new(), true));
-    }
-    world
-}
-
-/// Whom the first caller talked to, in order.
-fn partners(world: &World) -> Vec<Name> {
-    let connected = world.facts.iter().filter_map(|fact| match &fact.what {
-        What::Connected { call: CallId(1), party, .. } => Some(party.name().clone()),
-        _ => None,
-    });
-    connected.collect()
 }
 
 /// What agent 1001's phone was told of transfers.
@@ -81,12 +28,6 @@ fn transferred(world: &World) -> Vec<Name> {
         _ => None,
     });
     facts.collect()
-}
-
-/// The caller heard an agent's tone to the end of the call.
-fn heard_to_the_end(world: &World) -> bool {
-    let caller = &world.outcomes()[0];
-    caller.ended.unwrap().since(caller.heard.last_tone.unwrap()) < SECOND
 }
 
 /// RFC 5589 section 6: the caller goes on with the colleague, the first agent hears how it went and is free.
@@ -201,7 +142,7 @@ fn a_caller_gets_the_place_the_agent_had_in_another_queue() {
         vec![
             (SECOND, Deed::Unregister { number: "1002".into() }),
             (TALKING, Deed::Hold { number: "1001".into(), on: true }),
-            (TALKING + SECOND, Deed::Dial { number: "1001".into(), code: "95130".into() }),
+            (TALKING + SECOND, dial("1001", "95130")),
             (TALKING + 9 * SECOND, pass_on(None)),
             (TALKING + 12 * SECOND, Deed::Register { number: "1002".into() }),
         ],
@@ -248,8 +189,8 @@ fn a_customer_the_agent_called_is_passed_on() {
     scenario.deeds.clear();
     let customer = PhoneSetup { ending: Ending::HangUp(30 * SECOND, 30 * SECOND), ..scenario.customer() };
     scenario.phones.push(customer);
-    let dial = Deed::Dial { number: "1001".into(), code: "13912345678".into() };
-    let world = ended(with(scenario, vec![(5 * SECOND, dial), (12 * SECOND, pass_on(Some("1002")))]));
+    let world =
+        ended(with(scenario, vec![(5 * SECOND, dial("1001", "13912345678")), (12 * SECOND, pass_on(Some("1002")))]));
     assert_eq!(told(&world), [100, 180, 200]);
     let last = partners(&world).pop().unwrap();
     assert_eq!(&*last, "1002");
