@@ -37,8 +37,8 @@ const METHODS: &[&str] = &[
     "FOO",
 ];
 const STATUSES: &[u16] = &[
-    200, 180, 183, 100, 486, 202, 199, 181, 204, 300, 302, 305, 401, 403, 404, 407, 408, 415, 420, 422, 423, 481, 487,
-    488, 491, 494, 500, 503, 504, 580, 600, 603, 699,
+    200, 180, 183, 200, 180, 200, 100, 486, 202, 199, 181, 204, 300, 302, 305, 401, 403, 404, 407, 408, 415, 420, 422,
+    423, 481, 487, 488, 491, 494, 500, 503, 504, 580, 600, 603, 699,
 ];
 const PAUSES_MS: &[u64] =
     &[0, 1, 100, 499, 500, 1_000, 4_000, 5_000, 32_000, 45_000, 91_000, 200_000, 900_000, 3_700_000];
@@ -239,7 +239,8 @@ impl Play<'_> {
             Message::Response(_) => (text(HeaderName::From), text(HeaderName::To)),
         };
         let number = headers.cseq().map_or(1, |(number, _)| number);
-        let number = number.wrapping_add_signed(self.choices.of(&[1, 0, 2, 3, -1, 1_000_000])) & 0x7fff_ffff;
+        let steps = if matches!(method, "ACK" | "CANCEL") { &[0, 0, 0, 1][..] } else { &[1, 2, 3, 0, -1, 1_000_000] };
+        let number = number.wrapping_add_signed(self.choices.of(steps)) & 0x7fff_ffff;
         let call_id = text(HeaderName::CallId);
         let lines = format!("From: {from}\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: {number} {method}\r\n");
         let lines = lines + &self.replaces(method);
@@ -263,8 +264,11 @@ impl Play<'_> {
         }
     }
 
-    /// Further headers and a body.
+    /// Further headers and a body; mostly what a well-behaved peer says.
     fn tail(&mut self) -> String {
+        if self.choices.byte().unwrap_or(0) < 150 {
+            return format!("Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{OFFER}", OFFER.len());
+        }
         let (extra, more) =
             (self.choices.of(EXTRAS), self.choices.of(&["", "", "", "Supported: 100rel\r\n", "X: y\r\n"]));
         let (kind, body) = self.choices.of(BODIES);
