@@ -3,6 +3,7 @@
 mod agent;
 mod check;
 mod csv;
+mod dns;
 mod group;
 mod identity;
 mod limits;
@@ -24,6 +25,7 @@ pub mod written;
 use crate::dialplans::{Shelf, Source};
 use crate::net::TlsSetup;
 use crate::prompts;
+use crate::resolver::DnsSetup;
 use crate::tts::TtsSetup;
 use busyhour_ivr::Names;
 use busyhour_media::Country;
@@ -105,6 +107,8 @@ pub struct Shell {
     pub trace: usize,
     /// Who is told of each message a caller leaves.
     pub message_webhook: Option<String>,
+    /// Who is asked for names of trunks.
+    pub dns: DnsSetup,
     /// Who speaks what is not recorded.
     pub tts: Option<TtsSetup>,
 }

@@ -7,6 +7,7 @@ use crate::media::Plane;
 use crate::metrics::Metrics;
 use crate::net::{BATCH_MAX, Net, StreamEvent, Unsent};
 use crate::recorder::Recorder;
+use crate::resolver::{Resolved, Resolver};
 use crate::timer::Timer;
 use crate::trace::Tracer;
 use busyhour_acd::Foreseen;
@@ -78,6 +79,8 @@ pub struct Control {
     pub forecaster: Forecaster,
     /// Asks other programs for dialplans.
     pub lookups: LookUps,
+    /// Looks names of trunks up.
+    pub resolver: Resolver,
     /// Keeps what goes over the wire.
     pub tracer: Option<Tracer>,
 }
@@ -89,6 +92,7 @@ enum Woken {
     Stream(StreamEvent),
     Datagrams,
     LookUp(CallId, u32, LookUpAnswer),
+    Resolved(Resolved),
     Forecast(Vec<Foreseen>),
     Due,
 }
@@ -139,6 +143,7 @@ impl Control {
                 Some(event) = self.streams.recv() => Woken::Stream(event),
                 () = self.net.readable() => Woken::Datagrams,
                 (call, id, answer) = self.lookups.answer() => Woken::LookUp(call, id, answer),
+                resolved = self.resolver.answer() => Woken::Resolved(resolved),
                 classes = self.forecaster.answer() => Woken::Forecast(classes),
                 () = self.timer.until(deadline) => Woken::Due,
             };
@@ -155,6 +160,11 @@ impl Control {
                 Woken::Datagrams => self.datagrams(&mut buffer, &mut backlog),
                 Woken::LookUp(call, id, answer) => {
                     self.input(|switch, now| switch.handle_lookup(now, call, id, answer));
+                }
+                Woken::Resolved((wanted, outcome)) => {
+                    self.input(|switch, now| {
+                        switch.handle_resolved(now, &wanted, outcome.as_ref().map_err(|why| *why))
+                    });
                 }
                 Woken::Forecast(classes) => self.input(|switch, now| switch.handle_forecast(now, classes)),
                 Woken::Due => {}
@@ -283,6 +293,9 @@ impl Control {
         }
         while let Some((call, lookup)) = self.switch.poll_lookup() {
             self.lookups.ask(call, lookup);
+        }
+        while let Some(wanted) = self.switch.poll_wanted() {
+            self.resolver.ask(wanted);
         }
         while let Some(entry) = self.switch.poll_entry() {
             if let Entry::Fact(Fact { what: What::Offered { .. }, .. }) = &entry {

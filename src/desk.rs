@@ -141,7 +141,7 @@ impl Desk {
         };
         if site.shell != shell {
             let file = self.config.as_ref().map_or(config::SAMPLE_NAME.into(), |p| p.display().to_string());
-            let message = "addresses, folders, threads, log format and [tts] change only at a restart";
+            let message = "addresses, folders, threads, log format, [dns] and [tts] change only at a restart";
             diagnostics.push(Diagnostic::whole(&file, message).warning());
         }
         let taken = self.request(Request::Reload(Box::new(site.setup.clone()))).await;

@@ -23,6 +23,7 @@ pub mod prompts;
 pub mod provision;
 pub mod recorder;
 mod replace;
+pub mod resolver;
 pub mod schema;
 pub mod serve;
 pub mod store;

@@ -57,6 +57,8 @@ pub struct Metrics {
     messages: IntCounterVec,
     /// Webhooks by outcome.
     pub notified: IntCounterVec,
+    /// Look-ups of trunks' names by outcome.
+    pub resolved: IntCounterVec,
     /// Facts that never reached the recorder.
     pub facts_lost: IntCounter,
     refusals: IntCounterVec,
@@ -141,6 +143,7 @@ impl Metrics {
             },
             messages: m.counts("busyhour_voicemail_messages_total", "Messages, by what became of them.", &["event"]),
             notified: m.counts("busyhour_webhook_posts_total", "Webhooks by outcome.", &["outcome"]),
+            resolved: m.counts("busyhour_dns_lookups_total", "Look-ups of trunks' names by outcome.", &["outcome"]),
             facts_lost: m.count("busyhour_facts_lost_total", "Facts that never reached journal and records."),
             refusals: m.counts("busyhour_sip_refused_connections_total", refusals, &["transport", "reason"]),
             untraced: m

@@ -14,6 +14,7 @@ use crate::net::{Bound, Certificates, Manners};
 use crate::notify::Notifier;
 use crate::prompts::Catalogue;
 use crate::recorder::{Recorder, Told};
+use crate::resolver::{DnsSetup, Resolver};
 use crate::store::Store;
 use crate::tapes::{self, Tapes};
 use crate::timer::Timer;
@@ -100,6 +101,7 @@ pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
         metrics: Arc::clone(&metrics),
         clock,
         forecast_every: site.shell.forecast_every,
+        dns: site.shell.dns.clone(),
         tracer,
     };
     let (control, cpu) = control.start()?;
@@ -259,6 +261,7 @@ struct Wiring {
     metrics: Arc<Metrics>,
     clock: Clock,
     forecast_every: Duration,
+    dns: DnsSetup,
     tracer: Option<Tracer>,
 }
 
@@ -275,12 +278,13 @@ impl Wiring {
                 let timer = Timer::new()?;
                 let forecaster = Forecaster::start(self.forecast_every, self.seed, Arc::clone(&self.metrics))?;
                 let lookups = LookUps::start()?;
+                let resolver = Resolver::start(self.dns, Arc::clone(&self.metrics))?;
                 drop(entered);
-                Ok((runtime, net, streams, timer, forecaster, lookups))
+                Ok((runtime, net, streams, timer, forecaster, lookups, resolver))
             });
             match outcome {
                 Err(e) => drop(ready.send(Err(e))),
-                Ok((runtime, net, streams, timer, forecaster, lookups)) => {
+                Ok((runtime, net, streams, timer, forecaster, lookups, resolver)) => {
                     drop(ready.send(Ok(CpuTime::of_this_thread())));
                     let mut switch = Switch::new(self.clock.now(), self.setup, self.seed);
                     switch.handle_messages(self.clock.now(), self.messages);
@@ -297,6 +301,7 @@ impl Wiring {
                         timer,
                         forecaster,
                         lookups,
+                        resolver,
                         tracer: self.tracer,
                     };
                     runtime.block_on(control.run());

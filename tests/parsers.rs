@@ -90,6 +90,18 @@ fn damaged_values_break_no_parser() {
 }
 
 #[test]
+fn damaged_answers_of_name_servers_are_read_or_refused() {
+    let record = |kind: u8, data: &[u8]| [&[0xc0, 12, 0, kind, 0, 1, 0, 0, 0, 60, 0, data.len() as u8], data].concat();
+    let samples = [
+        record(1, &[192, 0, 2, 1]),
+        record(33, b"\0\x0a\0\x3c\x13\xc5\x03sbc\xc0\x0c"),
+        record(35, b"\0\x32\0\x0a\x01s\x07SIP+D2U\0\x03sbc\xc0\x0c"),
+    ];
+    let samples = [samples.concat(), samples[1].repeat(4), samples[2].repeat(4)];
+    damage(&samples, 5_000, fuzz::sip::dns);
+}
+
+#[test]
 fn damaged_packets_break_no_worker() {
     let mut random = Random(3550);
     let mut packet =

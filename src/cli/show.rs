@@ -196,7 +196,7 @@ pub(super) fn trunks(server: &Server, json: bool) -> Shown {
     };
     let peer = |p: &PeerRow| {
         let nothing = || String::new();
-        vec![nothing(), found(p.up, p.trouble, p.registered), nothing(), nothing(), nothing(), p.peer.clone()]
+        vec![nothing(), found(p.up, p.trouble, p.registered), nothing(), nothing(), nothing(), by_name(p)]
     };
     let lines = rows.iter().flat_map(|t| std::iter::once(row(t)).chain(t.peers.iter().map(peer)));
     let heads = ["TRUNK", "STATE", "IN", "OUT", "LIMIT", "PEER"];
@@ -219,6 +219,16 @@ pub(super) fn bans(server: &Server, json: bool) -> Shown {
 pub(super) fn unban(server: &Server, address: &str, json: bool) -> Shown {
     let path = format!("/api/bans/{}", escaped(address));
     order_by(server, "DELETE", &path, json, &format!("{address}: answered again"))
+}
+
+/// An address, and the name that led to it.
+fn by_name(peer: &PeerRow) -> String {
+    match &peer.name {
+        Some(name) if *name != peer.peer => {
+            format!("{} of {name}{}", peer.peer, if peer.stale { ", not found any more" } else { "" })
+        }
+        _ => peer.peer.clone(),
+    }
 }
 
 /// `up`, or what is wrong.

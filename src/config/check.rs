@@ -232,8 +232,8 @@ pub(super) fn certified(roster: &Roster, server: &Server, sheet: &mut Sheet) {
 pub(super) fn bound(roster: &Roster, server: &Server, sheet: &mut Sheet) {
     for (trunk, bind) in roster.trunks.iter().filter_map(|trunk| Some((trunk, trunk.bind.as_ref()?))) {
         let ours = |transport| server.sip.iter().any(|(t, at)| *t == transport && at.value == bind.value);
-        if let Some(peer) = trunk.hops().find(|peer| !ours(peer.value.transport)) {
-            let (transport, name) = (peer.value.transport, &trunk.name.value);
+        if let Some(transport) = trunk.hops().filter_map(|hop| hop.value.transport()).find(|way| !ours(*way)) {
+            let name = &trunk.name.value;
             let mistake =
                 sheet.at(bind.at, format!("{} of trunk `{name}` is no {transport} address of ours", bind.value));
             sheet.note(mistake.help(format!("add it to `sip.{transport}`")));

@@ -84,6 +84,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
     let identities = super::tls::identities(root, sheet);
     let (voicemail, message_webhook) = voicemail(root, sheet);
     let (tts, tts_fallback) = super::tts::read(root, sheet, folder, data.as_deref());
+    let dns = super::dns::read(root, sheet);
     let shell = Shell {
         sip: sip.addresses.iter().map(|(transport, read)| (*transport, read.value)).collect(),
         origins: sip.origins,
@@ -100,6 +101,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         forecast_every,
         trace,
         message_webhook,
+        dns,
         tts,
     };
     let (codes, slots) = codes(root, sheet);

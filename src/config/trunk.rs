@@ -4,7 +4,7 @@ use super::sheet::{Read, Section, Sheet, duration, flag, integer, parsed, text};
 use super::{identity, limits};
 use crate::net::TrunkTls;
 use busyhour_model::Name;
-use busyhour_sip::{Account, Peer, Secret, Transport};
+use busyhour_sip::{Account, NamedPeer, Peer, Secret, Transport};
 use busyhour_switch::{DialledFrom, NumberRoute, TrunkLimits, TrunkPolicy, TrunkSetup};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
@@ -22,9 +22,9 @@ pub(super) struct Trunk {
     pub(super) at: usize,
     pub(super) name: Read<String>,
     pub(super) sources: Vec<Read<IpNet>>,
-    pub(super) peers: Vec<Read<Peer>>,
+    pub(super) peers: Vec<Read<Hop>>,
     /// The peers are an outbound proxy.
-    pub(super) proxy: Option<Read<Peer>>,
+    pub(super) proxy: Option<Read<Hop>>,
     pub(super) bind: Option<Read<SocketAddr>>,
     pub(super) patience: Duration,
     pub(super) auth_user: Option<String>,
@@ -44,6 +44,44 @@ pub(super) struct Trunk {
     pub(super) limits: TrunkLimits,
     /// Tiers the limits name.
     pub(super) tiers: Vec<Read<String>>,
+}
+
+/// A peer by address or by name.
+#[derive(Clone)]
+pub(super) enum Hop {
+    At(Peer),
+    Named(NamedPeer),
+}
+
+impl Hop {
+    /// How it is reached, where that is said.
+    pub(super) fn transport(&self) -> Option<Transport> {
+        match self {
+            Hop::At(peer) => Some(peer.transport),
+            Hop::Named(peer) => peer.transport,
+        }
+    }
+
+    fn priority(&mut self) -> &mut u16 {
+        match self {
+            Hop::At(peer) => &mut peer.priority,
+            Hop::Named(peer) => &mut peer.priority,
+        }
+    }
+
+    fn weight(&mut self) -> &mut u16 {
+        match self {
+            Hop::At(peer) => &mut peer.weight,
+            Hop::Named(peer) => &mut peer.weight,
+        }
+    }
+
+    fn named(&self) -> Option<&NamedPeer> {
+        match self {
+            Hop::At(_) => None,
+            Hop::Named(peer) => Some(peer),
+        }
+    }
 }
 
 pub(super) struct NumberEntry {
@@ -96,34 +134,44 @@ pub(super) fn number(mut section: Section, sheet: &mut Sheet) -> Option<NumberEn
 }
 
 /// `peer`, or several in `peers`: in the order they stand, unless they say otherwise.
-fn peers(section: &mut Section, sheet: &mut Sheet) -> Vec<Read<Peer>> {
+fn peers(section: &mut Section, sheet: &mut Sheet) -> Vec<Read<Hop>> {
     let only = section.read(sheet, "peer", only_peer);
     let mut several = section.list(sheet, "peers", peer).unwrap_or_default();
     if let (Some(only), Some(first)) = (&only, several.first()) {
         sheet.error(only.at, "`peer` is the only one: put all of them into `peers`");
-        return vec![Read { value: first.value, at: first.at }];
+        return vec![Read { value: first.value.clone(), at: first.at }];
     }
     for (index, peer) in several.iter_mut().enumerate() {
-        if peer.value.priority == UNSAID {
-            peer.value.priority = index as u16;
+        if *peer.value.priority() == UNSAID {
+            *peer.value.priority() = index as u16;
         }
     }
     only.into_iter().chain(several).collect()
 }
 
 impl Trunk {
-    /// What it wants of TLS: a name to be shown in any case, its domain unless another is said.
+    /// What it wants of TLS: a name to be shown in any case, its domain unless another is said. What a name was resolved to
+    /// is not asked for (RFC 5922 section 4).
     pub(super) fn tls(&self) -> Option<TrunkTls> {
-        let by_tls = self.hops().any(|peer| peer.value.transport == Transport::Tls);
+        let by_tls = self.hops().any(|peer| peer.value.transport().is_none_or(|it| it == Transport::Tls));
         let nothing = || TrunkTls { trunk: self.name.value.as_str().into(), ..TrunkTls::default() };
         let mut tls = self.tls.clone().or_else(|| by_tls.then(nothing))?;
-        tls.server_name = tls.server_name.or_else(|| self.domain.clone());
+        tls.server_name = tls.server_name.or_else(|| self.domain());
         Some(tls)
     }
 
     /// Where calls go, by a proxy or not.
-    pub(super) fn hops(&self) -> impl Iterator<Item = &Read<Peer>> {
+    pub(super) fn hops(&self) -> impl Iterator<Item = &Read<Hop>> {
         self.proxy.iter().chain(&self.peers)
+    }
+
+    fn named(&self) -> impl Iterator<Item = &NamedPeer> {
+        self.hops().filter_map(|hop| hop.value.named())
+    }
+
+    /// Host part at the carrier: a peer's name is kept, whatever it leads to (RFC 3263 section 4).
+    fn domain(&self) -> Option<String> {
+        self.domain.clone().or_else(|| self.named().next().map(|peer| peer.host.to_string()))
     }
 
     /// `advertise`: what peers are told of our sockets, instead of the address they are bound to.
@@ -137,7 +185,11 @@ impl Trunk {
             sources: self.sources.iter().map(|r| r.value).collect(),
             certified: self.tls.as_ref().is_some_and(|tls| !tls.client_names.is_empty()),
             secret: self.secret.as_ref().map(|secret| secret.value.clone()),
-            peers: self.hops().map(|peer| peer.value).collect(),
+            peers: self
+                .hops()
+                .filter_map(|hop| if let Hop::At(peer) = hop.value { Some(peer) } else { None })
+                .collect(),
+            named: self.named().cloned().collect(),
             proxy: self.proxy.is_some(),
             bind: self
                 .bind
@@ -147,7 +199,7 @@ impl Trunk {
             user: self.user.as_deref().map(Name::from),
             from_user: self.from_user.as_deref().map(Name::from),
             digest_domain: self.digest_domain.as_ref().is_some_and(|flag| flag.value),
-            domain: self.domain.clone(),
+            domain: self.domain(),
             credentials: account(),
             register: self.register.as_ref().map(|r| r.value),
             probe: self.probe,
@@ -181,30 +233,38 @@ pub(super) fn network(value: &DeValue) -> Result<IpNet, String> {
         .map_err(|_| format!("`{source}` is no address or network; write \"203.0.113.0/24\""))
 }
 
-/// `"udp:203.0.113.5:5060"`, perhaps with `;priority=1;weight=10`; UDP, 5060 and for TLS 5061 may be left out.
-fn peer(value: &DeValue) -> Result<Peer, String> {
+/// `"udp:203.0.113.5:5060"`, `"sip:carrier.example"`, perhaps with `;priority=1;weight=10`; what is left out is UDP, and 5060
+/// or for TLS 5061, or as DNS says of a name.
+fn peer(value: &DeValue) -> Result<Hop, String> {
     let whole = text(value)?;
     let mut parts = whole.split(';').map(str::trim);
     let place = parts.next().unwrap_or_default();
     let (transport, address) = match place.split_once(':') {
-        Some(("udp", rest)) => (Transport::Udp, rest),
-        Some(("tcp", rest)) => (Transport::Tcp, rest),
-        Some(("tls", rest)) => (Transport::Tls, rest),
-        _ => (Transport::Udp, place),
+        Some(("udp", rest)) => (Some(Transport::Udp), rest),
+        Some(("tcp", rest)) => (Some(Transport::Tcp), rest),
+        Some(("tls", rest)) => (Some(Transport::Tls), rest),
+        Some(("sip", rest)) => (None, rest),
+        _ => (None, place),
     };
-    let bare = || address.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, transport.default_port()));
-    let address = address.parse().or_else(|_| bare());
-    let no_peer = |_| format!("`{whole}` is no peer; write \"udp:203.0.113.5:5060\", \"tcp:…\" or \"tls:…\"");
-    let mut peer = Peer { priority: UNSAID, ..Peer::new(transport, address.map_err(no_peer)?) };
+    let way = transport.unwrap_or(Transport::Udp);
+    let bare = || address.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, way.default_port()));
+    let mut hop = match address.parse().or_else(|_| bare()) {
+        Ok(address) => Hop::At(Peer::new(way, address)),
+        Err(_) => {
+            let help = "write \"udp:203.0.113.5:5060\", \"tls:…\", \"tcp:…\" or \"sip:carrier.example\"";
+            Hop::Named(super::dns::named(transport, address).map_err(|why| format!("{why}; {help}"))?)
+        }
+    };
+    *hop.priority() = UNSAID;
     for part in parts {
         let number = |value: &str| value.trim().parse::<u16>().ok().filter(|number| *number < UNSAID);
         match part.split_once('=').and_then(|(key, value)| Some((key.trim(), number(value)?))) {
-            Some(("priority", number)) => peer.priority = number,
-            Some(("weight", number)) => peer.weight = number,
+            Some(("priority", number)) => *hop.priority() = number,
+            Some(("weight", number)) => *hop.weight() = number,
             _ => return Err(format!("`{part}` says nothing of a peer; write \"…;priority=1;weight=10\"")),
         }
     }
-    Ok(peer)
+    Ok(hop)
 }
 
 /// `"X-Trunk-Key: value"`. A mistake is told without the value.
@@ -219,8 +279,10 @@ fn secret(value: &DeValue) -> Result<Secret, String> {
     Ok(Secret { header: header.into(), value: value.into() })
 }
 
-fn only_peer(value: &DeValue) -> Result<Peer, String> {
-    peer(value).map(|peer| Peer { priority: 0, ..peer })
+fn only_peer(value: &DeValue) -> Result<Hop, String> {
+    let mut hop = peer(value)?;
+    *hop.priority() = 0;
+    Ok(hop)
 }
 
 fn patience(value: &DeValue) -> Result<Duration, String> {

@@ -99,7 +99,7 @@ impl Stack {
             }
             Target::Trunk { trunk, number } => {
                 let line = self.config.trunks.iter().find(|line| line.trunk == *trunk);
-                line.filter(|line| !line.peers.is_empty()).ok_or(Error::NoTrunkPeer)?;
+                line.filter(|line| line.is_reachable()).ok_or(Error::NoTrunkPeer)?;
                 let ways: Vec<Way> = self
                     .trunk_flows(now, *trunk)
                     .into_iter()
@@ -192,10 +192,7 @@ impl Stack {
     pub fn heads_for(&self, target: &Target) -> Option<IpAddr> {
         match target {
             Target::Account(account) => Some(self.registrar.contacts(account).first()?.flow.remote.ip()),
-            Target::Trunk { trunk, .. } => {
-                let line = self.config.trunks.iter().find(|line| line.trunk == *trunk)?;
-                Some(line.peers.first()?.address.ip())
-            }
+            Target::Trunk { trunk, .. } => Some(self.lines.get(trunk)?.hops.iter().next()?.peer.address.ip()),
         }
     }
 

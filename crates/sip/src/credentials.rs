@@ -45,7 +45,7 @@ impl Stack {
         let dropped = outcome.owner == Owner::Nobody && client.verb == Verb::Invite;
         let (flow, tries) = (client.flow, client.tries);
         // Credentials go to configured peers only, and answer only what these said themselves.
-        let by_peer = from.is_some_and(|from| self.is_peer(trunk, from.remote.ip()));
+        let by_peer = from.is_some_and(|from| self.is_or_was_peer(trunk, from.remote.ip()));
         let Some(mut request) = client.request().filter(|_| by_peer && !dropped && tries < TRIES_MAX) else {
             return false;
         };
@@ -89,7 +89,7 @@ impl Stack {
 
     /// The same nonce under the next count. False: there is no such challenge, or the answer would go to a stranger.
     fn put_credentials(&mut self, trunk: TrunkId, flow: Flow, request: &mut Request, proxy: bool) -> bool {
-        if !self.is_peer(trunk, flow.remote.ip()) {
+        if !self.is_or_was_peer(trunk, flow.remote.ip()) {
             return false;
         }
         let Some(line) = self.line_config(trunk) else { return false };
@@ -112,7 +112,7 @@ impl Stack {
     /// The ACK to a 2xx has the credentials of its INVITE (section 22.1).
     pub(crate) fn authorize_ack(&self, client: u64, flow: Flow, ack: &mut Request) {
         let Some(client) = self.net.clients.get(&client) else { return };
-        let Some(trunk) = client.trunk.filter(|trunk| self.is_peer(*trunk, flow.remote.ip())) else { return };
+        let Some(trunk) = client.trunk.filter(|trunk| self.is_or_was_peer(*trunk, flow.remote.ip())) else { return };
         if self.lines.get(&trunk).is_none_or(|line| line.posed.is_empty()) {
             return;
         }
@@ -120,6 +120,11 @@ impl Stack {
         for name in [HeaderName::Authorization, HeaderName::ProxyAuthorization] {
             ack.headers.copy(name, &invite.headers);
         }
+    }
+
+    /// Whether an address is that of a peer of this trunk, or was before its name led elsewhere: calls in progress go on there.
+    fn is_or_was_peer(&self, trunk: TrunkId, ip: IpAddr) -> bool {
+        self.is_peer(trunk, ip) || self.lines.get(&trunk).is_some_and(|line| line.names.were_at(ip))
     }
 
     /// Whether an address is that of a peer of this trunk.

@@ -1,6 +1,7 @@
 //! What the stack tells the switch, and what the switch asks of it.
 
 use crate::identity::{Identities, Identity};
+use crate::locate::NamedPeer;
 use crate::network::Networks;
 pub use crate::transport::Transport;
 use busyhour_model::{Audio, LegId, Name, Time, Trouble, TrunkId};
@@ -268,6 +269,8 @@ pub struct TrunkPeer {
     pub secret: Option<Secret>,
     /// Where our requests go; another one when the first does not answer.
     pub peers: Vec<Peer>,
+    /// The same by name; they are found by [`crate::Search`] and ordered among `peers`.
+    pub named: Vec<NamedPeer>,
     /// The peers are an outbound proxy, named in `Route` of what we send outside dialogs (RFC 3261 section 8.1.2).
     pub proxy: bool,
     /// Only by this socket of ours, so that what we send and the Contact we register are the same.
@@ -299,6 +302,7 @@ impl TrunkPeer {
             certified: false,
             secret: None,
             peers: Vec::new(),
+            named: Vec::new(),
             proxy: false,
             bind: None,
             patience: Duration::from_secs(4),
@@ -310,6 +314,16 @@ impl TrunkPeer {
             register: None,
             probe: None,
         }
+    }
+
+    /// Whether requests can go anywhere.
+    pub(crate) fn is_reachable(&self) -> bool {
+        !(self.peers.is_empty() && self.named.is_empty())
+    }
+
+    /// Whether we keep registered.
+    pub(crate) fn registers(&self) -> bool {
+        self.register.is_some() && self.credentials.is_some() && self.is_reachable()
     }
 }
 
@@ -348,7 +362,7 @@ impl Peer {
     }
 
     /// Whether both are the same place.
-    pub(crate) fn is_at(&self, other: &Peer) -> bool {
+    pub fn is_at(&self, other: &Peer) -> bool {
         (self.transport, self.address) == (other.transport, other.address)
     }
 }

@@ -6,6 +6,7 @@ use crate::event::{Config, Event, Flow, Transmit};
 use crate::guard::Guard;
 use crate::lamp::Lamps;
 use crate::leg::{Leg, Phase};
+use crate::locate::Wanted;
 use crate::overload::Overload;
 use crate::registrar::Registrar;
 use crate::transaction::{Alarm, Map, Transactions};
@@ -31,6 +32,8 @@ pub struct Stack {
     pub(crate) lamps: Lamps,
     pub(crate) lines: BTreeMap<TrunkId, Line>,
     pub(crate) events: VecDeque<Event>,
+    /// Names to look up.
+    pub(crate) wanted: VecDeque<Wanted>,
     closes: VecDeque<Flow>,
 }
 
@@ -49,6 +52,7 @@ impl Stack {
             lamps: Lamps::default(),
             lines: BTreeMap::new(),
             events: VecDeque::new(),
+            wanted: VecDeque::new(),
             closes: VecDeque::new(),
         };
         stack.net.streams = stack.config.streams();
@@ -249,6 +253,7 @@ impl Stack {
             Alarm::Subscription(id) => self.end_subscription(now, id, "timeout"),
             Alarm::Register(trunk) => self.register_line(now, trunk),
             Alarm::Probe(trunk) => self.probe_line(now, trunk),
+            Alarm::Resolve(trunk) => self.resolve_line(now, trunk),
             Alarm::Idle(connection) => self.look_at(now, connection),
             Alarm::Stalled(connection) => {
                 if let Some(flow) = self.net.connections.get(&connection).map(|connection| connection.flow) {

@@ -55,6 +55,8 @@ pub(crate) enum Alarm {
     Register(TrunkId),
     /// Time to probe this trunk.
     Probe(TrunkId),
+    /// A name of this trunk is to be looked up.
+    Resolve(TrunkId),
     /// A message on this connection is still incomplete.
     Stalled(u64),
     /// Nothing may have come over this connection for a long time.

@@ -5,6 +5,7 @@ use crate::credentials::Posed;
 use crate::event::{Event, Flow, Peer, PeerState, Transport, TrunkPeer};
 use crate::hop::{AVOID, Hop, Hops, Standing};
 use crate::incoming::contact;
+use crate::named::Names;
 use crate::stack::Stack;
 use crate::timer::Timer;
 use crate::transaction::{Alarm, cseq, host};
@@ -29,8 +30,9 @@ pub(crate) struct Line {
     /// Whether its registrar took us; `None` where we do not register, and before the first answer.
     registered: Option<Standing>,
     /// The peer that holds the registration.
-    registrar: Option<Peer>,
+    pub(crate) registrar: Option<Peer>,
     pub(crate) hops: Hops,
+    pub(crate) names: Names,
     /// At most one of a registrar or phone, and one of a proxy.
     pub(crate) posed: Vec<Posed>,
     /// Where the carrier wants our other requests to pass (Service-Route, RFC 3608).
@@ -44,6 +46,7 @@ pub(crate) struct Line {
     failures: u32,
     register: Option<Timer>,
     probe: Option<Timer>,
+    pub(crate) resolve: Option<Timer>,
 }
 
 impl Stack {
@@ -56,6 +59,7 @@ impl Stack {
             if let Some(mut line) = self.lines.remove(&id) {
                 self.net.stop(&mut line.register);
                 self.net.stop(&mut line.probe);
+                self.net.stop(&mut line.resolve);
             }
         }
         for trunk in &trunks {
@@ -73,13 +77,13 @@ impl Stack {
             return;
         }
         line.configured = Some(trunk.clone());
-        line.hops.configure(&trunk.peers);
-        let reachable = !trunk.peers.is_empty();
-        let wants_register = trunk.register.filter(|_| reachable && trunk.credentials.is_some());
-        let wants_probe = trunk.probe.is_some() && reachable;
+        line.names.configure(now, &trunk.named);
+        let peers = line.names.peers(&trunk.peers);
+        line.hops.configure(&peers);
+        let wants_register = trunk.register.filter(|_| trunk.registers());
+        let wants_probe = trunk.probe.is_some() && trunk.is_reachable();
         line.registered = line.registered.filter(|_| wants_register.is_some());
-        line.registrar =
-            line.registrar.filter(|at| wants_register.is_some() && trunk.peers.iter().any(|p| p.is_at(at)));
+        line.registrar = line.registrar.filter(|at| wants_register.is_some() && peers.iter().any(|p| p.is_at(at)));
         let was_register = line.register.take();
         let was_probe = line.probe.take();
         for timer in [was_register, was_probe].into_iter().flatten() {
@@ -92,9 +96,10 @@ impl Stack {
         if wants_probe {
             self.probe_line_at(id, now);
         }
+        self.resolve_line_at(id);
     }
 
-    fn register_line_at(&mut self, trunk: TrunkId, at: Time) {
+    pub(crate) fn register_line_at(&mut self, trunk: TrunkId, at: Time) {
         if let Some(line) = self.lines.get_mut(&trunk) {
             let old = line.register.replace(self.net.timers.set(at, Alarm::Register(trunk)));
             if let Some(old) = old {
@@ -103,7 +108,7 @@ impl Stack {
         }
     }
 
-    fn probe_line_at(&mut self, trunk: TrunkId, at: Time) {
+    pub(crate) fn probe_line_at(&mut self, trunk: TrunkId, at: Time) {
         if let Some(line) = self.lines.get_mut(&trunk) {
             let old = line.probe.replace(self.net.timers.set(at, Alarm::Probe(trunk)));
             if let Some(old) = old {
@@ -251,10 +256,14 @@ impl Stack {
     }
 
     /// A trunk is up while its registrar takes us and one of its peers lives, as far as that is known.
-    fn tell_line(&mut self, trunk: TrunkId) {
+    pub(crate) fn tell_line(&mut self, trunk: TrunkId) {
         let Some(line) = self.lines.get_mut(&trunk) else { return };
-        let known = || line.registered.into_iter().chain(line.hops.best());
-        let Some(standing) = known().find(Result::is_err).or(known().next()) else { return };
+        let unresolved = Err(Trouble::Unresolved);
+        let lost = (line.hops.iter().next().is_none() && line.names.are_unresolved()).then_some(unresolved);
+        let known = || lost.into_iter().chain(line.registered).chain(line.hops.best());
+        // Where nobody is asked, to be found is enough.
+        let found = || (line.told == Some(unresolved)).then_some(Ok(()));
+        let Some(standing) = known().find(Result::is_err).or(known().next()).or_else(found) else { return };
         if line.told.replace(standing) != Some(standing) {
             self.events.push_back(Event::TrunkState { trunk, trouble: standing.err() });
         }

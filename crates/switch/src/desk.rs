@@ -8,7 +8,7 @@ use crate::request::{AgentRow, BanRow, CallRow, Denied, PeerRow, PlaceRow, Queue
 use crate::switch::Switch;
 use busyhour_acd::{AgentView, Command, Denied as AcdDenied, Place};
 use busyhour_ivr::Dialplan;
-use busyhour_model::{AgentId, AgentState, CallId, Mailbox, Name, QueueId, Time, TrunkId};
+use busyhour_model::{AgentId, AgentState, CallId, Mailbox, Name, QueueId, Time, Trouble, TrunkId};
 use busyhour_sip::PeerState;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -235,12 +235,6 @@ impl Switch {
     }
 
     fn trunk_rows(&self) -> Vec<TrunkRow> {
-        let peer = |state: PeerState| PeerRow {
-            peer: format!("{}:{}", state.peer.transport, state.peer.address),
-            up: state.standing.map(|standing| standing.is_ok()),
-            trouble: state.standing.and_then(Result::err),
-            registered: state.registered,
-        };
         let row = |id: TrunkId, t: &crate::trunks::Trunk| TrunkRow {
             trunk: t.setup.name.clone(),
             channels_in: t.channels_in,
@@ -249,9 +243,34 @@ impl Switch {
             up: t.trouble.is_none(),
             drained: t.drained,
             trouble: t.trouble,
-            peers: self.plant.sip.peers(id).into_iter().map(peer).collect(),
+            peers: self.peer_rows(id),
         };
         self.plant.trunks.active().map(|(id, trunk)| row(id, trunk)).collect()
+    }
+
+    /// The peers of a trunk, and the names that led to none.
+    fn peer_rows(&self, trunk: TrunkId) -> Vec<PeerRow> {
+        let named = self.plant.sip.named_peers(trunk);
+        let row = |state: PeerState| {
+            let by = named.iter().find(|by| by.peers.iter().any(|peer| peer.is_at(&state.peer)));
+            PeerRow {
+                peer: format!("{}:{}", state.peer.transport, state.peer.address),
+                name: by.map(|by| by.peer.to_string()),
+                stale: by.is_some_and(|by| by.failing),
+                up: state.standing.map(|standing| standing.is_ok()),
+                trouble: state.standing.and_then(Result::err),
+                registered: state.registered,
+            }
+        };
+        let nowhere = named.iter().filter(|name| name.peers.is_empty()).map(|name| PeerRow {
+            peer: name.peer.to_string(),
+            name: Some(name.peer.to_string()),
+            stale: false,
+            up: name.failing.then_some(false),
+            trouble: name.failing.then_some(Trouble::Unresolved),
+            registered: false,
+        });
+        self.plant.sip.peers(trunk).into_iter().map(row).chain(nowhere).collect()
     }
 
     fn ban_rows(&self) -> Vec<BanRow> {

@@ -35,7 +35,10 @@ mod tiers;
 mod transfer;
 mod trunks;
 
-pub use busyhour_sip::{Account, Counters, Flow, Form, Limits, Networks, Peer, Secret, Transmit, Transport};
+pub use busyhour_sip::{
+    Account, Counters, Flow, Form, Found, Limits, NamedPeer, Networks, Peer, Secret, Transmit, Transport, Unfound,
+    Wanted,
+};
 pub use groups::{GroupMember, NEXT_ON, TrunkGroup};
 pub use journal::{Entry, Snapshot, Unreadable};
 pub use limits::{TierChannels, TrunkLimits};

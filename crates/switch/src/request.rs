@@ -352,8 +352,14 @@ pub struct TrunkRow {
 /// One address of a trunk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerRow {
-    /// `udp:203.0.113.5:5060`.
+    /// `udp:203.0.113.5:5060`; a name that leads nowhere stands for itself.
     pub peer: String,
+    /// The name that led there, `sip:carrier.example`.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The name could not be looked up last: this is where it was.
+    #[serde(default)]
+    pub stale: bool,
     /// Answers our probes; `None`: not asked, or not known yet.
     pub up: Option<bool>,
     /// Why not.

@@ -8,7 +8,7 @@ use crate::policy::TrunkPolicy;
 use busyhour_acd::{AgentChoice, Policy};
 use busyhour_ivr::Dialplan;
 use busyhour_model::{Name, Pattern, Schedule, Time};
-use busyhour_sip::{Account, Limits, Networks, Peer, Secret, Transport};
+use busyhour_sip::{Account, Limits, NamedPeer, Networks, Peer, Secret, Transport};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -74,8 +74,10 @@ pub struct TrunkSetup {
     pub certified: bool,
     /// It is known by a header, and by its source or certificate as well.
     pub secret: Option<Secret>,
-    /// Where our calls go, as [`busyhour_sip::TrunkPeer::peers`]; so the next six.
+    /// Where our calls go, as [`busyhour_sip::TrunkPeer::peers`]; so the next seven.
     pub peers: Vec<Peer>,
+    /// The same by name.
+    pub named: Vec<NamedPeer>,
     /// They are an outbound proxy.
     pub proxy: bool,
     /// Only by this socket of ours.
@@ -109,6 +111,11 @@ pub struct TrunkSetup {
 }
 
 impl TrunkSetup {
+    /// Whether calls can go out by it.
+    pub fn leads_out(&self) -> bool {
+        !(self.peers.is_empty() && self.named.is_empty())
+    }
+
     /// A trunk nobody is known by, that leads nowhere.
     pub fn new(name: Name) -> TrunkSetup {
         TrunkSetup {
@@ -117,6 +124,7 @@ impl TrunkSetup {
             certified: false,
             secret: None,
             peers: Vec::new(),
+            named: Vec::new(),
             proxy: false,
             bind: None,
             patience: Duration::from_secs(4),

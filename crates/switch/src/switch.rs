@@ -155,6 +155,17 @@ impl Switch {
         &self.plant.trunks.trunk(trunk).setup.name
     }
 
+    /// A name of a trunk's peer to look up; what is found goes to [`Switch::handle_resolved`].
+    pub fn poll_wanted(&mut self) -> Option<sip::Wanted> {
+        self.plant.sip.poll_wanted()
+    }
+
+    /// A name was looked up, or could not be.
+    pub fn handle_resolved(&mut self, now: Time, wanted: &sip::Wanted, outcome: Result<&sip::Found, sip::Unfound>) {
+        self.at(now).sip.handle_resolved(now, wanted, outcome);
+        self.settle();
+    }
+
     /// A connection to close.
     pub fn poll_close(&mut self) -> Option<sip::Flow> {
         self.plant.sip.poll_close()

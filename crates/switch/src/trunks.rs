@@ -118,7 +118,7 @@ impl Trunks {
 
     /// Whether calls can go out by any trunk.
     pub(crate) fn has_outbound(&self) -> bool {
-        self.active().any(|(_, t)| !t.setup.peers.is_empty())
+        self.active().any(|(_, t)| t.setup.leads_out())
     }
 
     /// The trunk whose turn it is for a call out, by the name of a trunk or a group, of those not yet tried.
@@ -143,7 +143,7 @@ impl Trunks {
         let alone = |trunk: TrunkId| Candidate { trunk, priority: trunk.0, weight: 1 };
         match by {
             Some(name) => self.by_name(name).map(alone).into_iter().collect(),
-            None => self.active().filter(|(_, t)| !t.setup.peers.is_empty()).map(|(id, _)| alone(id)).collect(),
+            None => self.active().filter(|(_, t)| t.setup.leads_out()).map(|(id, _)| alone(id)).collect(),
         }
     }
 
@@ -289,6 +289,7 @@ impl Trunks {
                 certified: t.setup.certified,
                 secret: t.setup.secret.clone(),
                 peers: t.setup.peers.clone(),
+                named: t.setup.named.clone(),
                 proxy: t.setup.proxy,
                 bind: t.setup.bind,
                 patience: t.setup.patience,

@@ -2,6 +2,7 @@
 
 use busyhour_model::Direction;
 use busyhour_sip::digest::{Challenge, Credentials};
+use busyhour_sip::dns::{Kind, Question, RECORDS_MAX};
 use busyhour_sip::{Frame, Framer, HeaderName, Headers, Limits, Message, NameAddr, Uri, Via, sdp};
 use bytes::Bytes;
 
@@ -111,5 +112,21 @@ pub fn digest(data: &[u8]) {
     if let Ok(credentials) = Credentials::parse(data) {
         assert_eq!(Credentials::parse(credentials.to_string().as_bytes()).expect("what we wrote"), credentials);
         let _ = credentials.verify("password", "REGISTER");
+    }
+}
+
+/// What a name server answers never holds more than its maximum, and names in it may be asked for or are said to be none.
+pub fn dns(data: &[u8]) {
+    for kind in [Kind::A, Kind::Aaaa, Kind::Srv, Kind::Naptr] {
+        let question = Question { kind, name: "a.example".to_owned() };
+        let head = question.to_bytes(7).expect("a name");
+        // As if it answered this question: what it says begins where the question ends.
+        let mut reply = [&head, data].concat();
+        (reply[2], reply[7]) = (0x81, 4);
+        if let Ok(answer) = question.read(7, &reply) {
+            assert!(answer.records.len() <= RECORDS_MAX);
+        }
+        let _ = question.read(7, data);
+        let _ = Question { kind, name: String::from_utf8_lossy(data).into_owned() }.to_bytes(7);
     }
 }
