@@ -188,6 +188,7 @@ proptest! {
             property::address(value);
             property::uri(value);
             property::digest(value);
+            property::dns(value);
             property::description(&[b"v=0\nc=IN IP4 192.0.2.9\n", line, b"\nm=audio 9 RTP/AVP 0 12\na=rtpmap:12 PCMA/8000\n", line].concat());
         }
         if let Some(body) = memchr::memmem::find(&bytes, b"v=0") {
