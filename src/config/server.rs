@@ -77,10 +77,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
     let provision_key = section.read(sheet, "provision_key", key).map(|read| read.value);
     section.finish(sheet);
 
-    let mut section = root.section(sheet, "forecast");
-    let forecast_every = section.or(sheet, "every", forecasts, Duration::from_secs(1));
-    section.finish(sheet);
-
+    let forecast_every = forecast(root, sheet);
     let identities = super::tls::identities(root, sheet);
     let (voicemail, message_webhook) = voicemail(root, sheet);
     let (tts, tts_fallback) = super::tts::read(root, sheet, folder, data.as_deref());
@@ -126,6 +123,14 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         voicemail,
         tts_fallback,
     }
+}
+
+/// How often waits are foreseen.
+fn forecast(root: &mut Section, sheet: &mut Sheet) -> Duration {
+    let mut section = root.section(sheet, "forecast");
+    let every = section.or(sheet, "every", forecasts, Duration::from_secs(1));
+    section.finish(sheet);
+    every
 }
 
 struct Sip {
