@@ -204,7 +204,7 @@ fn at(places: &[(&str, u16)], ttl: u64) -> Found {
     Found { peers: places.iter().map(peer).collect(), ttl: secs(ttl) }
 }
 
-fn resolved(world: &mut World, wanted: &Wanted, outcome: Result<Found, Unfound>) {
+fn resolved(world: &mut World, wanted: &Wanted, outcome: &Result<Found, Unfound>) {
     world.ask(0, |stack, now: Time| {
         stack.handle_resolved(now, wanted, outcome.as_ref().map_err(|why| *why));
     });
@@ -253,7 +253,7 @@ fn a_name_is_looked_up_kept_for_its_time_and_looked_up_again() {
     let wanted = asked(&mut world).unwrap();
     assert_eq!((wanted.peer.to_string().as_str(), asked(&mut world)), ("sip:carrier.example", None));
     assert_eq!(try_call(&mut world), None, "nobody knows where yet");
-    resolved(&mut world, &wanted, Ok(at(&[(SECOND, 20), (FIRST, 10)], 300)));
+    resolved(&mut world, &wanted, &Ok(at(&[(SECOND, 20), (FIRST, 10)], 300)));
     try_call(&mut world).unwrap();
     let (to, invite) = sent(&mut world).remove(0);
     assert_eq!((to, invite.uri.to_string().as_str()), (addr(FIRST), "sip:13900139000@carrier.example"));
@@ -274,7 +274,7 @@ fn a_name_is_looked_up_kept_for_its_time_and_looked_up_again() {
 fn a_name_that_leads_nowhere_is_a_trouble_of_its_own() {
     let mut world = world(by_name());
     let wanted = asked(&mut world).unwrap();
-    resolved(&mut world, &wanted, Err(Unfound::Silent));
+    resolved(&mut world, &wanted, &Err(Unfound::Silent));
     assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), trouble: Some(Trouble::Unresolved) });
     assert!(world.stack(0).named_peers(TrunkId(3))[0].failing);
     for wait in [2, 4, 8, 16, 32, 60, 60] {
@@ -282,10 +282,10 @@ fn a_name_that_leads_nowhere_is_a_trouble_of_its_own() {
         assert_eq!(asked(&mut world), None, "{wait} s");
         world.run(millis(20));
         let wanted = asked(&mut world).unwrap();
-        resolved(&mut world, &wanted, Err(Unfound::Nowhere));
+        resolved(&mut world, &wanted, &Err(Unfound::Nowhere));
         assert_eq!(world.events(0), [], "told once");
     }
-    resolved(&mut world, &wanted, Ok(at(&[(FIRST, 0)], 60)));
+    resolved(&mut world, &wanted, &Ok(at(&[(FIRST, 0)], 60)));
     assert_eq!(world.event(0), Event::TrunkState { trunk: TrunkId(3), trouble: None });
 }
 
@@ -294,7 +294,7 @@ fn a_name_that_leads_nowhere_is_a_trouble_of_its_own() {
 fn silent_name_servers_change_nothing() {
     let mut world = world(TrunkPeer { probe: Some(secs(30)), ..by_name() });
     let wanted = asked(&mut world).unwrap();
-    resolved(&mut world, &wanted, Ok(at(&[(FIRST, 0)], 60)));
+    resolved(&mut world, &wanted, &Ok(at(&[(FIRST, 0)], 60)));
     let (to, probe) = sent(&mut world).remove(0);
     assert_eq!((to, probe.method.as_str()), (addr(FIRST), "OPTIONS"), "probed as soon as it is known");
     answer(&mut world, to, &probe, 200, &[]);
@@ -302,7 +302,7 @@ fn silent_name_servers_change_nothing() {
     world.run(secs(60));
     let wanted = asked(&mut world).unwrap();
     sent(&mut world).into_iter().for_each(|(to, probe)| answer(&mut world, to, &probe, 200, &[]));
-    resolved(&mut world, &wanted, Err(Unfound::Silent));
+    resolved(&mut world, &wanted, &Err(Unfound::Silent));
     assert_eq!(world.events(0), []);
     try_call(&mut world).unwrap();
     assert!(sent(&mut world).iter().any(|(to, request)| *to == addr(FIRST) && request.method.as_str() == "INVITE"));
@@ -317,7 +317,7 @@ fn a_changed_answer_moves_later_calls_and_the_registration_and_no_call_in_progre
     let credentials = Some(Account { user: "02195118".into(), password: "pw".into() });
     let mut world = world(TrunkPeer { register: Some(secs(600)), credentials, ..by_name() });
     let wanted = asked(&mut world).unwrap();
-    resolved(&mut world, &wanted, Ok(at(&[(FIRST, 0)], 60)));
+    resolved(&mut world, &wanted, &Ok(at(&[(FIRST, 0)], 60)));
     let (to, register) = sent(&mut world).remove(0);
     assert_eq!((to, register.method.as_str()), (addr(FIRST), "REGISTER"));
     answer(&mut world, to, &register, 200, &[]);
@@ -325,7 +325,7 @@ fn a_changed_answer_moves_later_calls_and_the_registration_and_no_call_in_progre
     let (to, invite) = sent(&mut world).remove(0);
     answer(&mut world, to, &invite, 200, &[]);
     sent(&mut world);
-    resolved(&mut world, &wanted, Ok(at(&[(SECOND, 0)], 60)));
+    resolved(&mut world, &wanted, &Ok(at(&[(SECOND, 0)], 60)));
     let (to, register) = sent(&mut world).remove(0);
     assert_eq!((to, register.method.as_str()), (addr(SECOND), "REGISTER"));
     answer(&mut world, to, &register, 200, &[]);
@@ -356,6 +356,6 @@ fn addresses_and_names_are_mixed() {
     };
     assert_eq!(order(&mut world), ["10.2.0.8:5060", "10.2.0.9:5060"]);
     let wanted = asked(&mut world).unwrap();
-    resolved(&mut world, &wanted, Ok(at(&[(SECOND, 20), (FIRST, 10)], 60)));
+    resolved(&mut world, &wanted, &Ok(at(&[(SECOND, 20), (FIRST, 10)], 60)));
     assert_eq!(order(&mut world), ["10.2.0.8:5060", FIRST, SECOND, "10.2.0.9:5060"]);
 }
