@@ -133,8 +133,8 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     (
         "name = \"ct\"",
-        "name = \"ct\"\npeer = \"sip.example.com\"",
-        "error centre.toml:14:8 `sip.example.com` is no peer; write \"udp:203.0.113.5:5060\", \"tcp:…\" or \"tls:…\"",
+        "name = \"ct\"\npeer = \"203.0.113\"",
+        "error centre.toml:14:8 `203.0.113` is neither an address nor a name; write \"udp:203.0.113.5:5060\", \"tls:…\", \"tcp:…\" or \"sip:carrier.example\"",
     ),
     (
         "name = \"ct\"",
