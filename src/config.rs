@@ -5,6 +5,7 @@ mod check;
 mod csv;
 mod dns;
 mod group;
+mod hep;
 mod identity;
 mod limits;
 mod live;
@@ -26,10 +27,11 @@ use crate::dialplans::{Shelf, Source};
 use crate::net::TlsSetup;
 use crate::prompts;
 use crate::resolver::DnsSetup;
+use crate::trace::HepSetup;
 use crate::tts::TtsSetup;
 use busyhour_ivr::Names;
 use busyhour_media::Country;
-use busyhour_model::{Diagnostic, Severity};
+use busyhour_model::{Diagnostic, Name, Severity};
 use busyhour_sip::{Networks, Transport};
 use busyhour_switch::Setup;
 use serde::Deserialize;
@@ -105,12 +107,21 @@ pub struct Shell {
     pub forecast_every: Duration,
     /// The newest SIP messages are kept within so many bytes; 0: none.
     pub trace: usize,
+    /// Where SIP messages are mirrored to.
+    pub hep: Option<HepSetup>,
     /// Who is told of each message a caller leaves.
     pub message_webhook: Option<String>,
     /// Who is asked for names of trunks.
     pub dns: DnsSetup,
     /// Who speaks what is not recorded.
     pub tts: Option<TtsSetup>,
+}
+
+impl Site {
+    /// Headers by which trunks are told apart: only they and we know what stands in them.
+    pub fn secrets(&self) -> impl Iterator<Item = Name> {
+        self.setup.trunks.iter().filter_map(|trunk| Some(trunk.secret.as_ref()?.header.clone()))
+    }
 }
 
 impl Shell {

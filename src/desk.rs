@@ -141,8 +141,11 @@ impl Desk {
         };
         if site.shell != shell {
             let file = self.config.as_ref().map_or(config::SAMPLE_NAME.into(), |p| p.display().to_string());
-            let message = "addresses, folders, threads, log format, [dns] and [tts] change only at a restart";
+            let message = "addresses, folders, threads, log format, [dns], [hep] and [tts] change only at a restart";
             diagnostics.push(Diagnostic::whole(&file, message).warning());
+        }
+        if let Some(traces) = &self.traces {
+            traces.hide(site.secrets());
         }
         let taken = self.request(Request::Reload(Box::new(site.setup.clone()))).await;
         let ok = matches!(taken, Some(Ok(_)));

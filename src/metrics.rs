@@ -6,6 +6,7 @@ use crate::journal::JournalCounts;
 use crate::net::Refusal;
 use crate::store::StoreCounts;
 use crate::tapes::TapeCounts;
+use crate::trace::HepCounts;
 use crate::tts::TtsCounts;
 use busyhour_ledger::{CallRecord, Ledger, Stay};
 use busyhour_model::{Fact, Time, What};
@@ -64,6 +65,8 @@ pub struct Metrics {
     refusals: IntCounterVec,
     /// Notes for `busyhour trace` that its thread could not take.
     pub untraced: IntCounter,
+    /// Of messages mirrored to Homer.
+    pub hep: HepCounts,
     /// Messages not sent because a socket refused or a queue was full.
     pub unsent: IntCounter,
 }
@@ -101,6 +104,7 @@ impl Metrics {
         let copy = "Time the control loop takes to copy the matcher for a forecast.";
         let refusals = "Connections that came to nothing, by transport and reason.";
         let success = Gauge::new("busyhour_config_reload_success_timestamp_seconds", "Time of the last good reload.");
+        let hep = m.counts("busyhour_hep_packets_total", "SIP messages mirrored to Homer, by outcome.", &["outcome"]);
         Metrics {
             wire: Wire::new(&m),
             trunks: Trunks::new(&m),
@@ -148,6 +152,7 @@ impl Metrics {
             refusals: m.counts("busyhour_sip_refused_connections_total", refusals, &["transport", "reason"]),
             untraced: m
                 .count("busyhour_sip_untraced_messages_total", "SIP messages that tracing could not keep up with."),
+            hep: HepCounts { sent: hep.with_label_values(&["sent"]), lost: hep.with_label_values(&["lost"]) },
             unsent: m.count("busyhour_sip_unsent_messages_total", "SIP messages no socket took."),
             registry: m.0,
         }

@@ -87,7 +87,7 @@ pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
         Recorder::start(Arc::clone(&metrics), journal, store.clone(), tapes.clone(), notifier)
             .map_err(|e| no_thread(&e))?;
     let (asks, asked) = mpsc::channel(ASKS_MAX);
-    let (tracer, traces, trace_thread) = start_trace(site.shell.trace, &metrics)?;
+    let (tracer, traces, trace_thread) = start_trace(&site, &metrics)?;
     let control = Wiring {
         setup: site.setup.clone(),
         messages,
@@ -234,12 +234,17 @@ fn start_http(bound: Option<(TcpListener, SocketAddr)>, desk: &Desk) -> Result<S
 
 type Tracing = (Option<Tracer>, Option<Traces>, Option<JoinHandle<()>>);
 
-/// The thread that keeps so many bytes of messages, unless it is none.
-fn start_trace(bytes: usize, metrics: &Metrics) -> Result<Tracing, StartError> {
-    if bytes == 0 {
+/// The thread that keeps messages and mirrors them, unless neither is wanted.
+fn start_trace(site: &Site, metrics: &Metrics) -> Result<Tracing, StartError> {
+    let (bytes, hep) = (site.shell.trace, site.shell.hep.clone());
+    if bytes == 0 && hep.is_none() {
         return Ok((None, None, None));
     }
-    let (tracer, traces, thread) = trace::start(bytes, metrics.untraced.clone()).map_err(|e| no_thread(&e))?;
+    let hep = hep.map(|setup| (setup, metrics.hep.clone()));
+    let started = trace::start(bytes, hep, metrics.untraced.clone());
+    let (tracer, traces, thread) =
+        started.map_err(|e| StartError(format!("messages cannot be kept or mirrored: {e}; see [hep]")))?;
+    traces.hide(site.secrets());
     Ok((Some(tracer), Some(traces), Some(thread)))
 }
 

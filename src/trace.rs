@@ -1,5 +1,7 @@
-//! What went over the wire, kept for a while: the control loop hands over batches, a thread of its own files and finds them.
+//! What went over the wire, kept for a while and mirrored to Homer: the control loop hands over batches, a thread of its own
+//! files and finds them.
 
+mod hep;
 mod ladder;
 mod pcap;
 mod ring;
@@ -8,6 +10,7 @@ mod svg;
 use busyhour_model::{CallId, Fact, LegId, Name, Time, What};
 use busyhour_sip::{Flow, Frame, Framer, Limits, Transmit, Way};
 use bytes::Bytes;
+use hep::{Hep, Secrets};
 use prometheus::IntCounter;
 use ring::Ring;
 use std::collections::HashMap;
@@ -15,6 +18,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
+pub use hep::{HepCounts, HepSetup};
 pub use ladder::Ladder;
 pub use pcap::pcap;
 pub use ring::{Found, Missing};
@@ -71,14 +75,25 @@ pub struct Tracer {
 
 /// Where others ask for a call. Clones lead to the same thread.
 #[derive(Clone)]
-pub struct Traces(SyncSender<Order>);
+pub struct Traces {
+    orders: SyncSender<Order>,
+    keeps: bool,
+    secrets: Secrets,
+}
 
-/// Starts the thread that keeps the newest `bytes` of messages.
-pub fn start(bytes: usize, lost: IntCounter) -> std::io::Result<(Tracer, Traces, JoinHandle<()>)> {
+/// Starts the thread that keeps the newest `bytes` of messages and mirrors them to `hep`.
+pub fn start(
+    bytes: usize,
+    hep: Option<(HepSetup, HepCounts)>,
+    lost: IntCounter,
+) -> std::io::Result<(Tracer, Traces, JoinHandle<()>)> {
     let (orders, queue) = sync_channel(BATCHES_MAX);
-    let thread = std::thread::Builder::new().name("trace".into()).spawn(move || Shelf::new(bytes).run(&queue))?;
+    let secrets = Secrets::default();
+    let hep = hep.map(|(setup, counts)| Hep::open(setup, secrets.clone(), counts)).transpose()?;
+    let shelf = Shelf { hep, ..Shelf::new(bytes) };
+    let thread = std::thread::Builder::new().name("trace".into()).spawn(move || shelf.run(&queue))?;
     let tracer = Tracer { orders: orders.clone(), batch: Vec::with_capacity(BATCH_MAX), lost };
-    Ok((tracer, Traces(orders), thread))
+    Ok((tracer, Traces { orders, keeps: bytes > 0, secrets }, thread))
 }
 
 impl Tracer {
@@ -140,17 +155,27 @@ impl Tracer {
 }
 
 impl Traces {
+    /// Whether calls can be found.
+    pub fn keeps(&self) -> bool {
+        self.keeps
+    }
+
+    /// From now on the values of these headers are starred in what is mirrored.
+    pub fn hide(&self, headers: impl IntoIterator<Item = Name>) {
+        self.secrets.hide(headers);
+    }
+
     /// The messages of a call, oldest first; `None` when the thread has ended or has more to do than it can.
     pub async fn find(&self, call: CallId) -> Option<Result<Found, Missing>> {
         let (reply, answer) = oneshot::channel();
-        self.0.try_send(Order::Find(call, reply)).ok()?;
+        self.orders.try_send(Order::Find(call, reply)).ok()?;
         answer.await.ok()
     }
 
     /// Ends the thread; join it afterwards.
     pub fn close(&self) {
         // A thread that has ended needs no order.
-        let _ = self.0.send(Order::Close);
+        let _ = self.orders.send(Order::Close);
     }
 }
 
@@ -159,11 +184,12 @@ struct Shelf {
     ring: Ring,
     streams: HashMap<u64, Framer>,
     limits: Limits,
+    hep: Option<Hep>,
 }
 
 impl Shelf {
     fn new(bytes: usize) -> Shelf {
-        Shelf { ring: Ring::new(bytes), streams: HashMap::new(), limits: Limits::default() }
+        Shelf { ring: Ring::new(bytes), streams: HashMap::new(), limits: Limits::default(), hep: None }
     }
 
     fn run(mut self, queue: &Receiver<Order>) {
@@ -179,7 +205,7 @@ impl Shelf {
 
     fn take(&mut self, note: Note) {
         match note {
-            Note::Message(seen) => self.ring.push(seen),
+            Note::Message(seen) => keep(&mut self.ring, self.hep.as_mut(), seen),
             Note::Chunk(seen) => self.cut(&seen),
             Note::Closed(connection) => drop(self.streams.remove(&connection)),
             Note::Arrived { call, at, sip_call_id } => self.ring.arrived(call, at, &sip_call_id),
@@ -195,7 +221,8 @@ impl Shelf {
             match framer.poll(&self.limits) {
                 // A copy, so that what is kept holds no more of the stream in memory.
                 Ok(Some(Frame::Message(bytes))) => {
-                    self.ring.push(Seen { bytes: Bytes::copy_from_slice(&bytes), ..seen.clone() });
+                    let whole = Seen { bytes: Bytes::copy_from_slice(&bytes), ..seen.clone() };
+                    keep(&mut self.ring, self.hep.as_mut(), whole);
                 }
                 Ok(Some(Frame::Ping | Frame::Pong)) => {}
                 Ok(None) => return,
@@ -203,4 +230,11 @@ impl Shelf {
             }
         }
     }
+}
+
+fn keep(ring: &mut Ring, hep: Option<&mut Hep>, seen: Seen) {
+    if let Some(hep) = hep {
+        hep.mirror(&seen);
+    }
+    ring.push(seen);
 }

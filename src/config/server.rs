@@ -82,6 +82,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
     let (voicemail, message_webhook) = voicemail(root, sheet);
     let (tts, tts_fallback) = super::tts::read(root, sheet, folder, data.as_deref());
     let dns = super::dns::read(root, sheet);
+    let hep = super::hep::read(root, sheet);
     let shell = Shell {
         sip: sip.addresses.iter().map(|(transport, read)| (*transport, read.value)).collect(),
         origins: sip.origins,
@@ -97,6 +98,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         drain,
         forecast_every,
         trace,
+        hep,
         message_webhook,
         dns,
         tts,

@@ -3,6 +3,7 @@
 use super::*;
 use busyhour_model::Name;
 
+mod hep;
 mod live;
 mod numbers;
 mod routing;

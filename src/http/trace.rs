@@ -54,10 +54,9 @@ async fn trace(
     })
 }
 
-/// Headers by which trunks are told apart: only they and we know what stands in them.
 fn secrets(desk: &Desk) -> Vec<Name> {
     let site = desk.site.lock().unwrap_or_else(PoisonError::into_inner);
-    site.setup.trunks.iter().filter_map(|trunk| Some(trunk.secret.as_ref()?.header.clone())).collect()
+    site.secrets().collect()
 }
 
 async fn find(desk: &Desk, call: CallId) -> Result<Found, Fault> {
@@ -65,7 +64,7 @@ async fn find(desk: &Desk, call: CallId) -> Result<Found, Fault> {
         let help = "set `trace` in [server] to so many bytes and start it again";
         Fault::new(StatusCode::CONFLICT, "messages are not kept", help)
     };
-    let traces = desk.traces.as_ref().ok_or_else(off)?;
+    let traces = desk.traces.as_ref().filter(|traces| traces.keeps()).ok_or_else(off)?;
     let busy = || Fault::new(StatusCode::SERVICE_UNAVAILABLE, "the trace does not answer", "try again");
     traces.find(call).await.ok_or_else(busy)?.map_err(|missing| match missing {
         Missing::Unknown => {

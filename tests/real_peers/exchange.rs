@@ -45,6 +45,13 @@ impl Exchange {
         (Exchange::with(name, config), port)
     }
 
+    /// The same, mirroring its messages to a collector on this port.
+    pub(crate) fn mirrored(name: &str, collector: u16) -> Exchange {
+        let mut config: Table = toml::from_str(HOTLINE).unwrap();
+        section(&mut config, "hep").insert("collector".into(), format!("127.0.0.1:{collector}").into());
+        Exchange::with(name, config)
+    }
+
     /// Starts a shipped centre, `dialplans/<centre>`, always open; its first trunk comes from `CARRIER`.
     pub(crate) fn of_centre(centre: &str) -> Exchange {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("dialplans").join(centre);

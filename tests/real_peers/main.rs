@@ -1,4 +1,4 @@
-//! busyhour against other people's programs: SIPp, baresip, promtool, tshark. `./test peers` installs them and runs this;
+//! busyhour against other people's programs: SIPp, baresip, promtool, tshark, sngrep. `./test peers` installs them and runs this;
 //! without BUSYHOUR_PEERS=1 nothing here runs, so that `cargo test` needs no root and no packages.
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
@@ -9,6 +9,7 @@ mod capture;
 mod carriers;
 mod centres;
 mod exchange;
+mod homer;
 mod kamailio;
 mod process;
 mod prompts;
