@@ -1,6 +1,6 @@
 //! Client transactions (RFC 3261 section 17.1, with the Accepted state of RFC 6026).
 
-use crate::counters::Way;
+use crate::counters::{Clock, Way};
 use crate::event::{Flow, Transport};
 use crate::timer::Timer;
 use crate::transaction::{Alarm, INVITE_MAX, T1, T1_64, T2, T4, Transactions, cseq, our_via};
@@ -117,6 +117,19 @@ impl Client {
     /// Whether the final response is still to come.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.state, State::Sent | State::Proceeding)
+    }
+
+    /// Which timer its end is.
+    fn clock(&self) -> Clock {
+        match (self.verb == Verb::Invite, self.state) {
+            (true, State::Sent) => Clock::B,
+            (true, State::Proceeding) if self.cancel == Cancel::Sent => Clock::Cancelled,
+            (true, State::Proceeding) => Clock::C,
+            (true, State::Completed) => Clock::D,
+            (_, State::Accepted) => Clock::M,
+            (false, State::Sent | State::Proceeding) => Clock::F,
+            (false, State::Completed) => Clock::K,
+        }
     }
 
     fn reliable(&self) -> bool {
@@ -397,6 +410,7 @@ impl Transactions {
         let (flow, verb, bytes, interval) = (client.flow, client.verb, client.bytes.clone(), client.interval);
         let line = client.line();
         client.resend = Some(self.timers.set(now + interval, Alarm::ClientResend(id)));
+        self.counters.fired(if capped { Clock::E } else { Clock::A });
         self.counters.retransmission(Way::Out, verb);
         self.transmit_request(line, flow, verb, bytes);
     }
@@ -405,6 +419,7 @@ impl Transactions {
     pub(crate) fn end_client(&mut self, now: Time, id: u64) -> Option<Outcome> {
         let client = self.clients.get_mut(&id)?;
         let (owner, flow) = (client.owner, client.flow);
+        self.counters.fired(client.clock());
         if client.verb == Verb::Invite && client.state == State::Proceeding && client.cancel != Cancel::Sent {
             client.owner = Owner::Nobody;
             self.counters.timeouts += 1;

@@ -95,6 +95,103 @@ impl Verb {
     }
 }
 
+/// A timer by the name its standard gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Clock {
+    /// An INVITE is sent again.
+    A,
+    /// An INVITE nobody answered.
+    B,
+    /// An INVITE that rang for too long.
+    C,
+    /// The end of a refused INVITE of ours.
+    D,
+    /// Another request is sent again.
+    E,
+    /// Another request nobody answered.
+    F,
+    /// A refusal is sent again.
+    G,
+    /// A refusal nobody acknowledged.
+    H,
+    /// The end of a refused INVITE of theirs.
+    I,
+    /// The end of another request of theirs.
+    J,
+    /// The end of another request of ours.
+    K,
+    /// RFC 6026: the end of an INVITE we took.
+    L,
+    /// RFC 6026: the end of an INVITE of ours that was taken.
+    M,
+    /// A cancelled INVITE without a final response (section 9.1).
+    Cancelled,
+    /// A 2xx is sent again (section 13.3.1.4).
+    Ok,
+    /// A provisional response is sent again after a minute (section 13.3.1.1).
+    Provisional,
+    /// RFC 3262: a reliable response is sent again.
+    Reliable,
+    /// RFC 3262: a reliable response nobody acknowledged.
+    Unheard,
+    /// RFC 4028: a session is refreshed by us.
+    Refresh,
+    /// RFC 4028: a session its peer did not refresh.
+    Expired,
+}
+
+impl Clock {
+    /// All of them.
+    pub const ALL: [Clock; 20] = [
+        Clock::A,
+        Clock::B,
+        Clock::C,
+        Clock::D,
+        Clock::E,
+        Clock::F,
+        Clock::G,
+        Clock::H,
+        Clock::I,
+        Clock::J,
+        Clock::K,
+        Clock::L,
+        Clock::M,
+        Clock::Cancelled,
+        Clock::Ok,
+        Clock::Provisional,
+        Clock::Reliable,
+        Clock::Unheard,
+        Clock::Refresh,
+        Clock::Expired,
+    ];
+
+    /// The label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Clock::A => "A",
+            Clock::B => "B",
+            Clock::C => "C",
+            Clock::D => "D",
+            Clock::E => "E",
+            Clock::F => "F",
+            Clock::G => "G",
+            Clock::H => "H",
+            Clock::I => "I",
+            Clock::J => "J",
+            Clock::K => "K",
+            Clock::L => "L",
+            Clock::M => "M",
+            Clock::Cancelled => "cancelled",
+            Clock::Ok => "2xx",
+            Clock::Provisional => "provisional",
+            Clock::Reliable => "reliable",
+            Clock::Unheard => "unheard",
+            Clock::Refresh => "refresh",
+            Clock::Expired => "expired",
+        }
+    }
+}
+
 /// Counts since the start. Statuses are 100-699, so every table is bounded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
@@ -104,6 +201,9 @@ pub struct Counters {
     pub responses: BTreeMap<(Way, Verb, u16), u64>,
     /// Retransmitted messages: ours by timer, theirs as seen.
     pub retransmissions: BTreeMap<(Way, Verb), u64>,
+    /// Timers that fired.
+    #[serde(default)]
+    pub timers: BTreeMap<Clock, u64>,
     /// Bytes that were no SIP message; answered when enough could be read, else dropped.
     pub malformed: u64,
     /// Messages that matched nothing (late, duplicate, stray) or that we keep silent to.
@@ -127,6 +227,10 @@ impl Counters {
 
     pub(crate) fn response(&mut self, way: Way, verb: Verb, status: u16) {
         *self.responses.entry((way, verb, status.clamp(100, 699))).or_default() += 1;
+    }
+
+    pub(crate) fn fired(&mut self, clock: Clock) {
+        *self.timers.entry(clock).or_default() += 1;
     }
 
     pub(crate) fn retransmission(&mut self, way: Way, verb: Verb) {

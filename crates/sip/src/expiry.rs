@@ -1,6 +1,7 @@
 //! Session timers, both roles (RFC 4028): a session nobody refreshes is over, though no BYE came.
 
 use crate::client::{Outcome, Owner};
+use crate::counters::Clock;
 use crate::event::Event;
 use crate::leg::{Phase, Session};
 use crate::stack::Stack;
@@ -151,6 +152,7 @@ impl Stack {
         let Some(expiry) = session.expiry.as_mut() else { return };
         expiry.timer = None;
         let (refresher, updates, every) = (expiry.refresher, expiry.updates, expiry.every);
+        self.net.counters.fired(if refresher == Refresher::Them { Clock::Expired } else { Clock::Refresh });
         match refresher {
             Refresher::Them => self.give_up(now, leg),
             Refresher::Us if busy => self.refresh_again(now, leg),

@@ -55,7 +55,7 @@ mod write;
 
 pub use ban::{Ban, BanReason};
 pub use busy::{Activity, Busy, Direction, Presence, Stage};
-pub use counters::{Counters, Verb, Way};
+pub use counters::{Clock, Counters, Verb, Way};
 pub use error::Error;
 pub use event::*;
 pub use framer::{Frame, FrameError, Framer};

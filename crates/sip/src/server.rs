@@ -1,6 +1,6 @@
 //! Server transactions (RFC 3261 section 17.2, with the Accepted state of RFC 6026).
 
-use crate::counters::Way;
+use crate::counters::{Clock, Way};
 use crate::event::{Flow, Transport};
 use crate::reliable::Reliable;
 use crate::timer::Timer;
@@ -182,14 +182,25 @@ impl Transactions {
         let (verb, interval, open) = (server.verb, server.interval, server.state == State::Open);
         let awaited = server.reliable.awaited;
         if open && awaited.is_none() {
+            self.counters.fired(Clock::Provisional);
             self.send_last(id);
             self.repeat_in(now, id, PROVISIONAL_EVERY);
             return None;
         }
         let left = awaited.map_or(T1_64, |(_, since)| T1_64.saturating_sub(now.since(since)));
+        let refused = server.status >= 300;
         if open && left.is_zero() {
-            return server.leg;
+            let leg = server.leg;
+            self.counters.fired(Clock::Unheard);
+            return leg;
         }
+        self.counters.fired(if open {
+            Clock::Reliable
+        } else if refused {
+            Clock::G
+        } else {
+            Clock::Ok
+        });
         self.counters.retransmission(Way::Out, verb);
         self.send_last(id);
         // Section 3 of RFC 3262 doubles without end, as for the INVITE.
@@ -200,6 +211,7 @@ impl Transactions {
     /// Timers H, I, J, L. Names the leg whose 2xx nobody acknowledged.
     pub(crate) fn end_server(&mut self, id: u64) -> Option<(LegId, u64)> {
         let server = self.servers.remove(&id)?;
+        self.counters.fired(server.clock());
         self.keys.remove(&server.key);
         if let Some(merge) = &server.merge {
             self.merges.remove(merge);
@@ -260,6 +272,16 @@ impl Transactions {
 }
 
 impl Server {
+    /// Which timer its end is.
+    fn clock(&self) -> Clock {
+        match (self.verb == Verb::Invite, self.state) {
+            (false, _) => Clock::J,
+            (true, State::Completed) => Clock::H,
+            (true, State::Confirmed) if self.status >= 300 => Clock::I,
+            (true, _) => Clock::L,
+        }
+    }
+
     fn new(verb: Verb, key: String, merge: Option<String>, flow: Flow, via: &Via) -> Server {
         let flow = way_back(flow, via);
         let fallback = SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(flow.transport.default_port()));

@@ -4,7 +4,7 @@
 mod ladder;
 
 use busyhour_model::{Direction, LegId, TrunkId};
-use busyhour_sip::{Event, HeaderName, Identity, Invite, Message, Target};
+use busyhour_sip::{Clock, Event, HeaderName, Identity, Invite, Message, Target};
 use ladder::{World, millis, rtp, secs};
 
 fn to_trunk() -> Invite {
@@ -266,6 +266,7 @@ fn an_answer_nobody_acknowledges_ends_after_32_seconds() {
     world.run(millis(200));
     assert_eq!(world.event(1), Event::Ended { leg: callee, by_peer: false });
     assert_eq!(requests(&world, "BYE"), 1);
+    assert_eq!(world.fired(1), [(Clock::L, 1), (Clock::Ok, 10)]);
     world.assert_quiet();
 }
 
@@ -310,6 +311,7 @@ fn a_silent_peer_is_given_up_after_timer_b_with_seven_invites() {
     assert_eq!(requests(&world, "INVITE"), 7);
     world.run(millis(1));
     assert_eq!(world.event(0), Event::Refused { leg: caller, status: 408, retry_after: None });
+    assert_eq!(world.fired(0), [(Clock::A, 6), (Clock::B, 1)]);
     world.assert_quiet();
 }
 
@@ -321,6 +323,7 @@ fn a_silent_peer_gets_eleven_byes_by_timer_f() {
     world.hang_up(0, caller);
     world.run(secs(33));
     assert_eq!(requests(&world, "BYE"), 11);
+    assert_eq!(world.fired(0), [(Clock::E, 10), (Clock::F, 1), (Clock::M, 1)]);
     assert_eq!(world.stack(0).legs(), 0);
     world.hang_up(1, callee);
     world.assert_quiet();
@@ -336,6 +339,7 @@ fn a_refusal_nobody_acknowledges_is_repeated_until_timer_h() {
     world.refuse(1, callee, 486);
     world.run(secs(33));
     assert_eq!(statuses(&world, "INVITE").iter().filter(|status| **status == 486).count(), 11);
+    assert_eq!((world.fired(0), world.fired(1)), (vec![(Clock::D, 1)], vec![(Clock::G, 10), (Clock::H, 1)]));
     world.assert_quiet();
 }
 
@@ -350,6 +354,7 @@ fn an_invite_that_rings_too_long_is_cancelled_by_the_stack() {
     let events = world.events(0);
     assert_eq!(events.last(), Some(&Event::Refused { leg: caller, status: 408, retry_after: None }));
     assert!(events.len() >= 5, "180 comes every minute");
+    assert_eq!((world.fired(0), world.fired(1)), (vec![(Clock::C, 1)], vec![(Clock::Provisional, 4)]));
     assert_eq!(world.event(1), Event::Cancelled { leg: callee });
     world.assert_quiet();
 }

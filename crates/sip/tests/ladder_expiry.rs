@@ -4,7 +4,7 @@
 mod ladder;
 
 use busyhour_model::{LegId, TrunkId};
-use busyhour_sip::{Event, HeaderName, Identity, Invite, Response, Target};
+use busyhour_sip::{Clock, Event, HeaderName, Identity, Invite, Response, Target};
 use ladder::carrier::{OFFERED, TO, answer, carrier, requests, send, to_of, world};
 use ladder::{OFFER, World, millis, rtp, secs};
 
@@ -64,6 +64,7 @@ fn a_session_its_peer_does_not_refresh_is_hung_up() {
     assert_eq!(world.events(0), [], "60 s after the refresh: 90 less a third");
     world.run(secs(12));
     assert_eq!(world.events(0), [Event::Ended { leg, by_peer: false }]);
+    assert!(world.fired(0).contains(&(Clock::Expired, 1)));
     assert_eq!(requests(&mut world)[0].method.as_str(), "BYE");
 }
 
@@ -77,6 +78,7 @@ fn a_session_we_are_to_refresh_is_updated_half_way() {
     world.run(secs(1));
     let update = requests(&mut world).remove(0);
     assert_eq!(update.method.as_str(), "UPDATE");
+    assert!(world.fired(0).contains(&(Clock::Refresh, 1)));
     assert_eq!(update.headers.text(HeaderName::SessionExpires), Some("200;refresher=uac"));
     answer(&mut world, &update, 200, &[(HeaderName::SessionExpires, "200;refresher=uac")], false);
     world.run(secs(101));

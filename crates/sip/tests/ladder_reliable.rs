@@ -4,7 +4,7 @@
 mod ladder;
 
 use busyhour_model::{LegId, TrunkId};
-use busyhour_sip::{Account, Event, HeaderName, Identity, Invite, Request, Response, Target};
+use busyhour_sip::{Account, Clock, Event, HeaderName, Identity, Invite, Request, Response, Target};
 use ladder::carrier::{OFFERED, TO, answer, carrier, requests, send, to_of, world, world_with};
 use ladder::{OFFER, World, millis, rtp, secs};
 
@@ -39,6 +39,7 @@ fn a_response_with_sound_is_repeated_until_its_prack_and_the_answer_waits() {
     assert_eq!((early.status, early.headers.require().next()), (183, Some("100rel")));
     world.run(millis(3500));
     assert_eq!(world.responses_to(carrier()).len(), 3, "after .5, 1.5 and 3.5 s");
+    assert_eq!(world.fired(0), [(Clock::Reliable, 3)]);
     world.ask(0, |stack, now| stack.answer(now, leg, rtp())).unwrap();
     world.run(millis(300));
     assert_eq!(world.responses_to(carrier()), [], "section 3: no 2xx before the PRACK");

@@ -6,7 +6,8 @@ pub mod phone;
 
 use busyhour_model::{LegId, Seed, Time, TrunkId};
 use busyhour_sip::{
-    Account, Config, Event, Flow, Limits, Message, Networks, Peer, Request, Response, Stack, Transport, TrunkPeer,
+    Account, Clock, Config, Event, Flow, Limits, Message, Networks, Peer, Request, Response, Stack, Transport,
+    TrunkPeer,
 };
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -195,6 +196,11 @@ impl World {
         self.ends[to].stack.handle_stream(self.now, flow, bytes);
         self.drain(to);
         flow
+    }
+
+    /// The timers that fired at an end, and how often.
+    pub fn fired(&self, end: usize) -> Vec<(Clock, u64)> {
+        self.ends[end].stack.counters().timers.clone().into_iter().collect()
     }
 
     /// Takes the responses that came to `at`.
