@@ -197,6 +197,7 @@ impl Metrics {
     /// A call that ended.
     pub fn record(&self, record: &CallRecord) {
         self.surveys.record(&record.surveys);
+        self.trunks.record(record);
         if let Some(answered) = record.answered {
             self.setup.observe(answered.since(record.arrived).as_secs_f64());
         }
@@ -205,7 +206,7 @@ impl Metrics {
     /// The page, with what the switch says right now. One page at a time: series are emptied and filled again.
     pub fn page(&self, picture: &Picture, ledger: &Ledger) -> String {
         self.wire.show(&picture.counters);
-        self.trunks.show(&picture.trunks);
+        self.trunks.show(&picture.trunks, ledger);
         self.queues.show(picture);
         self.agents.show(picture, ledger);
         for stage in ["ivr", "queued", "callback", "ringing", "talking"] {
@@ -238,6 +239,7 @@ mod tests {
         let (metrics, mut ledger) = (Metrics::new(), Ledger::new());
         let mut picture = Picture { now: Time::from_secs(2_000), ..Picture::default() };
         picture.counters.malformed = 3;
+        picture.counters.timers.insert(busyhour_sip::Clock::A, 2);
         picture.agents.push(AgentRow {
             agent: "1001".into(),
             name: "张三".into(),
@@ -270,6 +272,7 @@ mod tests {
                 queue: "credit".into(),
                 reason: busyhour_model::DequeueReason::Full,
             },
+            What::TrunkRefused { trunk: "ct".into(), reason: "channels_full".into(), status: 503 },
         ] {
             let fact = Fact { at, what };
             ledger.apply(&fact);
@@ -282,6 +285,11 @@ mod tests {
             "busyhour_queue_offered_calls_total{queue=\"credit\"} 1",
             "busyhour_queue_overflowed_calls_total{queue=\"credit\",reason=\"full\"} 1",
             "busyhour_agent_state_seconds_total{state=\"ready\",team=\"t1\"} 1000",
+            "busyhour_sip_timers_fired_total{timer=\"A\"} 2",
+            "busyhour_sip_timers_fired_total{timer=\"K\"} 0",
+            "busyhour_trunk_bids_total{direction=\"in\",trunk=\"ct\"} 1",
+            "busyhour_trunk_ineffective_calls_total{direction=\"in\",trunk=\"ct\"} 1",
+            "busyhour_trunk_seizures_total{direction=\"in\",trunk=\"ct\"} 0",
             "busyhour_calls_active{stage=\"talking\"} 0",
         ] {
             assert!(page.lines().any(|l| l == line), "{line} is not in\n{page}");

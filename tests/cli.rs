@@ -216,6 +216,13 @@ fn a_trunk_shows_what_it_makes_of_a_number() {
 }
 
 #[test]
+fn how_the_calls_of_trunks_fared_is_shown_since_the_start() {
+    let server = Server::start("trunks-stats");
+    assert_eq!(out(&server.ask(&["trunks", "stats"])), "no call of a trunk is over yet\n");
+    assert_eq!(server.http("GET", "/api/trunks/stats"), (200, "[]".to_string()));
+}
+
+#[test]
 fn a_dialplan_is_checked_and_its_tests_are_run() {
     let shipped = include_str!("../dialplans/hotline.toml");
     let file = folder("dialplan", CONFIG).join("hotline.toml");

@@ -4,7 +4,7 @@ use crate::client::{ClientError, Server, escaped};
 use crate::explain::Explained;
 use crate::metrics::word;
 use crate::table::{self, moment, span};
-use busyhour_ledger::CallRecord;
+use busyhour_ledger::{CallRecord, Traffic, TrafficRow};
 use busyhour_model::{Diagnostic, Time, Trouble};
 use busyhour_switch::{AgentRow, BanRow, CallRow, PeerRow, QueueRow, StandingRow, TrunkRow};
 use serde::de::DeserializeOwned;
@@ -201,6 +201,21 @@ pub(super) fn trunks(server: &Server, json: bool) -> Shown {
     let lines = rows.iter().flat_map(|t| std::iter::once(row(t)).chain(t.peers.iter().map(peer)));
     let heads = ["TRUNK", "STATE", "IN", "OUT", "LIMIT", "PEER"];
     table::print(&heads, &lines.collect::<Vec<_>>(), "no trunks are configured");
+    Ok(())
+}
+
+pub(super) fn traffic(server: &Server, json: bool) -> Shown {
+    let Some(rows) = fetch::<Vec<TrafficRow>>(server, "/api/trunks/stats", json)? else { return Ok(()) };
+    let row = |t: &TrafficRow| {
+        let counts = [t.counts.bids, t.counts.seizures, t.counts.answered].map(|count| count.to_string());
+        let ratios = Traffic::RATIOS.iter().map(|(_, ratio)| ratio(&t.counts).to_string());
+        let named = [t.trunk.to_string(), t.direction.as_str().to_owned()];
+        let acd = or_dash(t.acd_ms.map(|ms| span(Duration::from_millis(ms))));
+        named.into_iter().chain(counts).chain(ratios).chain([acd]).collect::<Vec<_>>()
+    };
+    let heads =
+        ["TRUNK", "WAY", "BIDS", "SEIZURES", "ANSWERED", "ASR", "NER", "ABR", "SER", "SEER", "ISA", "SCR", "ACD"];
+    table::print(&heads, &rows.iter().map(row).collect::<Vec<_>>(), "no call of a trunk is over yet");
     Ok(())
 }
 

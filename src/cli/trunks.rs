@@ -1,4 +1,4 @@
-//! `busyhour trunks …`: listed, drained, and what they make of a number.
+//! `busyhour trunks …`: listed, drained, how their calls fared, and what they make of a number.
 
 use super::{AskArgs, WRONG, show};
 use crate::config;
@@ -13,6 +13,8 @@ use std::process::ExitCode;
 pub(super) enum Trunks {
     /// All of a running server, and their channels
     List(AskArgs),
+    /// How the calls of each that are over fared, each way, since the start of the server
+    Stats(AskArgs),
     /// No new calls; those going on are left alone, and the registration is kept as long as there are any
     Drain {
         /// Trunk name
@@ -56,6 +58,7 @@ pub(super) fn run(command: &Trunks) -> ExitCode {
             return test(trunk, *way, number, config.as_deref(), *json);
         }
         Trunks::List(ask) => show::trunks(&ask.server(), ask.json),
+        Trunks::Stats(ask) => show::traffic(&ask.server(), ask.json),
         Trunks::Drain { trunk, ask } => show::trunk(&ask.server(), trunk, "drain", ask.json),
         Trunks::Undrain { trunk, ask } => show::trunk(&ask.server(), trunk, "undrain", ask.json),
     };

@@ -1,10 +1,10 @@
 //! The series by subject: names, labels and help, and how a row of the switch fills them.
 
 use super::Picture;
-use busyhour_ledger::{Ledger, QueueVisit, Survey, SurveyEnd, VisitEnd};
+use busyhour_ledger::{Bound, CallRecord, Ledger, QueueVisit, Survey, SurveyEnd, Traffic, VisitEnd, legs_at_trunks};
 use busyhour_model::Trouble;
 use busyhour_model::{AgentState, LookUpOutcome, Name, Side, StreamStats, What};
-use busyhour_sip::{Counters, Way};
+use busyhour_sip::{Clock, Counters, Way};
 use busyhour_switch::TrunkRow;
 use prometheus::core::Collector;
 use prometheus::{
@@ -17,6 +17,8 @@ const WAIT_S: &[f64] =
     &[3.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 60.0, 120.0, 300.0, 480.0, 600.0, 900.0, 1800.0, 2400.0];
 const ERROR_S: &[f64] = &[5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 const LOOK_UP_S: &[f64] = &[0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
+const DELAY_S: &[f64] = &[0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 11.0, 20.0, 32.0];
+const DURATION_S: &[f64] = &[1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0];
 const JITTER_S: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2];
 
 /// Registers while it makes them.
@@ -59,6 +61,7 @@ pub(super) struct Wire {
     requests: IntCounterVec,
     responses: IntCounterVec,
     retransmissions: IntCounterVec,
+    timers: IntCounterVec,
     refused: IntCounterVec,
 }
 
@@ -66,6 +69,8 @@ impl Wire {
     pub(super) fn new(m: &Maker) -> Wire {
         let requests = "SIP requests received or sent, by method and direction.";
         let refused = "SIP messages not served, by reason.";
+        let timers =
+            "Timers that fired: A-K (RFC 3261), L, M (RFC 6026), repetitions and session timers (RFC 3262, 4028).";
         Wire {
             requests: m.counts("busyhour_sip_requests_total", requests, &["direction", "method", "transport"]),
             responses: m.counts(
@@ -78,13 +83,16 @@ impl Wire {
                 "Retransmitted SIP messages.",
                 &["direction", "method"],
             ),
+            timers: m.counts("busyhour_sip_timers_fired_total", timers, &["timer"]),
             refused: m.counts("busyhour_sip_refused_messages_total", refused, &["reason"]),
         }
     }
 
     pub(super) fn show(&self, counters: &Counters) {
         let way = |way: &Way| if *way == Way::In { "in" } else { "out" };
-        [&self.requests, &self.responses, &self.retransmissions, &self.refused].iter().for_each(|c| c.reset());
+        [&self.requests, &self.responses, &self.retransmissions, &self.timers, &self.refused]
+            .iter()
+            .for_each(|c| c.reset());
         for ((w, verb, transport), n) in &counters.requests {
             let transport = transport.as_str();
             self.requests.with_label_values(&[way(w), verb.as_str(), transport]).inc_by(*n);
@@ -94,6 +102,10 @@ impl Wire {
         }
         for ((w, verb), n) in &counters.retransmissions {
             self.retransmissions.with_label_values(&[way(w), verb.as_str()]).inc_by(*n);
+        }
+        for clock in Clock::ALL {
+            let fired = counters.timers.get(&clock).copied().unwrap_or_default();
+            self.timers.with_label_values(&[clock.as_str()]).inc_by(fired);
         }
         let reasons = [
             ("malformed", counters.malformed),
@@ -109,8 +121,30 @@ impl Wire {
     }
 }
 
+/// What is counted of a trunk's calls: name, help, count.
+const TRAFFIC: [(&str, &str, fn(&Traffic) -> u64); 9] = [
+    ("bids", "Attempts, those that met a limit of ours too (E.425: ABR = answered / bids).", |t| t.bids),
+    ("invites", "INVITEs; those refused at a limit too (RFC 6076: of all requests).", |t| t.invites),
+    ("seizures", "Attempts that took a channel (E.425: ASR = answered / seizures).", |t| t.seizures),
+    ("answered_calls", "Calls answered with 200 (RFC 6076 4.6: SER = answered / (invites - redirected)).", |t| {
+        t.answered
+    }),
+    ("reached_calls", "Answered, busy, no answer, rejected by people (E.425: NER = reached / seizures).", |t| {
+        t.reached
+    }),
+    ("effective_calls", "200, 480, 486, 600, 603 (RFC 6076 4.7: SEER = effective / (invites - redirected)).", |t| {
+        t.effective
+    }),
+    ("ineffective_calls", "408, 500, 503, 504 (RFC 6076 4.8: ISA = ineffective / invites).", |t| t.ineffective),
+    ("redirected_calls", "3xx.", |t| t.redirected),
+    ("completed_calls", "Answered and ended by a BYE (RFC 6076 4.9: SCR = completed / invites).", |t| t.completed),
+];
+
 /// Trunks.
 pub(super) struct Trunks {
+    traffic: [IntCounterVec; TRAFFIC.len()],
+    delay: HistogramVec,
+    duration: HistogramVec,
     up: IntGaugeVec,
     trouble: IntGaugeVec,
     channels: IntGaugeVec,
@@ -123,7 +157,13 @@ impl Trunks {
     pub(super) fn new(m: &Maker) -> Trunks {
         let rejected = "Calls refused at the trunk, by reason.";
         let undialled = "Numbers outside that were not called, by reason.";
+        let delay = "Time from our INVITE to the first 18x or 200, or to a refusal without any: SRD (RFC 6076 4.3).";
+        let duration = "Time from answer to end of the calls of a trunk: SDT (RFC 6076 4.5); its mean is the ACD.";
+        let by_way = &["trunk", "direction"];
         Trunks {
+            traffic: TRAFFIC.map(|(name, help, _)| m.counts(&format!("busyhour_trunk_{name}_total"), help, by_way)),
+            delay: m.histograms("busyhour_trunk_request_delay_seconds", delay, &["trunk", "outcome"], DELAY_S),
+            duration: m.histograms("busyhour_trunk_session_seconds", duration, by_way, DURATION_S),
             up: m.gauges("busyhour_trunk_up", "1 when the trunk answers OPTIONS or is registered.", &["trunk"]),
             trouble: m.gauges(
                 "busyhour_trunk_trouble",
@@ -137,7 +177,26 @@ impl Trunks {
         }
     }
 
-    pub(super) fn show(&self, rows: &[TrunkRow]) {
+    /// A call that ended.
+    pub(super) fn record(&self, record: &CallRecord) {
+        for (trunk, bound, leg) in legs_at_trunks(record) {
+            if let Some(talk) = leg.talk() {
+                self.duration.with_label_values(&[&**trunk, bound.as_str()]).observe(talk.as_secs_f64());
+            }
+            if let Some((delay, good)) = leg.request_delay().filter(|_| bound == Bound::Out) {
+                let outcome = if good { "successful" } else { "failed" };
+                self.delay.with_label_values(&[&**trunk, outcome]).observe(delay.as_secs_f64());
+            }
+        }
+    }
+
+    pub(super) fn show(&self, rows: &[TrunkRow], ledger: &Ledger) {
+        self.traffic.iter().for_each(|counter| counter.reset());
+        for (trunk, bound, traffic) in ledger.trunks() {
+            for (counter, (_, _, count)) in self.traffic.iter().zip(TRAFFIC) {
+                counter.with_label_values(&[&**trunk, bound.as_str()]).inc_by(count(traffic));
+            }
+        }
         [&self.up, &self.trouble, &self.channels, &self.limit].iter().for_each(|g| g.reset());
         for row in rows {
             self.up.with_label_values(&[&row.trunk]).set(row.up.into());

@@ -106,7 +106,14 @@ fn a_carriers_calls_by_udp_and_tcp_reach_the_agents_and_every_leg_hangs_up() {
             assert_eq!(leg["stats"]["refused_in"], 0, "{record}");
         }
     }
-    capture.ends_clean(BY_UDP + BY_TCP);
+    let calls = BY_UDP + BY_TCP;
+    let stats = &exchange.rows("/api/trunks/stats")[0];
+    assert!(stats["trunk"] == "carrier" && stats["direction"] == "in", "{stats}");
+    for count in ["bids", "invites", "seizures", "answered", "completed"] {
+        assert_eq!(stats["counts"][count], calls, "{count}: {stats}");
+    }
+    assert!(stats["ratios"]["asr"] == "100.00" && stats["ratios"]["isa"] == "0.00", "{stats}");
+    capture.ends_clean(calls);
 }
 
 /// A softphone caller reaches a softphone agent through the hotline; `hangs_up` ends the call, the other is to notice.

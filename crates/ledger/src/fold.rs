@@ -2,6 +2,7 @@
 
 use crate::open::{Open, leg_record};
 use crate::slot::Slots;
+use crate::traffic::{Bound, Lines, Traffic};
 use crate::{AgentTimes, CallRecord, Counts, QueueVisit, Slot};
 use busyhour_model::{AgentState, CallId, Cause, Fact, Name, Time, What};
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,8 @@ use std::collections::BTreeMap;
 
 /// Calls followed at once; facts of further ones are counted as strays.
 pub const OPEN_CALLS_MAX: usize = 50_000;
+/// No trunk was found: what is named is what was looked for, which may be a group.
+const NO_TRUNK: &str = "no_trunk";
 /// Agents whose time is kept.
 const AGENTS_MAX: usize = 20_000;
 
@@ -18,6 +21,8 @@ pub struct Ledger {
     open: BTreeMap<CallId, Open>,
     slots: Slots,
     agents: BTreeMap<Name, AgentTimes>,
+    #[serde(default)]
+    lines: Lines,
     strays: u64,
     stays: Vec<Stay>,
 }
@@ -59,6 +64,10 @@ impl Ledger {
         match &fact.what {
             What::Arrived { .. } => self.arrived(fact),
             What::AgentEntered { agent, state, reason, .. } => self.agent_entered(at, agent, *state, reason.clone()),
+            What::TrunkRefused { trunk, status, .. } => self.lines.refused(trunk, *status),
+            What::DialRefused { trunk: Some(trunk), reason, .. } if **reason != *NO_TRUNK => {
+                self.lines.undialled(trunk)
+            }
             What::Ended { call, cause } => return self.ended(at, *call, *cause),
             what => {
                 if let Some(call) = what.call() {
@@ -99,6 +108,11 @@ impl Ledger {
     /// Time by state of every agent, by agent number.
     pub fn agents(&self) -> impl Iterator<Item = (&Name, &AgentTimes)> {
         self.agents.iter()
+    }
+
+    /// How the calls of each trunk fared that are over, each way, by trunk name.
+    pub fn trunks(&self) -> impl Iterator<Item = (&Name, Bound, &Traffic)> {
+        self.lines.iter()
     }
 
     /// The record so far of a call going on.
@@ -184,6 +198,7 @@ impl Ledger {
         };
         open.finish(at, cause, &mut self.slots);
         self.stays = open.stays;
+        self.lines.ended(&open.record);
         Some(open.record)
     }
 

@@ -8,6 +8,7 @@ mod ratio;
 mod record;
 mod satisfaction;
 mod slot;
+mod traffic;
 
 pub use agent::AgentTimes;
 pub use explain::{Language, Line, explain};
@@ -18,3 +19,4 @@ pub use record::{
 };
 pub use satisfaction::{Answer, Survey, SurveyEnd, Surveys};
 pub use slot::{Callbacks, Counts, SLOT_SECS, SLOTS_MAX, Slot, THRESHOLDS_S, Total};
+pub use traffic::{Bound, Traffic, TrafficRow, legs_at_trunks};

@@ -59,6 +59,11 @@ impl Open {
                 let leg = leg_record(at, *leg, party);
                 record.dropped += push(&mut record.legs, leg, |l| l.ended.is_some() && l.answered.is_none());
             }
+            What::LegRang { leg, .. } => {
+                if let Some(leg) = record.legs.iter_mut().find(|l| l.leg == *leg) {
+                    leg.rang.get_or_insert(at);
+                }
+            }
             What::LegAnswered { leg, .. } => {
                 if let Some(leg) = record.legs.iter_mut().find(|l| l.leg == *leg) {
                     leg.answered.get_or_insert(at);
@@ -75,7 +80,7 @@ impl Open {
                 }
             }
             What::LegJoined { leg, party, answered, .. } => {
-                let leg = LegRecord { answered: answered.then_some(at), ..leg_record(at, *leg, party) };
+                let leg = LegRecord { answered: answered.then_some(at), joined: true, ..leg_record(at, *leg, party) };
                 record.dropped += push(&mut record.legs, leg, |l| l.ended.is_some() && l.answered.is_none());
             }
             What::Connected { party, queue, .. } => self.connected(at, party, queue.as_ref(), slots, agents),
@@ -363,7 +368,9 @@ pub(crate) fn leg_record(at: Time, leg: LegId, party: &Party) -> LegRecord {
         side: party.side(),
         party: party.clone(),
         opened: at,
+        rang: None,
         answered: None,
+        joined: false,
         ended: None,
         status: 0,
         stats: StreamStats::default(),

@@ -282,8 +282,14 @@ pub struct LegRecord {
     pub side: Side,
     /// INVITE sent or received.
     pub opened: Time,
+    /// The first 18x of a telephone outside.
+    #[serde(default)]
+    pub rang: Option<Time>,
     /// 2xx.
     pub answered: Option<Time>,
+    /// It came from another call.
+    #[serde(default)]
+    pub joined: bool,
     /// Down, ports released.
     pub ended: Option<Time>,
     /// Final SIP status; 0 while there is none.
