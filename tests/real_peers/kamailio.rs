@@ -10,8 +10,8 @@ use std::process::Command;
 
 /// Where Kamailio listens, the callers behind it and the customers we call are.
 const PROXY: &str = "127.0.0.2:27600";
-const CALLERS: &str = "127.0.0.4";
-const CUSTOMERS: (&str, u16) = ("127.0.0.5", 27_640);
+pub(crate) const CALLERS: &str = "127.0.0.4";
+pub(crate) const CUSTOMERS: (&str, u16) = ("127.0.0.5", 27_640);
 
 const CONFIG: &str = r#"
 skills = []
@@ -44,18 +44,21 @@ else = "end"
 hangup = 486
 "#;
 
-fn kamailio(exchange: &Exchange) -> Process {
+/// Starts one that listens there.
+pub(crate) fn kamailio(exchange: &Exchange, name: &str, listen: &str) -> Process {
     let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kamailio/carrier.cfg");
     let customer = format!("{}:{}", CUSTOMERS.0, CUSTOMERS.1);
     let config = fs::read_to_string(template).unwrap();
     let config =
-        config.replace("=udp:LISTEN", &format!("=udp:{PROXY}")).replace("sip:CUSTOMER", &format!("sip:{customer}"));
-    let file = exchange.folder.join("kamailio.cfg");
+        config.replace("=udp:LISTEN", &format!("=udp:{listen}")).replace("sip:CUSTOMER", &format!("sip:{customer}"));
+    let folder = exchange.folder.join(name);
+    fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("kamailio.cfg");
     fs::write(&file, config.replace("== US)", "== 127.0.0.1)")).unwrap();
     let mut command = Command::new("kamailio");
     command.args(["-DD", "-E", "-m", "16", "-M", "4", "-f"]).arg(&file);
-    command.arg("-Y").arg(&exchange.folder).arg("-w").arg(&exchange.folder);
-    Process::start("kamailio", &exchange.folder, &mut command)
+    command.arg("-Y").arg(&folder).arg("-w").arg(&folder);
+    Process::start(name, &exchange.folder, &mut command)
 }
 
 #[test]
@@ -65,7 +68,7 @@ fn a_registered_trunk_works_both_ways_through_a_proxy() {
     }
     let exchange = Exchange::of_plan("through", CONFIG, THROUGH);
     let capture = Capture::start(&exchange.folder, exchange.sip, exchange.media);
-    let _proxy = kamailio(&exchange);
+    let _proxy = kamailio(&exchange, "kamailio", PROXY);
     fs::write(exchange.folder.join("numbers.csv"), "SEQUENTIAL\n02195118\n").unwrap();
     until("the trunk is registered", 20 * SECOND, || exchange.said().contains("trunk answers").then_some(()));
     let mut customers = sipp_to(PROXY, &exchange, "agent.xml", CUSTOMERS.0, CUSTOMERS.1);

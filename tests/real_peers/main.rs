@@ -9,6 +9,7 @@ mod capture;
 mod carriers;
 mod centres;
 mod exchange;
+mod failover;
 mod homer;
 mod kamailio;
 mod process;
