@@ -17,6 +17,8 @@ const UNSAID: u16 = u16::MAX;
 const SECRET_MIN: usize = 8;
 /// A peer that is silent for so long is given up for the next.
 const PATIENCE: Duration = Duration::from_secs(4);
+/// Middleboxes forget a connection that is silent for some minutes.
+const KEEP_ALIVE: Duration = Duration::from_secs(90);
 
 pub(super) struct Trunk {
     pub(super) at: usize,
@@ -36,6 +38,7 @@ pub(super) struct Trunk {
     pub(super) password: Option<String>,
     pub(super) register: Option<Read<Duration>>,
     pub(super) probe: Option<Duration>,
+    pub(super) keep_alive: Duration,
     pub(super) channels: u32,
     pub(super) full_status: u16,
     pub(super) dialled_from: DialledFrom,
@@ -113,6 +116,7 @@ pub(super) fn trunk(mut section: Section, sheet: &mut Sheet) -> Option<Trunk> {
         password: section.read(sheet, "password", text).map(|r| r.value),
         register: section.read(sheet, "register", duration),
         probe: section.read(sheet, "probe", duration).map(|r| r.value),
+        keep_alive: section.or(sheet, "keep_alive", keep_alive, KEEP_ALIVE),
         channels,
         full_status: section.or(sheet, "full_status", full_status, 503),
         dialled_from: section.or(sheet, "dialled_from", dialled_from, DialledFrom::RequestUri),
@@ -203,6 +207,7 @@ impl Trunk {
             credentials: account(),
             register: self.register.as_ref().map(|r| r.value),
             probe: self.probe,
+            keep_alive: Some(self.keep_alive).filter(|period| !period.is_zero()),
             channels: self.channels,
             full_status: self.full_status,
             dialled_from: self.dialled_from,
@@ -289,6 +294,12 @@ fn patience(value: &DeValue) -> Result<Duration, String> {
     let span = duration(value)?;
     let fits = (Duration::from_millis(500)..=Duration::from_secs(32)).contains(&span);
     fits.then_some(span).ok_or_else(|| "a peer may be silent for \"500ms\" to \"32s\" before the next is tried".into())
+}
+
+fn keep_alive(value: &DeValue) -> Result<Duration, String> {
+    let span = duration(value)?;
+    let fits = span.is_zero() || (10..=3_600).contains(&span.as_secs());
+    fits.then_some(span).ok_or_else(|| "connections are pinged every \"10s\" to \"1h\"; \"0s\": never".into())
 }
 
 fn full_status(value: &DeValue) -> Result<u16, String> {

@@ -63,6 +63,7 @@ pub(super) struct Wire {
     retransmissions: IntCounterVec,
     timers: IntCounterVec,
     refused: IntCounterVec,
+    pongs_missed: IntCounter,
 }
 
 impl Wire {
@@ -85,6 +86,7 @@ impl Wire {
             ),
             timers: m.counts("busyhour_sip_timers_fired_total", timers, &["timer"]),
             refused: m.counts("busyhour_sip_refused_messages_total", refused, &["reason"]),
+            pongs_missed: m.count("busyhour_sip_pongs_missed_total", "Connections to trunks given up without a pong."),
         }
     }
 
@@ -118,6 +120,8 @@ impl Wire {
         for (reason, n) in reasons {
             self.refused.with_label_values(&[reason]).inc_by(n);
         }
+        self.pongs_missed.reset();
+        self.pongs_missed.inc_by(counters.pongs_missed);
     }
 }
 

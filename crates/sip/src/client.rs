@@ -183,6 +183,9 @@ impl Transactions {
         let token = self.random.draw();
         let branch = format!("z9hG4bK{id:x}.{token:016x}");
         request.headers.push_front(HeaderName::Via, our_via(flow, &branch).to_string());
+        if matches!(owner, Owner::Register(_)) && flow.transport.is_stream() {
+            crate::alive::ask_to_keep(&mut request);
+        }
         let verb = Verb::from(&request.method);
         let mut client = Client::new(verb, flow, request.to_bytes(), owner, trunk, token);
         if let Some(wide) = self.wider(now, &client) {

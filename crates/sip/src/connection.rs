@@ -1,6 +1,7 @@
 //! Connections as the stack sees them: unread bytes and patience (RFC 3261 section 18).
 
 use crate::Framer;
+use crate::alive::Pings;
 use crate::event::Flow;
 use crate::timer::Timer;
 use busyhour_model::{Time, TrunkId};
@@ -26,6 +27,8 @@ pub(crate) struct Connection {
     pub(crate) stalled: Option<Timer>,
     /// Whether requests of ours went over it.
     pub(crate) awaited: bool,
+    /// While it is kept alive.
+    pub(crate) pings: Option<Pings>,
     /// The trunks whose certificate the peer has shown.
     pub(crate) certified: Vec<TrunkId>,
 }
@@ -39,6 +42,7 @@ impl Connection {
             idle,
             stalled: None,
             awaited: false,
+            pings: None,
             certified: Vec::new(),
         }
     }

@@ -206,6 +206,8 @@ pub struct Counters {
     pub timers: BTreeMap<Clock, u64>,
     /// Bytes that were no SIP message; answered when enough could be read, else dropped.
     pub malformed: u64,
+    /// Connections to trunks given up because a ping was not answered.
+    pub pongs_missed: u64,
     /// Messages that matched nothing (late, duplicate, stray) or that we keep silent to.
     pub dropped: u64,
     /// Requests refused with 503 because a limit was reached.

@@ -291,6 +291,8 @@ pub struct TrunkPeer {
     pub register: Option<Duration>,
     /// Probe with OPTIONS this often.
     pub probe: Option<Duration>,
+    /// Ping connections we register or probe over this often, unless the trunk asks for another time (RFC 5626 section 4.4.1).
+    pub keep_alive: Option<Duration>,
 }
 
 impl TrunkPeer {
@@ -313,6 +315,7 @@ impl TrunkPeer {
             credentials: None,
             register: None,
             probe: None,
+            keep_alive: None,
         }
     }
 

@@ -32,12 +32,19 @@ pub struct Framer {
     buffer: BytesMut,
     scanned: usize,
     half_ping: bool,
+    /// The next lone CRLF answers a ping of ours.
+    pong: bool,
 }
 
 impl Framer {
     /// Takes bytes from the stream; poll until `Ok(None)` before the next.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// A ping of ours went out: the next lone CRLF is no half of a peer's.
+    pub fn expect_pong(&mut self) {
+        self.pong = true;
     }
 
     /// The next frame; `None`: more bytes needed. After an error the stream is lost.
@@ -70,6 +77,9 @@ impl Framer {
         }
         if self.buffer.starts_with(b"\r\n") {
             self.buffer.advance(2);
+            if !self.half_ping && std::mem::take(&mut self.pong) {
+                return Some(Frame::Pong);
+            }
             self.half_ping = !self.half_ping;
             return Some(if self.half_ping { Frame::Pong } else { Frame::Ping });
         }
@@ -140,6 +150,19 @@ mod tests {
             let messages = |frames: &[Frame]| frames.iter().filter(|frame| matches!(frame, Frame::Message(_))).count();
             assert_eq!((messages(&cut), cut.contains(&Frame::Ping)), (3, true), "chunks of {size}");
         }
+    }
+
+    #[test]
+    fn a_pong_is_no_half_of_a_ping() {
+        let mut framer = Framer::default();
+        for _ in 0..3 {
+            framer.expect_pong();
+            framer.push(b"\r\n");
+            assert_eq!(framer.poll(&Limits::default()), Ok(Some(Frame::Pong)));
+            assert_eq!(framer.poll(&Limits::default()), Ok(None));
+        }
+        framer.push(b"\r\n\r\n");
+        assert_eq!(framer.poll(&Limits::default()), Ok(Some(Frame::Ping)));
     }
 
     #[test]

@@ -153,6 +153,13 @@ impl Stack {
         shunned
     }
 
+    /// The same of what is no request: nobody is asked who it is.
+    pub(crate) fn is_ignored(&mut self, now: Time, flow: &Flow) -> bool {
+        let source = ban::source(flow.remote.ip());
+        let known = self.registrar.is_met_at(flow) || self.is_trunks(flow);
+        !known && (self.is_banned(now, flow) || !self.guard.bans.take(now, source))
+    }
+
     /// Whether what cannot be read gets no answer either.
     pub(crate) fn is_banned(&mut self, now: Time, flow: &Flow) -> bool {
         let banned = self.guard.bans.silence(now, ban::source(flow.remote.ip())) && !self.is_trunks(flow);

@@ -1,5 +1,6 @@
 //! Bytes to dialogs: parsing, transactions, dialogs, registrar, digest, SDP offer/answer. No I/O, no clock.
 
+mod alive;
 mod ban;
 mod busy;
 mod calling;
@@ -41,6 +42,7 @@ mod reply;
 pub mod sdp;
 mod server;
 mod stack;
+mod stun;
 mod subscription;
 mod timer;
 mod transaction;

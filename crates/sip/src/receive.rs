@@ -134,6 +134,11 @@ impl Stack {
         {
             return;
         }
+        if let (Owner::Register(trunk) | Owner::Probe(trunk), Some(from), Ok(response)) =
+            (outcome.owner, from, &outcome.result)
+        {
+            self.keep_alive(now, trunk, &from, response);
+        }
         match outcome.owner {
             Owner::Setup(leg) => self.settle_setup(now, leg, outcome),
             Owner::Reinvite(leg) => self.settle_reinvite(now, leg, outcome),

@@ -2,13 +2,14 @@
 
 use crate::connection::{Connection, IDLE_MAX, MESSAGE_MAX};
 use crate::counters::Counters;
-use crate::event::{Config, Event, Flow, Transmit};
+use crate::event::{Config, Event, Flow, Transmit, Transport};
 use crate::guard::Guard;
 use crate::lamp::Lamps;
 use crate::leg::{Leg, Phase};
 use crate::locate::Wanted;
 use crate::overload::Overload;
 use crate::registrar::Registrar;
+use crate::stun;
 use crate::transaction::{Alarm, Map, Transactions};
 use crate::trunk::Line;
 use crate::{Frame, FrameError, Message};
@@ -82,6 +83,14 @@ impl Stack {
         if bytes.trim_ascii().is_empty() || bytes.iter().all(|byte| *byte == 0) {
             return;
         }
+        if flow.transport == Transport::Udp
+            && let Some(reply) = stun::answer(bytes, flow.remote)
+        {
+            if !self.is_ignored(now, &flow) {
+                self.net.transmit(flow, reply.into());
+            }
+            return;
+        }
         self.receive(now, flow, &Bytes::copy_from_slice(bytes));
     }
 
@@ -151,6 +160,7 @@ impl Stack {
         if let Some(mut connection) = self.net.connections.remove(&flow.connection) {
             self.net.stop(&mut connection.stalled);
             self.net.timers.cancel(connection.idle);
+            connection.pings.take().into_iter().for_each(|pings| self.net.timers.cancel(pings.timer()));
             self.drop_contacts_of(&connection.flow);
             awaited |= connection.awaited;
         }
@@ -254,6 +264,7 @@ impl Stack {
             Alarm::Register(trunk) => self.register_line(now, trunk),
             Alarm::Probe(trunk) => self.probe_line(now, trunk),
             Alarm::Resolve(trunk) => self.resolve_line(now, trunk),
+            Alarm::Ping(connection) => self.ping(now, connection),
             Alarm::Idle(connection) => self.look_at(now, connection),
             Alarm::Stalled(connection) => {
                 if let Some(flow) = self.net.connections.get(&connection).map(|connection| connection.flow) {
@@ -319,7 +330,7 @@ impl Stack {
         self.close(now, flow);
     }
 
-    fn close(&mut self, now: Time, flow: Flow) {
+    pub(crate) fn close(&mut self, now: Time, flow: Flow) {
         self.closes.push_back(flow);
         self.handle_closed(now, flow);
     }

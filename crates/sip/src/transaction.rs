@@ -57,6 +57,8 @@ pub(crate) enum Alarm {
     Probe(TrunkId),
     /// A name of this trunk is to be looked up.
     Resolve(TrunkId),
+    /// A ping of this connection is due, or its pong.
+    Ping(u64),
     /// A message on this connection is still incomplete.
     Stalled(u64),
     /// Nothing may have come over this connection for a long time.

@@ -47,6 +47,8 @@ pub(crate) struct Line {
     register: Option<Timer>,
     probe: Option<Timer>,
     pub(crate) resolve: Option<Timer>,
+    /// How often it wants to be pinged.
+    pub(crate) ping_every: Option<Duration>,
 }
 
 impl Stack {
@@ -183,6 +185,13 @@ impl Stack {
                 self.register_line_at(trunk, if others { now } else { now + wait });
                 self.tell_line(trunk);
             }
+        }
+    }
+
+    /// Where probes are sent at all, they are now.
+    pub(crate) fn probe_again(&mut self, now: Time, trunk: TrunkId) {
+        if self.lines.get(&trunk).is_some_and(|line| line.probe.is_some()) {
+            self.probe_line_at(trunk, now);
         }
     }
 

@@ -98,6 +98,8 @@ pub struct TrunkSetup {
     pub register: Option<Duration>,
     /// OPTIONS this often.
     pub probe: Option<Duration>,
+    /// Ping connections this often.
+    pub keep_alive: Option<Duration>,
     /// Channels, both ways together; the next call gets `full_status`.
     pub channels: u32,
     /// 486 or 503.
@@ -135,6 +137,7 @@ impl TrunkSetup {
             credentials: None,
             register: None,
             probe: None,
+            keep_alive: None,
             channels: 10,
             full_status: 486,
             dialled_from: DialledFrom::default(),

@@ -300,6 +300,7 @@ impl Trunks {
                 credentials: t.setup.credentials.clone(),
                 register: t.setup.register.filter(|_| !(t.drained || t.retired) || t.in_use() > 0),
                 probe: t.setup.probe.filter(|_| !t.retired),
+                keep_alive: t.setup.keep_alive,
             })
             .collect()
     }
