@@ -5,6 +5,7 @@ use crate::exchange::Exchange;
 use crate::process::{Process, until};
 use crate::{SECOND, sipp_to, wanted};
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -58,6 +59,7 @@ pub(crate) fn kamailio(exchange: &Exchange, name: &str, listen: &str) -> Process
     let mut command = Command::new("kamailio");
     command.args(["-DD", "-E", "-m", "16", "-M", "4", "-f"]).arg(&file);
     command.arg("-Y").arg(&folder).arg("-w").arg(&folder);
+    command.process_group(0);
     Process::start(name, &exchange.folder, &mut command)
 }
 

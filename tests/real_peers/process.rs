@@ -55,6 +55,12 @@ impl Process {
         while self.child.try_wait().unwrap().is_none() {
             if begin.elapsed() > Duration::from_secs(10) {
                 self.child.kill().unwrap();
+                // Its own children too, where it leads a group.
+                // SAFETY: as above; there may be no such group, and that is no harm.
+                #[allow(unsafe_code)]
+                unsafe {
+                    libc::kill(-pid, libc::SIGKILL);
+                }
             }
             thread::sleep(Duration::from_millis(20));
         }
