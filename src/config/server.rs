@@ -81,8 +81,6 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
     let identities = super::tls::identities(root, sheet);
     let (voicemail, message_webhook) = voicemail(root, sheet);
     let (tts, tts_fallback) = super::tts::read(root, sheet, folder, data.as_deref());
-    let dns = super::dns::read(root, sheet);
-    let hep = super::hep::read(root, sheet);
     let shell = Shell {
         sip: sip.addresses.iter().map(|(transport, read)| (*transport, read.value)).collect(),
         origins: sip.origins,
@@ -98,9 +96,9 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         drain,
         forecast_every,
         trace,
-        hep,
+        hep: super::hep::read(root, sheet),
         message_webhook,
-        dns,
+        dns: super::dns::read(root, sheet),
         tts,
     };
     let (codes, slots) = codes(root, sheet);
