@@ -54,7 +54,7 @@ fn answer(
         response.headers.push(*name, value);
     }
     if let Some(timer) = timer {
-        response.headers.push_named("Flow-Timer", &timer.to_string());
+        response.headers.push_named("Flow-Timer", timer.to_string());
     }
     world.over(Transport::Tcp, from, 0, id, &response.to_bytes());
 }
