@@ -125,8 +125,11 @@ impl Wire {
     }
 }
 
+/// How often something happened at a trunk.
+type Count = fn(&Traffic) -> u64;
+
 /// What is counted of a trunk's calls: name, help, count.
-const TRAFFIC: [(&str, &str, fn(&Traffic) -> u64); 9] = [
+const TRAFFIC: [(&str, &str, Count); 9] = [
     ("bids", "Attempts, those that met a limit of ours too (E.425: ABR = answered / bids).", |t| t.bids),
     ("invites", "INVITEs; those refused at a limit too (RFC 6076: of all requests).", |t| t.invites),
     ("seizures", "Attempts that took a channel (E.425: ASR = answered / seizures).", |t| t.seizures),
