@@ -9,6 +9,7 @@ mod hep;
 mod identity;
 mod limits;
 mod live;
+mod phone;
 mod policy;
 mod queue;
 mod rewriting;

@@ -40,6 +40,7 @@ pub struct Metrics {
     reload_success: Gauge,
     reloads: IntCounterVec,
     faults: IntCounter,
+    seats: IntCounterVec,
     cpu: CounterVec,
     /// From an input's arrival to the agent's INVITE it causes.
     pub matching: Histogram,
@@ -117,6 +118,11 @@ impl Metrics {
             surveys: Surveys::new(&m),
             reload_success: m.keep(success),
             reloads: m.counts("busyhour_config_reloads_total", "Reloads by result.", &["result"]),
+            seats: m.counts(
+                "busyhour_sign_ins_by_pin_total",
+                "Agents who signed in by PIN at a phone, or did not.",
+                &["outcome"],
+            ),
             faults: m.count("busyhour_faults_total", "Faults of ours that were contained."),
             cpu: m.seconds("busyhour_cpu_seconds_total", "CPU time by part of the program.", &["part"]),
             matching: m.histogram("busyhour_acd_match_seconds", matching, MATCH_S),
@@ -177,6 +183,8 @@ impl Metrics {
             What::MessageDeleted { expired, .. } => {
                 self.messages.with_label_values(&[if *expired { "expired" } else { "deleted" }]).inc();
             }
+            What::Seated { .. } => self.seats.with_label_values(&["seated"]).inc(),
+            What::SeatRefused { reason, .. } => self.seats.with_label_values(&[reason]).inc(),
             What::Fault { .. } => self.faults.inc(),
             what => self.ivr.fact(what),
         }
@@ -250,6 +258,7 @@ mod tests {
             reason: None,
             call: None,
             contacts: 1,
+            phone: None,
             skills: vec![],
             messages: 0,
         });

@@ -30,7 +30,7 @@ pub(super) fn amend(server: &Server, path: &str, method: &str, keys: &[String], 
 }
 
 /// Keys whose values are texts whatever they look like: a password of digits is one.
-const TEXTS: [&str; 7] = ["name", "password", "team", "site", "schedule", "need", "prefer"];
+const TEXTS: [&str; 8] = ["name", "password", "pin", "team", "site", "schedule", "need", "prefer"];
 
 /// `skills.card=3`: a key and a value of TOML; what is no value is a text.
 fn table(keys: &[String]) -> Result<Table, String> {

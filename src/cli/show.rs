@@ -116,10 +116,11 @@ pub(super) fn agents(server: &Server, json: bool) -> Shown {
             or_dash(a.reason.as_ref()),
             or_dash(a.call),
             a.contacts.to_string(),
+            or_dash(a.phone.as_ref().filter(|phone| **phone != a.agent)),
             skills.join(" "),
         ]
     };
-    let heads = ["AGENT", "NAME", "TEAM", "STATE", "FOR", "REASON", "CALL", "PHONES", "SKILLS"];
+    let heads = ["AGENT", "NAME", "TEAM", "STATE", "FOR", "REASON", "CALL", "PHONES", "AT", "SKILLS"];
     table::print(&heads, &rows.iter().map(row).collect::<Vec<_>>(), "no agents are configured");
     Ok(())
 }

@@ -5,12 +5,15 @@ use super::sheet::{Read, Section, Sheet, flag, held, integer, parsed, text};
 use busyhour_acd::SKILLS_MAX;
 use busyhour_model::{Name, calendar};
 use busyhour_switch::AgentSetup;
+use std::ops::RangeInclusive;
 use toml::de::DeValue;
 
 /// Agents one `numbers = "1001-1010"` may define.
 const RANGE_MAX: u64 = 10_000;
 /// What is said of a number that does not fit.
 pub(super) const NUMBER_HELP: &str = "is no agent number; use letters, digits, `-`, `_`, `.`";
+/// Digits of a PIN.
+const PIN_DIGITS: RangeInclusive<usize> = 4..=12;
 /// Points an agent may give or take a queue.
 const POINTS_MAX: u32 = 1_000_000;
 
@@ -41,6 +44,7 @@ pub(super) fn agents(mut section: Section, sheet: &mut Sheet) -> Vec<Agent> {
 /// Lays what the section says over `setup`.
 pub(super) fn lay(section: &mut Section, sheet: &mut Sheet, mut setup: AgentSetup) -> AgentSetup {
     section.lay(sheet, "password", name, &mut setup.password);
+    section.lay_option(sheet, "pin", pin, &mut setup.pin);
     section.lay(sheet, "name", text, &mut setup.name);
     let mut team = Some(setup.team);
     section.lay_mention(sheet, "team", &mut team);
@@ -102,6 +106,18 @@ fn name(value: &DeValue) -> Result<Name, String> {
     text(value).map(Name::from)
 }
 
+/// Digits, as they are dialled.
+fn pin(value: &DeValue) -> Result<Name, String> {
+    pinned(&text(value)?)
+}
+
+/// A PIN is never shown, in a mistake neither.
+pub(super) fn pinned(pin: &str) -> Result<Name, String> {
+    let fits = PIN_DIGITS.contains(&pin.len()) && pin.bytes().all(|byte| byte.is_ascii_digit());
+    let wrong = || format!("a PIN has {} to {} digits", PIN_DIGITS.start(), PIN_DIGITS.end());
+    if fits { Ok(pin.into()) } else { Err(wrong()) }
+}
+
 fn weight(value: &DeValue) -> Result<u32, String> {
     integer(value).and_then(weighed)
 }
@@ -114,7 +130,7 @@ pub(super) fn weighed(weight: u32) -> Result<u32, String> {
     }
 }
 
-fn agent_number(value: &DeValue) -> Result<String, String> {
+pub(super) fn agent_number(value: &DeValue) -> Result<String, String> {
     let number = parsed::<String>(value)?;
     if fits(&number) { Ok(number) } else { Err(format!("`{number}` {NUMBER_HELP}")) }
 }
@@ -126,7 +142,7 @@ pub(super) fn fits(number: &str) -> bool {
 }
 
 /// `"1001-1010"`.
-fn range(value: &DeValue) -> Result<Vec<String>, String> {
+pub(super) fn range(value: &DeValue) -> Result<Vec<String>, String> {
     let range = text(value)?;
     let bounds =
         range.split_once('-').and_then(|(a, b)| Some((a.parse::<u64>().ok()?, b.parse::<u64>().ok()?, a.len())));

@@ -12,7 +12,7 @@ use busyhour_acd::{Need, Policy};
 use busyhour_model::Name;
 use busyhour_sip::Network;
 use busyhour_switch::{AgentSetup, QueueSetup, level};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What becomes of calls nobody takes.
 const OVERFLOWS: &str = "its calls would wait until they overflow; give somebody the skills";
@@ -31,6 +31,7 @@ pub(super) fn roster(roster: &Roster, sheet: &mut Sheet, staff: &mut Sheet) {
     sheet.unique("agent", roster.agents.iter().map(|a| &a.number));
     staff.unique("agent", roster.staff.iter().map(|a| &a.number));
     twice(roster, sheet, staff);
+    phones(roster, sheet);
     let words = roster.words();
     sheet.resolve(&words);
     staff.resolve(&words);
@@ -63,6 +64,19 @@ fn twice(roster: &Roster, sheet: &Sheet, staff: &mut Sheet) {
             let mistake = staff.at(agent.number.at, format!("agent `{}` has an [[agent]] too", agent.number.value));
             staff.note(mistake.help(format!("on line {line} of the configuration; leave one of them out")));
         }
+    }
+}
+
+/// A phone that is nobody's own has no agent's number; who signs in there has a PIN.
+fn phones(roster: &Roster, sheet: &mut Sheet) {
+    sheet.unique("phone", roster.phones.iter().map(|phone| &phone.number));
+    let agents: BTreeSet<&str> = roster.agents().map(|agent| &*agent.number).collect();
+    for phone in roster.phones.iter().filter(|phone| agents.contains(&*phone.number.value)) {
+        let mistake = sheet.at(phone.number.at, format!("`{}` is an agent's number too", phone.number.value));
+        sheet.note(mistake.help("the own phone of an agent needs no [[phone]]; choose another number"));
+    }
+    if let Some(phone) = roster.phones.first().filter(|_| roster.agents().all(|agent| agent.pin.is_none())) {
+        sheet.warn(phone.number.at, "no agent can sign in at this phone", "give agents a `pin`");
     }
 }
 

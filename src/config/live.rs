@@ -286,8 +286,10 @@ fn lines(keys: &Table) -> String {
 }
 
 fn masked(mut keys: Table) -> Table {
-    if let Some(password) = keys.get_mut("password") {
-        *password = "***".into();
+    for secret in ["password", "pin"] {
+        if let Some(value) = keys.get_mut(secret) {
+            *value = "***".into();
+        }
     }
     keys
 }

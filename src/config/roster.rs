@@ -2,6 +2,7 @@
 
 use super::agent::{self, Agent};
 use super::group::{self, Group};
+use super::phone::{self, Phone};
 use super::queue::{self, Queue};
 use super::schedule::{self, Timetable};
 use super::sheet::{Read, Section, Sheet, text};
@@ -26,6 +27,7 @@ pub(super) struct Roster {
     pub(super) numbers: Vec<NumberEntry>,
     pub(super) queues: Vec<Queue>,
     pub(super) agents: Vec<Agent>,
+    pub(super) phones: Vec<Phone>,
     /// Those of the CSV file.
     pub(super) staff: Vec<Agent>,
     /// Those added while it ran.
@@ -76,6 +78,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, utc_offset_minutes: i3
         numbers: root.sections(sheet, "number").into_iter().filter_map(|s| trunk::number(s, sheet)).collect(),
         queues: root.sections(sheet, "queue").into_iter().filter_map(|s| queue::queue(s, sheet)).collect(),
         agents: root.sections(sheet, "agent").into_iter().flat_map(|s| agent::agents(s, sheet)).collect(),
+        phones: root.sections(sheet, "phone").into_iter().flat_map(|s| phone::phones(s, sheet)).collect(),
         staff: Vec::new(),
         added: Vec::new(),
         utc_offset_minutes,

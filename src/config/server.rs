@@ -294,6 +294,7 @@ fn codes(root: &mut Section, sheet: &mut Sheet) -> (Vec<Read<String>>, Option<Sl
         code("voicemail", &default.voicemail),
         code("park", &default.park),
         code("pickup", &default.pickup),
+        code("sign_in", &default.sign_in),
     ];
     let slots = section.read(sheet, "park_slots", slots).map(|read| read.value);
     let patience = section.or(sheet, "park_patience", duration, PARKED);
@@ -322,6 +323,7 @@ impl Server {
             tiers: roster.tiers.iter().map(Tier::setup).collect(),
             queues: roster.queues.iter().map(|q| q.setup.clone()).collect(),
             agents: roster.agents().cloned().collect(),
+            phones: roster.phones.iter().map(|phone| phone.account.clone()).collect(),
             dialplans,
             voicemail: self.voicemail.clone(),
             codes: StarCodes {
@@ -331,6 +333,7 @@ impl Server {
                 voicemail: code(3),
                 park: code(4),
                 pickup: code(5),
+                sign_in: code(6),
                 slots: self.slots,
             },
             ring_timeout: self.ring_timeout,

@@ -10,7 +10,8 @@ use busyhour_switch::AgentSetup;
 use std::path::PathBuf;
 
 /// What the columns are called, in the order in which a new file has them.
-const COLUMNS: [&str; 9] = ["number", "name", "password", "team", "site", "skills", "queues", "weight", "auto_ready"];
+const COLUMNS: [&str; 10] =
+    ["number", "name", "password", "pin", "team", "site", "skills", "queues", "weight", "auto_ready"];
 /// Spreadsheets begin a file in UTF-8 with this.
 const MARK: &str = "\u{feff}";
 
@@ -122,6 +123,12 @@ fn agent(sheet: &mut Sheet, columns: &[Option<&'static str>], row: &[Field]) -> 
     setup.team = given("team").map_or_else(|| NO_TEAM.into(), |field| mentioned(sheet, "team", field));
     setup.site = given("site").map(|field| mentioned(sheet, "site", field));
     lists(sheet, given("skills"), given("queues"), &mut setup);
+    if let Some(field) = given("pin") {
+        match agent::pinned(&field.text) {
+            Ok(pin) => setup.pin = Some(pin),
+            Err(message) => sheet.error(field.at, message),
+        }
+    }
     if let Some(field) = given("weight") {
         match field.text.parse().map_err(|_| format!("`{}` is no whole number", field.text)).and_then(agent::weighed) {
             Ok(weight) => setup.weight = weight,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use std::time::Duration;
 use toml::{Table, Value};
 
-/// Every key of an `[[agent]]` but number and password.
+/// Every key of an `[[agent]]` but number, password and PIN.
 pub fn agent(setup: &AgentSetup, utc_offset_minutes: i32) -> Table {
     let until = |end: Time| calendar::written(Local::of(end - Duration::from_secs(1), utc_offset_minutes).day);
     let skill = |(name, level): &(Name, u8)| {

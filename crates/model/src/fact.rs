@@ -362,6 +362,29 @@ pub enum What {
         /// Contacts now bound.
         contacts: u32,
     },
+    /// An agent signed in by PIN at a phone; calls ring there.
+    Seated {
+        /// Agent number.
+        agent: Name,
+        /// Its account.
+        phone: Name,
+    },
+    /// An agent has a phone that is not the own one no more.
+    Unseated {
+        /// Agent number.
+        agent: Name,
+        /// Its account.
+        phone: Name,
+        /// `signed_out`, `elsewhere`, `taken`, `phone_gone`, `removed`.
+        reason: Name,
+    },
+    /// Nobody was signed in at a phone.
+    SeatRefused {
+        /// Its account.
+        phone: Name,
+        /// `wrong_pin`, `locked`, `busy`, `no_phone`.
+        reason: Name,
+    },
     /// A trunk began or stopped to answer.
     TrunkState {
         /// Trunk name.
@@ -467,6 +490,9 @@ impl What {
             What::Fault { call, .. } => *call,
             What::AgentEntered { .. }
             | What::Registered { .. }
+            | What::Seated { .. }
+            | What::Unseated { .. }
+            | What::SeatRefused { .. }
             | What::MessageHeard { .. }
             | What::MessageDeleted { .. }
             | What::TrunkState { .. }

@@ -127,6 +127,7 @@ pub(crate) fn setup(agents: usize) -> Setup {
         tiers: Vec::new(),
         queues: QUEUES.map(queue).into(),
         agents: (0..agents).map(agent).collect(),
+        phones: Vec::new(),
         codes: StarCodes {
             slots: Some(Slots { first: 801, last: 802, patience: Duration::from_secs(20) }),
             ..StarCodes::default()
@@ -303,6 +304,7 @@ fn agent(index: usize) -> AgentSetup {
         prefers: Vec::new(),
         mailboxes: vec![QUEUES[0].into()],
         auto_ready: true,
+        ..AgentSetup::new("".into())
     }
 }
 

@@ -160,7 +160,7 @@ impl Credentials {
 
     /// Whether the response is right for this password and method. Takes the same time wherever the first difference is.
     pub fn verify(&self, password: &str, method: &str) -> bool {
-        same(self.expected(password, method).as_bytes(), self.response.to_ascii_lowercase().as_bytes())
+        is_same(self.expected(password, method).as_bytes(), self.response.to_ascii_lowercase().as_bytes())
     }
 
     fn expected(&self, password: &str, method: &str) -> String {
@@ -227,7 +227,7 @@ fn is_hex(text: &str) -> bool {
 }
 
 /// Equal? In a time that depends on the lengths alone.
-pub(crate) fn same(one: &[u8], other: &[u8]) -> bool {
+pub fn is_same(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && one.iter().zip(other).fold(0, |differences, (a, b)| differences | (a ^ b)) == 0
 }
 
@@ -279,7 +279,8 @@ impl Nonces {
     /// Without qop a nonce is good for one request.
     pub fn spend(&mut self, now: Time, credentials: &Credentials) -> Freshness {
         let moment = credentials.nonce.get(..16).and_then(|moment| u64::from_str_radix(moment, 16).ok());
-        let Some(moment) = moment.filter(|moment| same(self.nonce(*moment).as_bytes(), credentials.nonce.as_bytes()))
+        let Some(moment) =
+            moment.filter(|moment| is_same(self.nonce(*moment).as_bytes(), credentials.nonce.as_bytes()))
         else {
             return Freshness::Forged;
         };

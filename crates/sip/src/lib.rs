@@ -58,6 +58,7 @@ mod write;
 pub use ban::{Ban, BanReason};
 pub use busy::{Activity, Busy, Direction, Presence, Stage};
 pub use counters::{Clock, Counters, Verb, Way};
+pub use digest::is_same;
 pub use error::Error;
 pub use event::*;
 pub use framer::{Frame, FrameError, Framer};

@@ -49,7 +49,10 @@ struct Arrival {
 
 impl Switch {
     /// Takes or refuses a new INVITE.
-    pub(crate) fn arrive(&mut self, incoming: Incoming) {
+    pub(crate) fn arrive(&mut self, mut incoming: Incoming) {
+        if let Err(refusal) = self.name_agent(&mut incoming) {
+            return self.refuse(&incoming, &refusal);
+        }
         if let Some(old) = incoming.replaces {
             if let Err(status) = self.take_place(&incoming, old) {
                 self.refuse(&incoming, &Refusal::new("replaces", status));
@@ -73,6 +76,21 @@ impl Switch {
             Ok(arrival) => self.begin(incoming, arrival),
             Err(refusal) => self.refuse(&incoming, &refusal),
         }
+    }
+
+    /// A phone speaks for the agent who has it; for itself only to sign one in.
+    fn name_agent(&mut self, incoming: &mut Incoming) -> Result<(), Refusal> {
+        let Origin::Account(account) = &incoming.origin else { return Ok(()) };
+        let (account, codes) = (account.clone(), &self.plant.setup.codes);
+        if incoming.dialled.starts_with(&*codes.sign_in) {
+            return Ok(());
+        }
+        if incoming.dialled == *codes.ready || incoming.dialled.starts_with(&*codes.not_ready) {
+            self.plant.come_back(&account);
+        }
+        let agent = self.plant.agent_at(&account).ok_or(Refusal::new("nobody_here", 403))?;
+        incoming.origin = Origin::Account(agent);
+        Ok(())
     }
 
     fn admit(&mut self, incoming: &Incoming) -> Result<Arrival, Refusal> {
@@ -102,6 +120,9 @@ impl Switch {
 
     /// An agent dials: a star code, the own messages, a number of ours, a colleague, or out by the first trunk.
     fn admit_account(&mut self, account: Name, incoming: &Incoming) -> Result<Arrival, Refusal> {
+        if let Some(said) = incoming.dialled.strip_prefix(&*self.plant.setup.codes.sign_in) {
+            return self.admit_sitting(&account, said);
+        }
         if incoming.dialled == *self.plant.setup.codes.park {
             return self.admit_parking(account);
         }
@@ -127,6 +148,17 @@ impl Switch {
         let to = Number::parse(&slot.map(|slot| slot.to_string()).unwrap_or_default());
         let plan = self.plant.plans.enter(plan).ok_or(Refusal::new("unknown_number", 404))?;
         Ok(Arrival { origin: Party::Agent(account), channel: None, to, plan })
+    }
+
+    /// An agent signs in at this phone, and hears so. What was dialled beside the code is forgotten.
+    fn admit_sitting(&mut self, account: &Name, said: &str) -> Result<Arrival, Refusal> {
+        let (origin, plan) = match self.plant.sit_down(account, said) {
+            Ok(agent) => (agent, "desk/signed-in"),
+            Err(_) => (account.clone(), "desk/refused"),
+        };
+        let plan = self.plant.plans.enter(plan).ok_or(Refusal::new("unknown_number", 404))?;
+        let to = Number::parse(&self.plant.setup.codes.sign_in);
+        Ok(Arrival { origin: Party::Agent(origin), channel: None, to, plan })
     }
 
     /// Whether an agent may not call now: one call in hand, and on hold at most one.

@@ -14,9 +14,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Our own tiny dialplans: what an agent hears after a star code, and dialling out. Name and text.
-const PLANS: [(&str, &str); 9] = [
+const PLANS: [(&str, &str); 10] = [
     ("desk/ready", include_str!("desk/ready.toml")),
     ("desk/not-ready", include_str!("desk/not-ready.toml")),
+    ("desk/signed-in", include_str!("desk/signed-in.toml")),
     ("desk/sign-out", include_str!("desk/sign-out.toml")),
     ("desk/refused", include_str!("desk/refused.toml")),
     ("desk/parked", include_str!("desk/parked.toml")),
@@ -43,7 +44,7 @@ pub(crate) fn plans() -> Vec<(Name, Dialplan)> {
 
 /// Whether this is a star code's answer rather than a conversation.
 pub(crate) fn is_desk(plan: &str) -> bool {
-    PLANS[..5].iter().any(|(name, _)| *name == plan)
+    PLANS[..6].iter().any(|(name, _)| *name == plan)
 }
 
 /// The dialplan for a number that is not ours: a colleague's, or an outside one.
@@ -84,10 +85,7 @@ impl Switch {
                 let id = self.known(&agent)?;
                 self.agent_command(&agent, Command::ExtendWrapUp { agent: id, by })
             }
-            Request::SignOut { agent } => {
-                let id = self.known(&agent)?;
-                self.agent_command(&agent, Command::SignOut { agent: id })
-            }
+            Request::SignOut { agent } => self.sign_out(&agent),
             Request::HangUp { call } => {
                 if !self.calls.contains_key(&call) {
                     return Err(Denied::UnknownCall(call));
@@ -116,8 +114,7 @@ impl Switch {
         let (reply, plan) = if dialled == &*codes.ready {
             (self.ready(account), "desk/ready")
         } else if dialled == &*codes.sign_out {
-            let reply = self.known(account);
-            (reply.and_then(|id| self.agent_command(account, Command::SignOut { agent: id })), "desk/sign-out")
+            (self.sign_out(account), "desk/sign-out")
         } else {
             let reason = dialled.strip_prefix(&*codes.not_ready)?;
             let reason = if reason.is_empty() { "break" } else { reason };
@@ -147,10 +144,17 @@ impl Switch {
     }
 
     fn sign_in(&mut self, agent: &Name, id: AgentId, not_ready: Option<Name>) -> Result<Reply, Denied> {
-        if self.plant.sip.contacts(agent) == 0 {
+        if self.plant.contacts(agent) == 0 {
             return Err(Denied::NoPhone(agent.clone()));
         }
         self.agent_command(agent, Command::SignIn { agent: id, not_ready })
+    }
+
+    fn sign_out(&mut self, agent: &Name) -> Result<Reply, Denied> {
+        let id = self.known(agent)?;
+        let reply = self.agent_command(agent, Command::SignOut { agent: id })?;
+        self.plant.stand_up(agent, "signed_out");
+        Ok(reply)
     }
 
     fn agent_command(&mut self, agent: &Name, command: Command) -> Result<Reply, Denied> {
@@ -181,7 +185,8 @@ impl Switch {
                 since: view.since,
                 reason: view.reason,
                 call: view.call,
-                contacts: plant.sip.contacts(&setup.number) as u32,
+                contacts: plant.contacts(&setup.number) as u32,
+                phone: plant.place_of(&setup.number).cloned(),
                 skills: setup.skills_at(plant.now),
                 messages: plant.mailboxes.unheard(&Mailbox::Agent(setup.number.clone())),
             })

@@ -52,10 +52,19 @@ impl Plant {
             }
         }
         if std::mem::take(&mut self.mailboxes.changed) {
-            for (_, agent) in self.directory.agents() {
-                self.sip.mailbox(self.now, &agent.number, self.mailboxes.summary(agent));
+            let accounts: Vec<Name> = self.accounts().cloned().collect();
+            for account in accounts {
+                let summary = self.messages_at(&account);
+                self.sip.mailbox(self.now, &account, summary);
             }
         }
+    }
+
+    /// What a phone is told of messages: those of whoever has it.
+    pub(crate) fn messages_at(&self, account: &Name) -> Summary {
+        let agent = self.agent_at(account).and_then(|agent| self.directory.agent_id(&agent));
+        let agent = agent.and_then(|id| self.directory.agent(id));
+        agent.map_or_else(Summary::default, |agent| self.mailboxes.summary(agent))
     }
 
     fn tell_of_queues(&mut self) {

@@ -22,6 +22,7 @@ impl Switch {
         self.callbacks_are_promised();
         self.what_holds_is_configured();
         self.tapes_belong_to_calls();
+        self.seats_are_one_to_one();
         self.lamps_show_the_mailboxes();
         self.lamps_show_who_is_busy();
     }
@@ -43,11 +44,26 @@ impl Switch {
         assert!(plant.directory.queues().map(|(_, queue)| queue).eq(queues.into_values()), "queues are as configured");
     }
 
+    /// Who sits where is configured, and not at home; nobody without a phone is offered calls.
+    fn seats_are_one_to_one(&self) {
+        let plant = &self.plant;
+        plant.seats.check();
+        for (account, agent) in plant.seats.iter() {
+            let known = plant.accounts().any(|known| known == account) && plant.directory.agent_id(agent).is_some();
+            assert!(known && account != agent, "agent {agent} sits at {account}");
+            assert!(plant.sip.contacts(account) > 0, "agent {agent} sits at {account}, which is gone");
+        }
+        for view in plant.acd.agents().filter(|view| view.state == AgentState::Ready) {
+            let number = plant.directory.agent_number(view.agent);
+            assert!(plant.contacts(number) > 0, "agent {number} is ready and has no phone");
+        }
+    }
+
     /// What phones are told is what the mailboxes hold, whoever left, heard or removed a message.
     fn lamps_show_the_mailboxes(&self) {
-        for (_, agent) in self.plant.directory.agents() {
-            let told = self.plant.sip.waiting(&agent.number);
-            assert_eq!(told, self.plant.mailboxes.summary(agent), "agent {} is told of the messages", agent.number);
+        for account in self.plant.accounts() {
+            let told = self.plant.sip.waiting(account);
+            assert_eq!(told, self.plant.messages_at(account), "account {account} is told of the messages");
         }
     }
 

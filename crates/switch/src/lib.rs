@@ -27,6 +27,7 @@ mod reload;
 mod replay;
 mod request;
 mod rewriting;
+mod seats;
 mod setup;
 mod standing;
 mod switch;

@@ -9,6 +9,7 @@ use crate::mailboxes::Mailboxes;
 use crate::memory::{LastAgents, Redials};
 use crate::plans::Plans;
 use crate::ports::Ports;
+use crate::seats::Seats;
 use crate::setup::Setup;
 use crate::tiers::Tiers;
 use crate::transfer::Given;
@@ -66,6 +67,7 @@ pub(crate) struct Plant {
     #[serde(skip)]
     pub(crate) given: Option<Given>,
     pub(crate) news: News,
+    pub(crate) seats: Seats,
 }
 
 /// Where a leg's sound is: as bound, and as its peer knows it.
@@ -109,6 +111,7 @@ impl Plant {
             adopted: VecDeque::new(),
             given: None,
             news: News::default(),
+            seats: Seats::default(),
         }
     }
 

@@ -263,7 +263,7 @@ impl Call {
                 let agent = plant.directory.agent_id(&number).ok_or(OfferOutcome::Unreachable)?;
                 let held = hold_for(plant, agent, self.id)?;
                 let ring = Ring {
-                    target: Target::Account(number.clone()),
+                    target: plant.phone_of(&number),
                     from: self.shown_number(),
                     display: None,
                     identity: Identity::default(),

@@ -26,6 +26,7 @@ impl Switch {
         plant.sip.let_watch(plant.now, setup.queues.iter().map(|queue| queue.name.clone()).collect());
         plant.setup = setup;
         self.configure_acd();
+        self.plant.clear_seats();
         self.plant.all_is_news();
         self.tend_all();
         self.plant.fact(What::Reloaded { ok: true });
@@ -113,6 +114,7 @@ impl Switch {
         plant.setup.agents.retain(|known| known.number != *number);
         plant.sip.reconfigure(plant.now, sip_config(&plant.setup, plant.trunks.peers()));
         self.forget_gone();
+        self.plant.clear_seats();
         // A queue of the same name is seen from now on.
         self.plant.all_is_news();
         Ok(())
@@ -138,6 +140,7 @@ impl Switch {
 /// What the SIP stack needs of a setup.
 pub(crate) fn sip_config(setup: &Setup, trunks: Vec<TrunkPeer>) -> Config {
     let accounts = setup.agents.iter().map(|a| Account { user: a.number.clone(), password: a.password.clone() });
+    let accounts = accounts.chain(setup.phones.iter().cloned());
     Config {
         domain: setup.domain.clone(),
         user_agent: concat!("busyhour/", env!("CARGO_PKG_VERSION")).into(),

@@ -256,6 +256,9 @@ pub struct AgentRow {
     pub call: Option<CallId>,
     /// Registered contacts.
     pub contacts: u32,
+    /// The account that rings: the own one, or where the agent signed in by PIN; `None` when somebody else has the own one.
+    #[serde(default)]
+    pub phone: Option<Name>,
     /// Skills and levels.
     pub skills: Vec<(Name, u8)>,
     /// Messages in the own mailbox nobody has listened to.

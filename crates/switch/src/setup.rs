@@ -45,6 +45,8 @@ pub struct Setup {
     pub queues: Vec<QueueSetup>,
     /// Agents.
     pub agents: Vec<AgentSetup>,
+    /// Phones that are nobody's own: agents sign in there by PIN.
+    pub phones: Vec<Account>,
     /// Star codes agents dial.
     pub codes: StarCodes,
     /// What holds for all mailboxes.
@@ -301,6 +303,8 @@ pub struct AgentSetup {
     pub number: Name,
     /// SIP password.
     pub password: Name,
+    /// Signs in at other phones by it; `None`: only at the own one.
+    pub pin: Option<Name>,
     /// Display name.
     pub name: String,
     /// Team, for reports.
@@ -334,6 +338,7 @@ impl AgentSetup {
             name: number.to_string(),
             number,
             password: "".into(),
+            pin: None,
             team: "default".into(),
             site: None,
             weight: 1,
@@ -355,6 +360,8 @@ pub struct StarCodes {
     pub not_ready: Name,
     /// Sign out.
     pub sign_out: Name,
+    /// Sign in at this phone, whosever it is: followed by number, `*` and PIN.
+    pub sign_in: Name,
     /// Listen to messages.
     pub voicemail: Name,
     /// Park the caller on hold.
@@ -371,6 +378,7 @@ impl Default for StarCodes {
             ready: "*71".into(),
             not_ready: "*72".into(),
             sign_out: "*73".into(),
+            sign_in: "*70".into(),
             voicemail: "*97".into(),
             park: "*68".into(),
             pickup: "*8".into(),

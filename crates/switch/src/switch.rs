@@ -354,10 +354,11 @@ impl Switch {
     /// A phone registered or vanished: agents who asked for it are ready at once, and none is offered calls without a phone.
     fn registered(&mut self, account: &Name, contacts: u32) {
         self.plant.fact(What::Registered { agent: account.clone(), contacts });
-        let Some(id) = self.plant.directory.agent_id(account) else { return };
+        let Some(agent) = self.plant.agent_at(account) else { return };
+        let Some(id) = self.plant.directory.agent_id(&agent) else { return };
         let auto_ready = self.plant.directory.agent(id).is_some_and(|setup| setup.auto_ready);
         let _ = match contacts {
-            0 => self.plant.acd(Command::SignOut { agent: id }),
+            0 => return self.plant.sign_out_of(&agent, "phone_gone"),
             _ if auto_ready => self.plant.acd(Command::SignIn { agent: id, not_ready: None }),
             _ => Ok(()),
         };
@@ -436,6 +437,7 @@ mod tests {
             tiers: Vec::new(),
             queues: Vec::new(),
             agents: Vec::new(),
+            phones: Vec::new(),
             codes: StarCodes::default(),
             voicemail: crate::mailboxes::VoicemailSetup::default(),
             ring_timeout: Duration::from_secs(15),

@@ -77,7 +77,7 @@ impl Call {
         let (offered, agent_number) = (name.clone(), number.clone());
         plant.fact(What::Offered { call: self.id, queue: offered, agent: agent_number, why, runner_up });
         let ring = Ring {
-            target: Target::Account(number.clone()),
+            target: plant.phone_of(&number),
             from: self.shown_number(),
             display: self.callback.as_ref().map(|_| format!("Call-back {}", self.shown_number())),
             identity: Identity::default(),

@@ -92,7 +92,7 @@ impl Talking {
         let party = self.partner.party.name().clone();
         // Before the agent is free: afterwards would be an offer too late.
         let away = || Command::NotReady { agent, reason: PHONE_LOST.into() };
-        let registered = plant.sip.contacts(&party) > 0;
+        let registered = plant.contacts(&party) > 0;
         let _ = plant.acd(if registered { away() } else { Command::SignOut { agent } });
         self.part(call, plant);
         if registered {

@@ -64,6 +64,7 @@ pub fn setup(trunks: Vec<TrunkSetup>, plan: &str) -> Setup {
         tiers: Vec::new(),
         queues: Vec::new(),
         agents: Vec::new(),
+        phones: Vec::new(),
         codes: StarCodes::default(),
         voicemail: VoicemailSetup::default(),
         ring_timeout: secs(15),
@@ -115,7 +116,8 @@ impl Exchange {
         self.now = end;
     }
 
-    fn receive(&mut self, n: u8, bytes: &[u8]) {
+    /// Bytes come from there.
+    pub fn receive(&mut self, n: u8, bytes: &[u8]) {
         let local = "10.0.0.1:5060".parse().unwrap();
         let flow = Flow { transport: Transport::Udp, local, remote: carrier(n), connection: 0 };
         self.switch.handle_datagram(self.now, flow, bytes);
