@@ -8,6 +8,7 @@ use crate::expiry::MIN;
 use crate::incoming::contact_for;
 use crate::leg::{Again, Calling, EARLY_MAX, Early, Fork, Leg, Phase, Session, tag};
 use crate::media::Media;
+use crate::registrar::Binding;
 use crate::reply::{ALLOW, SUPPORTED};
 use crate::sdp;
 use crate::stack::Stack;
@@ -25,6 +26,8 @@ use std::time::Duration;
 pub(crate) struct Way {
     uri: Uri,
     flow: Flow,
+    /// By these proxies (RFC 3327 section 5.5).
+    path: Option<Box<str>>,
 }
 
 impl Stack {
@@ -93,8 +96,12 @@ impl Stack {
         match &invite.target {
             Target::Account(account) => {
                 let bindings = self.registrar.contacts(account);
-                let ways: Vec<Way> =
-                    bindings.iter().map(|binding| Way { uri: binding.uri.clone(), flow: binding.flow }).collect();
+                let way = |binding: &Binding| Way {
+                    uri: binding.uri.clone(),
+                    flow: binding.flow,
+                    path: binding.path.clone(),
+                };
+                let ways: Vec<Way> = bindings.iter().map(way).collect();
                 if ways.is_empty() { Err(Error::NoContact) } else { Ok((ways, None)) }
             }
             Target::Trunk { trunk, number } => {
@@ -106,7 +113,7 @@ impl Stack {
                     .map(|flow| {
                         let domain = self.trunk_domain(*trunk, flow);
                         let port = (domain.ip() == Some(flow.remote.ip())).then(|| flow.remote.port());
-                        Way { uri: invite.identity.form.uri(number, &domain, port), flow }
+                        Way { uri: invite.identity.form.uri(number, &domain, port), flow, path: None }
                     })
                     .collect();
                 if ways.is_empty() { Err(Error::NoSocket) } else { Ok((ways, Some(*trunk))) }
@@ -242,6 +249,7 @@ impl Stack {
         for (name, value) in &invite.headers {
             headers.push_named(name, value);
         }
+        way.path.iter().for_each(|path| request.headers.push(HeaderName::Route, &**path));
         if let Some(trunk) = trunk {
             self.push_route(trunk, way.flow, &mut request);
         }

@@ -3,6 +3,7 @@
 use crate::identity::{Identities, Identity};
 use crate::locate::NamedPeer;
 use crate::network::Networks;
+use crate::registrar::{EXPIRES_MAX, EXPIRES_MIN};
 pub use crate::transport::Transport;
 use busyhour_model::{Audio, LegId, Name, Time, Trouble, TrunkId};
 use bytes::Bytes;
@@ -405,6 +406,10 @@ pub struct Limits {
     pub transactions: usize,
     /// Contacts per account.
     pub contacts: usize,
+    /// Shortest registration in seconds; a shorter one gets 423.
+    pub register_min: u32,
+    /// Longest registration in seconds, and the one given when none is asked for.
+    pub register_max: u32,
     /// Phones told of something at once, by subscription or unasked; of one thing, by one account, as many subscriptions as contacts.
     pub lamps: usize,
     /// Connections at once.
@@ -431,6 +436,8 @@ impl Default for Limits {
             legs: 20_000,
             transactions: 200_000,
             contacts: 4,
+            register_min: EXPIRES_MIN,
+            register_max: EXPIRES_MAX,
             lamps: 100_000,
             connections: 10_000,
             datagram_bytes: 1_300,

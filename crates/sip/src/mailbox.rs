@@ -1,5 +1,6 @@
 //! Mailboxes as phones see them: how many messages wait (RFC 3842), and telling contacts that never asked.
 
+use crate::client::Owner;
 use crate::event::Flow;
 use crate::incoming::contact_for;
 use crate::lamp::{Topic, Wiring};
@@ -103,6 +104,22 @@ impl Stack {
                 self.notify(now, id);
             }
         }
+    }
+
+    /// Asks each phone of an account to fetch its settings and register again (`check-sync`); how many there are.
+    pub fn resync(&mut self, now: Time, account: &Name) -> usize {
+        let contact = |binding: &Binding| (binding.uri.clone(), binding.call_id.clone(), binding.flow);
+        let contacts: Vec<_> = self.registrar.contacts(account).iter().map(contact).collect();
+        for (uri, registered, flow) in &contacts {
+            let mut draw = || format!("{:016x}", self.net.random.draw());
+            let (call_id, tag) = (draw(), draw());
+            let mut unasked = Unasked { uri: uri.clone(), registered: registered.clone(), call_id, tag, cseq: 0 };
+            let mut request = unasked.notify(account, self.own_host(), *flow);
+            request.headers.set(HeaderName::Event, "check-sync;reboot=false");
+            request.headers.set(HeaderName::SubscriptionState, "terminated");
+            self.send(now, request, *flow, Owner::Nobody, None);
+        }
+        contacts.len()
     }
 
     /// A lamp for each contact that has none.

@@ -14,9 +14,13 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Shortest registration or subscription; a shorter one gets 423.
+/// The option tag of RFC 3327.
+pub(crate) const PATH: &str = "path";
+/// Hops between a phone and us.
+const PATH_MAX: usize = 4;
+/// Shortest subscription, and registration where nothing else is configured; a shorter one gets 423.
 pub(crate) const EXPIRES_MIN: u32 = 60;
-/// Longest registration or subscription, and the one given when none is asked for.
+/// Longest one, and the one given when none is asked for.
 pub(crate) const EXPIRES_MAX: u32 = 3600;
 
 /// All bindings.
@@ -49,6 +53,8 @@ pub(crate) struct Binding {
     pub(crate) call_id: String,
     cseq: u32,
     expires: Time,
+    /// The proxies on the way to it, as Route says them (RFC 3327).
+    pub(crate) path: Option<Box<str>>,
 }
 
 /// What a REGISTER asks for one contact.
@@ -170,6 +176,7 @@ impl Stack {
             Ok(wishes) => wishes,
             Err(status) => return self.respond(now, server, request, status),
         };
+        let Ok(path) = path(request) else { return self.respond(now, server, request, 400) };
         let before = self.contacts(account);
         let (call_id, cseq) = (request.headers.call_id().to_owned(), request.headers.cseq().map_or(0, |cseq| cseq.0));
         for wish in wishes {
@@ -178,12 +185,13 @@ impl Stack {
             } else {
                 let expires = now + Duration::from_secs(u64::from(wish.expires));
                 let binding = Binding {
-                    flow: reach(flow, &wish.uri),
+                    flow: if path.is_some() { flow } else { reach(flow, &wish.uri) },
                     met: flow,
                     uri: wish.uri,
                     call_id: call_id.clone(),
                     cseq,
                     expires,
+                    path: path.clone(),
                 };
                 self.registrar.put(account, binding, self.config.limits.contacts);
             }
@@ -196,21 +204,21 @@ impl Stack {
     /// Section 10.3 steps 6 and 7, checked whole before anything changes.
     fn wishes(&self, request: &Request, account: &Name) -> Result<Vec<Wish>, u16> {
         let headers = &request.headers;
-        let default =
-            if headers.has(HeaderName::Expires) { headers.expires().unwrap_or(EXPIRES_MAX) } else { EXPIRES_MAX };
+        let (least, most) = (self.config.limits.register_min, self.config.limits.register_max);
+        let default = headers.expires().unwrap_or(most);
         let bound = self.registrar.contacts(account);
         let (call_id, cseq) = (headers.call_id(), headers.cseq().map_err(|_| 400u16)?.0);
         let late = |binding: &Binding| binding.call_id == call_id && cseq <= binding.cseq;
         let wishes: Vec<Wish> = match headers.contacts().map_err(|_| 400u16)? {
             Contacts::Star if headers.expires() != Some(0) => return Err(400),
             Contacts::Star => bound.iter().map(|binding| Wish { uri: binding.uri.clone(), expires: 0 }).collect(),
-            Contacts::List(list) => list.into_iter().map(|contact| wish(contact, default)).collect(),
+            Contacts::List(list) => list.into_iter().map(|contact| wish(contact, default, most)).collect(),
         };
         if wishes.len() > self.config.limits.contacts.max(bound.len()) {
             return Err(403);
         }
         for wish in &wishes {
-            if (1..EXPIRES_MIN).contains(&wish.expires) {
+            if (1..least).contains(&wish.expires) {
                 return Err(423);
             }
             if bound.iter().any(|binding| binding.uri.equivalent(&wish.uri) && late(binding)) {
@@ -228,6 +236,7 @@ impl Stack {
             contact.set_param("expires", Some(&left.to_string()));
             response.headers.push(HeaderName::Contact, contact.to_string());
         }
+        request.headers.all(HeaderName::Path).for_each(|path| response.headers.push(HeaderName::Path, path));
         self.net.respond(now, server, &response);
     }
 
@@ -271,9 +280,19 @@ impl Binding {
     }
 }
 
-fn wish(contact: NameAddr, default: u32) -> Wish {
-    let asked = contact.param("expires").map_or(default, |text| text.parse().unwrap_or(EXPIRES_MAX));
-    Wish { uri: contact.uri, expires: asked.min(EXPIRES_MAX) }
+fn wish(contact: NameAddr, default: u32, most: u32) -> Wish {
+    let asked = contact.param("expires").map_or(default, |text| text.parse().unwrap_or(most));
+    Wish { uri: contact.uri, expires: asked.min(most) }
+}
+
+/// What Path says (RFC 3327 section 5.3); too long a one is no way.
+fn path(request: &Request) -> Result<Option<Box<str>>, ()> {
+    let hops: Vec<_> = request.headers.list(HeaderName::Path).map(String::from_utf8_lossy).collect();
+    match hops.len() {
+        0 => Ok(None),
+        1..=PATH_MAX => Ok(Some(hops.join(", ").into())),
+        _ => Err(()),
+    }
 }
 
 /// A phone is sent to where it registered from; only a port of that same host may differ (it listens there).
@@ -290,7 +309,7 @@ mod tests {
         let remote = SocketAddr::from(([10, 0, 0, 1], 5060));
         let flow = Flow { transport: Transport::Tcp, local: remote, remote, connection };
         let (uri, call_id) = (Uri::sip(Some(user), remote.ip().into(), None), String::new());
-        Binding { uri, flow, met: flow, call_id, cseq: 1, expires: Time::ZERO }
+        Binding { uri, flow, met: flow, call_id, cseq: 1, expires: Time::ZERO, path: None }
     }
 
     #[test]

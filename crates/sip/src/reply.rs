@@ -4,7 +4,7 @@ use crate::counters::Way;
 use crate::event::{Flow, Transport};
 use crate::expiry;
 use crate::package::EVENTS;
-use crate::registrar::EXPIRES_MIN;
+use crate::registrar::{EXPIRES_MIN, PATH};
 use crate::reliable::OPTION;
 use crate::stack::Stack;
 use crate::transaction::way_back;
@@ -19,7 +19,7 @@ use std::time::Duration;
 pub(crate) const ALLOW: &str =
     "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY, REGISTER, SUBSCRIBE";
 /// Extensions of ours.
-pub(crate) const SUPPORTED: &str = "100rel, timer, replaces, norefersub";
+pub(crate) const SUPPORTED: &str = "100rel, timer, replaces, norefersub, path";
 /// What a full stack tells its clients.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -101,6 +101,9 @@ impl Stack {
                 headers.push(HeaderName::Unsupported, unknown.collect::<Vec<_>>().join(", "));
             }
             422 => headers.push(HeaderName::MinSe, expiry::MIN.as_secs().to_string()),
+            423 if request.method == Method::Register => {
+                headers.push(HeaderName::MinExpires, self.config.limits.register_min.to_string());
+            }
             423 => headers.push(HeaderName::MinExpires, EXPIRES_MIN.to_string()),
             489 if request.method == Method::Subscribe => headers.push(HeaderName::AllowEvents, EVENTS),
             503 => headers.push(HeaderName::RetryAfter, RETRY_AFTER.as_secs().to_string()),
@@ -131,6 +134,7 @@ fn known(method: &Method, token: &str) -> bool {
     match method {
         Method::Invite => [OPTION, expiry::OPTION, REPLACES].iter().any(|known| token.eq_ignore_ascii_case(known)),
         Method::Refer => [NO_SUBSCRIPTION, REPLACES].iter().any(|known| token.eq_ignore_ascii_case(known)),
+        Method::Register => token.eq_ignore_ascii_case(PATH),
         Method::Update => token.eq_ignore_ascii_case(expiry::OPTION),
         _ => false,
     }
