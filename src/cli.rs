@@ -172,6 +172,16 @@ enum Ctl {
         #[command(flatten)]
         ask: AskArgs,
     },
+    /// Forget where a phone is: it rings again once it has registered anew
+    Unregister {
+        /// Number of an agent or a phone
+        account: String,
+        /// Only ask it to fetch its settings and register again (NOTIFY check-sync); desk phones do
+        #[arg(long)]
+        resync: bool,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
     /// Show an agent, or change what it is while calls run
     Agent {
         /// Agent number
@@ -376,6 +386,9 @@ fn steer(ctl: &Ctl) -> Result<(), String> {
             amend::amend(&ask.server(), &format!("/api/queues/{}", escaped(queue)), "PATCH", keys, ask.json)
         }
         Ctl::SignOut { agent, ask } => show::agent(&ask.server(), agent, "sign-out", "", ask.json),
+        Ctl::Unregister { account, resync, ask } => {
+            show::agent(&ask.server(), account, if *resync { "resync" } else { "unregister" }, "", ask.json)
+        }
         Ctl::Why { agent, queue, call, ask } => {
             show::standing(&ask.server(), agent, queue.as_deref(), call.as_deref(), ask.json)
         }

@@ -70,6 +70,8 @@ fn router(desk: Desk) -> Router {
         .route("/api/agents/{agent}/not-ready", post(agent_not_ready))
         .route("/api/agents/{agent}/extend-wrap-up", post(agent_extend_wrap_up))
         .route("/api/agents/{agent}/sign-out", post(agent_sign_out))
+        .route("/api/agents/{agent}/unregister", post(agent_unregister))
+        .route("/api/agents/{agent}/resync", post(agent_resync))
         .route("/api/queues", get(queues))
         .route("/api/trunks", get(async |State(desk)| rows(desk, Request::Trunks).await))
         .route("/api/bans", get(async |State(desk)| rows(desk, Request::Bans).await))
@@ -118,6 +120,7 @@ impl From<Denied> for Fault {
     fn from(denied: Denied) -> Fault {
         let error = denied.to_string();
         let (status, help) = match denied {
+            Denied::UnknownAccount(_) => (StatusCode::NOT_FOUND, "see [[agent]] and [[phone]] of the configuration"),
             Denied::UnknownAgent(_) => (StatusCode::NOT_FOUND, "`busyhour agents` lists them all"),
             Denied::UnknownCall(_) => (StatusCode::NOT_FOUND, "`busyhour ctl calls` lists those going on"),
             Denied::UnknownTrunk(_) => (StatusCode::NOT_FOUND, "`busyhour trunks list` lists them all"),
@@ -366,6 +369,17 @@ async fn agent_extend_wrap_up(
 
 async fn agent_sign_out(State(desk): State<Desk>, Path(agent): Path<Name>) -> Result<Json<serde_json::Value>, Fault> {
     done(desk, Request::SignOut { agent }).await
+}
+
+async fn agent_unregister(
+    State(desk): State<Desk>,
+    Path(account): Path<Name>,
+) -> Result<Json<serde_json::Value>, Fault> {
+    done(desk, Request::Unregister { account }).await
+}
+
+async fn agent_resync(State(desk): State<Desk>, Path(account): Path<Name>) -> Result<Json<serde_json::Value>, Fault> {
+    done(desk, Request::Resync { account }).await
 }
 
 /// `?who=alice`

@@ -56,6 +56,7 @@ pub(super) fn lay(section: &mut Section, sheet: &mut Sheet, mut setup: QueueSetu
     section.lay_option(sheet, "wait_max", duration, &mut setup.wait_max);
     section.lay_option(sheet, "waiting_max", integer, &mut setup.waiting_max);
     section.lay(sheet, "overflow_no_agents", flag, &mut setup.overflow_no_agents);
+    section.lay(sheet, "auto_answer", flag, &mut setup.auto_answer);
     section.lay(sheet, "wrap_up", duration, &mut setup.wrap_up);
     section.lay_option(sheet, "redial_within", duration, &mut setup.redial_within);
     section.lay_mention(sheet, "schedule", &mut setup.schedule);

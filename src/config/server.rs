@@ -158,6 +158,12 @@ fn sip(root: &mut Section, sheet: &mut Sheet) -> Sip {
     section.lay(sheet, "sha256", flag, &mut limits.sha256);
     section.lay(sheet, "session_expires", expires, &mut limits.session_expires);
     section.lay(sheet, "mwi_unsolicited", flag, &mut limits.mwi_unsolicited);
+    section.lay(sheet, "contacts_max", contacts, &mut limits.contacts);
+    section.lay(sheet, "register_min", registered, &mut limits.register_min);
+    section.lay(sheet, "register_max", registered, &mut limits.register_max);
+    if limits.register_min > limits.register_max {
+        sheet.error(at, "`register_min` is longer than `register_max`: nobody could register");
+    }
     section.finish(sheet);
     Sip { addresses, origins: origins.into_iter().map(|read| read.value).collect(), advertise, limits }
 }
@@ -221,6 +227,18 @@ fn expires(value: &DeValue) -> Result<Duration, String> {
     let span = duration(value)?;
     let fits = span.is_zero() || (90..=86_400).contains(&span.as_secs());
     if fits { Ok(span) } else { Err("sessions are refreshed by \"90s\" to \"1d\"; \"0s\": not by us".into()) }
+}
+
+/// Phones of one agent at once.
+fn contacts(value: &DeValue) -> Result<usize, String> {
+    count(value, 1, 16)
+}
+
+/// Seconds a phone is registered for.
+fn registered(value: &DeValue) -> Result<u32, String> {
+    let span = duration(value)?.as_secs();
+    let fits = (10..=86_400).contains(&span);
+    if fits { Ok(span as u32) } else { Err("phones register for \"10s\" to \"1d\"".into()) }
 }
 
 /// Limits of mailboxes, and who is told of messages.
@@ -295,6 +313,7 @@ fn codes(root: &mut Section, sheet: &mut Sheet) -> (Vec<Read<String>>, Option<Sl
         code("park", &default.park),
         code("pickup", &default.pickup),
         code("sign_in", &default.sign_in),
+        code("dnd", &default.dnd),
     ];
     let slots = section.read(sheet, "park_slots", slots).map(|read| read.value);
     let patience = section.or(sheet, "park_patience", duration, PARKED);
@@ -334,6 +353,7 @@ impl Server {
                 park: code(4),
                 pickup: code(5),
                 sign_in: code(6),
+                dnd: code(7),
                 slots: self.slots,
             },
             ring_timeout: self.ring_timeout,

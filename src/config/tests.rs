@@ -163,6 +163,22 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "error centre.toml:7:19 sessions are refreshed by \"90s\" to \"1d\"; \"0s\": not by us",
     ),
     (
+        "udp = [",
+        "register_min = \"2h\"\nudp = [",
+        "error centre.toml:6:1 `register_min` is longer than `register_max`: nobody could register",
+    ),
+    ("password = \"secret\"", "password = \"secret\"\npin = \"12\"", "error centre.toml:37:7 a PIN has 4 to 12 digits"),
+    (
+        "[[agent]]",
+        "[[phone]]\nnumber = \"1001\"\npassword = \"x\"\n\n[[agent]]\npin = \"4711\"",
+        "error centre.toml:35:10 `1001` is an agent's number too (the own phone of an agent needs no [[phone]]; choose another number)",
+    ),
+    (
+        "[[agent]]",
+        "[[phone]]\nnumber = \"8001\"\npassword = \"x\"\n\n[[agent]]",
+        "warning centre.toml:35:10 no agent can sign in at this phone (give agents a `pin`)",
+    ),
+    (
         "[media]",
         "[voicemail]\nwebhook = \"crm.example/messages\"\n[media]",
         "error centre.toml:10:11 `crm.example/messages` is no address like \"https://crm.example/messages\"",

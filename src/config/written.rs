@@ -29,6 +29,7 @@ pub fn agent(setup: &AgentSetup, utc_offset_minutes: i32) -> Table {
         ("mailboxes", Value::Array(setup.mailboxes.iter().map(|queue| (**queue).into()).collect())),
         ("weight", i64::from(setup.weight).into()),
         ("auto_ready", setup.auto_ready.into()),
+        ("auto_answer", setup.auto_answer.into()),
     ])
 }
 
@@ -70,6 +71,7 @@ pub fn queue(setup: &QueueSetup) -> Table {
         ("wait_max", optional(setup.wait_max.map(span))),
         ("waiting_max", setup.waiting_max.map_or("none".into(), |max| i64::from(max).into())),
         ("overflow_no_agents", setup.overflow_no_agents.into()),
+        ("auto_answer", setup.auto_answer.into()),
         ("wrap_up", span(setup.wrap_up).into()),
         ("redial_within", optional(setup.redial_within.map(span))),
         ("schedule", setup.schedule.as_deref().unwrap_or("none").into()),

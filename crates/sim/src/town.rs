@@ -250,6 +250,7 @@ fn queue(name: &str) -> QueueSetup {
         wait_max: Some(Duration::from_secs(40)),
         waiting_max: Some(5),
         overflow_no_agents: true,
+        auto_answer: false,
         wrap_up: Duration::from_secs(2),
         redial_within: Some(Duration::from_secs(30)),
         callback: CallbackSetup {

@@ -26,6 +26,8 @@ const PLANS: [(&str, &str); 10] = [
     ("desk/outside", include_str!("desk/outside.toml")),
     (WAITING, include_str!("desk/waiting.toml")),
 ];
+/// The reason of an agent who is not ready and rung by nobody, colleagues neither.
+pub(crate) const DND: &str = "dnd";
 /// The plan of an agent who listens to messages.
 pub(crate) const VOICEMAIL: &str = "desk/voicemail";
 /// The plan for waiting in a queue that the call's own plan does not know, and the queue's name in it.
@@ -86,6 +88,8 @@ impl Switch {
                 self.agent_command(&agent, Command::ExtendWrapUp { agent: id, by })
             }
             Request::SignOut { agent } => self.sign_out(&agent),
+            Request::Unregister { account } => self.unregister(&account),
+            Request::Resync { account } => self.resync(&account),
             Request::HangUp { call } => {
                 if !self.calls.contains_key(&call) {
                     return Err(Denied::UnknownCall(call));
@@ -115,12 +119,22 @@ impl Switch {
             (self.ready(account), "desk/ready")
         } else if dialled == &*codes.sign_out {
             (self.sign_out(account), "desk/sign-out")
+        } else if dialled == &*codes.dnd {
+            self.toggle_dnd(account)
         } else {
             let reason = dialled.strip_prefix(&*codes.not_ready)?;
             let reason = if reason.is_empty() { "break" } else { reason };
             (self.not_ready(account, reason.into(), false), "desk/not-ready")
         };
         Some(if reply.is_ok() { plan } else { "desk/refused" })
+    }
+
+    /// Do-not-disturb is a reason of not being ready: it ends by being ready, or signed out.
+    fn toggle_dnd(&mut self, agent: &Name) -> (Result<Reply, Denied>, &'static str) {
+        match self.plant.may_be_disturbed(agent) {
+            true => (self.not_ready(agent, DND.into(), false), "desk/not-ready"),
+            false => (self.ready(agent), "desk/ready"),
+        }
     }
 
     fn ready(&mut self, agent: &Name) -> Result<Reply, Denied> {
@@ -155,6 +169,26 @@ impl Switch {
         let reply = self.agent_command(agent, Command::SignOut { agent: id })?;
         self.plant.stand_up(agent, "signed_out");
         Ok(reply)
+    }
+
+    fn unregister(&mut self, account: &Name) -> Result<Reply, Denied> {
+        self.registered_phone(account)?;
+        self.plant.sip.unregister(account);
+        Ok(Reply::Done)
+    }
+
+    fn resync(&mut self, account: &Name) -> Result<Reply, Denied> {
+        self.registered_phone(account)?;
+        self.plant.sip.resync(self.plant.now, account);
+        Ok(Reply::Done)
+    }
+
+    fn registered_phone(&self, account: &Name) -> Result<(), Denied> {
+        match self.plant.sip.contacts(account) {
+            _ if !self.plant.accounts().any(|known| known == account) => Err(Denied::UnknownAccount(account.clone())),
+            0 => Err(Denied::NoPhone(account.clone())),
+            _ => Ok(()),
+        }
     }
 
     fn agent_command(&mut self, agent: &Name, command: Command) -> Result<Reply, Denied> {
@@ -314,6 +348,15 @@ impl Switch {
             wait_ms: place.and_then(|place| place.wait).map(millis),
             partner: call.phase().partner().and_then(|leg| Some(self.plant.legs.leg(leg)?.party.name().clone())),
         }
+    }
+}
+
+impl Plant {
+    /// Whether an agent may be rung by colleagues.
+    pub(crate) fn may_be_disturbed(&self, agent: &Name) -> bool {
+        let view = self.directory.agent_id(agent).and_then(|id| self.acd.agent(id));
+        let dnd = |view: AgentView| view.state == AgentState::NotReady && view.reason.as_deref() == Some(DND);
+        !view.is_some_and(dnd)
     }
 }
 

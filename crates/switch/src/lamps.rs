@@ -1,5 +1,6 @@
 //! The lamps of phones: how many messages wait for each agent, who is on the phone, who can be reached, which queues have callers.
 
+use crate::desk::DND;
 use crate::mailboxes::Mailboxes;
 use crate::plant::Plant;
 use crate::setup::AgentSetup;
@@ -110,7 +111,9 @@ impl Plant {
 
 /// An agent's state as presence.
 fn presence(state: AgentState, reason: Option<Name>) -> Presence {
+    let dnd = reason.as_deref() == Some(DND);
     let (open, activity, note) = match state {
+        AgentState::NotReady if dnd => (false, Some(Activity::Busy), "do not disturb"),
         AgentState::SignedOut => (false, None, "signed out"),
         AgentState::Ready => (true, None, "ready"),
         AgentState::NotReady => (false, Some(Activity::Away), "not ready"),
@@ -119,7 +122,7 @@ fn presence(state: AgentState, reason: Option<Name>) -> Presence {
             (false, Some(Activity::OnThePhone), "on the phone")
         }
     };
-    let note = match reason.filter(|_| state == AgentState::NotReady) {
+    let note = match reason.filter(|_| state == AgentState::NotReady && !dnd) {
         Some(reason) => format!("{note}: {reason}").into(),
         None => note.into(),
     };

@@ -11,7 +11,7 @@ use busyhour_media::Limits;
 use busyhour_model::{
     AgentId, AgentState, Cause, DequeueReason, LegId, Name, OfferOutcome, Party, QueueId, Sound, What,
 };
-use busyhour_sip::{Identity, Target};
+use busyhour_sip::Identity;
 use std::time::Duration;
 
 /// What `Step::Enqueue` asks for.
@@ -261,6 +261,9 @@ impl Call {
             DialTarget::Number { number, trunk } => Ok((self.ring_outside(plant, &number, trunk.as_ref())?, None)),
             DialTarget::Agent(number) => {
                 let agent = plant.directory.agent_id(&number).ok_or(OfferOutcome::Unreachable)?;
+                if !plant.may_be_disturbed(&number) {
+                    return Err(OfferOutcome::Refused);
+                }
                 let held = hold_for(plant, agent, self.id)?;
                 let ring = Ring {
                     target: plant.phone_of(&number),

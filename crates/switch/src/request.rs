@@ -52,6 +52,16 @@ pub enum Request {
         /// Agent number.
         agent: Name,
     },
+    /// The contacts of an account are forgotten; it may register again.
+    Unregister {
+        /// Agent or phone.
+        account: Name,
+    },
+    /// The phones of an account are asked to fetch their settings and register again.
+    Resync {
+        /// Agent or phone.
+        account: Name,
+    },
     /// Where a waiting call stands.
     Place {
         /// Which.
@@ -222,6 +232,9 @@ pub enum Denied {
     /// Nothing to dial.
     #[error("{0} is neither a queue, an agent, a number of ours nor a telephone number")]
     NoWay(String),
+    /// Nobody registers by that name.
+    #[error("no agent and no phone has the number {0}")]
+    UnknownAccount(Name),
     /// The agent's phone is not registered.
     #[error("the phone of agent {0} is not registered")]
     NoPhone(Name),

@@ -207,6 +207,8 @@ pub struct QueueSetup {
     pub waiting_max: Option<u32>,
     /// Overflow when nobody is signed in.
     pub overflow_no_agents: bool,
+    /// Phones are asked to answer its offers by themselves.
+    pub auto_answer: bool,
     /// After-call work.
     pub wrap_up: Duration,
     /// Who gave up waiting and calls again within this has the old place.
@@ -272,6 +274,7 @@ impl QueueSetup {
             wait_max: None,
             waiting_max: None,
             overflow_no_agents: false,
+            auto_answer: false,
             wrap_up: Duration::ZERO,
             redial_within: None,
             callback: CallbackSetup::default(),
@@ -323,6 +326,8 @@ pub struct AgentSetup {
     pub mailboxes: Vec<Name>,
     /// Ready as soon as the phone registers.
     pub auto_ready: bool,
+    /// The phone is asked to answer offers by itself.
+    pub auto_answer: bool,
 }
 
 impl AgentSetup {
@@ -347,6 +352,7 @@ impl AgentSetup {
             prefers: Vec::new(),
             mailboxes: Vec::new(),
             auto_ready: false,
+            auto_answer: false,
         }
     }
 }
@@ -360,6 +366,8 @@ pub struct StarCodes {
     pub not_ready: Name,
     /// Sign out.
     pub sign_out: Name,
+    /// Do not disturb, or do again.
+    pub dnd: Name,
     /// Sign in at this phone, whosever it is: followed by number, `*` and PIN.
     pub sign_in: Name,
     /// Listen to messages.
@@ -379,6 +387,7 @@ impl Default for StarCodes {
             not_ready: "*72".into(),
             sign_out: "*73".into(),
             sign_in: "*70".into(),
+            dnd: "*78".into(),
             voicemail: "*97".into(),
             park: "*68".into(),
             pickup: "*8".into(),

@@ -1,15 +1,20 @@
 //! Agents who sign in by PIN at phones that are not their own: the whole switch and hand-written phones.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 #[allow(dead_code)]
 #[path = "trunks/exchange.rs"]
 mod exchange;
 
+use busyhour_ivr::{Dialplan, Names};
 use busyhour_model::{AgentState, Name, What};
 use busyhour_sip::digest::{Challenge, respond};
 use busyhour_sip::{Account, HeaderName, Response};
-use busyhour_switch::{AgentRow, AgentSetup, Reply, Request, Setup};
+use busyhour_switch::{AgentRow, AgentSetup, Denied, NumberRoute, QueueSetup, Reply, Request, Setup, Slots, StarCodes};
 use exchange::{Exchange, MUSIC, sdp, secs};
+
+/// Waits for an agent.
+const WAITING: &str = "name = \"plan\"\nstart = \"wait\"\n[node.wait]\nqueue = \"card\"\ntimed_out = \"end\"\nfull = \"end\"\n\
+    no_agents = \"end\"\n[node.end]\nhangup = 480\n";
 
 /// A phone at `10.9.n.1`.
 struct Phone {
@@ -222,4 +227,101 @@ fn a_reload_keeps_who_sits_where_unless_the_phone_is_no_more() {
     assert_eq!(stands(&mut exchange, "1001"), at("8001", AgentState::Ready));
     reload(&mut exchange, Setup { phones: Vec::new(), ..setup() });
     assert_eq!(stands(&mut exchange, "1001"), at("1001", AgentState::SignedOut));
+}
+
+#[test]
+fn who_must_not_be_disturbed_is_busy_for_colleagues_until_ready_again() {
+    let mut exchange = Exchange::new(setup());
+    let mut phones = [(1, "1001"), (2, "1002")].map(|(n, user)| Phone::registered(&mut exchange, n, user));
+    assert_eq!(phones[1].dial(&mut exchange, "*78"), 200);
+    exchange.hang_up_all();
+    let shown = row(&mut exchange, "1002");
+    assert_eq!((shown.state, shown.reason.as_deref()), (AgentState::NotReady, Some("dnd")));
+    assert_eq!(phones[0].dial(&mut exchange, "1002"), 486);
+    assert!(exchange.request(2, "INVITE").is_none());
+    exchange.hang_up_all();
+    assert_eq!(phones[1].dial(&mut exchange, "1001"), 0, "it calls as it likes");
+    exchange.hang_up_all();
+    assert_eq!(phones[0].dial(&mut exchange, "1002"), 486, "and is as before then");
+    assert_eq!(phones[1].dial(&mut exchange, "*78"), 200);
+    exchange.hang_up_all();
+    assert_eq!(row(&mut exchange, "1002").state, AgentState::Ready);
+    assert_eq!(phones[0].dial(&mut exchange, "1002"), 0);
+    assert!(exchange.request(2, "INVITE").is_some());
+}
+
+/// A queue that 1001 serves, and its only agent is ready.
+fn queue(queue: QueueSetup, agent: AgentSetup) -> Exchange {
+    let names = Names { queues: vec!["card".into()], ..Names::default() };
+    let plan = Dialplan::parse("plan.toml", WAITING, &names).unwrap().plan;
+    let number = NumberRoute { number: "*".into(), trunk: None, dialplan: "plan".into(), calls_max: None };
+    let mut exchange = Exchange::new(Setup {
+        agents: vec![agent],
+        queues: vec![queue],
+        numbers: vec![number],
+        dialplans: vec![("plan".into(), plan)],
+        ..exchange::setup(vec![exchange::trunk(5)], MUSIC)
+    });
+    Phone::registered(&mut exchange, 1, "1001");
+    exchange.switch.handle_request(exchange.now, Request::Ready { agent: "1001".into() }).unwrap();
+    exchange.drain();
+    exchange
+}
+
+#[test]
+fn offers_ask_the_phone_to_answer_by_itself_where_agent_or_queue_want_it() {
+    let plain = || (QueueSetup::new("card".into()), agent("1001", "4711"));
+    let (mut by_queue, mut by_agent) = (plain(), plain());
+    (by_queue.0.auto_answer, by_agent.1.auto_answer) = (true, true);
+    for ((setup, agent), asked) in [(plain(), false), (by_queue, true), (by_agent, true)] {
+        let mut exchange = queue(setup, agent);
+        exchange.call(5, "13800138000", "95118", "");
+        let invite = exchange.request(1, "INVITE").unwrap();
+        let said = ["Call-Info", "Alert-Info", "Answer-Mode"].map(|name| invite.headers.named(name).is_some());
+        assert_eq!(said, [asked; 3]);
+        let info = invite.headers.named("Call-Info").map(|value| String::from_utf8_lossy(value).into_owned());
+        assert_eq!(info.as_deref(), asked.then_some("<sip:hotline.example>;answer-after=0"));
+    }
+}
+
+#[test]
+fn a_phone_that_declines_everything_is_offered_one_call_not_a_storm() {
+    for status in [480, 486, 603] {
+        let mut exchange = queue(QueueSetup::new("card".into()), agent("1001", "4711"));
+        exchange.call(5, "13800138000", "95118", "");
+        let invite = exchange.request(1, "INVITE").unwrap();
+        exchange.answer(1, &invite, status, &[]);
+        exchange.run(secs(30));
+        assert!(exchange.request(1, "INVITE").is_none(), "{status}: not offered again");
+        assert_eq!(row(&mut exchange, "1001").state, AgentState::NotReady);
+    }
+}
+
+#[test]
+fn an_administrator_forgets_where_a_phone_is() {
+    let mut exchange = Exchange::new(setup());
+    let mut guest = Phone::registered(&mut exchange, 1, "8001");
+    sign_in(&mut exchange, &mut guest, "1001*4711");
+    let unregister = |exchange: &mut Exchange, account: &str| {
+        let reply = exchange.switch.handle_request(exchange.now, Request::Unregister { account: account.into() });
+        exchange.drain();
+        reply
+    };
+    assert_eq!(unregister(&mut exchange, "9999"), Err(Denied::UnknownAccount("9999".into())));
+    assert_eq!(unregister(&mut exchange, "8001"), Ok(Reply::Done));
+    assert_eq!(stands(&mut exchange, "1001"), at("1001", AgentState::SignedOut));
+    assert_eq!(unregister(&mut exchange, "8001"), Err(Denied::NoPhone("8001".into())));
+}
+
+#[test]
+fn a_full_exchange_still_lets_agents_pick_up_and_has_no_call_more_by_it() {
+    let slots = Slots { first: 801, last: 802, patience: secs(60) };
+    let codes = StarCodes { slots: Some(slots), ..StarCodes::default() };
+    let mut exchange = Exchange::new(Setup { calls_max: 1, codes, ..setup() });
+    let mut phones = [(1, "1001"), (2, "1002"), (3, "8001")].map(|(n, user)| Phone::registered(&mut exchange, n, user));
+    assert_eq!(phones[0].dial(&mut exchange, "1002"), 0);
+    assert_eq!(phones[1].dial(&mut exchange, "1001"), 503, "no second call");
+    assert_eq!(phones[2].dial(&mut exchange, "*701001*4711"), 503);
+    assert_eq!(phones[1].dial(&mut exchange, "*8"), 200, "what rings is picked up: no call more");
+    assert_eq!(exchange.switch.vitals().calls, 1);
 }

@@ -7,7 +7,7 @@ use crate::plant::{Plant, Ring};
 use busyhour_acd::Command;
 use busyhour_ivr::percent_encoded;
 use busyhour_model::{AgentId, Candidate, DequeueReason, Name, OfferOutcome, Party, QueueId, What, Why};
-use busyhour_sip::{Identity, Target};
+use busyhour_sip::Identity;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -76,12 +76,13 @@ impl Call {
         };
         let (offered, agent_number) = (name.clone(), number.clone());
         plant.fact(What::Offered { call: self.id, queue: offered, agent: agent_number, why, runner_up });
+        let answered = plant.answers_itself(queue, agent);
         let ring = Ring {
             target: plant.phone_of(&number),
             from: self.shown_number(),
             display: self.callback.as_ref().map(|_| format!("Call-back {}", self.shown_number())),
             identity: Identity::default(),
-            headers: self.told(plant, &name),
+            headers: self.told(plant, &name).into_iter().chain(answered).collect(),
             channel: None,
             after: Duration::ZERO,
         };
@@ -97,6 +98,22 @@ impl Call {
             Phase::Ringing(ringing) => ringing.beside(rung),
             _ => Phase::Ringing(Ringing { rung: vec![rung] }),
         }
+    }
+}
+
+impl Plant {
+    /// What asks a phone to answer by itself, each in the words of some makers; the last is RFC 5373's.
+    fn answers_itself(&self, queue: QueueId, agent: AgentId) -> Vec<(String, String)> {
+        let by_agent = self.directory.agent(agent).is_some_and(|agent| agent.auto_answer);
+        if !by_agent && !self.directory.queue(queue).is_some_and(|queue| queue.auto_answer) {
+            return Vec::new();
+        }
+        let us = format!("<sip:{}>", self.setup.domain);
+        vec![
+            ("Call-Info".into(), format!("{us};answer-after=0")),
+            ("Alert-Info".into(), format!("{us};info=alert-autoanswer;delay=0")),
+            ("Answer-Mode".into(), "Auto".into()),
+        ]
     }
 }
 
