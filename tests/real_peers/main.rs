@@ -14,6 +14,7 @@ mod homer;
 mod kamailio;
 mod process;
 mod prompts;
+mod scanners;
 mod secure;
 mod softphone;
 mod sound;

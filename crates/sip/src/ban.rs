@@ -16,7 +16,7 @@ pub(crate) const FAILURES_MAX: u32 = 10;
 pub(crate) const GUESSED_MIN: usize = 3;
 /// Failures are forgotten, and an account may try again, so long after the last one.
 pub(crate) const WINDOW: Duration = Duration::from_secs(60);
-/// How long a ban lasts. Not longer: a datagram's source can be forged.
+/// How long a ban lasts. Not longer: an address is somebody else's tomorrow.
 pub(crate) const BAN: Duration = Duration::from_secs(600);
 /// Bans at once; beyond it the one that ends first makes room.
 pub(crate) const BANS_MAX: usize = 10_000;
@@ -27,7 +27,7 @@ const NAMES_MAX: usize = 32;
 /// Requests of strangers answered per source and second, and at once: 1,500 phones behind one address may all start together.
 const RATE: u64 = 100;
 const BURST: u64 = 3_000;
-/// What scanners call themselves, in lower case; found anywhere in User-Agent.
+/// What scanners call themselves; a whole word of User-Agent.
 const SCANNERS: [&str; 11] = [
     "friendly-scanner",
     "friendly-request",
@@ -72,8 +72,16 @@ pub struct Ban {
 pub(crate) struct Bans {
     list: BTreeMap<IpNet, Ban>,
     ends: BTreeSet<(Time, IpNet)>,
-    young: Map<IpNet, Watched>,
-    old: Map<IpNet, Watched>,
+    young: Map<Asker, Watched>,
+    old: Map<Asker, Watched>,
+}
+
+/// Who asks: a source, and whether it has shown that it receives what is sent there, by a handshake or by a nonce. What it has not
+/// shown may be said by anybody in its name, and takes nothing from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct Asker {
+    pub(crate) source: IpNet,
+    pub(crate) proven: bool,
 }
 
 /// What is known of a source: what it may still ask, and whose passwords it failed at.
@@ -106,8 +114,8 @@ pub(crate) fn source(ip: IpAddr) -> IpNet {
 
 /// Whether a program with this User-Agent looks for somebody to cheat.
 pub(crate) fn is_scanner(user_agent: &str) -> bool {
-    let name = user_agent.to_ascii_lowercase();
-    SCANNERS.iter().any(|scanner| name.contains(scanner))
+    let mut words = user_agent.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+    words.any(|word| SCANNERS.iter().any(|scanner| word.eq_ignore_ascii_case(scanner)))
 }
 
 fn hash(name: &str) -> u64 {
@@ -142,8 +150,10 @@ impl Bans {
 
     /// Forgets all about a source; whether it was banned.
     pub(crate) fn forgive(&mut self, now: Time, source: IpNet) -> bool {
-        self.young.remove(&source);
-        self.old.remove(&source);
+        for proven in [false, true] {
+            self.young.remove(&Asker { source, proven });
+            self.old.remove(&Asker { source, proven });
+        }
         self.lift(source).is_some_and(|ban| now < ban.until)
     }
 
@@ -154,8 +164,8 @@ impl Bans {
     }
 
     /// Whether a stranger's request may be answered; takes one of those its source has left.
-    pub(crate) fn take(&mut self, now: Time, source: IpNet) -> bool {
-        let watched = self.watch(now, source);
+    pub(crate) fn take(&mut self, now: Time, asker: Asker) -> bool {
+        let watched = self.watch(now, asker);
         let earned = now.since(watched.asked).as_millis() as u64 * RATE;
         watched.tokens = watched.tokens.saturating_add(earned).min(BURST * 1_000);
         watched.asked = now;
@@ -166,16 +176,17 @@ impl Bans {
 
     /// Whether this account failed too often at this source.
     pub(crate) fn is_locked(&self, now: Time, source: IpNet, name: &str) -> bool {
-        let watched = self.young.get(&source).or(self.old.get(&source));
+        let asker = Asker { source, proven: true };
+        let watched = self.young.get(&asker).or(self.old.get(&asker));
         let watched = watched.filter(|watched| now.since(watched.failed) < WINDOW);
         let name = hash(name);
         watched
             .is_some_and(|watched| watched.names.iter().any(|(known, count)| *known == name && *count >= FAILURES_MAX))
     }
 
-    /// Counts a wrong password; whether the source looks like a guesser now.
+    /// Counts a wrong password of a proven source; whether it looks like a guesser now.
     pub(crate) fn count_failure(&mut self, now: Time, source: IpNet, name: &str) -> bool {
-        let watched = self.watch(now, source);
+        let watched = self.watch(now, Asker { source, proven: true });
         if now.since(watched.failed) >= WINDOW {
             watched.names.clear();
         }
@@ -194,13 +205,13 @@ impl Bans {
         failures >= FAILURES_MAX && watched.names.len() >= GUESSED_MIN
     }
 
-    fn watch(&mut self, now: Time, source: IpNet) -> &mut Watched {
-        if self.young.len() >= WATCHED_MAX && !self.young.contains_key(&source) {
+    fn watch(&mut self, now: Time, asker: Asker) -> &mut Watched {
+        if self.young.len() >= WATCHED_MAX && !self.young.contains_key(&asker) {
             self.old = std::mem::take(&mut self.young);
         }
-        let known = self.old.remove(&source);
+        let known = self.old.remove(&asker);
         let new = || Watched { tokens: BURST * 1_000, asked: now, failed: Time::ZERO, names: Vec::new() };
-        self.young.entry(source).or_insert_with(|| known.unwrap_or_else(new))
+        self.young.entry(asker).or_insert_with(|| known.unwrap_or_else(new))
     }
 }
 
@@ -213,12 +224,16 @@ mod tests {
         source(IpAddr::from(n.to_be_bytes()))
     }
 
+    fn asker(n: u32) -> Asker {
+        Asker { source: at(n), proven: false }
+    }
+
     #[test]
     fn strangers_from_everywhere_do_not_fill_the_memory() {
         let mut bans = Bans::default();
         let now = Time::from_secs(1000);
         for n in 0..50_000 {
-            assert!(bans.take(now, at(n)));
+            assert!(bans.take(now, asker(n)));
             bans.count_failure(now, at(n), "8001");
             bans.ban(now + Duration::from_micros(u64::from(n)), at(n), BanReason::Scanner);
         }
@@ -238,7 +253,7 @@ mod tests {
         let now = Time::from_secs(9_000);
         let guesses: Vec<bool> = (0..100).map(|n| bans.count_failure(now, at(1), &format!("{n}"))).collect();
         assert_eq!(guesses.iter().position(|guesser| *guesser), Some(9));
-        assert_eq!(bans.young[&at(1)].names.len(), NAMES_MAX);
+        assert_eq!(bans.young[&Asker { source: at(1), proven: true }].names.len(), NAMES_MAX);
     }
 
     #[test]
@@ -255,11 +270,11 @@ mod tests {
     fn a_source_that_asks_without_end_is_answered_at_its_rate() {
         let mut bans = Bans::default();
         let now = Time::from_secs(1000);
-        let answered = (0..10_000).filter(|_| bans.take(now, at(1))).count() as u64;
+        let answered = (0..10_000).filter(|_| bans.take(now, asker(1))).count() as u64;
         assert_eq!(answered, BURST);
-        let later = (0..10_000).filter(|n| bans.take(now + Duration::from_millis(*n), at(1))).count() as u64;
+        let later = (0..10_000).filter(|n| bans.take(now + Duration::from_millis(*n), asker(1))).count() as u64;
         assert!((RATE * 10 - 1..=RATE * 10).contains(&later), "{later}");
-        assert!(bans.take(now, at(2)), "others are not touched");
+        assert!(bans.take(now, asker(2)), "others are not touched");
     }
 
     #[test]
@@ -283,10 +298,17 @@ mod tests {
 
     #[test]
     fn scanners_are_known_by_name_and_phones_are_not_taken_for_them() {
-        for name in ["friendly-scanner", "sipcli/v1.8", "SIPVicious", "sundayddr", "VaxSIPUserAgent/3.1"] {
-            assert!(is_scanner(name), "{name}");
+        let scanners = "friendly-scanner|friendly-request|SIPVicious 0.3|sundayddr|sipcli/v1.8|Sip-Scan/1.0|sipscan|smap 0.6|iWar|\
+            VaxSIPUserAgent/3.1|pplsip";
+        assert_eq!(scanners.split('|').count(), SCANNERS.len(), "one of each");
+        for (name, scanner) in scanners.split('|').zip(SCANNERS) {
+            assert!(is_scanner(name) && name.to_lowercase().contains(scanner), "{name}");
         }
-        for name in ["baresip v1.0.0", "Yealink SIP-T46S 66.85", "Linphone/5.1", "MicroSIP/3.21", "Z 5.6 rv2.10"] {
+        let phones = "baresip v1.0.0|Yealink SIP-T46S 66.85|Linphone/5.1|MicroSIP/3.21|Z 5.6 rv2.10|Grandstream GXP2170|\
+            LinphoneAndroid/5.2|snom821/8.9|PolycomVVX|Cisco-CP8841/12.8|Ozeki|Jitsi2.11|SIP.js/0.21|JsSIP 3.10|SipClient/2.0|Kiwari";
+        let monitors = "sipsak 0.9.8|kamailio (5.6.3 (x86_64/linux))|OpenSIPS (3.4.2)|SIPp|FPBX-16|Asterisk PBX 20|FreeSWITCH|\
+            HOMER heplify|sip-options-exporter/0.1|Zabbix|Nagios check_sip 1.3|SIPCapture|Oracle SBC|pjsua v2.13|Voipmonitor";
+        for name in phones.split('|').chain(monitors.split('|')) {
             assert!(!is_scanner(name), "{name}");
         }
     }

@@ -3,11 +3,13 @@
 use crate::value::{commas, quote, token, unquote};
 use crate::{Account, Fault, HeaderName};
 use busyhour_model::Time;
+use ipnet::IpNet;
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Which hash.
@@ -234,12 +236,10 @@ pub fn is_same(one: &[u8], other: &[u8]) -> bool {
 /// What a nonce is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// Ours, in time, and this count was not used before.
+    /// In time, and this count was not used before.
     Fresh,
-    /// Ours, but too old or used up: challenge again with `stale=true`.
+    /// Too old or used up: challenge again with `stale=true`.
     Stale,
-    /// Not ours: challenge again.
-    Forged,
 }
 
 /// The nonces we minted and how often each was used. A nonce is its moment and a mark that only we can make, so an unused one costs nothing.
@@ -264,26 +264,32 @@ impl Nonces {
         Nonces { secret: seed, last: 0, floor: 0, used: BTreeMap::new() }
     }
 
-    /// A new nonce.
-    pub fn mint(&mut self, now: Time) -> String {
+    /// A new nonce for who asks from there.
+    pub fn mint(&mut self, now: Time, source: IpNet) -> String {
         self.last = now.as_micros().max(self.last + 1);
-        self.nonce(self.last)
+        self.nonce(self.last, source)
     }
 
-    fn nonce(&self, moment: u64) -> String {
-        let mark = Sha256::digest([self.secret.to_be_bytes(), moment.to_be_bytes()].concat());
+    fn nonce(&self, moment: u64, source: IpNet) -> String {
+        let source = match source.addr() {
+            IpAddr::V4(address) => address.to_ipv6_mapped(),
+            IpAddr::V6(address) => address,
+        };
+        let (secret, time) = (self.secret.to_be_bytes(), moment.to_be_bytes());
+        let mark = Sha256::digest([&secret[..], &time, &source.octets()].concat());
         format!("{moment:016x}{}", hex(&mark[..16]))
     }
 
-    /// Uses `nonce` once. Call it after [`Credentials::verify`], so that only who knows a password can use a nonce up.
+    /// Whether this nonce was minted for that source, at any time. Who shows it there has received what we sent there: the source
+    /// is not forged.
+    pub fn is_known(&self, source: IpNet, nonce: &str) -> bool {
+        moment_of(nonce).is_some_and(|moment| is_same(self.nonce(moment, source).as_bytes(), nonce.as_bytes()))
+    }
+
+    /// Uses a known `nonce` once. Call it after [`Credentials::verify`], so that only who knows a password can use a nonce up.
     /// Without qop a nonce is good for one request.
     pub fn spend(&mut self, now: Time, credentials: &Credentials) -> Freshness {
-        let moment = credentials.nonce.get(..16).and_then(|moment| u64::from_str_radix(moment, 16).ok());
-        let Some(moment) =
-            moment.filter(|moment| is_same(self.nonce(*moment).as_bytes(), credentials.nonce.as_bytes()))
-        else {
-            return Freshness::Forged;
-        };
+        let Some(moment) = moment_of(&credentials.nonce) else { return Freshness::Stale };
         self.forget(now);
         let is_new = !self.used.contains_key(&moment);
         if now.since(Time::from_micros(moment)) > Nonces::LIFETIME || (is_new && moment <= self.floor) {
@@ -310,6 +316,11 @@ impl fmt::Debug for Nonces {
     }
 }
 
+/// When a nonce was minted.
+fn moment_of(nonce: &str) -> Option<u64> {
+    u64::from_str_radix(nonce.get(..16)?, 16).ok()
+}
+
 /// Marks `count` as used; whether it was before, or is too far back to tell.
 fn is_used((highest, seen): &mut (u32, u64), count: u32) -> bool {
     if count > *highest {
@@ -331,6 +342,10 @@ mod tests {
 
     fn account(user: &str, password: &str) -> Account {
         Account { user: user.into(), password: password.into() }
+    }
+
+    fn here() -> IpNet {
+        "203.0.113.9/32".parse().unwrap()
     }
 
     #[test]
@@ -369,7 +384,7 @@ mod tests {
         let mut nonces = Nonces::new(7);
         let now = Time::from_secs(1_000);
         for algorithm in [Algorithm::Md5, Algorithm::Sha256] {
-            let challenge = Challenge::new("busy\"hour", nonces.mint(now), algorithm, true);
+            let challenge = Challenge::new("busy\"hour", nonces.mint(now, here()), algorithm, true);
             let challenge = Challenge::parse(challenge.to_string().as_bytes()).unwrap();
             assert!(challenge.stale && challenge.qop_auth && challenge.algorithm == algorithm);
             let value = respond(&challenge, &account("8001", "s3cret"), "REGISTER", "sip:h", "abc", 11);
@@ -421,8 +436,8 @@ mod tests {
     fn a_nonce_is_spent_once_per_count_and_dies_of_age() {
         let mut nonces = Nonces::new(1);
         let now = Time::from_secs(5_000);
-        let nonce = nonces.mint(now);
-        assert_ne!(nonce, nonces.mint(now));
+        let nonce = nonces.mint(now, here());
+        assert_ne!(nonce, nonces.mint(now, here()));
         let mut spend = |nonce: &str, nc: Option<u32>, after: u64| {
             let auth = nc.map(|nc| ("c".to_owned(), format!("{nc:08x}")));
             let text = |text: &str| text.to_owned();
@@ -438,7 +453,7 @@ mod tests {
             };
             nonces.spend(now + Duration::from_secs(after), &credentials)
         };
-        use Freshness::{Forged, Fresh, Stale};
+        use Freshness::{Fresh, Stale};
         let steps = [
             (Some(1), 0, Fresh),
             (Some(1), 0, Stale),
@@ -457,8 +472,23 @@ mod tests {
         for (nc, after, verdict) in steps {
             assert_eq!(spend(&nonce, nc, after), verdict, "{nc:?} after {after} s");
         }
-        assert_eq!(spend(&nonce.replace(char::is_alphabetic, "0"), Some(1), 0), Forged);
-        assert_eq!(spend("张张张张张张张张", Some(1), 0), Forged);
+        assert_eq!(spend("张张张张张张张张", Some(1), 0), Stale);
+    }
+
+    #[test]
+    fn a_nonce_is_known_where_it_was_sent_and_nowhere_else() {
+        let mut nonces = Nonces::new(1);
+        let nonce = nonces.mint(Time::from_secs(5_000), here());
+        assert!(nonces.is_known(here(), &nonce));
+        for (source, nonce) in [
+            ("198.51.100.4/32", nonce.clone()),
+            ("2001:db8::/64", nonce.clone()),
+            ("203.0.113.9/32", nonce.replace(char::is_alphabetic, "0")),
+            ("203.0.113.9/32", "张张张张张张张张".to_owned()),
+            ("203.0.113.9/32", String::new()),
+        ] {
+            assert!(!nonces.is_known(source.parse().unwrap(), &nonce), "{source} {nonce}");
+        }
     }
 
     #[test]
@@ -469,9 +499,9 @@ mod tests {
             b"Digest username=u, realm=r, nonce=n, uri=\"sip:h\", response=0, qop=auth, cnonce=c, nc=1",
         )
         .unwrap();
-        let first = nonces.mint(now);
+        let first = nonces.mint(now, here());
         for nonce in std::iter::once(first.clone()).chain((0..Nonces::USED_MAX).map(|_| String::new())) {
-            credentials.nonce = if nonce.is_empty() { nonces.mint(now) } else { nonce };
+            credentials.nonce = if nonce.is_empty() { nonces.mint(now, here()) } else { nonce };
             assert_eq!(nonces.spend(now, &credentials), Freshness::Fresh);
         }
         assert_eq!(nonces.used.len(), Nonces::USED_MAX);

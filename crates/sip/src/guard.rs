@@ -1,12 +1,13 @@
 //! Who may call: trunks by address, accounts by digest, and nobody who keeps guessing (RFC 3261 section 22, RFC 8760).
 
-use crate::ban::{self, Ban, BanReason, Bans};
+use crate::ban::{self, Asker, Ban, BanReason, Bans};
 use crate::digest::{self, Algorithm, Challenge, Credentials, Freshness, Nonces};
 use crate::event::{Account, Event, Flow, Origin, Secret};
 use crate::stack::Stack;
 use crate::transaction::Map;
 use crate::{HeaderName, Headers, Method, Request, Response};
 use busyhour_model::{Name, Time, TrunkId};
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -25,7 +26,7 @@ pub(crate) struct Guard {
 enum Verdict {
     /// Right.
     Account(Name),
-    /// None, or spent ones.
+    /// None, or spent or foreign ones.
     Challenge { stale: bool },
     /// Wrong, for this user.
     Wrong(String),
@@ -46,12 +47,18 @@ impl Guard {
         self.accounts.contains_key(account)
     }
 
+    fn has_known_nonce(&self, realm: &str, source: IpNet, request: &Request) -> bool {
+        given(realm, request).is_some_and(|credentials| self.nonces.is_known(source, &credentials.nonce))
+    }
+
     fn check(&mut self, now: Time, realm: &str, flow: &Flow, request: &Request) -> Verdict {
-        let given = request.headers.all(HeaderName::Authorization).filter_map(|value| Credentials::parse(value).ok());
-        let Some(credentials) = given.into_iter().find(|credentials| credentials.realm == realm) else {
-            return Verdict::Challenge { stale: false };
-        };
-        if self.bans.is_locked(now, ban::source(flow.remote.ip()), &credentials.username) {
+        let Some(credentials) = given(realm, request) else { return Verdict::Challenge { stale: false } };
+        let source = ban::source(flow.remote.ip());
+        if !self.nonces.is_known(source, &credentials.nonce) {
+            // Anybody may have sent it: nothing is counted, and nothing said of the password.
+            return Verdict::Challenge { stale: true };
+        }
+        if self.bans.is_locked(now, source, &credentials.username) {
             return Verdict::Locked;
         }
         let account = self.accounts.get(credentials.username.as_str());
@@ -64,9 +71,14 @@ impl Guard {
         match self.nonces.spend(now, &credentials) {
             Freshness::Fresh => Verdict::Account(name),
             Freshness::Stale => Verdict::Challenge { stale: true },
-            Freshness::Forged => Verdict::Challenge { stale: false },
         }
     }
+}
+
+/// The credentials of a request for us.
+fn given(realm: &str, request: &Request) -> Option<Credentials> {
+    let mut all = request.headers.all(HeaderName::Authorization).filter_map(|value| Credentials::parse(value).ok());
+    all.find(|credentials| credentials.realm == realm)
 }
 
 impl Secret {
@@ -132,10 +144,15 @@ impl Stack {
         Err(())
     }
 
+    /// Whether nobody we know sends from there: neither a trunk nor a registered phone.
+    pub(crate) fn is_strangers(&self, flow: &Flow) -> bool {
+        !self.registrar.is_met_at(flow) && !self.is_trunks(flow)
+    }
+
     /// Whether a request outside dialogs is met with silence: its source is banned, a scanner, or asks too much. Trunks and
     /// registered phones never are.
     pub(crate) fn is_shunned(&mut self, now: Time, flow: &Flow, request: &Request) -> bool {
-        if self.registrar.is_met_at(flow) || self.is_trunks(flow) {
+        if !self.is_strangers(flow) {
             return false;
         }
         let source = ban::source(flow.remote.ip());
@@ -145,19 +162,22 @@ impl Stack {
         }
         if request.headers.text(HeaderName::UserAgent).is_some_and(ban::is_scanner) {
             self.net.counters.banned += 1;
-            self.ban(now, flow, BanReason::Scanner);
+            // A datagram may be anybody's: then only what bears the name is not answered.
+            if flow.transport.is_stream() {
+                self.ban(now, flow, BanReason::Scanner);
+            }
             return true;
         }
-        let shunned = !self.guard.bans.take(now, source);
+        let proven = flow.transport.is_stream() || self.guard.has_known_nonce(&self.config.domain, source, request);
+        let shunned = !self.guard.bans.take(now, Asker { source, proven });
         self.net.counters.throttled += u64::from(shunned);
         shunned
     }
 
     /// The same of what is no request: nobody is asked who it is.
     pub(crate) fn is_ignored(&mut self, now: Time, flow: &Flow) -> bool {
-        let source = ban::source(flow.remote.ip());
-        let known = self.registrar.is_met_at(flow) || self.is_trunks(flow);
-        !known && (self.is_banned(now, flow) || !self.guard.bans.take(now, source))
+        let asker = Asker { source: ban::source(flow.remote.ip()), proven: flow.transport.is_stream() };
+        self.is_strangers(flow) && (self.is_banned(now, flow) || !self.guard.bans.take(now, asker))
     }
 
     /// Whether what cannot be read gets no answer either.
@@ -200,7 +220,7 @@ impl Stack {
     /// 401 with a challenge for each hash offered, the better one first (RFC 8760 section 2.4). Nothing is kept of it (section 8.2.7).
     fn challenge(&mut self, now: Time, flow: Flow, request: &Request, stale: bool) {
         let mut response: Response = self.reply(request, 401);
-        let nonce = self.guard.nonces.mint(now);
+        let nonce = self.guard.nonces.mint(now, ban::source(flow.remote.ip()));
         let offered: &[Algorithm] =
             if self.config.limits.sha256 { &[Algorithm::Sha256, Algorithm::Md5] } else { &[Algorithm::Md5] };
         for &algorithm in offered {
@@ -208,6 +228,6 @@ impl Stack {
             let challenge = Challenge { realm, nonce, opaque: None, algorithm, qop_auth: true, stale };
             response.headers.push(HeaderName::WwwAuthenticate, challenge.to_string());
         }
-        self.net.respond_stateless(flow, request, &response);
+        self.respond_apart(flow, request, response);
     }
 }

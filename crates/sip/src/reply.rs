@@ -62,6 +62,14 @@ impl Stack {
     /// Answers without keeping anything.
     pub(crate) fn respond_stateless(&mut self, flow: Flow, request: &Request, status: u16) {
         let response = self.decorated(request, status);
+        self.respond_apart(flow, request, response);
+    }
+
+    /// The same with a response of the caller's. A stranger is not told what program this is (section 20.35).
+    pub(crate) fn respond_apart(&mut self, flow: Flow, request: &Request, mut response: Response) {
+        if self.is_strangers(&flow) {
+            response.headers.remove(HeaderName::Server);
+        }
         self.net.respond_stateless(flow, request, &response);
     }
 
@@ -70,7 +78,7 @@ impl Stack {
         self.net.counters.overloaded += 1;
         let mut response = self.decorated(request, 503);
         response.headers.set(HeaderName::RetryAfter, self.draw_retry_after().to_string());
-        self.net.respond_stateless(flow, request, &response);
+        self.respond_apart(flow, request, response);
     }
 
     /// A reply with the header fields its status asks for (section 20, table 2).
