@@ -1,6 +1,7 @@
 //! One TOML file and the dialplans -> everything the switch and the shell are told; or every mistake at once, located.
 
 mod agent;
+mod causes;
 mod check;
 mod csv;
 mod dns;

@@ -48,9 +48,11 @@ pub(super) fn calls(server: &Server, limit: u32, since: Option<Duration>, json: 
             span(Duration::from_millis(r.talk_ms)),
             r.legs.len().to_string(),
             snake(&format!("{:?}", r.cause)),
+            or_dash(r.release().map(|release| release.cause)),
         ]
     };
-    let heads = ["CALL", "ARRIVED", "FROM", "TO", "QUEUE", "AGENT", "FROM-DIAL", "WAIT", "TALK", "LEGS", "CAUSE"];
+    let heads =
+        ["CALL", "ARRIVED", "FROM", "TO", "QUEUE", "AGENT", "FROM-DIAL", "WAIT", "TALK", "LEGS", "CAUSE", "Q.850"];
     table::print(&heads, &records.iter().map(row).collect::<Vec<_>>(), "no calls");
     Ok(())
 }

@@ -42,11 +42,11 @@ fn weight(value: &DeValue) -> Result<u32, String> {
     }
 }
 
-/// A busy callee is busy by any trunk.
+/// A status, or a cause of Q.850. A busy callee is busy by any trunk.
 fn status(value: &DeValue) -> Result<u16, String> {
     match integer::<u16>(value)? {
-        status @ (400..=485 | 487..=599) => Ok(status),
+        on @ (1..=127 | 400..=485 | 487..=599) => Ok(on),
         486 | 600.. => Err("this is the callee's answer, whatever the trunk: no other is tried after it".into()),
-        other => Err(format!("{other} refuses no call: 400 to 599")),
+        other => Err(format!("{other} refuses no call: 400 to 599, or 1 to 127 for a cause of Q.850")),
     }
 }

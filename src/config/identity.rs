@@ -1,7 +1,7 @@
 //! Who calls by a `[[trunk]]`, who may be called, and how that is said.
 
-use super::rewriting;
 use super::sheet::{Read, Section, Sheet, flag, integer, one_of, text};
+use super::{causes, rewriting};
 use busyhour_model::Pattern;
 use busyhour_switch::{Form, PassedOn, Present, Telling, TrunkPolicy};
 use toml::de::DeValue;
@@ -20,6 +20,8 @@ pub(super) fn policy(section: &mut Section, sheet: &mut Sheet) -> TrunkPolicy {
         allowed: patterns(section, sheet, "allowed"),
         rewrite_in: rewriting::table(section, sheet, "rewrite_in"),
         rewrite_out: rewriting::table(section, sheet, "rewrite_out"),
+        causes_in: causes::table(section, sheet, "causes_in"),
+        causes_out: causes::table(section, sheet, "causes_out"),
         ..TrunkPolicy::default()
     };
     section.lay(sheet, "trusted", flag, &mut policy.trusted);

@@ -158,6 +158,7 @@ pub(super) struct Trunks {
     limit: IntGaugeVec,
     pub(super) rejected: IntCounterVec,
     pub(super) undialled: IntCounterVec,
+    releases: IntCounterVec,
 }
 
 impl Trunks {
@@ -167,6 +168,7 @@ impl Trunks {
         let delay = "Time from our INVITE to the first 18x or 200, or to a refusal without any: SRD (RFC 6076 4.3).";
         let duration = "Time from answer to end of the calls of a trunk: SDT (RFC 6076 4.5); its mean is the ACD.";
         let by_way = &["trunk", "direction"];
+        let releases = "Legs of trunks that ended, by whom (peer, us) and cause of Q.850.";
         Trunks {
             traffic: TRAFFIC.map(|(name, help, _)| m.counts(&format!("busyhour_trunk_{name}_total"), help, by_way)),
             delay: m.histograms("busyhour_trunk_request_delay_seconds", delay, &["trunk", "outcome"], DELAY_S),
@@ -181,12 +183,17 @@ impl Trunks {
             limit: m.gauges("busyhour_trunk_channels_limit", "Licensed channels on the trunk.", &["trunk"]),
             rejected: m.counts("busyhour_trunk_rejected_calls_total", rejected, &["trunk", "reason"]),
             undialled: m.counts("busyhour_trunk_undialled_calls_total", undialled, &["trunk", "reason"]),
+            releases: m.counts("busyhour_trunk_releases_total", releases, &["trunk", "by", "cause"]),
         }
     }
 
     /// A call that ended.
     pub(super) fn record(&self, record: &CallRecord) {
         for (trunk, bound, leg) in legs_at_trunks(record) {
+            if let Some(release) = leg.release {
+                let by = if release.by_peer { "peer" } else { "us" };
+                self.releases.with_label_values(&[&**trunk, by, release.cause.to_string().as_str()]).inc();
+            }
             if let Some(talk) = leg.talk() {
                 self.duration.with_label_values(&[&**trunk, bound.as_str()]).observe(talk.as_secs_f64());
             }

@@ -3,8 +3,8 @@
 mod phrases;
 
 use crate::record::ms;
-use crate::{CallRecord, OfferRecord, QueueVisit, Survey, Transfer, VisitEnd};
-use busyhour_model::{Candidate, Rank, Rule, Time};
+use crate::{CallRecord, LegRecord, OfferRecord, QueueVisit, Survey, Transfer, VisitEnd};
+use busyhour_model::{Candidate, Party, Rank, Release, Rule, Time};
 use phrases::{Phrase, Words};
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
@@ -38,6 +38,7 @@ pub fn explain(record: &CallRecord, language: Language, going_on: bool) -> Vec<L
     record.visits.iter().for_each(|visit| story.visit(visit));
     record.offers.iter().for_each(|offer| story.offer(record, offer));
     record.visits.iter().for_each(|visit| story.left(visit));
+    record.legs.iter().for_each(|leg| story.leg(leg));
     record.transfers.iter().for_each(|transfer| story.transfer(transfer));
     record.surveys.iter().for_each(|survey| story.survey(survey));
     story.lines.sort_by_key(|line| line.at);
@@ -109,6 +110,22 @@ impl Story {
         if let Some(end) = visit.end.filter(|&end| end != VisitEnd::Answered) {
             let (wait, end) = (self.span(Duration::from_millis(visit.wait_ms())), self.word(phrases::visit_end(end)));
             self.say(visit.left, Phrase::LeftQueue, &[("queue", &visit.queue), ("wait", &wait), ("end", &end)]);
+        }
+    }
+
+    /// How a leg ended that a trunk ended.
+    fn leg(&mut self, leg: &LegRecord) {
+        let (Some(Release { by_peer: true, cause, .. }), Some(at), Party::Trunk(trunk)) =
+            (leg.release, leg.ended, &leg.party)
+        else {
+            return;
+        };
+        let cause = self.fill(Phrase::Q850, &[("number", &cause), ("meaning", &self.word(phrases::q850(cause)))]);
+        match leg.answered {
+            Some(_) => self.say(at, Phrase::HungUp, &[("trunk", trunk), ("cause", &cause)]),
+            None => {
+                self.say(at, Phrase::LegRefused, &[("trunk", trunk), ("status", &leg.status), ("cause", &cause)]);
+            }
         }
     }
 

@@ -321,6 +321,7 @@ mod tests {
             side,
             status,
             stats: StreamStats { packets_in: 50, ..StreamStats::default() },
+            release: None,
         };
         tape.say(0.5, What::Answered { call: CALL })
             .say(0.6, What::NodeEntered { call: CALL, plan: "hotline".into(), node: "menu".into() })
@@ -669,7 +670,7 @@ mod tests {
             let leg = LegId(u64::from(i) + 2);
             tape.say(at, offered("1")).say(at, What::LegOpened { call: CALL, leg, party: agent("1") });
             let stats = StreamStats::default();
-            tape.say(at, What::LegEnded { call: CALL, leg, side: Side::Agent, status: 487, stats });
+            tape.say(at, What::LegEnded { call: CALL, leg, side: Side::Agent, status: 487, stats, release: None });
             tape.say(at, offer_ended("1", OfferOutcome::NoAnswer));
         }
         tape.say(2_000.0, ended(Cause::CallerHungUp));

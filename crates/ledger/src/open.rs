@@ -69,9 +69,9 @@ impl Open {
                     leg.answered.get_or_insert(at);
                 }
             }
-            What::LegEnded { leg, status, stats, .. } => {
+            What::LegEnded { leg, status, stats, release, .. } => {
                 if let Some(leg) = record.legs.iter_mut().find(|l| l.leg == *leg) {
-                    (leg.ended, leg.status, leg.stats) = (Some(at), *status, *stats);
+                    (leg.ended, leg.status, leg.stats, leg.release) = (Some(at), *status, *stats, *release);
                 }
             }
             What::LegLeft { leg, .. } => {
@@ -374,6 +374,7 @@ pub(crate) fn leg_record(at: Time, leg: LegId, party: &Party) -> LegRecord {
         ended: None,
         status: 0,
         stats: StreamStats::default(),
+        release: None,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::Survey;
 use busyhour_model::{
-    CallId, Cause, DequeueReason, Entrance, LegId, Name, Number, OfferOutcome, Party, Side, StreamStats, TapeId, Time,
-    Why,
+    CallId, Cause, DequeueReason, Entrance, LegId, Name, Number, OfferOutcome, Party, Release, Side, StreamStats,
+    TapeId, Time, Why,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -296,12 +296,21 @@ pub struct LegRecord {
     pub status: u16,
     /// What its stream carried.
     pub stats: StreamStats,
+    /// Who ended it, and why.
+    #[serde(default)]
+    pub release: Option<Release>,
 }
 
 impl CallRecord {
     /// The stay in the queue the call is in.
     pub(crate) fn visit(&mut self) -> Option<&mut QueueVisit> {
         self.visits.iter_mut().rev().find(|visit| visit.is_on())
+    }
+
+    /// Why it ended by signalling: of the leg its peer ended last, else the caller's.
+    pub fn release(&self) -> Option<Release> {
+        let by_peer = self.legs.iter().filter(|leg| leg.release.is_some_and(|release| release.by_peer));
+        by_peer.max_by_key(|leg| leg.ended).or(self.legs.first())?.release
     }
 
     /// The same record as people without the right to numbers may see it.

@@ -216,7 +216,14 @@ mod tests {
     }
 
     fn over(leg: u64, status: u16) -> What {
-        What::LegEnded { call: CALL, leg: LegId(leg), side: Side::Trunk, status, stats: StreamStats::default() }
+        What::LegEnded {
+            call: CALL,
+            leg: LegId(leg),
+            side: Side::Trunk,
+            status,
+            stats: StreamStats::default(),
+            release: None,
+        }
     }
 
     /// A call that came and was refused with `status`, or answered and talked on for `talk` ms.
@@ -329,6 +336,7 @@ mod tests {
                         side: Side::Trunk,
                         status: 200,
                         stats: StreamStats::default(),
+                        release: None,
                     },
                 ),
                 (10_000, What::Ended { call: other, cause: Cause::PartnerHungUp }),

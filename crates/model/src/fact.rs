@@ -2,7 +2,7 @@
 
 use crate::{
     AgentId, AgentState, CallId, Cause, DequeueReason, Entrance, LegId, LookUpOutcome, Mailbox, Message, Name, Number,
-    OfferOutcome, Party, QueueId, Side, StreamStats, TapeId, Time, Trouble, Why,
+    OfferOutcome, Party, QueueId, Release, Side, StreamStats, TapeId, Time, Trouble, Why,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -217,6 +217,9 @@ pub enum What {
         status: u16,
         /// What its stream carried.
         stats: StreamStats,
+        /// Who ended it, and why.
+        #[serde(default)]
+        release: Option<Release>,
     },
     /// Caller and the other party began to talk.
     Connected {

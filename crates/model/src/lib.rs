@@ -20,7 +20,7 @@ pub use fact::{Fact, What};
 pub use id::{AgentId, CallId, LegId, PlanId, PlayId, QueueId, SkillId, TapeId, TrunkId};
 pub use mailbox::{Mailbox, Message};
 pub use number::{Number, NumberKind};
-pub use outcome::{AgentState, Cause, DequeueReason, Entrance, LookUpOutcome, OfferOutcome, Party, Trouble};
+pub use outcome::{AgentState, Cause, DequeueReason, Entrance, LookUpOutcome, OfferOutcome, Party, Release, Trouble};
 pub use pattern::Pattern;
 pub use schedule::{Days, Opening, Schedule};
 pub use seed::Seed;

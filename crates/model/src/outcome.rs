@@ -139,6 +139,19 @@ pub enum Cause {
     Fault,
 }
 
+/// How the signalling of a leg ended, beside its status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// By the peer; else by us.
+    pub by_peer: bool,
+    /// ITU-T Q.850: what was said, else what the status stands for (RFC 3398).
+    pub cause: u8,
+    /// The peer said it (RFC 3326).
+    pub told: bool,
+    /// The status the peer gave as the reason, where it said one.
+    pub sip: Option<u16>,
+}
+
 /// What an agent is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,12 +1,13 @@
 //! Calls from us, until they are answered (RFC 3261 section 13.2).
 
+use crate::cause::Reason;
 use crate::client::{Outcome, Owner};
 use crate::dialog::Dialog;
 use crate::error::Error;
 use crate::event::{Event, Flow, Invite, Target};
 use crate::expiry::MIN;
 use crate::incoming::contact_for;
-use crate::leg::{Again, Calling, EARLY_MAX, Early, Fork, Leg, Phase, Session, tag};
+use crate::leg::{Again, Calling, EARLY_MAX, Early, Final, Fork, Leg, Phase, Session, tag};
 use crate::media::Media;
 use crate::registrar::Binding;
 use crate::reply::{ALLOW, SUPPORTED};
@@ -20,6 +21,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::time::Duration;
+
+/// What phones are told that rang in vain: no call was missed (RFC 3326 section 2).
+const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
 
 /// One INVITE to be: the Request-URI and where it goes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -270,13 +274,13 @@ impl Stack {
             Ok(response) if response.status == 422 && self.invite_longer(now, leg, id, &response) => {}
             Ok(response) => {
                 self.note_moved(leg, &response);
-                let after = response.headers.retry_after().map(|secs| Duration::from_secs(u64::from(secs)));
+                let after = Final::of(&response).retry_after;
                 if response.status != 503 || !self.try_next(now, leg, outcome.flow, after) {
-                    self.fork_failed(leg, id, response.status, after);
+                    self.fork_failed(leg, id, Final::of(&response));
                 }
             }
             Err(failure) if !self.try_next(now, leg, outcome.flow, None) => {
-                self.fork_failed(leg, id, failure.status(), None);
+                self.fork_failed(leg, id, Final { status: failure.status(), ..Final::default() });
             }
             Err(_) => {}
         }
@@ -315,19 +319,19 @@ impl Stack {
         self.events.push_back(Event::Answered { leg, audio });
     }
 
-    fn fork_failed(&mut self, leg: LegId, id: u64, status: u16, retry_after: Option<Duration>) {
+    fn fork_failed(&mut self, leg: LegId, id: u64, last: Final) {
         let Some(calling) = self.calling(leg) else { return };
         for fork in calling.forks.iter_mut().filter(|fork| fork.client == id) {
             fork.open = false;
         }
         calling.early.retain(|early| early.client != id);
-        if calling.best.is_none_or(|(best, _)| rank(status) < rank(best)) {
-            calling.best = Some((status, retry_after));
+        if calling.best.is_none_or(|best| rank(last.status) < rank(best.status)) {
+            calling.best = Some(last);
         }
-        let (best, moved) = (calling.best, calling.moved.clone());
+        let (Final { status, retry_after, reason }, moved) = (calling.best.unwrap_or(last), calling.moved.clone());
         if calling.forks.iter().all(|fork| !fork.open) {
             self.remove(leg);
-            let (status, retry_after) = best.unwrap_or((status, retry_after));
+            self.reason_told(leg, reason);
             self.events.push_back(match moved.filter(|_| (300..400).contains(&status)) {
                 Some(to) => Event::Moved { leg, status, to },
                 None => Event::Refused { leg, status, retry_after },
@@ -335,11 +339,17 @@ impl Stack {
         }
     }
 
+    /// Tells why a leg ends, when its peer says it.
+    pub(crate) fn reason_told(&mut self, leg: LegId, reason: Option<Reason>) {
+        self.events.extend(reason.map(|reason| Event::ReasonTold { leg, reason }));
+    }
+
     /// Cancels every INVITE that is still open, but `winner`; late answers are hung up.
     pub(crate) fn drop_forks(&mut self, now: Time, calling: &Calling, winner: Option<u64>) {
         for fork in calling.forks.iter().filter(|fork| fork.open && Some(fork.client) != winner) {
             if let Some(client) = self.net.clients.get_mut(&fork.client) {
                 client.owner = Owner::Nobody;
+                client.reason = winner.map_or_else(|| fork.dialog.why(), |_| Some(ELSEWHERE.to_owned()));
             }
             self.net.cancel(now, fork.client);
         }

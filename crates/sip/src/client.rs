@@ -39,6 +39,8 @@ pub(crate) struct Client {
     token: u64,
     state: State,
     cancel: Cancel,
+    /// Why it is cancelled (RFC 3326).
+    pub(crate) reason: Option<String>,
     interval: Duration,
     resend: Option<Timer>,
     end: Option<Timer>,
@@ -165,6 +167,9 @@ impl Client {
         companion.headers.copy(HeaderName::CallId, &request.headers);
         let number = request.headers.cseq().ok()?.0;
         companion.headers.push(HeaderName::CSeq, cseq(number, &companion.method));
+        if let Some(reason) = self.reason.as_ref().filter(|_| companion.method == Method::Cancel) {
+            companion.headers.push(HeaderName::Reason, reason);
+        }
         Some(companion.to_bytes())
     }
 }
@@ -479,6 +484,7 @@ impl Client {
             token,
             state: State::Sent,
             cancel: Cancel::No,
+            reason: None,
             interval: T1,
             resend: None,
             end: None,

@@ -40,10 +40,15 @@ pub(crate) struct Dialog {
 }
 
 impl Dialog {
-    /// Adds why the session ends (RFC 3326), when that is to be told.
+    /// Why the session ends (RFC 3326), when that is to be told.
+    pub(crate) fn why(&self) -> Option<String> {
+        self.cause.map(|cause| format!("Q.850;cause={cause}"))
+    }
+
+    /// Adds it.
     pub(crate) fn say_why(&self, headers: &mut Headers) {
-        if let Some(cause) = self.cause {
-            headers.push(HeaderName::Reason, format!("Q.850;cause={cause}"));
+        if let Some(why) = self.why() {
+            headers.push(HeaderName::Reason, why);
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the stack tells the switch, and what the switch asks of it.
 
+use crate::cause::Reason;
 use crate::identity::{Identities, Identity};
 use crate::locate::NamedPeer;
 use crate::network::Networks;
@@ -145,6 +146,13 @@ pub enum Event {
         status: u16,
         /// User part of the first Contact that has one, raw.
         to: String,
+    },
+    /// The peer says why a leg ends: the next event of that leg tells how.
+    ReasonTold {
+        /// The leg.
+        leg: LegId,
+        /// By `Reason` (RFC 3326).
+        reason: Reason,
     },
     /// How the call went that the peer was asked to make by [`crate::Stack::refer`].
     Referred {

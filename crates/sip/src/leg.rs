@@ -1,6 +1,8 @@
 //! A leg: one INVITE session with one peer, from the first INVITE to the last BYE.
 
+use crate::Response;
 use crate::calling::Way;
+use crate::cause::Reason;
 use crate::dialog::Dialog;
 use crate::event::Invite;
 use crate::expiry::Expiry;
@@ -62,13 +64,28 @@ pub(crate) struct Calling {
     pub(crate) offer: Bytes,
     pub(crate) early: Vec<Early>,
     /// Best final response so far.
-    pub(crate) best: Option<(u16, Option<Duration>)>,
+    pub(crate) best: Option<Final>,
     /// Where a 3xx said the callee is.
     pub(crate) moved: Option<String>,
     /// How else the trunk may be reached.
     pub(crate) again: Option<Box<Again>>,
     /// The INVITE, while its time has not come.
     pub(crate) later: Option<Box<Invite>>,
+}
+
+/// A final response that refuses.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Final {
+    pub(crate) status: u16,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) reason: Option<Reason>,
+}
+
+impl Final {
+    pub(crate) fn of(response: &Response) -> Final {
+        let retry_after = response.headers.retry_after().map(|secs| Duration::from_secs(u64::from(secs)));
+        Final { status: response.status, retry_after, reason: Reason::of(&response.headers) }
+    }
 }
 
 /// Further ways to the same callee.

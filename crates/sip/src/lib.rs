@@ -4,6 +4,7 @@ mod alive;
 mod ban;
 mod busy;
 mod calling;
+mod cause;
 mod client;
 mod connection;
 mod counters;
@@ -57,6 +58,7 @@ mod write;
 
 pub use ban::{Ban, BanReason};
 pub use busy::{Activity, Busy, Direction, Presence, Stage};
+pub use cause::{Reason, cause_of, status_of};
 pub use counters::{Clock, Counters, Verb, Way};
 pub use digest::is_same;
 pub use error::Error;

@@ -1,5 +1,6 @@
 //! Where each request and each outcome goes.
 
+use crate::cause::Reason;
 use crate::client::{Outcome, Owner};
 use crate::credentials::TRIES_MAX;
 use crate::dialog::Dialog;
@@ -76,6 +77,7 @@ impl Stack {
         }
         let Some(leg) = self.net.servers.get(&invite).and_then(|server| server.leg) else { return };
         if self.refuse_incoming(now, leg, 487, None) {
+            self.reason_told(leg, Reason::of(&request.headers));
             self.events.push_back(Event::Cancelled { leg });
         }
     }

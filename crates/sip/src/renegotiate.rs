@@ -38,12 +38,15 @@ impl Stack {
         Ok(())
     }
 
-    /// Why the leg will be hung up or refused, by ITU-T Q.850; told in `Reason` (RFC 3326).
+    /// Why the leg will be hung up, cancelled or refused, by ITU-T Q.850; told in `Reason` (RFC 3326).
     pub fn give_reason(&mut self, leg: LegId, cause: u8) {
         match self.legs.get_mut(&leg).map(|leg| &mut leg.phase) {
             Some(Phase::Incoming(incoming)) => incoming.session.dialog.cause = Some(cause),
             Some(Phase::Up(session)) => session.dialog.cause = Some(cause),
-            Some(Phase::Calling(_)) | None => {}
+            Some(Phase::Calling(calling)) => {
+                calling.forks.iter_mut().for_each(|fork| fork.dialog.cause = Some(cause));
+            }
+            None => {}
         }
     }
 

@@ -425,7 +425,7 @@ fn are_params(text: &[u8]) -> bool {
     split_params(text).all(|param| param.is_some())
 }
 
-fn owned_params(text: &[u8]) -> Params {
+pub(crate) fn owned_params(text: &[u8]) -> Params {
     split_params(text).flatten().map(|(name, value)| (lossy(name), value.map(lossy))).collect()
 }
 

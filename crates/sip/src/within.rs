@@ -1,5 +1,6 @@
 //! Requests within a dialog (RFC 3261 sections 12.2.2, 14.2 and 15.1.2, RFC 3311).
 
+use crate::cause::Reason;
 use crate::event::{Event, Flow};
 use crate::expiry::is_too_brief;
 use crate::incoming::body_of;
@@ -62,6 +63,9 @@ impl Stack {
             return self.respond(now, server, request, 481);
         }
         self.respond(now, server, request, 200);
+        if !self.legs.get(&place.leg).is_some_and(|leg| leg.gone) {
+            self.reason_told(place.leg, Reason::of(&request.headers));
+        }
         if self.refuse_incoming(now, place.leg, 487, None) {
             return self.events.push_back(Event::Cancelled { leg: place.leg });
         }

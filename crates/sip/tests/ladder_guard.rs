@@ -486,6 +486,9 @@ fn of_two_phones_the_first_to_answer_wins_and_the_other_is_cancelled() {
         after.iter().map(|(to, request)| (to.ip().to_string(), request.method.to_string())).collect();
     methods.sort();
     assert_eq!(methods, [("10.1.0.7".to_owned(), "ACK".to_owned()), ("10.1.0.8".to_owned(), "CANCEL".to_owned())]);
+    // RFC 3326 section 2: its display is not to say that a call was missed.
+    let cancel = after.iter().find(|(_, request)| request.method.as_str() == "CANCEL").unwrap();
+    assert!(cancel.1.headers.text(HeaderName::Reason).unwrap().starts_with("SIP;cause=200;"));
     // The second answers before the CANCEL reaches it: acknowledged and hung up, and nobody is told.
     answer(&mut world, b.at, &reply(&sent[1].1, 200, "q"));
     let late: Vec<_> = invites(&mut world).into_iter().map(|(_, request)| request.method.to_string()).collect();

@@ -277,7 +277,10 @@ impl Call {
                 plant.lost_leg(leg, how.status());
                 match self.dial_on(plant, leg, how.status()) {
                     Some(other) => phase.relieved(leg, other),
-                    None => phase.handle(self, plant, Event::Gone { leg, how }),
+                    None => {
+                        plant.pass_cause(leg, self.caller);
+                        phase.handle(self, plant, Event::Gone { leg, how })
+                    }
                 }
             }
             Event::Give { leg, to } => self.give(plant, phase, leg, to),

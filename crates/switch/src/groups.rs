@@ -17,7 +17,7 @@ pub struct TrunkGroup {
     pub name: Name,
     /// Its trunks.
     pub members: Vec<GroupMember>,
-    /// Statuses after which the next one is tried, unless it rang.
+    /// Statuses, and causes of Q.850 (below 128), after which the next one is tried, unless it rang.
     pub next_on: Vec<u16>,
 }
 

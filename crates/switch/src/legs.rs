@@ -1,7 +1,8 @@
 //! Legs: one INVITE session, one media stream, one port; and what each needs until its media has closed.
 
 use crate::trunks::Channel;
-use busyhour_model::{Audio, CallId, LegId, Name, Party, PlayId};
+use busyhour_model::{Audio, CallId, LegId, Name, Party, PlayId, Release};
+use busyhour_sip::Reason;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -28,6 +29,12 @@ pub(crate) struct Leg {
     pub(crate) closing: bool,
     /// Final status, for the record.
     pub(crate) status: u16,
+    /// What its peer said of why it ends.
+    pub(crate) reason: Reason,
+    /// The cause its peer is to be told; `None`: what the status stands for.
+    pub(crate) cause: Option<u8>,
+    /// How it ended.
+    pub(crate) release: Option<Release>,
 }
 
 /// Every leg from its opening until its media has closed.

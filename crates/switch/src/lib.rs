@@ -3,6 +3,7 @@
 mod arrival;
 mod call;
 mod callbacks;
+mod causes;
 mod desk;
 mod directory;
 mod groups;
@@ -40,6 +41,7 @@ pub use busyhour_sip::{
     Account, Counters, Flow, Form, Found, Limits, NamedPeer, Networks, Peer, Secret, Transmit, Transport, Unfound,
     Wanted,
 };
+pub use causes::{CauseRule, Causes};
 pub use groups::{GroupMember, NEXT_ON, TrunkGroup};
 pub use journal::{Entry, Snapshot, Unreadable};
 pub use limits::{TierChannels, TrunkLimits};

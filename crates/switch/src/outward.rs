@@ -33,6 +33,7 @@ impl Call {
         by: Option<&Name>,
     ) -> Result<LegId, OfferOutcome> {
         let (number, by) = (number.to_owned(), by.cloned());
+        plant.legs.leg_mut(self.caller).into_iter().for_each(|leg| leg.cause = None);
         self.ring_next(plant, Dialling { leg: None, number, by, tried: Vec::new(), rang: false })
     }
 
@@ -49,7 +50,9 @@ impl Call {
     pub(crate) fn dial_on(&mut self, plant: &mut Plant, leg: LegId, status: u16) -> Option<LegId> {
         let dialling = self.dialling.take_if(|dialling| dialling.leg == Some(leg))?;
         let answered = plant.is_answered(leg);
-        if answered || dialling.rang || !plant.trunks.goes_on(dialling.by.as_ref(), status) {
+        let release = plant.legs.leg(leg).and_then(|leg| leg.release);
+        let cause = release.filter(|release| release.told).map(|release| release.cause);
+        if answered || dialling.rang || !plant.trunks.goes_on(dialling.by.as_ref(), status, cause) {
             return None;
         }
         self.ring_next(plant, dialling).ok()

@@ -1,6 +1,8 @@
 //! Everything a call may use: the SIP stack, the ACD, media, ports, trunks, names and the journal. Calls it plainly, never a call.
 
+use crate::call::Gone;
 use crate::callbacks::{Asked, Callbacks};
+use crate::causes::Causes;
 use crate::directory::Directory;
 use crate::journal::{Entry, Marks, Snapshot};
 use crate::lamps::News;
@@ -18,9 +20,9 @@ use busyhour_acd::{Acd, Command, Decision, Denied};
 use busyhour_ivr::LookUp;
 use busyhour_media as media;
 use busyhour_model::{
-    AgentId, Audio, CallId, Fact, LegId, OfferOutcome, Party, PlayId, Sound, StreamStats, TapeId, Time, What,
+    AgentId, Audio, CallId, Fact, LegId, OfferOutcome, Party, PlayId, Release, Sound, StreamStats, TapeId, Time, What,
 };
-use busyhour_sip::{Identity, Invite, Stack, Target};
+use busyhour_sip::{Identity, Invite, Reason, Stack, Target, cause_of};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -212,9 +214,26 @@ impl Plant {
         let side = party.side();
         self.news.note_party(&party);
         let (audio, play, answered, closing, status) = (None, None, false, false, 0);
+        let (reason, cause, release) = (Reason::default(), None, None);
         let RtpPlace { bound, told } = place;
         let port = bound.port();
-        self.legs.open(id, Leg { call, party, incoming, port, told, channel, audio, play, answered, closing, status });
+        let leg = Leg {
+            call,
+            party,
+            incoming,
+            port,
+            told,
+            channel,
+            audio,
+            play,
+            answered,
+            closing,
+            status,
+            reason,
+            cause,
+            release,
+        };
+        self.legs.open(id, leg);
         self.media.push_back(media::Command::Open { leg: id, local: bound, side });
     }
 
@@ -234,7 +253,7 @@ impl Plant {
     /// Notes that a leg was answered.
     pub(crate) fn answered(&mut self, id: LegId) {
         if let Some(leg) = self.legs.leg_mut(id) {
-            (leg.answered, leg.status) = (true, 200);
+            (leg.answered, leg.status, leg.cause) = (true, 200, None);
             self.news.note_party(&leg.party);
         }
     }
@@ -286,11 +305,44 @@ impl Plant {
         if leg.closing {
             return;
         }
-        match leg.incoming && !leg.answered {
-            true => drop(self.sip.refuse(self.now, id, status, None)),
+        let refused = leg.incoming && !leg.answered;
+        let cause = leg.cause.unwrap_or(if refused { cause_of(status) } else { NORMAL });
+        let line = leg.channel.as_ref().map(|channel| self.trunks.trunk(channel.trunk));
+        let (told, cause) = line.map_or((status, cause), |line| line.setup.policy.causes_out.told(status, cause));
+        if line.is_some() || leg.cause.is_some() {
+            self.sip.give_reason(id, cause);
+        }
+        match refused {
+            true => drop(self.sip.refuse(self.now, id, told, None)),
             false => drop(self.sip.hang_up(self.now, id)),
         }
-        self.lost_leg(id, status);
+        if let Some(leg) = self.legs.leg_mut(id) {
+            leg.release = Some(Release { by_peer: false, cause, told: false, sip: None });
+        }
+        self.lost_leg(id, if refused { told } else { status });
+    }
+
+    /// Notes how a leg's signalling ended that we did not end; what that means to us.
+    pub(crate) fn heard(&mut self, id: LegId, how: Gone) -> Gone {
+        let Some(leg) = self.legs.leg_mut(id) else { return how };
+        let line = leg.channel.as_ref().map(|channel| self.trunks.trunk(channel.trunk));
+        let unchanged = Causes::default();
+        let table = line.map_or(&unchanged, |line| &line.setup.policy.causes_in);
+        let (status, mut release) = table.heard(how.status(), leg.reason);
+        release.by_peer = how != Gone::Vanished;
+        leg.release = Some(release);
+        if !leg.answered {
+            leg.status = how.status();
+        }
+        if let Gone::Refused(_) = how { Gone::Refused(status) } else { how }
+    }
+
+    /// The caller of a leg that failed is told the same cause, should it not be answered.
+    pub(crate) fn pass_cause(&mut self, failed: LegId, caller: LegId) {
+        let cause = self.legs.leg(failed).and_then(|leg| leg.release).map(|release| release.cause);
+        if let Some(leg) = self.legs.leg_mut(caller).filter(|leg| !leg.answered) {
+            leg.cause = cause;
+        }
     }
 
     /// Notes that a leg's signalling is down and closes its media.
@@ -300,7 +352,7 @@ impl Plant {
         {
             leg.closing = true;
             self.news.note_party(&leg.party);
-            if !leg.answered {
+            if !leg.answered && leg.status == 0 {
                 leg.status = status;
             }
             self.media.push_back(media::Command::Close { leg: id });
@@ -312,8 +364,8 @@ impl Plant {
         let leg = self.legs.close(id)?;
         self.ports.give(self.now, leg.port);
         leg.channel.inspect(|channel| self.trunks.release(channel));
-        let (call, side, status) = (leg.call, leg.party.side(), leg.status);
-        self.fact(What::LegEnded { call, leg: id, side, status, stats });
+        let (call, side, status, release) = (leg.call, leg.party.side(), leg.status, leg.release);
+        self.fact(What::LegEnded { call, leg: id, side, status, stats, release });
         Some(call)
     }
 }
@@ -330,6 +382,9 @@ pub(crate) struct Ring {
     /// The INVITE goes out so much later.
     pub(crate) after: Duration,
 }
+
+/// Normal call clearing (Q.850).
+const NORMAL: u8 = 16;
 
 /// A media plane that has not closed a leg after so long is broken.
 pub(crate) const CLOSE_MAX: Duration = Duration::from_secs(10);

@@ -1,5 +1,6 @@
 //! What a trunk is told of callers and believes of them: identities, privacy and which numbers may be shown or called.
 
+use crate::causes::Causes;
 use crate::rewriting::{Place, Rewriting};
 use busyhour_model::{Name, Number, Pattern};
 use busyhour_sip::{Form, Identities, Identity};
@@ -37,6 +38,10 @@ pub struct TrunkPolicy {
     pub barred: Vec<Pattern>,
     /// Called all the same.
     pub allowed: Vec<Pattern>,
+    /// What its causes and statuses are to us.
+    pub causes_in: Causes,
+    /// What ours are to it.
+    pub causes_out: Causes,
     /// A callee who has moved (3xx) is followed so many times, by the same trunk; 0: that is a refusal.
     pub redirects: u8,
 }
@@ -57,6 +62,8 @@ impl Default for TrunkPolicy {
             caller_id: None,
             barred: Vec::new(),
             allowed: Vec::new(),
+            causes_in: Causes::default(),
+            causes_out: Causes::default(),
             redirects: 0,
         }
     }

@@ -127,8 +127,8 @@ impl Call {
             }
             Step::Entered(node) => self.node_entered(plant, node),
             Step::HangUp { status, cause: told } => {
-                if let Some(told) = told {
-                    plant.sip.give_reason(self.caller, told);
+                if let Some((told, leg)) = told.zip(plant.legs.leg_mut(self.caller)) {
+                    leg.cause = Some(told);
                 }
                 return self.leave_program(plant, &phase, cause, status);
             }

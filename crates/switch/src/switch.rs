@@ -254,9 +254,13 @@ impl Switch {
         use sip::Event as E;
         match event {
             E::Incoming(incoming) => self.arrive(*incoming),
+            E::ReasonTold { leg, reason } => {
+                self.plant.legs.leg_mut(leg).into_iter().for_each(|leg| leg.reason = reason);
+            }
             E::Cancelled { leg } => self.gone(leg, Gone::Cancelled),
             E::Refused { leg, status, .. } => self.gone(leg, Gone::Refused(status)),
             E::Moved { leg, status, to } => {
+                self.plant.heard(leg, Gone::Refused(status));
                 if let Some(call) = self.plant.legs.leg(leg).map(|leg| leg.call) {
                     self.tell(call, Event::Moved { leg, how: Gone::Refused(status), to });
                 }
@@ -315,6 +319,7 @@ impl Switch {
 
     /// A leg's signalling is down: its call hears of it once.
     fn gone(&mut self, leg: LegId, how: Gone) {
+        let how = self.plant.heard(leg, how);
         if let Some(call) = self.plant.legs.leg(leg).map(|leg| leg.call) {
             self.tell(call, Event::Gone { leg, how });
         }

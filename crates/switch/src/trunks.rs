@@ -152,10 +152,12 @@ impl Trunks {
         self.groups.iter().find(|group| *group.name == *name)
     }
 
-    /// Whether the next trunk is tried after this status.
-    pub(crate) fn goes_on(&self, by: Option<&Name>, status: u16) -> bool {
+    /// Whether the next trunk is tried after this status, or the cause that was told with it.
+    pub(crate) fn goes_on(&self, by: Option<&Name>, status: u16, cause: Option<u8>) -> bool {
         match self.group(by) {
-            Some(group) => group.next_on.contains(&status),
+            Some(group) => {
+                group.next_on.iter().any(|on| *on == status || cause.is_some_and(|cause| *on == u16::from(cause)))
+            }
             None => groups::NEXT_ON.contains(&status),
         }
     }

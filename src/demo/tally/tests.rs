@@ -21,8 +21,14 @@ fn facts() -> Vec<Fact> {
     let (agent, queue) = (Name::from("1001"), Name::from("enquiry"));
     let trunk = Party::Trunk("carrier".into());
     let number = |n| Number { raw: String::from(n), ..Number::default() };
-    let over =
-        |leg, side| What::LegEnded { call: CALL, leg: LegId(leg), side, status: 200, stats: StreamStats::default() };
+    let over = |leg, side| What::LegEnded {
+        call: CALL,
+        leg: LegId(leg),
+        side,
+        status: 200,
+        stats: StreamStats::default(),
+        release: None,
+    };
     let entered = |state| What::AgentEntered { agent_id: AgentId(0), agent: agent.clone(), state, reason: None };
     let talk = || Party::Agent(agent.clone());
     let story = [

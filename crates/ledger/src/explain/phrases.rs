@@ -33,6 +33,9 @@ pub(super) enum Phrase {
     OfferEnded,
     Rings,
     Transferred,
+    LegRefused,
+    HungUp,
+    Q850,
     SurveyBegun,
     Answered,
     SurveyEnded,
@@ -116,6 +119,11 @@ impl Phrase {
     /// Of what happens once somebody talks to the caller, and of the form of the story.
     fn words_afterwards(self) -> Words {
         match self {
+            Phrase::LegRefused => {
+                ("trunk {trunk} refused by {status}; {cause}", "线路 {trunk} 以 {status} 拒绝;{cause}")
+            }
+            Phrase::HungUp => ("the far end of trunk {trunk} hung up; {cause}", "线路 {trunk} 对端挂机;{cause}"),
+            Phrase::Q850 => ("cause {number} of Q.850, {meaning}", "Q.850 原因值 {number}({meaning})"),
             Phrase::Transferred => ("passed on by {from} to {to}", "由 {from} 转接至 {to}"),
             Phrase::SurveyBegun => (
                 "survey {survey} began, about the talk with agent {agent}",
@@ -220,6 +228,36 @@ pub(super) fn outcome(outcome: OfferOutcome) -> Words {
         OfferOutcome::Unreachable => ("unreachable", "无法接通"),
         OfferOutcome::Abandoned => ("the caller hung up", "来电者挂机"),
         OfferOutcome::Withdrawn => ("taken back", "被收回"),
+    }
+}
+
+/// What a cause of ITU-T Q.850 means; those that trunks are seen to say.
+pub(super) fn q850(cause: u8) -> Words {
+    match cause {
+        1 => ("unallocated number", "空号"),
+        2 | 3 => ("no route there", "无路由"),
+        16 => ("normal clearing", "正常释放"),
+        17 => ("user busy", "用户忙"),
+        18 => ("no user responding", "用户未响应"),
+        19 => ("no answer from the user", "用户无应答"),
+        20 => ("subscriber absent", "用户不在服务区"),
+        21 => ("call rejected", "呼叫被拒绝"),
+        22 => ("number changed", "号码已改"),
+        23 => ("redirected", "改发"),
+        25 => ("routing error", "路由错误"),
+        27 => ("destination out of order", "目的地故障"),
+        28 => ("number incomplete", "号码不全"),
+        31 => ("normal, unspecified", "正常,未指明"),
+        34 => ("no circuit available", "无可用电路"),
+        38 => ("network out of order", "网络故障"),
+        41 => ("temporary failure", "临时故障"),
+        42 => ("congestion", "设备拥塞"),
+        50..=63 => ("service not available", "业务不可用"),
+        65..=79 => ("service not implemented", "业务未实现"),
+        88 => ("incompatible destination", "终端不兼容"),
+        102 => ("a timer ran out", "定时器超时"),
+        127 => ("interworking", "互通,未指明"),
+        _ => ("no common one", "其他"),
     }
 }
 

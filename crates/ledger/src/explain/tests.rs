@@ -4,7 +4,8 @@
 use super::*;
 use crate::Ledger;
 use busyhour_model::{
-    AgentId, CallId, Cause, DequeueReason, Fact, LegId, Name, Number, OfferOutcome, Party, What, Why,
+    AgentId, CallId, Cause, DequeueReason, Fact, LegId, Name, Number, OfferOutcome, Party, Release, Side, StreamStats,
+    What, Why,
 };
 
 const CALL: CallId = CallId(42);
@@ -113,6 +114,41 @@ fn a_supervisor_reads_who_was_chosen_by_which_rule_and_who_came_second() {
         "90 the call ended: the caller hung up",
     ];
     assert_eq!(told(long_story(), Language::En), expected);
+}
+
+/// RFC 3326: what the trunks said stands in the story, and why it ended in the record.
+#[test]
+fn how_trunks_ended_it_is_told() {
+    let party = |trunk: &str| Party::Trunk(trunk.into());
+    let ended = |leg, status, by_peer, cause| What::LegEnded {
+        call: CALL,
+        leg: LegId(leg),
+        side: Side::Trunk,
+        status,
+        stats: StreamStats::default(),
+        release: Some(Release { by_peer, cause, told: true, sip: None }),
+    };
+    let facts = vec![
+        (1.0, What::LegOpened { call: CALL, leg: LegId(2), party: party("cu") }),
+        (2.0, ended(2, 480, true, 17)),
+        (3.0, What::LegOpened { call: CALL, leg: LegId(3), party: party("cm") }),
+        (4.0, What::LegAnswered { call: CALL, leg: LegId(3) }),
+        (9.0, ended(3, 200, true, 16)),
+        (9.5, ended(1, 200, false, 16)),
+        (9.5, What::Ended { call: CALL, cause: Cause::PartnerHungUp }),
+    ];
+    assert_eq!(
+        told(facts.clone(), Language::En)[1..],
+        [
+            "2 trunk cu refused by 480; cause 17 of Q.850, user busy",
+            "9 the far end of trunk cm hung up; cause 16 of Q.850, normal clearing",
+            "9.5 the call ended: the agent or dialled party hung up",
+        ]
+    );
+    assert_eq!(told(facts.clone(), Language::Zh)[1], "2 线路 cu 以 480 拒绝;Q.850 原因值 17(用户忙)");
+    assert_eq!(record(facts.clone()).0.release().unwrap().cause, 16);
+    let refused = facts.into_iter().filter(|(at, _)| *at != 9.0).collect();
+    assert_eq!(record(refused).0.release().unwrap().cause, 17, "of the leg its peer ended");
 }
 
 #[test]

@@ -402,6 +402,7 @@ pub fn leg_of(event: &Event) -> Option<LegId> {
         | Event::Digit { leg, .. }
         | Event::Moved { leg, .. }
         | Event::Referred { leg, .. }
+        | Event::ReasonTold { leg, .. }
         | Event::Ended { leg, .. } => Some(*leg),
         Event::TransferAsked { leg, .. } => Some(*leg),
         Event::Registered { .. } | Event::TrunkState { .. } | Event::Banned { .. } | Event::Overload { .. } => None,

@@ -1,6 +1,7 @@
 //! Which calls may use a trunk, and with which numbers: the whole switch between hand-written carriers.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod causes;
 mod exchange;
 mod groups;
 mod identity;
