@@ -84,6 +84,7 @@ impl Stack {
         line.hops.configure(&peers);
         let wants_register = trunk.register.filter(|_| trunk.registers());
         let wants_probe = trunk.probe.is_some() && trunk.is_reachable();
+        let left = line.registrar.filter(|_| wants_register.is_none());
         line.registered = line.registered.filter(|_| wants_register.is_some());
         line.registrar = line.registrar.filter(|at| wants_register.is_some() && peers.iter().any(|p| p.is_at(at)));
         let was_register = line.register.take();
@@ -99,6 +100,20 @@ impl Stack {
             self.probe_line_at(id, now);
         }
         self.resolve_line_at(id);
+        if let Some(registrar) = left {
+            self.unregister_line(now, id, &registrar);
+        }
+    }
+
+    /// Takes our registration back: no more calls are wanted by this trunk (section 10.2.2).
+    fn unregister_line(&mut self, now: Time, trunk: TrunkId, registrar: &Peer) {
+        let bind = self.line_config(trunk).and_then(|line| line.bind);
+        let Some(flow) = self.flow_to(registrar, bind) else { return };
+        self.send_register(now, trunk, flow, 0, Owner::Nobody);
+        if let Some(line) = self.lines.get_mut(&trunk) {
+            // A challenge is answered under the next number.
+            line.cseq += 1;
+        }
     }
 
     pub(crate) fn register_line_at(&mut self, trunk: TrunkId, at: Time) {
@@ -122,12 +137,18 @@ impl Stack {
     /// REGISTER at the trunk (section 10.2).
     pub(crate) fn register_line(&mut self, now: Time, trunk: TrunkId) {
         let Some(flow) = self.trunk_flows(now, trunk).into_iter().next() else { return };
+        let Some(line) = self.lines.get_mut(&trunk) else { return };
+        line.register = None;
+        let expires = line.expires;
+        self.send_register(now, trunk, flow, expires, Owner::Register(trunk));
+    }
+
+    fn send_register(&mut self, now: Time, trunk: TrunkId, flow: Flow, expires: u32, owner: Owner) {
         let Some(user) = self.trunk_user(trunk) else { return };
         let domain = self.trunk_domain(trunk, flow);
         let tag = format!("{:016x}", self.net.random.draw());
         let Some(line) = self.lines.get_mut(&trunk) else { return };
         line.cseq += 1;
-        line.register = None;
         let address = NameAddr::new(Uri::sip(Some(&user), domain.clone(), None));
         let mut from = address.clone();
         from.set_param("tag", Some(&tag));
@@ -139,16 +160,18 @@ impl Stack {
         headers.push(HeaderName::CallId, &line.call_id);
         headers.push(HeaderName::CSeq, cseq(line.cseq, &Method::Register));
         headers.push(HeaderName::Contact, contact(Some(&user), flow));
-        headers.push(HeaderName::Expires, line.expires.to_string());
+        headers.push(HeaderName::Expires, expires.to_string());
         headers.push(HeaderName::Supported, "path");
         headers.push(HeaderName::UserAgent, &self.config.user_agent);
         self.push_proxy(trunk, flow, &mut request);
-        self.send(now, request, flow, Owner::Register(trunk), Some(trunk));
+        self.send(now, request, flow, owner, Some(trunk));
     }
 
     pub(crate) fn settle_register(&mut self, now: Time, trunk: TrunkId, outcome: Outcome) {
         let status = outcome.result.as_ref().ok().map(|response| response.status);
-        let Some(line) = self.lines.get_mut(&trunk) else { return };
+        // What was on its way when the registration was given up.
+        let given_up = self.line_config(trunk).is_none_or(|line| !line.registers());
+        let Some(line) = self.lines.get_mut(&trunk).filter(|_| !given_up) else { return };
         match outcome.result {
             Ok(response) if response.status < 200 => {}
             Ok(response) if response.status < 300 => {

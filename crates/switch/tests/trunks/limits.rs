@@ -2,7 +2,7 @@
 
 use crate::exchange::{Exchange, MUSIC, dialling, secs, setup, trunk};
 use busyhour_model::Pattern;
-use busyhour_sip::Response;
+use busyhour_sip::{Account, Response};
 use busyhour_switch::{NumberRoute, Request, Setup, TierChannels, TierSetup, TrunkLimits, TrunkSetup};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -154,4 +154,23 @@ fn a_drained_trunk_takes_no_new_calls_and_ends_none() {
     exchange.switch.handle_request(exchange.now, order(false)).unwrap();
     exchange.drain();
     assert_eq!(statuses(&mut exchange, &[call]), [200]);
+}
+
+/// RFC 3261 section 10.2.2: a drained trunk is registered as long as it has calls, and then says that it is not.
+#[test]
+fn a_drained_trunk_goes_from_its_registrar_after_its_last_call() {
+    let credentials = Some(Account { user: "95118".into(), password: "pw".into() });
+    let register = Some(secs(600));
+    let mut exchange = Exchange::new(setup(vec![TrunkSetup { credentials, register, ..trunk(1) }], MUSIC));
+    exchange.run(Duration::from_millis(100));
+    let first = exchange.request(1, "REGISTER").unwrap();
+    exchange.answer(1, &first, 200, &[]);
+    assert_eq!(exchange.call(1, "13800138000", "95118", "").unwrap().status, 200);
+    let drain = Request::DrainTrunk { trunk: "t1".into(), drained: true, by: "test".into() };
+    exchange.switch.handle_request(exchange.now, drain).unwrap();
+    exchange.drain();
+    assert_eq!(exchange.request(1, "REGISTER"), None, "its call goes on");
+    exchange.hang_up_all();
+    let last = exchange.request(1, "REGISTER").unwrap();
+    assert_eq!(last.headers.expires(), Some(0));
 }
