@@ -26,7 +26,7 @@ mod tts;
 pub mod written;
 
 use crate::dialplans::{Shelf, Source};
-use crate::net::TlsSetup;
+use crate::net::{TlsSetup, advertised};
 use crate::prompts;
 use crate::resolver::DnsSetup;
 use crate::trace::HepSetup;
@@ -129,8 +129,7 @@ impl Site {
 impl Shell {
     /// Our SIP addresses, as phones are told.
     pub fn locals(&self) -> Vec<(Transport, SocketAddr)> {
-        let told = |at: &SocketAddr| SocketAddr::new(self.advertise.unwrap_or(at.ip()), at.port());
-        self.sip.iter().map(|(transport, at)| (*transport, told(at))).collect()
+        self.sip.iter().map(|(transport, at)| (*transport, advertised(*at, self.advertise))).collect()
     }
 }
 

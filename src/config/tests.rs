@@ -4,6 +4,7 @@ use super::*;
 use busyhour_model::Name;
 
 mod hep;
+mod lines;
 mod live;
 mod numbers;
 mod routing;

@@ -2,7 +2,7 @@
 
 use super::sheet::{Read, Section, Sheet, duration, flag, integer, parsed, text};
 use super::{identity, limits};
-use crate::net::TrunkTls;
+use crate::net::{TrunkTls, advertised};
 use busyhour_model::Name;
 use busyhour_sip::{Account, NamedPeer, Peer, Secret, Transport};
 use busyhour_switch::{DialledFrom, NumberRoute, TrunkLimits, TrunkPolicy, TrunkSetup};
@@ -195,10 +195,7 @@ impl Trunk {
                 .collect(),
             named: self.named().cloned().collect(),
             proxy: self.proxy.is_some(),
-            bind: self
-                .bind
-                .as_ref()
-                .map(|bind| SocketAddr::new(advertise.unwrap_or(bind.value.ip()), bind.value.port())),
+            bind: self.bind.as_ref().map(|bind| advertised(bind.value, advertise)),
             patience: self.patience,
             user: self.user.as_deref().map(Name::from),
             from_user: self.from_user.as_deref().map(Name::from),
