@@ -17,7 +17,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use busyhour_ledger::{CallRecord, Counts, Language};
 use busyhour_model::{CallId, Name, Time};
-use busyhour_switch::{Denied, Destination, QueueRow, Reply, Request, Towards};
+use busyhour_switch::{Denied, Destination, QueueRow, Reply, Request, Towards, TrunkRow};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::net::{SocketAddr, TcpListener};
@@ -163,14 +163,21 @@ async fn metrics(State(desk): State<Desk>) -> Result<Response, Fault> {
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page).into_response())
 }
 
-async fn ready(State(desk): State<Desk>) -> Result<&'static str, Fault> {
+fn troubles(rows: &[TrunkRow]) -> String {
+    let line = |row: &TrunkRow| row.trouble.map(|trouble| format!("trunk {}: {trouble}\n", row.trunk));
+    rows.iter().filter_map(line).collect()
+}
+
+/// Whether calls are taken; and what is wrong with trunks, which no restart would mend.
+async fn ready(State(desk): State<Desk>) -> Result<String, Fault> {
     if desk.is_draining() {
         let help = "it takes no more calls and ends when the last one does";
         return Err(Fault::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", help));
     }
-    match timeout(READY_WITHIN, desk.state()).await {
-        Ok(Some(_)) => Ok("ready\n"),
-        Ok(None) => Err(Fault::stopped()),
+    match timeout(READY_WITHIN, ask(&desk, Request::Trunks)).await {
+        Ok(Ok(Reply::Trunks(rows))) => Ok(format!("ready\n{}", troubles(&rows))),
+        Ok(Ok(_)) => Err(Fault::stopped()),
+        Ok(Err(fault)) => Err(fault),
         Err(_) => {
             let help = "the control loop is overloaded or stuck; see the log";
             Err(Fault::new(StatusCode::SERVICE_UNAVAILABLE, "the switch does not answer", help))
