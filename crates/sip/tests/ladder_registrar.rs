@@ -88,7 +88,7 @@ fn rfc_3327_calls_go_by_the_path_the_phone_came_by() {
     let invite = invite(&mut world);
     assert_eq!(invite.uri.to_string(), "sip:8001@192.168.0.9:5070");
     assert_eq!(invite.headers.text(HeaderName::Route), Some(path));
-    let long = format!("{}Path: {}\r\n", contact(600), vec![path; 5].join(", "));
+    let long = format!("{}Path: {}\r\n", contact(600), [path; 5].join(", "));
     assert_eq!(proxy.register(&mut world, &long).status, 400, "more hops than anybody has");
 }
 
