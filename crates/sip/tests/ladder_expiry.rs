@@ -3,9 +3,9 @@
 
 mod ladder;
 
-use busyhour_model::{LegId, TrunkId};
-use busyhour_sip::{Clock, Event, HeaderName, Identity, Invite, Response, Target};
-use ladder::carrier::{OFFERED, TO, answer, carrier, requests, send, to_of, world};
+use busyhour_model::LegId;
+use busyhour_sip::{Clock, Event, HeaderName, Response};
+use ladder::carrier::{OFFERED, TO, answer, call, carrier, requests, send, to_of, world};
 use ladder::{OFFER, World, millis, rtp, secs};
 
 /// A call whose INVITE says this of timers, answered and acknowledged; our 200.
@@ -125,16 +125,7 @@ fn a_refused_refresh_is_tried_again_in_its_time() {
 #[test]
 fn a_carrier_who_wants_longer_sessions_gets_them() {
     let mut world = world();
-    let target = Target::Trunk { trunk: TrunkId(3), number: "13900139000".to_owned() };
-    let invite = Invite {
-        target,
-        from: "02195118".to_owned(),
-        display: None,
-        identity: Identity::default(),
-        local: rtp(),
-        headers: Vec::new(),
-    };
-    let leg = world.ask(0, |stack, now| stack.invite(now, invite)).unwrap();
+    let leg = call(&mut world);
     let first = requests(&mut world).remove(0);
     assert_eq!(first.headers.text(HeaderName::SessionExpires), Some("1800"));
     assert_eq!(first.headers.text(HeaderName::MinSe), Some("90"));

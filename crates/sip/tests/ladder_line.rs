@@ -3,12 +3,11 @@
 
 mod ladder;
 
-use busyhour_model::{LegId, Trouble, TrunkId};
+use busyhour_model::{Trouble, TrunkId};
 use busyhour_sip::digest::Credentials;
-use busyhour_sip::{
-    Account, Event, HeaderName, Identity, Invite, Message, Origin, Peer, Request, Secret, Target, Transport, TrunkPeer,
-};
-use ladder::{OFFER, Raw, World, addr, config, millis, rtp, secs, trunk};
+use busyhour_sip::{Account, Event, HeaderName, Message, Origin, Peer, Request, Secret, Transport, TrunkPeer};
+use ladder::carrier::call;
+use ladder::{OFFER, Raw, World, addr, config, millis, secs, trunk};
 use std::net::SocketAddr;
 
 const FIRST: &str = "10.2.0.1:5060";
@@ -26,19 +25,6 @@ fn world(trunk: TrunkPeer) -> World {
     config.locals.push((Transport::Udp, addr("10.0.0.1:5070")));
     world.add(at, config, 11);
     world
-}
-
-fn call(world: &mut World) -> LegId {
-    let target = Target::Trunk { trunk: TrunkId(3), number: "13900139000".to_owned() };
-    let invite = Invite {
-        target,
-        from: "02195118".to_owned(),
-        display: None,
-        identity: Identity::default(),
-        local: rtp(),
-        headers: Vec::new(),
-    };
-    world.ask(0, |stack, now| stack.invite(now, invite)).unwrap()
 }
 
 /// Requests of ours within 20 ms, and where they went.

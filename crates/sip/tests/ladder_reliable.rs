@@ -3,10 +3,10 @@
 
 mod ladder;
 
-use busyhour_model::{LegId, TrunkId};
-use busyhour_sip::{Account, Clock, Event, HeaderName, Identity, Invite, Request, Response, Target};
-use ladder::carrier::{OFFERED, TO, answer, carrier, requests, send, to_of, world, world_with};
-use ladder::{OFFER, World, millis, rtp, secs};
+use busyhour_model::LegId;
+use busyhour_sip::{Account, Clock, Event, HeaderName, Request, Response, TrunkPeer};
+use ladder::carrier::{OFFERED, TO, answer, call, carrier, requests, send, to_of, world, world_with};
+use ladder::{OFFER, World, millis, rtp, secs, trunk};
 
 fn invite(world: &mut World, more: &str) -> LegId {
     let responses = send(world, TO, "INVITE", 1, &format!("{OFFERED}{more}"), OFFER);
@@ -108,16 +108,7 @@ fn a_prack_may_change_the_sound() {
 }
 
 fn out(world: &mut World) -> (LegId, Request) {
-    let target = Target::Trunk { trunk: TrunkId(3), number: "13900139000".to_owned() };
-    let invite = Invite {
-        target,
-        from: "02195118".to_owned(),
-        display: None,
-        identity: Identity::default(),
-        local: rtp(),
-        headers: Vec::new(),
-    };
-    let leg = world.ask(0, |stack, now| stack.invite(now, invite)).unwrap();
+    let leg = call(world);
     (leg, requests(world).remove(0))
 }
 
@@ -180,7 +171,8 @@ fn an_answer_that_crosses_a_cancel_after_a_prack_is_hung_up_with_a_number_of_its
 /// RFC 3261 section 22.2: a challenged PRACK goes out again under the next number, and what follows under higher ones.
 #[test]
 fn after_a_challenged_prack_the_bye_has_a_number_of_its_own() {
-    let mut world = world_with(Some(Account { user: "trunk".into(), password: "pw".into() }));
+    let credentials = Some(Account { user: "trunk".into(), password: "pw".into() });
+    let mut world = world_with(TrunkPeer { credentials, ..trunk(3, carrier()) });
     let (leg, invite) = out(&mut world);
     progress(&mut world, &invite, 183, Some(700), true);
     let prack = requests(&mut world).remove(0);

@@ -1,7 +1,8 @@
 //! A hand-written carrier with one call to us, for packet ladders.
 
-use super::{Raw, World, addr, config, millis, trunk};
-use busyhour_sip::{Account, HeaderName, Message, Request, Response, TrunkPeer};
+use super::{Raw, World, addr, config, millis, rtp, trunk};
+use busyhour_model::{LegId, TrunkId};
+use busyhour_sip::{HeaderName, Identity, Invite, Message, Request, Response, Target, TrunkPeer};
 use std::net::SocketAddr;
 
 /// To of the carrier's INVITE.
@@ -15,14 +16,14 @@ pub fn carrier() -> SocketAddr {
 
 /// Our stack with this carrier as its trunk 3.
 pub fn world() -> World {
-    world_with(None)
+    world_with(trunk(3, carrier()))
 }
 
-/// The same, where the carrier knows us by these credentials.
-pub fn world_with(credentials: Option<Account>) -> World {
+/// The same, where the carrier is this trunk.
+pub fn world_with(trunk: TrunkPeer) -> World {
     let at = addr("10.0.0.1:5060");
     let mut world = World::new(1);
-    world.add(at, config(at, vec![TrunkPeer { credentials, ..trunk(3, carrier()) }], &[]), 11);
+    world.add(at, config(at, vec![trunk], &[]), 11);
     world
 }
 
@@ -44,6 +45,20 @@ pub fn send(world: &mut World, to_line: &str, method: &str, cseq: u32, more: &st
     world.raw(carrier(), 0, &raw.text());
     world.run(millis(100));
     world.responses_to(carrier())
+}
+
+/// We call a number by this carrier.
+pub fn call(world: &mut World) -> LegId {
+    let target = Target::Trunk { trunk: TrunkId(3), number: "13900139000".to_owned() };
+    let invite = Invite {
+        target,
+        from: "02195118".to_owned(),
+        display: None,
+        identity: Identity::default(),
+        local: rtp(),
+        headers: Vec::new(),
+    };
+    world.ask(0, |stack, now| stack.invite(now, invite)).unwrap()
 }
 
 /// To of our response, with our tag.
