@@ -15,7 +15,7 @@ use crate::sdp;
 use crate::stack::Stack;
 use crate::timer::Timer;
 use crate::transaction::{Alarm, cseq};
-use crate::{Contacts, HeaderName, Host, Method, Request, Response, Uri};
+use crate::{Contacts, HeaderName, Host, Method, NOT_SELECTED, Request, Response, Uri};
 use busyhour_model::{Audio, Direction, LegId, Time, TrunkId};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,8 @@ use std::time::Duration;
 
 /// What phones are told that rang in vain: no call was missed (RFC 3326 section 2).
 const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
+/// An early dialog is over, others may go on (RFC 6228).
+const GONE: u16 = 199;
 
 /// One INVITE to be: the Request-URI and where it goes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -295,6 +297,11 @@ impl Stack {
 
     fn progress(&mut self, leg: LegId, id: u64, response: &Response) {
         let Some(calling) = self.calling(leg).filter(|_| response.status > 100) else { return };
+        if response.status == GONE {
+            let tag = response.headers.to_tag();
+            let here = |early: &Early| early.client == id && Some(&early.session.dialog.remote_tag) == tag.as_ref();
+            return calling.early.retain(|early| !here(early));
+        }
         let offer = calling.offer.clone();
         let session = calling.early_session(id, response);
         let audio = session.and_then(|session| session.media_from(&offer, response).unwrap_or(None));
@@ -349,7 +356,8 @@ impl Stack {
         for fork in calling.forks.iter().filter(|fork| fork.open && Some(fork.client) != winner) {
             if let Some(client) = self.net.clients.get_mut(&fork.client) {
                 client.owner = Owner::Nobody;
-                client.reason = winner.map_or_else(|| fork.dialog.why(), |_| Some(ELSEWHERE.to_owned()));
+                let elsewhere = winner.is_some() || fork.dialog.cause == Some(NOT_SELECTED);
+                client.reason = if elsewhere { Some(ELSEWHERE.to_owned()) } else { fork.dialog.why() };
             }
             self.net.cancel(now, fork.client);
         }
@@ -416,11 +424,11 @@ impl Calling {
 }
 
 impl Session {
-    /// Takes the answer in a response, if there is one. `Err`: there is, and it cannot be used.
+    /// Takes the answer in a response, if there is one. `Err`: there is, and it cannot be used. Once offers have gone on, what
+    /// a response repeats of the first answer is ignored (section 13.2.1).
     pub(crate) fn media_from(&mut self, offer: &[u8], response: &Response) -> Result<Option<Audio>, ()> {
-        let Some(body) = sdp::find(response.headers.first(HeaderName::ContentType), &response.body) else {
-            return Ok(None);
-        };
+        let body = sdp::find(response.headers.first(HeaderName::ContentType), &response.body);
+        let Some(body) = body.filter(|_| !self.media.renewed) else { return Ok(None) };
         self.media.accept(offer, &body).map(Some).map_err(|_| ())
     }
 }

@@ -217,11 +217,8 @@ impl Stack {
                 self.adopt_expiry(now, leg, response);
             }
             Ok(response) if response.status == 422 => {
-                let least = min_se(&response.headers);
-                if let Some(expiry) = self.session_up(leg).and_then(|session| session.expiry.as_mut()) {
-                    expiry.every = expiry.every.max(least);
-                }
-                self.refresh_again(now, leg);
+                let helps = self.lengthen(leg, response);
+                if helps { self.refresh_again(now, leg) } else { self.refresh_later(now, leg) }
             }
             Ok(response) if matches!(response.status, 405 | 501) => {
                 if let Some(expiry) = self.session_up(leg).and_then(|session| session.expiry.as_mut()) {
@@ -238,6 +235,13 @@ impl Stack {
                 }
             }
         }
+    }
+
+    /// A 422 within the session: the interval becomes the one the peer takes. False: it is no longer than ours.
+    pub(crate) fn lengthen(&mut self, leg: LegId, response: &Response) -> bool {
+        let least = min_se(&response.headers);
+        let expiry = self.session_up(leg).and_then(|session| session.expiry.as_mut());
+        expiry.filter(|expiry| expiry.every < least).map(|expiry| expiry.every = least).is_some()
     }
 
     /// A 422 to our INVITE: once more, by the interval the peer takes (section 7.3). False: that does not help.

@@ -8,7 +8,7 @@ use crate::identity::{Identities, first_number};
 use crate::leg::{Incoming, Leg, Phase, Session, Unconfirmed, tag};
 use crate::media::Media;
 use crate::reliable::Wish;
-use crate::reply::ALLOW;
+use crate::reply::{ALLOW, SUPPORTED};
 use crate::sdp::{self, Local};
 use crate::stack::Stack;
 use crate::{HeaderName, Limits, Message, Request, Response, Scheme, Uri};
@@ -69,6 +69,10 @@ impl Stack {
         let incoming = self.incoming(leg)?;
         let offer = incoming.offer.clone();
         let Some((address, offer)) = early.zip(offer) else {
+            // The first reliable response would have to bring our offer (RFC 3261 section 13.2.1): it comes with the 200.
+            if incoming.offer.is_none() && incoming.reliable == Wish::Must {
+                return Ok(None);
+            }
             self.provisional(now, leg, 180, None)?;
             return Ok(None);
         };
@@ -153,7 +157,7 @@ impl Stack {
     }
 
     /// The INVITE of an unanswered leg.
-    fn invite_of(&mut self, leg: LegId) -> Option<Request> {
+    pub(crate) fn invite_of(&mut self, leg: LegId) -> Option<Request> {
         match Message::parse(&self.incoming(leg).ok()?.request, &unbounded()) {
             Ok(Message::Request(request)) => Some(request),
             _ => None,
@@ -172,6 +176,9 @@ impl Stack {
             response.headers.push(HeaderName::Contact, &incoming.session.dialog.contact);
             response.headers.push(HeaderName::Allow, ALLOW);
         }
+        if status == 200 {
+            response.headers.push(HeaderName::Supported, SUPPORTED);
+        }
         response.headers.push(HeaderName::Server, &self.config.user_agent);
         if let Some(body) = body {
             response.set_body("application/sdp", body);
@@ -184,12 +191,17 @@ fn unbounded() -> Limits {
     Limits { header_bytes: usize::MAX, body_bytes: usize::MAX, ..Limits::default() }
 }
 
-/// The offer or answer in a request; 415 for a body that is something else.
+/// The offer or answer in a request; 415 for a body that is something else, and not said to be optional (section 20.11).
 pub(crate) fn body_of(request: &Request) -> Result<Option<Bytes>, u16> {
     if request.body.is_empty() {
         return Ok(None);
     }
-    sdp::find(request.headers.first(HeaderName::ContentType), &request.body).map(Some).ok_or(415)
+    let headers = &request.headers;
+    let mut disposition = headers.text(HeaderName::ContentDisposition).unwrap_or_default().split(';').map(str::trim);
+    match sdp::find(headers.first(HeaderName::ContentType), &request.body) {
+        None if !disposition.any(|param| param.eq_ignore_ascii_case("handling=optional")) => Err(415),
+        found => Ok(found),
+    }
 }
 
 /// What an offer would allow us to send, before we know from where.

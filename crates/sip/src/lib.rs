@@ -74,6 +74,7 @@ pub use method::Method;
 pub use named::NamedState;
 pub use network::{Network, Networks};
 pub use package::{Package, Shown};
+pub use renegotiate::NOT_SELECTED;
 pub use stack::Stack;
 pub use timer::{Timer, Timers};
 pub use uri::{Host, Params, Scheme, Uri};

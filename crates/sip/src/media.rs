@@ -17,12 +17,14 @@ pub(crate) struct Media {
     pub(crate) agreed: Option<Audio>,
     /// What we want, whatever the peer allows.
     pub(crate) wanted: Direction,
+    /// Offers went on since the first was answered.
+    pub(crate) renewed: bool,
 }
 
 impl Media {
     pub(crate) fn new(address: SocketAddr, session_id: u64) -> Media {
         let local = Local { address, session_id, version: 1 };
-        Media { local, sent: Bytes::new(), agreed: None, wanted: Direction::SendRecv }
+        Media { local, sent: Bytes::new(), agreed: None, wanted: Direction::SendRecv, renewed: false }
     }
 
     /// Where we want RTP from now on.
@@ -45,7 +47,7 @@ impl Media {
         if self.is_news(&same) {
             self.sent = sdp::answer(&self.local, offer, self.wanted)?.0;
         }
-        self.agreed = Some(audio);
+        self.renewed = self.agreed.replace(audio).is_some();
         Ok(self.sent.clone())
     }
 

@@ -116,18 +116,27 @@ impl Transactions {
 impl Stack {
     /// PRACK: the peer has a provisional response of ours (section 3). It may bring an offer (section 5).
     pub(crate) fn receive_prack(&mut self, now: Time, place: Place, server: u64, request: &Request) {
-        let invite = match self.legs.get(&place.leg).map(|leg| &leg.phase) {
-            Some(Phase::Incoming(incoming)) => Some(incoming.server),
-            Some(Phase::Up(session)) => session.unconfirmed.as_ref().map(|unconfirmed| unconfirmed.server),
-            Some(Phase::Calling(_)) | None => None,
-        };
-        let named = rack(&request.headers).filter(|(_, method)| method.eq_ignore_ascii_case("INVITE"));
-        let Some((invite, (rseq, _))) = invite.zip(named) else { return self.respond(now, server, request, 481) };
-        if !self.net.acknowledged(invite, rseq) {
+        let invite = self.rung_by(place.leg);
+        let named = rack(&request.headers).filter(|rack| rack.method.eq_ignore_ascii_case("INVITE"));
+        let named = invite.zip(named).filter(|((_, number), rack)| rack.number == *number);
+        let Some(((invite, _), _)) = named.filter(|((invite, _), rack)| self.net.acknowledged(*invite, rack.rseq))
+        else {
             return self.respond(now, server, request, 481);
-        }
+        };
         self.answer_prack(now, place, server, request);
         self.net.release(now, invite);
+    }
+
+    /// The transaction and the CSeq number of the INVITE that rings here.
+    fn rung_by(&mut self, leg: LegId) -> Option<(u64, u32)> {
+        let number = self.invite_of(leg).and_then(|invite| Some(invite.headers.cseq().ok()?.0));
+        match &self.legs.get(&leg)?.phase {
+            Phase::Incoming(incoming) => Some((incoming.server, number?)),
+            Phase::Up(session) => {
+                session.unconfirmed.as_ref().map(|unconfirmed| (unconfirmed.server, unconfirmed.cseq))
+            }
+            Phase::Calling(_) => None,
+        }
     }
 
     fn answer_prack(&mut self, now: Time, place: Place, server: u64, request: &Request) {
@@ -190,10 +199,18 @@ impl Stack {
     }
 }
 
-/// RSeq and method of RAck: `776656 1 INVITE` (section 7.2). The CSeq number between them is the INVITE's, of which there is one.
-fn rack(headers: &Headers) -> Option<(u32, String)> {
+/// RAck: `776656 1 INVITE` (section 7.2).
+struct Rack {
+    rseq: u32,
+    number: u32,
+    method: String,
+}
+
+fn rack(headers: &Headers) -> Option<Rack> {
     let mut words = headers.text(HeaderName::RAck)?.split_ascii_whitespace();
-    let rseq = words.next()?.parse().ok()?;
-    words.next()?.parse::<u32>().ok()?;
-    Some((rseq, words.next()?.to_owned()))
+    Some(Rack {
+        rseq: words.next()?.parse().ok()?,
+        number: words.next()?.parse().ok()?,
+        method: words.next()?.to_owned(),
+    })
 }

@@ -13,6 +13,8 @@ use busyhour_model::{Direction, LegId, Time};
 use bytes::Bytes;
 use std::time::Duration;
 
+/// ITU-T Q.850: somebody else was given the call.
+pub const NOT_SELECTED: u8 = 26;
 /// Final status of an unanswered call that the switch hangs up.
 const DECLINE: u16 = 603;
 
@@ -126,6 +128,7 @@ impl Stack {
             }
             _ if !awaited => {}
             Ok(response) if response.status == 491 => self.wait_out_glare(now, leg),
+            Ok(response) if response.status == 422 && self.lengthen(leg, &response) => self.wait_out_glare(now, leg),
             Ok(response) if !matches!(response.status, 408 | 481) => self.reinvite_refused(now, leg, response.status),
             // The peer knows nothing of the dialog any more (section 12.2.1.2).
             Ok(_) | Err(_) => {

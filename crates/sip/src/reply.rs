@@ -114,6 +114,10 @@ impl Stack {
             }
             423 => headers.push(HeaderName::MinExpires, EXPIRES_MIN.to_string()),
             489 if request.method == Method::Subscribe => headers.push(HeaderName::AllowEvents, EVENTS),
+            // Section 20.43.
+            488 => {
+                headers.push(HeaderName::Warning, format!("305 {} \"Incompatible media format\"", self.config.domain))
+            }
             503 => headers.push(HeaderName::RetryAfter, RETRY_AFTER.as_secs().to_string()),
             _ => {}
         }

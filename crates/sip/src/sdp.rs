@@ -42,6 +42,8 @@ impl SdpError {
     }
 }
 
+/// Multipart bodies within one another.
+const DEPTH_MAX: u8 = 4;
 /// What our own offers call telephone-event.
 const TELEPHONE_EVENT: u8 = 101;
 
@@ -162,21 +164,25 @@ fn is_time(time: &str) -> bool {
 
 /// The session description in a message body: the body itself, or the first such part of a multipart one (RFC 5621).
 pub fn find(content_type: Option<&[u8]>, body: &Bytes) -> Option<Bytes> {
+    find_within(content_type, body, DEPTH_MAX)
+}
+
+fn find_within(content_type: Option<&[u8]>, body: &Bytes, depth: u8) -> Option<Bytes> {
     let mut params = content_type?.split(|byte| *byte == b';');
     let kind = params.next()?.trim_ascii();
     if kind.eq_ignore_ascii_case(b"application/sdp") {
         return Some(body.clone()).filter(|body| !body.is_empty());
     }
     let is_multipart = kind.get(..10).is_some_and(|kind| kind.eq_ignore_ascii_case(b"multipart/"));
-    let boundary = params.filter(|_| is_multipart).find_map(|param| {
+    let boundary = params.filter(|_| is_multipart && depth > 0).find_map(|param| {
         let (name, value) = param.trim_ascii().split_at_checked(9)?;
         name.eq_ignore_ascii_case(b"boundary=").then(|| crate::value::unquote(value))
     })?;
-    part(body, format!("--{boundary}").as_bytes())
+    part(body, format!("--{boundary}").as_bytes(), depth - 1)
 }
 
-/// The first application/sdp among the parts of a multipart body (RFC 2046 section 5.1).
-fn part(body: &Bytes, delimiter: &[u8]) -> Option<Bytes> {
+/// The first session description among the parts of a multipart body (RFC 2046 section 5.1).
+fn part(body: &Bytes, delimiter: &[u8], depth: u8) -> Option<Bytes> {
     let mut starts = memchr::memmem::find_iter(body, delimiter).map(|at| at + delimiter.len()).peekable();
     while let Some(start) = starts.next() {
         let end = starts.peek().map_or(body.len(), |next| next - delimiter.len());
@@ -184,14 +190,11 @@ fn part(body: &Bytes, delimiter: &[u8]) -> Option<Bytes> {
         let Some(blank) = memchr::memmem::find(text, b"\r\n\r\n") else { continue };
         let mut fields = Lines::new(&text[..blank + 2], 2)
             .filter_map(|line| Header::parse(body.slice(start + line.start..start + line.end)));
-        let is_sdp = fields.any(|field| {
-            let kind = field.value().split(|byte| *byte == b';').next().map(<[u8]>::trim_ascii);
-            field.name == HeaderName::ContentType
-                && kind.is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/sdp"))
-        });
-        if is_sdp {
-            let content = body.slice(start + blank + 4..end);
-            return Some(content.strip_suffix(b"\r\n").map_or(content.clone(), |shorter| content.slice_ref(shorter)));
+        let Some(kind) = fields.find(|field| field.name == HeaderName::ContentType) else { continue };
+        let content = body.slice(start + blank + 4..end);
+        let content = content.strip_suffix(b"\r\n").map_or(content.clone(), |shorter| content.slice_ref(shorter));
+        if let Some(found) = find_within(Some(kind.value()), &content, depth) {
+            return Some(found);
         }
     }
     None

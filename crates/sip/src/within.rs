@@ -6,7 +6,7 @@ use crate::expiry::is_too_brief;
 use crate::incoming::body_of;
 use crate::leg::{Phase, Unconfirmed};
 use crate::receive::Place;
-use crate::reply::ALLOW;
+use crate::reply::{ALLOW, SUPPORTED};
 use crate::server::Arrival;
 use crate::stack::Stack;
 use crate::{HeaderName, Method, Request, Response};
@@ -159,6 +159,7 @@ impl Stack {
         let mut response = self.reply(request, 200);
         response.headers.push(HeaderName::Contact, contact);
         response.headers.push(HeaderName::Allow, ALLOW);
+        response.headers.push(HeaderName::Supported, SUPPORTED);
         if let Some(body) = body {
             response.set_body("application/sdp", body);
         }

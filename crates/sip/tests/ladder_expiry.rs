@@ -3,7 +3,7 @@
 
 mod ladder;
 
-use busyhour_model::LegId;
+use busyhour_model::{Direction, LegId};
 use busyhour_sip::{Clock, Event, HeaderName, Response};
 use ladder::carrier::{OFFERED, TO, answer, call, carrier, requests, send, to_of, world};
 use ladder::{OFFER, World, millis, rtp, secs};
@@ -119,6 +119,32 @@ fn a_refused_refresh_is_tried_again_in_its_time() {
         }
         assert!(world.events(0).iter().all(|event| matches!(event, Event::OfferRefused { .. })));
     }
+}
+
+/// Section 7.4: a 422 within the session lengthens it; one that asks for no more than we offer is not asked again at once.
+#[test]
+fn a_422_within_the_session_is_met_or_left_alone() {
+    let mut world = world();
+    let (leg, _) = up(&mut world, "Allow: UPDATE\r\nSession-Expires: 200\r\n");
+    world.run(secs(100));
+    let refresh = requests(&mut world).remove(0);
+    answer(&mut world, &refresh, 422, &[(HeaderName::MinSe, "400")], false);
+    world.run(secs(3));
+    let refresh = requests(&mut world).remove(0);
+    assert_eq!(refresh.headers.text(HeaderName::SessionExpires), Some("400;refresher=uac"));
+    answer(&mut world, &refresh, 422, &[(HeaderName::MinSe, "400")], false);
+    world.run(secs(199));
+    assert_eq!(requests(&mut world), [], "that would never end");
+    world.run(secs(1));
+    let refresh = requests(&mut world).remove(0);
+    answer(&mut world, &refresh, 200, &[(HeaderName::SessionExpires, "400;refresher=uac")], false);
+    world.ask(0, |stack, now| stack.reinvite(now, leg, Direction::SendOnly)).unwrap();
+    let hold = requests(&mut world).remove(0);
+    answer(&mut world, &hold, 422, &[(HeaderName::MinSe, "3600")], false);
+    world.run(secs(5));
+    let hold = requests(&mut world).into_iter().rfind(|request| request.method.as_str() == "INVITE").unwrap();
+    assert_eq!(hold.headers.text(HeaderName::SessionExpires), Some("3600"));
+    assert!(world.events(0).is_empty(), "the caller is held all the same");
 }
 
 /// Section 7.3: a 422 to our INVITE is met, once, by the interval the peer wants.

@@ -5,7 +5,7 @@ mod ladder;
 
 use busyhour_model::{Direction, LegId};
 use busyhour_sip::digest::Challenge;
-use busyhour_sip::{Error, Event, HeaderName, Identity, Invite, Message, Request, Response, Target};
+use busyhour_sip::{Error, Event, HeaderName, Identity, Invite, Message, NOT_SELECTED, Request, Response, Target};
 use ladder::phone::{PHONE, Phone};
 use ladder::{DOMAIN, OFFER, Raw, World, addr, config, millis, request, rtp, trunk};
 use std::net::SocketAddr;
@@ -89,6 +89,7 @@ fn of_two_phones_the_first_to_answer_wins_and_the_other_is_cancelled() {
         after.iter().map(|(to, request)| (to.ip().to_string(), request.method.to_string())).collect();
     methods.sort();
     assert_eq!(methods, [("10.1.0.7".to_owned(), "ACK".to_owned()), ("10.1.0.8".to_owned(), "CANCEL".to_owned())]);
+    assert!(after.iter().any(|(_, request)| request.headers.has(HeaderName::Reason)), "RFC 3326: answered elsewhere");
     // The second answers before the CANCEL reaches it: acknowledged and hung up, and nobody is told.
     answer(&mut world, b.at, &reply(&sent[1].1, 200, "q"));
     let late: Vec<_> = invites(&mut world).into_iter().map(|(_, request)| request.method.to_string()).collect();
@@ -100,6 +101,28 @@ fn of_two_phones_the_first_to_answer_wins_and_the_other_is_cancelled() {
     assert_eq!(again.iter().filter(|method| *method == "ACK").count(), 1);
     assert!(world.events(0).is_empty());
     world.hang_up(0, leg);
+}
+
+/// RFC 3326 section 3.1: whose phone rang in vain sees no missed call, whoever took it; who was not wanted any more does.
+#[test]
+fn a_phone_is_told_that_somebody_else_answered() {
+    for (cause, told) in [(Some(NOT_SELECTED), true), (Some(16), false), (None, false)] {
+        let mut world = world();
+        Phone::new(PHONE, "8001").sign_in(&mut world);
+        let leg = ring_account(&mut world).unwrap();
+        let (at, invite) = invites(&mut world).remove(0);
+        answer(&mut world, at, &reply(&invite, 180, "a"));
+        if let Some(cause) = cause {
+            world.ask(0, |stack, _| stack.give_reason(leg, cause));
+        }
+        world.hang_up(0, leg);
+        let (_, cancel) = invites(&mut world).remove(0);
+        let said = cancel.headers.text(HeaderName::Reason);
+        assert_eq!(
+            (cancel.method.as_str(), said.is_some_and(|why| why.starts_with("SIP;cause=200"))),
+            ("CANCEL", told)
+        );
+    }
 }
 
 #[test]

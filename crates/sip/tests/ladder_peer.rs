@@ -180,6 +180,52 @@ fn requests_within_a_dialog_get_what_they_deserve() {
     }
 }
 
+/// RFC 3261 sections 13.3.1.4 and 20.43: the answer says what we can, a 488 what was wrong.
+#[test]
+fn answers_and_refusals_say_what_we_can() {
+    let mut world = world();
+    let (mut dialog, _) = up(&mut world);
+    let ok = dialog.offer(&mut world, "INVITE", OFFER);
+    dialog.send(&mut world, "ACK", "", "");
+    assert!(ok.headers.supported().any(|token| token == "replaces") && ok.headers.has(HeaderName::Allow));
+    let refused = dialog.offer(&mut world, "INVITE", &OFFER.replace("RTP/AVP", "RTP/SAVP"));
+    let warning = refused.headers.text(HeaderName::Warning);
+    assert_eq!((refused.status, warning), (488, Some("305 pbx.example \"Incompatible media format\"")));
+}
+
+/// RFC 3261 section 20.11, RFC 5621: a body we cannot read but need not is no body; a description may lie deeper.
+#[test]
+fn optional_bodies_are_passed_over_and_nested_ones_found() {
+    let contact = "Contact: <sip:c@10.2.0.1>\r\n";
+    let inner = format!("--i\r\nContent-Type: application/sdp\r\n\r\n{OFFER}\r\n--i--\r\n");
+    let nested = format!("--o\r\nContent-Type: multipart/alternative;boundary=i\r\n\r\n{inner}\r\n--o--\r\n");
+    let isup = format!("{contact}Content-Type: application/isup\r\nContent-Disposition: signal");
+    for (more, body, status, offered) in [
+        (format!("{isup};handling=required\r\n"), "x", 415, false),
+        (format!("{isup}; handling=optional\r\n"), "x", 100, false),
+        (format!("{contact}Content-Type: multipart/mixed;boundary=o\r\n"), &*nested, 100, true),
+    ] {
+        let mut world = world();
+        let response = Dialog::new().send(&mut world, "INVITE", &more, body).pop().unwrap();
+        assert_eq!(response.status, status, "{more}");
+        if status == 100 {
+            assert_eq!(world.incoming(0).audio.is_some(), offered, "{more}");
+        }
+    }
+}
+
+/// RFC 3261 section 12.2: re-INVITE and UPDATE move the target of what follows, other requests do not.
+#[test]
+fn a_target_refresh_moves_what_follows() {
+    let mut world = world();
+    let (mut dialog, leg) = up(&mut world);
+    dialog.send(&mut world, "UPDATE", "Contact: <sip:moved@10.2.0.1:5062>\r\n", "");
+    dialog.send(&mut world, "INFO", "Contact: <sip:wrong@10.2.0.1:5063>\r\n", "");
+    world.hang_up(0, leg);
+    let bye = world.inbox(millis(20)).remove(0);
+    assert_eq!(request(&bye).uri.to_string(), "sip:moved@10.2.0.1:5062");
+}
+
 #[test]
 fn keys_pressed_come_by_info_in_both_forms() {
     let mut world = world();

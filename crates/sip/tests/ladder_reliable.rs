@@ -45,7 +45,8 @@ fn a_response_with_sound_is_repeated_until_its_prack_and_the_answer_waits() {
     assert_eq!(world.responses_to(carrier()), [], "section 3: no 2xx before the PRACK");
     let number = rseq(&early);
     assert_eq!(prack(&mut world, &early, 2, &format!("{} 1 INVITE", number + 1), "").pop().unwrap().status, 481);
-    let told: Vec<u16> = prack(&mut world, &early, 3, &format!("{number} 1 INVITE"), "")
+    assert_eq!(prack(&mut world, &early, 3, &format!("{number} 2 INVITE"), "").pop().unwrap().status, 481);
+    let told: Vec<u16> = prack(&mut world, &early, 4, &format!("{number} 1 INVITE"), "")
         .iter()
         .map(|response| response.status)
         .collect();

@@ -4,8 +4,9 @@
 mod ladder;
 
 use busyhour_model::{Direction, LegId, Seed, TrunkId};
-use busyhour_sip::{Event, Identity, Invite, Stack, Target, Transport};
+use busyhour_sip::{Event, Identity, Invite, Message, Stack, Target, Transport};
 use ladder::{Weather, World, leg_of, millis, rtp, secs};
+use std::collections::BTreeSet;
 
 /// Seeds of an ordinary run; `BUSYHOUR_SEEDS=10000 cargo test storm` runs more.
 #[expect(clippy::disallowed_methods, reason = "only a test asks how long it may run")]
@@ -90,18 +91,25 @@ fn read_back(world: &mut World, end: usize) {
     *world.stack(end) = postcard::from_bytes::<Stack>(&bytes).unwrap();
 }
 
-/// One storm; returns legs that only one end still knew when it was over.
-fn storm(seed: u64) -> usize {
+/// What a hundred storms must have had, or they test nothing.
+const WEATHER: [&str; 6] = ["PRACK", "UPDATE", "CANCEL", "183", "487", "491"];
+
+/// One storm; returns how many legs only one end still knew when it was over, and the methods and statuses it had.
+fn storm(seed: u64) -> (usize, BTreeSet<String>) {
     let mut draws = Seed(seed.wrapping_mul(77));
     let mut world = World::pair(seed);
     world.weather =
         Weather { loss: draws.below(150), double: draws.below(200), delay: 5, jitter: 1 + draws.below(900) };
-    if draws.below(4) == 0 {
-        for end in 0..2 {
-            let mut config = ladder::config(world.ends[end].at, vec![ladder::trunk(1, world.ends[1 - end].at)], &[]);
+    let (stream, timers) = (draws.below(4) == 0, draws.below(3) == 0);
+    for end in 0..2 {
+        let mut config = ladder::config(world.ends[end].at, vec![ladder::trunk(1, world.ends[1 - end].at)], &[]);
+        if stream {
             config.trunks[0].peers[0].transport = Transport::Tcp;
-            world.ask(end, |stack, now| stack.reconfigure(now, config));
         }
+        if timers {
+            config.limits.session_expires = secs(90);
+        }
+        world.ask(end, |stack, now| stack.reconfigure(now, config));
     }
     let mut parties = [Party { legs: Vec::new() }, Party { legs: Vec::new() }];
     for _ in 0..40 {
@@ -118,7 +126,7 @@ fn storm(seed: u64) -> usize {
             read_back(&mut world, end);
         }
     }
-    world.run(secs(60));
+    world.run(secs(if timers { 200 } else { 60 }));
     learn(&mut world, &mut parties);
     for end in 0..2 {
         for (leg, _) in std::mem::take(&mut parties[end].legs) {
@@ -131,15 +139,22 @@ fn storm(seed: u64) -> usize {
     }
     let torn = parties.iter().map(|party| party.legs.len()).sum();
     world.assert_quiet();
-    torn
+    let kind = |message: &Message| match message {
+        Message::Request(request) => request.method.to_string(),
+        Message::Response(response) => response.status.to_string(),
+    };
+    (torn, world.log.iter().map(|(.., message)| kind(message)).collect())
 }
 
 #[test]
 fn every_call_ends_at_both_ends_whatever_is_lost() {
+    let mut seen = BTreeSet::new();
     for seed in 0..seeds() {
-        let torn = std::panic::catch_unwind(|| storm(seed)).unwrap_or_else(|_| panic!("seed {seed} fails"));
+        let (torn, had) = std::panic::catch_unwind(|| storm(seed)).unwrap_or_else(|_| panic!("seed {seed} fails"));
         assert_eq!(torn, 0, "seed {seed}: one end kept a call the other had left");
+        seen.extend(had);
     }
+    assert!(WEATHER.iter().all(|kind| seen.contains(*kind)), "{seen:?}");
 }
 
 #[test]

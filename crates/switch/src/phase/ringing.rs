@@ -8,6 +8,7 @@ use crate::transfer::Side;
 use busyhour_acd::Command;
 use busyhour_ivr::Input;
 use busyhour_model::{AgentId, Audio, DequeueReason, LegId, OfferOutcome, QueueId, Time, What};
+use busyhour_sip::NOT_SELECTED;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -127,7 +128,7 @@ impl Ringing {
     /// A colleague takes the call from where it rings.
     fn picked_up(self, call: &mut Call, plant: &mut Plant, leg: LegId, agent: Option<AgentId>) -> Phase {
         let queue = self.rung[0].purpose.queue();
-        self.stop_all(call, plant, OfferOutcome::Withdrawn);
+        self.answered_elsewhere(call, plant);
         if queue.is_some() {
             let _ = plant.acd(Command::Leave { call: call.id });
         }
@@ -144,7 +145,7 @@ impl Ringing {
 
     /// An agent took the offer.
     fn taken(self, call: &Call, plant: &mut Plant, queue: QueueId, agent: AgentId) {
-        self.stop_all(call, plant, OfferOutcome::Withdrawn);
+        self.answered_elsewhere(call, plant);
         offer_ended(call, plant, queue, agent, OfferOutcome::Answered);
         let _ = plant.acd(Command::Accepted { call: call.id, agent });
     }
@@ -199,6 +200,12 @@ impl Ringing {
         }
         call.session.resume_waiting(plant.now);
         call.run_steps(plant, Phase::queued(queue))
+    }
+
+    /// Somebody else has the call: the phones that rang show none that was missed.
+    fn answered_elsewhere(self, call: &Call, plant: &mut Plant) {
+        self.rung.iter().for_each(|rung| plant.sip.give_reason(rung.leg, NOT_SELECTED));
+        self.stop_all(call, plant, OfferOutcome::Withdrawn);
     }
 
     /// Nobody rings any more, for this reason.
