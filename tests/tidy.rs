@@ -289,10 +289,12 @@ fn a_file_opens_with_one_sentence_about_itself() {
 #[test]
 fn a_file_is_one_noun_and_short() {
     let mut violations = Vec::new();
-    for path in ["crates", "src", "benches"].iter().flat_map(|folder| rust_files(folder)) {
-        let lines = if is_tests(&path) { 0 } else { before_tests(&text(&path)).count() };
-        if lines > FILE_LINES_MAX {
-            violations.push(format!("{}: {lines} lines before its tests", spot(&path, FILE_LINES_MAX)));
+    for path in ["crates", "src", "benches", "tests"].iter().flat_map(|folder| rust_files(folder)) {
+        let text = text(&path);
+        let lines = if is_tests(&path) { text.lines().count() } else { before_tests(&text).count() };
+        // The matcher's naive twin is read as one piece.
+        if lines > FILE_LINES_MAX && !path.starts_with(root().join("crates/acd/tests/twin")) {
+            violations.push(format!("{}: {lines} lines, in front of tests if it has any", spot(&path, FILE_LINES_MAX)));
         }
         let name = path.file_stem().unwrap().to_string_lossy().to_lowercase();
         if ["util", "utils", "helper", "helpers", "misc", "common", "manager"].contains(&name.as_str()) {
