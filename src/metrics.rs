@@ -1,6 +1,7 @@
 //! All metrics of the product: folds over facts, and what the switch tells when it is asked.
 
 mod series;
+mod traffic;
 
 use crate::journal::JournalCounts;
 use crate::net::Refusal;

@@ -1,9 +1,9 @@
 //! The series by subject: names, labels and help, and how a row of the switch fills them.
 
 use super::Picture;
-use busyhour_ledger::{Bound, CallRecord, Ledger, QueueVisit, Survey, SurveyEnd, Traffic, VisitEnd, legs_at_trunks};
-use busyhour_model::Trouble;
-use busyhour_model::{AgentState, LookUpOutcome, Name, Side, StreamStats, What};
+use super::traffic::TRAFFIC;
+use busyhour_ledger::{Bound, CallRecord, Ledger, QueueVisit, Survey, SurveyEnd, VisitEnd, legs_at_trunks};
+use busyhour_model::{AgentState, LookUpOutcome, Name, Side, StreamStats, Trouble, What};
 use busyhour_sip::{Clock, Counters, Way};
 use busyhour_switch::TrunkRow;
 use prometheus::core::Collector;
@@ -124,28 +124,6 @@ impl Wire {
         self.pongs_missed.inc_by(counters.pongs_missed);
     }
 }
-
-/// How often something happened at a trunk.
-type Count = fn(&Traffic) -> u64;
-
-/// What is counted of a trunk's calls: name, help, count.
-const TRAFFIC: [(&str, &str, Count); 9] = [
-    ("bids", "Attempts, those that met a limit of ours too (E.425: ABR = answered / bids).", |t| t.bids),
-    ("invites", "INVITEs; those refused at a limit too (RFC 6076: of all requests).", |t| t.invites),
-    ("seizures", "Attempts that took a channel (E.425: ASR = answered / seizures).", |t| t.seizures),
-    ("answered_calls", "Calls answered with 200 (RFC 6076 4.6: SER = answered / (invites - redirected)).", |t| {
-        t.answered
-    }),
-    ("reached_calls", "Answered, busy, no answer, rejected by people (E.425: NER = reached / seizures).", |t| {
-        t.reached
-    }),
-    ("effective_calls", "200, 480, 486, 600, 603 (RFC 6076 4.7: SEER = effective / (invites - redirected)).", |t| {
-        t.effective
-    }),
-    ("ineffective_calls", "408, 500, 503, 504 (RFC 6076 4.8: ISA = ineffective / invites).", |t| t.ineffective),
-    ("redirected_calls", "3xx.", |t| t.redirected),
-    ("completed_calls", "Answered and ended by a BYE (RFC 6076 4.9: SCR = completed / invites).", |t| t.completed),
-];
 
 /// Trunks.
 pub(super) struct Trunks {

@@ -1,3 +1,5 @@
+//! Name servers of the tests' own: quick, silent, forging, with answers too long for a datagram.
+
 use super::*;
 use busyhour_model::TrunkId;
 use busyhour_sip::dns::Kind;

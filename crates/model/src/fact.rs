@@ -7,6 +7,8 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+mod subject;
+
 /// One thing that happened, and when.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fact {
@@ -453,57 +455,4 @@ pub enum What {
         /// What broke.
         detail: Name,
     },
-}
-
-impl What {
-    /// The call this is about, if one.
-    pub fn call(&self) -> Option<CallId> {
-        match self {
-            What::Arrived { call, .. }
-            | What::Identified { call, .. }
-            | What::Answered { call }
-            | What::NodeEntered { call, .. }
-            | What::LookedUp { call, .. }
-            | What::SurveyBegun { call, .. }
-            | What::Surveyed { call, .. }
-            | What::SurveyEnded { call, .. }
-            | What::IvrLeft { call, .. }
-            | What::Enqueued { call, .. }
-            | What::Dequeued { call, .. }
-            | What::Announced { call, .. }
-            | What::Offered { call, .. }
-            | What::OfferEnded { call, .. }
-            | What::LegOpened { call, .. }
-            | What::LegRang { call, .. }
-            | What::LegAnswered { call, .. }
-            | What::LegEnded { call, .. }
-            | What::Connected { call, .. }
-            | What::Held { call, .. }
-            | What::Disconnected { call, .. }
-            | What::CallbackAsked { call, .. }
-            | What::DialRefused { call, .. }
-            | What::Transferred { call, .. }
-            | What::LegLeft { call, .. }
-            | What::LegJoined { call, .. }
-            | What::RecordingBegan { call, .. }
-            | What::Recorded { call, .. }
-            | What::Discarded { call, .. }
-            | What::Ended { call, .. } => Some(*call),
-            What::MessageLeft { message } => Some(message.call),
-            What::Fault { call, .. } => *call,
-            What::AgentEntered { .. }
-            | What::Registered { .. }
-            | What::Seated { .. }
-            | What::Unseated { .. }
-            | What::SeatRefused { .. }
-            | What::MessageHeard { .. }
-            | What::MessageDeleted { .. }
-            | What::TrunkState { .. }
-            | What::TrunkRefused { .. }
-            | What::Banned { .. }
-            | What::Overload { .. }
-            | What::Reloaded { .. }
-            | What::Changed { .. } => None,
-        }
-    }
 }

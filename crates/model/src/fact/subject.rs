@@ -1,0 +1,57 @@
+//! Which call a fact is about.
+
+use super::What;
+use crate::CallId;
+
+impl What {
+    /// The call this is about, if one.
+    pub fn call(&self) -> Option<CallId> {
+        match self {
+            What::Arrived { call, .. }
+            | What::Identified { call, .. }
+            | What::Answered { call }
+            | What::NodeEntered { call, .. }
+            | What::LookedUp { call, .. }
+            | What::SurveyBegun { call, .. }
+            | What::Surveyed { call, .. }
+            | What::SurveyEnded { call, .. }
+            | What::IvrLeft { call, .. }
+            | What::Enqueued { call, .. }
+            | What::Dequeued { call, .. }
+            | What::Announced { call, .. }
+            | What::Offered { call, .. }
+            | What::OfferEnded { call, .. }
+            | What::LegOpened { call, .. }
+            | What::LegRang { call, .. }
+            | What::LegAnswered { call, .. }
+            | What::LegEnded { call, .. }
+            | What::Connected { call, .. }
+            | What::Held { call, .. }
+            | What::Disconnected { call, .. }
+            | What::CallbackAsked { call, .. }
+            | What::DialRefused { call, .. }
+            | What::Transferred { call, .. }
+            | What::LegLeft { call, .. }
+            | What::LegJoined { call, .. }
+            | What::RecordingBegan { call, .. }
+            | What::Recorded { call, .. }
+            | What::Discarded { call, .. }
+            | What::Ended { call, .. } => Some(*call),
+            What::MessageLeft { message } => Some(message.call),
+            What::Fault { call, .. } => *call,
+            What::AgentEntered { .. }
+            | What::Registered { .. }
+            | What::Seated { .. }
+            | What::Unseated { .. }
+            | What::SeatRefused { .. }
+            | What::MessageHeard { .. }
+            | What::MessageDeleted { .. }
+            | What::TrunkState { .. }
+            | What::TrunkRefused { .. }
+            | What::Banned { .. }
+            | What::Overload { .. }
+            | What::Reloaded { .. }
+            | What::Changed { .. } => None,
+        }
+    }
+}
