@@ -298,11 +298,12 @@ fn sip_is_answered_over_udp_and_tcp() {
 fn a_scanner_is_listed_and_forgiven() {
     let server = Server::start("bans");
     assert_eq!(out(&server.ask(&["ctl", "bans"])), "nobody is banned\n");
-    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let scan = "OPTIONS sip:100@1.1.1.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bK-1;rport\r\n\
+    // Not by a datagram, whose source anybody can forge.
+    let mut tcp = TcpStream::connect(&server.sip).unwrap();
+    let scan = "OPTIONS sip:100@1.1.1.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bK-1;rport\r\n\
                 From: <sip:100@1.1.1.1>;tag=1\r\nTo: <sip:100@1.1.1.1>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n\
                 Max-Forwards: 70\r\nUser-Agent: friendly-scanner\r\nContent-Length: 0\r\n\r\n";
-    udp.send_to(scan.as_bytes(), &server.sip).unwrap();
+    tcp.write_all(scan.as_bytes()).unwrap();
     server.until_metrics("busyhour_sip_refused_messages_total{reason=\"banned\"} 1");
     let listed = out(&server.ask(&["ctl", "bans"]));
     assert!(listed.contains("127.0.0.1") && listed.contains("scanner"), "{listed}");
