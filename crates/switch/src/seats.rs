@@ -130,7 +130,8 @@ impl Plant {
         }
         let id = self.directory.agent_id(agent);
         let known = id.and_then(|id| self.directory.agent(id)?.pin.as_deref());
-        if is_same(known.unwrap_or(NO_PIN).as_bytes(), pin.as_bytes()) {
+        let same = is_same(known.unwrap_or(NO_PIN).as_bytes(), pin.as_bytes());
+        if same && known.is_some() {
             self.seats.wrong_at.remove(account);
             self.seats.wrong_for.remove(agent);
             return Ok(());

@@ -215,6 +215,20 @@ fn five_wrong_pins_and_none_is_looked_at_for_five_minutes() {
 }
 
 #[test]
+fn an_agent_without_a_pin_is_nobodys_to_be_whatever_is_said() {
+    let mut setup = setup();
+    setup.agents.push(AgentSetup { pin: None, ..agent("1003", "") });
+    let mut exchange = Exchange::new(setup);
+    let mut phone = Phone::registered(&mut exchange, 1, "8001");
+    for said in ["1003", "1003*", "1003*no%20agent%20has%20this%20PIN", "1009*no%20agent%20has%20this%20PIN"] {
+        phone.dial(&mut exchange, &format!("*70{said}"));
+        exchange.hang_up_all();
+    }
+    assert_eq!(refused(&exchange), ["wrong_pin"; 4].map(Name::from));
+    assert_eq!(stands(&mut exchange, "1003").0, Some("1003".into()));
+}
+
+#[test]
 fn a_reload_keeps_who_sits_where_unless_the_phone_is_no_more() {
     let mut exchange = Exchange::new(setup());
     let mut guest = Phone::registered(&mut exchange, 1, "8001");
