@@ -134,7 +134,7 @@ impl Lines {
 
     pub(crate) fn ended(&mut self, record: &CallRecord) {
         for (trunk, bound, leg) in legs_at_trunks(record) {
-            let Some(traffic) = self.at(trunk, bound) else { return };
+            let Some(traffic) = self.at(trunk, bound) else { continue };
             let talk = leg.talk().unwrap_or_default();
             traffic.talk_ms += talk.as_millis() as u64;
             if leg.is_seizure() {

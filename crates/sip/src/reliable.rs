@@ -129,14 +129,14 @@ impl Stack {
 
     /// The transaction and the CSeq number of the INVITE that rings here.
     fn rung_by(&mut self, leg: LegId) -> Option<(u64, u32)> {
-        let number = self.invite_of(leg).and_then(|invite| Some(invite.headers.cseq().ok()?.0));
-        match &self.legs.get(&leg)?.phase {
-            Phase::Incoming(incoming) => Some((incoming.server, number?)),
+        let server = match &self.legs.get(&leg)?.phase {
+            Phase::Incoming(incoming) => incoming.server,
             Phase::Up(session) => {
-                session.unconfirmed.as_ref().map(|unconfirmed| (unconfirmed.server, unconfirmed.cseq))
+                return session.unconfirmed.as_ref().map(|unconfirmed| (unconfirmed.server, unconfirmed.cseq));
             }
-            Phase::Calling(_) => None,
-        }
+            Phase::Calling(_) => return None,
+        };
+        Some((server, self.invite_of(leg)?.headers.cseq().ok()?.0))
     }
 
     fn answer_prack(&mut self, now: Time, place: Place, server: u64, request: &Request) {
