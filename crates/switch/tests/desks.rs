@@ -336,6 +336,11 @@ fn a_full_exchange_still_lets_agents_pick_up_and_has_no_call_more_by_it() {
     assert_eq!(phones[0].dial(&mut exchange, "1002"), 0);
     assert_eq!(phones[1].dial(&mut exchange, "1001"), 503, "no second call");
     assert_eq!(phones[2].dial(&mut exchange, "*701001*4711"), 503);
+    let rings = exchange.request(2, "INVITE").unwrap();
+    exchange.answer(2, &rings, 180, &[]);
     assert_eq!(phones[1].dial(&mut exchange, "*8"), 200, "what rings is picked up: no call more");
+    let cancel = exchange.request(2, "CANCEL").unwrap();
+    let reason = cancel.headers.text(HeaderName::Reason).unwrap_or_default();
+    assert_eq!(reason, "SIP;cause=200;text=\"Call completed elsewhere\"", "who rang in vain has missed no call");
     assert_eq!(exchange.switch.vitals().calls, 1);
 }
