@@ -122,6 +122,15 @@ fn a_199_ends_one_branch_only() {
     world.run(secs(40));
 }
 
+/// A call of the carrier that rings: its leg, and To with our tag.
+fn rung(world: &mut World) -> (LegId, String) {
+    send(world, TO, "INVITE", 1, OFFERED, OFFER);
+    let leg = world.incoming(0).leg;
+    world.ask(0, |stack, now| stack.ring(now, leg, None)).unwrap();
+    world.run(millis(20));
+    (leg, to_of(&world.responses_to(carrier())[0]))
+}
+
 /// Section 15: only the caller may end an early dialog by BYE.
 #[test]
 fn a_callee_does_not_hang_up_before_the_answer() {
@@ -138,11 +147,7 @@ fn a_callee_does_not_hang_up_before_the_answer() {
 #[test]
 fn a_caller_hangs_up_before_the_answer() {
     let mut world = world();
-    send(&mut world, TO, "INVITE", 1, OFFERED, OFFER);
-    let leg = world.incoming(0).leg;
-    world.ask(0, |stack, now| stack.ring(now, leg, None)).unwrap();
-    world.run(millis(20));
-    let to = to_of(&world.responses_to(carrier())[0]);
+    let (leg, to) = rung(&mut world);
     let told = send(&mut world, &to, "BYE", 2, "", "");
     assert_eq!(told.iter().map(|response| response.status).collect::<Vec<_>>(), [200, 487]);
     assert_eq!(world.event(0), Event::Cancelled { leg });
@@ -154,11 +159,7 @@ fn a_caller_hangs_up_before_the_answer() {
 #[test]
 fn a_callers_update_waits_for_our_first_answer() {
     let mut world = world();
-    send(&mut world, TO, "INVITE", 1, OFFERED, OFFER);
-    let leg = world.incoming(0).leg;
-    world.ask(0, |stack, now| stack.ring(now, leg, None)).unwrap();
-    world.run(millis(20));
-    let to = to_of(&world.responses_to(carrier())[0]);
+    let (leg, to) = rung(&mut world);
     let early = send(&mut world, &to, "UPDATE", 2, OFFERED, OFFER).remove(0);
     assert_eq!((early.status, early.headers.has(HeaderName::RetryAfter)), (500, true));
     assert_eq!(
