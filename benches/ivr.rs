@@ -127,6 +127,7 @@ fn played(sounds: &[Sound], codec: Codec) -> (Duration, usize) {
                 codec,
                 payload_type: if codec == Codec::Pcma { 8 } else { 0 },
                 telephone_event: Some(101),
+                tones: false,
                 ptime_ms: 20,
                 direction: Direction::SendRecv,
             },

@@ -160,6 +160,7 @@ fn plane(legs: u64, seconds: u64) -> Turn {
             codec: Codec::Pcma,
             payload_type: 8,
             telephone_event: Some(101),
+            tones: false,
             ptime_ms: 20,
             direction: Direction::SendRecv,
         };

@@ -54,6 +54,7 @@ impl Phone {
             codec,
             payload_type,
             telephone_event: Some(101),
+            tones: false,
             ptime_ms: 20,
             direction: Direction::SendRecv,
         };

@@ -1,6 +1,5 @@
 //! Keys as RFC 4733 telephone-events: one digit per press whatever is lost or repeated, and a press to send.
 
-use crate::{g711, tone};
 use serde::{Deserialize, Serialize};
 
 const KEYS: &[u8; 16] = b"0123456789*#ABCD";
@@ -9,11 +8,6 @@ const OLD_MAX: i32 = 80_000;
 /// Samples a key of ours is pressed: 100 ms (ITU-T Q.24 asks for 40 at least), and the key with its pause.
 pub(crate) const PRESSED: usize = 800;
 pub(crate) const KEY: usize = 1600;
-/// The tones of the rows and columns of the keypad (ITU-T Q.23), and their levels: the higher is sent louder.
-const ROWS: [f64; 4] = [697.0, 770.0, 852.0, 941.0];
-const COLUMNS: [f64; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
-const LEVELS: [f64; 2] = [-9.0, -7.0];
-const KEYPAD: [&str; 4] = ["123A", "456B", "789C", "*0#D"];
 
 /// What one stream of telephone-events has said.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -67,18 +61,6 @@ pub(crate) fn payload(digit: char, held: u16, end: bool) -> Option<[u8; 4]> {
 /// The name of a key's tones in the library.
 pub(crate) fn tone_id(digit: char) -> String {
     format!("system/dtmf-{digit}")
-}
-
-/// Every key as its two tones and the pause after them, in A-law.
-pub(crate) fn tones() -> impl Iterator<Item = (String, Vec<u8>)> {
-    KEYPAD.iter().zip(ROWS).flat_map(|(keys, low)| {
-        keys.chars().zip(COLUMNS).map(move |(key, high)| {
-            let [low, high] = [(low, LEVELS[0]), (high, LEVELS[1])].map(|(hertz, dbm0)| tone::Sine::new(hertz, dbm0));
-            let pressed = low.zip(high).take(PRESSED).map(|(low, high)| g711::encode_a(low + high));
-            let pause = std::iter::repeat_n(g711::silence(busyhour_model::Codec::Pcma), KEY - PRESSED);
-            (tone_id(key), pressed.chain(pause).collect())
-        })
-    })
 }
 
 /// The packets of one press of `digit` held for `ms`, one each 20 ms, the end three times (RFC 4733 section 2.5.1.4):

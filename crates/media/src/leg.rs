@@ -5,7 +5,7 @@ use crate::outbox::Outbox;
 use crate::outgoing::{Origin, Outgoing};
 use crate::play::{Frame, Playing};
 use crate::reel::Reels;
-use crate::{Event, Latch, Library, dtmf, g711, rtcp, rtp};
+use crate::{Event, Latch, Library, dtmf, g711, keypad, rtcp, rtp};
 use busyhour_model::{Audio, Codec, LegId, Seed, Side, Sound, StreamStats, Time};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -33,7 +33,8 @@ pub(crate) struct Leg {
     incoming: Incoming,
     outgoing: Outgoing,
     digits: dtmf::Receiver,
-    /// The stream the digits were heard in.
+    ear: keypad::Ear,
+    /// The stream both listen to.
     digits_stream: u32,
     playing: Option<Playing>,
     pub(crate) reels: Reels,
@@ -86,6 +87,7 @@ impl Leg {
             incoming: Incoming::default(),
             outgoing: Outgoing::new(random),
             digits: dtmf::Receiver::default(),
+            ear: keypad::Ear::default(),
             digits_stream: 0,
             playing: None,
             reels: Reels::default(),
@@ -154,13 +156,15 @@ impl Leg {
         self.silent = false;
         let stream = self.incoming.stream();
         if self.digits_stream != stream {
-            (self.digits, self.digits_stream) = (dtmf::Receiver::default(), stream);
+            self.digits_stream = stream;
+            (self.digits, self.ear) = Default::default();
         }
         let digit = match kind {
             Kind::Event => self.digits.take(header.timestamp, payload),
-            Kind::Speech(_) => {
+            Kind::Speech(codec) => {
                 self.incoming.measure(now, header.timestamp);
-                None
+                let tones = self.line.as_ref().is_some_and(|line| line.audio.tones);
+                tones.then(|| self.ear.take(header.timestamp, codec, payload)).flatten()
             }
             Kind::Other => None,
         };
@@ -199,6 +203,18 @@ impl Leg {
             None => header.write(heard.payload, out),
         });
         self.stats.packets_out += pushed as u64;
+    }
+
+    /// A key that the partner pressed, for a peer without telephone-events: as its tones, unless something is played.
+    pub(crate) fn sound_key(&mut self, now: Time, digit: char) {
+        let wants = self.line.as_ref().is_some_and(|line| line.audio.telephone_event.is_none());
+        match &mut self.playing {
+            _ if !wants => {}
+            Some(playing) => {
+                playing.add_key(digit);
+            }
+            None => self.play(now, Playing::key(digit)),
+        }
     }
 
     /// Takes an RTCP packet: a sign of life of a phone that sends no sound, and measures; never a hang-up.
@@ -277,7 +293,7 @@ impl Leg {
         if next == Frame::End {
             let play = playing.play;
             (self.playing, self.frame_at) = (None, due);
-            return Some(Event::PlayEnded { leg: self.id, play });
+            return play.map(|play| Event::PlayEnded { leg: self.id, play });
         }
         playing.advance(now, due, Duration::from_millis(ms as u64), LAG_MAX);
         let kind = if next == Frame::Sound { Kind::Speech(line.audio.codec) } else { Kind::Event };

@@ -4,6 +4,7 @@ mod command;
 pub mod dtmf;
 pub mod g711;
 mod incoming;
+pub mod keypad;
 mod latch;
 mod leg;
 mod master;

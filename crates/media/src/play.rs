@@ -25,7 +25,8 @@ pub(crate) enum Frame {
 /// Where a play stands.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Playing {
-    pub(crate) play: PlayId,
+    /// Who is told of the end; `None`: a key of the partner's, whose end nobody waits for.
+    pub(crate) play: Option<PlayId>,
     sounds: Vec<Sound>,
     /// Begins again when it is through, for ever.
     pub(crate) repeat: bool,
@@ -62,7 +63,19 @@ impl Playing {
                 brought.push(Brought { wanted: sound.clone(), sound: Supplied::NotYet });
             }
         }
-        Playing { play, sounds, repeat, at: 0, done: 0, next: None, brought }
+        Playing { play: Some(play), sounds, repeat, at: 0, done: 0, next: None, brought }
+    }
+
+    /// A key that the partner presses.
+    pub(crate) fn key(digit: char) -> Playing {
+        Playing { play: None, ..Playing::new(PlayId(0), vec![Sound::Key(digit)], false) }
+    }
+
+    /// Another key behind those of the partner's that are not through; false for a play that is none.
+    pub(crate) fn add_key(&mut self, digit: char) -> bool {
+        let fits = self.play.is_none() && self.sounds.len() < SOUNDS_MAX;
+        self.sounds.extend(fits.then_some(Sound::Key(digit)));
+        self.play.is_none()
     }
 
     /// What somebody has to bring.

@@ -1,6 +1,6 @@
 //! What can be played: prompts by language and id, and the sounds of the system, as A-law shared by all legs.
 
-use crate::{COUNTRIES, Country, SAMPLE_RATE, WavError, dtmf, g711, tone, wav};
+use crate::{COUNTRIES, Country, SAMPLE_RATE, WavError, g711, keypad, tone, wav};
 use busyhour_model::Name;
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
@@ -40,7 +40,7 @@ impl Library {
             ("system/busy-450", beats(450.0, 350, 350)),
         ];
         let system = system.into_iter().chain(country.tones()).map(|(id, sound)| (Name::from(id), Arc::from(sound)));
-        let keys = dtmf::tones().map(|(id, sound)| (Name::from(id), Arc::from(sound)));
+        let keys = keypad::tones().map(|(id, sound)| (Name::from(id), Arc::from(sound)));
         Library { prompts: BTreeMap::new(), system: system.chain(keys).collect() }
     }
 

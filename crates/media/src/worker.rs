@@ -1,6 +1,6 @@
 //! The media machine: all legs of one worker, driven by commands, packets and time.
 
-use crate::leg::Leg;
+use crate::leg::{Kind, Leg};
 use crate::outbox::Outbox;
 use crate::play::{Playing, SOUNDS_MAX};
 use crate::reel::{Out, Reel};
@@ -135,8 +135,16 @@ impl Worker {
         if let Some(digit) = heard.digit {
             state.events.push_back(Event::Digit { leg, digit });
         }
-        if let Some(partner) = partner.and_then(|id| state.legs.get_mut(&id)) {
-            partner.relay(now, &heard, &mut state.outbox);
+        let Some(partner) = partner.and_then(|id| state.legs.get_mut(&id)) else {
+            return if was_silent {
+                self.arm(leg)
+            };
+        };
+        partner.relay(now, &heard, &mut state.outbox);
+        let id = partner.id;
+        if let Some(digit) = heard.digit.filter(|_| heard.kind == Kind::Event) {
+            partner.sound_key(now, digit);
+            self.arm(id);
         }
         if was_silent {
             self.arm(leg);

@@ -61,6 +61,8 @@ pub struct Audio {
     pub payload_type: u8,
     /// Payload type of telephone-event (RFC 4733), when agreed on.
     pub telephone_event: Option<u8>,
+    /// The peer's keys are to be heard in its sound, as tones.
+    pub tones: bool,
     /// Milliseconds of speech per packet to send.
     pub ptime_ms: u8,
     /// Which way sound flows, seen from **us**.

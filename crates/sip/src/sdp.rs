@@ -103,6 +103,7 @@ fn audio(theirs: &Media<'_>, asked: Option<&Media<'_>>, wanted: Direction) -> Op
         codec: codec(format, named(format))?,
         payload_type: payload_type(format)?,
         telephone_event: event.and_then(payload_type),
+        tones: false,
         ptime_ms: theirs.ptime_ms(),
         direction: description::direction(seen.sends() && wanted.sends(), seen.receives() && wanted.receives()),
     })

@@ -44,6 +44,7 @@ pub fn worker(data: &[u8]) {
             codec,
             payload_type: number,
             telephone_event: Some(101),
+            tones: false,
             ptime_ms: 20,
             direction,
         };

@@ -55,6 +55,7 @@ fn audio(leg: LegId, codec: Codec) -> Audio {
         codec,
         payload_type: if codec == Codec::Pcma { 8 } else { 0 },
         telephone_event: Some(100 + leg.0 as u8),
+        tones: false,
         ptime_ms: 20,
         direction: Direction::SendRecv,
     }

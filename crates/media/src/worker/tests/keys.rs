@@ -60,15 +60,42 @@ fn a_key_played_to_a_phone_without_telephone_events_is_its_two_tones() {
 }
 
 #[test]
-fn a_partner_without_telephone_events_gets_speech_only_and_no_gap() {
+fn keys_for_a_partner_without_telephone_events_are_tones() {
     let mut rig = Rig::bridged(Codec::Pcma, Codec::Pcma);
     rig.connect_with(B, |audio| audio.telephone_event = None);
     rig.say(A, 8, 0, &[1; 480]);
-    for (i, (_, payload)) in dtmf::press('5', 60).enumerate() {
-        rig.hear(A, phone(A), &packet(3 + i as u16, 480, 101, &payload));
-        rig.pass(FRAME);
+    for (press, digit) in "56".chars().enumerate() {
+        for (i, (_, payload)) in dtmf::press(digit, 60).enumerate() {
+            let sequence = 3 + (press * 6 + i) as u16;
+            rig.hear(A, phone(A), &packet(sequence, 480 * (1 + press as u32), 101, &payload));
+            rig.pass(FRAME);
+        }
     }
-    rig.say(A, 8, 9, &[2; 480]);
-    assert_eq!((rig.digits().as_str(), rig.got(B).len()), ("5", 6));
+    rig.pass(FRAME * 20);
+    rig.say(A, 8, 35, &[2; 480]);
+    assert_eq!((rig.digits().as_str(), tones_in(&rig.codes(B)).as_str()), ("56", "56"));
+    assert_eq!(rig.events.len(), 2, "nobody is told of a play: {:?}", rig.events);
+    assert!([1, 2].iter().all(|code| rig.codes(B).contains(code)), "speech before and behind");
     rig.assert_unbroken(B);
+}
+
+/// RFC 4733 is not agreed on: keys are told where the terms say that they are tones, and are heard by the partner as they came.
+#[test]
+fn keys_in_the_sound_are_told_where_they_are_to_be_heard_there() {
+    for (tones, expected) in [(true, "9501*#"), (false, "")] {
+        let mut rig = Rig::bridged(Codec::Pcma, Codec::Pcmu);
+        rig.connect_with(A, |audio| (audio.telephone_event, audio.tones) = (None, tones));
+        let pressed: Vec<u8> =
+            "9501*#".chars().flat_map(|digit| LIBRARY.find("", &dtmf::tone_id(digit)).unwrap().to_vec()).collect();
+        rig.say(A, 8, 0, &pressed);
+        assert_eq!(rig.digits(), expected);
+        assert_eq!(rig.got(B).len(), pressed.len() / 160);
+        rig.assert_unbroken(B);
+    }
+}
+
+/// The keys heard in A-law sound.
+fn tones_in(codes: &[u8]) -> String {
+    let mut ear = crate::keypad::Ear::default();
+    codes.chunks(80).enumerate().filter_map(|(n, codes)| ear.take(80 * n as u32, Codec::Pcma, codes)).collect()
 }
