@@ -19,6 +19,7 @@ mod schedule;
 mod server;
 mod sheet;
 mod staff;
+mod terms;
 mod tier;
 mod tls;
 mod trunk;

@@ -10,6 +10,7 @@ mod numbers;
 mod routing;
 mod schedules;
 mod staff;
+mod terms;
 mod tiers;
 mod tts;
 

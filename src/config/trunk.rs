@@ -1,11 +1,11 @@
 //! `[[trunk]]` and `[[number]]`: where calls come from, and which dialplan a dialled number leads to.
 
 use super::sheet::{Read, Section, Sheet, duration, flag, integer, parsed, text};
-use super::{identity, limits};
+use super::{identity, limits, terms};
 use crate::net::{TrunkTls, advertised};
 use busyhour_model::Name;
 use busyhour_sip::{Account, NamedPeer, Peer, Secret, Transport};
-use busyhour_switch::{DialledFrom, NumberRoute, TrunkLimits, TrunkPolicy, TrunkSetup};
+use busyhour_switch::{DialledFrom, NumberRoute, Terms, TrunkLimits, TrunkPolicy, TrunkSetup};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -39,6 +39,7 @@ pub(super) struct Trunk {
     pub(super) register: Option<Read<Duration>>,
     pub(super) probe: Option<Duration>,
     pub(super) keep_alive: Duration,
+    pub(super) terms: Terms,
     pub(super) channels: u32,
     pub(super) full_status: u16,
     pub(super) dialled_from: DialledFrom,
@@ -117,6 +118,7 @@ pub(super) fn trunk(mut section: Section, sheet: &mut Sheet) -> Option<Trunk> {
         register: section.read(sheet, "register", duration),
         probe: section.read(sheet, "probe", duration).map(|r| r.value),
         keep_alive: section.or(sheet, "keep_alive", keep_alive, KEEP_ALIVE),
+        terms: terms::read(&mut section, sheet),
         channels,
         full_status: section.or(sheet, "full_status", full_status, 503),
         dialled_from: section.or(sheet, "dialled_from", dialled_from, DialledFrom::RequestUri),
@@ -205,6 +207,7 @@ impl Trunk {
             register: self.register.as_ref().map(|r| r.value),
             probe: self.probe,
             keep_alive: Some(self.keep_alive).filter(|period| !period.is_zero()),
+            terms: self.terms.clone(),
             channels: self.channels,
             full_status: self.full_status,
             dialled_from: self.dialled_from,

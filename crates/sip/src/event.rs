@@ -1,5 +1,6 @@
 //! What the stack tells the switch, and what the switch asks of it.
 
+use crate::Terms;
 use crate::cause::Reason;
 use crate::identity::{Identities, Identity};
 use crate::locate::NamedPeer;
@@ -302,6 +303,8 @@ pub struct TrunkPeer {
     pub probe: Option<Duration>,
     /// Ping connections we register or probe over this often, unless the trunk asks for another time (RFC 5626 section 4.4.1).
     pub keep_alive: Option<Duration>,
+    /// What sound is offered to it, and taken from it.
+    pub terms: Terms,
 }
 
 impl TrunkPeer {
@@ -325,6 +328,7 @@ impl TrunkPeer {
             register: None,
             probe: None,
             keep_alive: None,
+            terms: Terms::default(),
         }
     }
 

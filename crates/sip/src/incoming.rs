@@ -11,7 +11,7 @@ use crate::reliable::Wish;
 use crate::reply::{ALLOW, SUPPORTED};
 use crate::sdp::{self, Local};
 use crate::stack::Stack;
-use crate::{HeaderName, Limits, Message, Request, Response, Scheme, Uri};
+use crate::{HeaderName, Limits, Message, Request, Response, Scheme, Terms, Uri};
 use busyhour_model::{Audio, Direction, LegId, Time};
 use bytes::Bytes;
 use std::net::SocketAddr;
@@ -31,7 +31,9 @@ impl Stack {
             Ok(offer) => offer,
             Err(status) => return self.respond(now, server, request, status),
         };
-        let allowed = match offer.as_ref().map(|offer| allowed_by(offer, flow.local)).transpose() {
+        let trunk = if let Origin::Trunk(trunk) = origin { Some(trunk) } else { None };
+        let terms = self.terms(trunk);
+        let allowed = match offer.as_ref().map(|offer| allowed_by(offer, flow.local, &terms)).transpose() {
             Ok(allowed) => allowed,
             Err(status) => return self.respond(now, server, request, status),
         };
@@ -40,7 +42,6 @@ impl Stack {
             Err(status) => return self.respond(now, server, request, status),
         };
         let leg = LegId(self.next_leg);
-        let trunk = if let Origin::Trunk(trunk) = origin { Some(trunk) } else { None };
         let contact = contact_for(request.uri.user.as_deref(), flow, &request.uri.scheme);
         let local_tag = tag(leg, self.net.random.draw());
         let Some(dialog) = Dialog::answering(request, flow, &local_tag, contact, trunk.is_none()) else {
@@ -51,7 +52,7 @@ impl Stack {
         if let Some(server) = self.net.servers.get_mut(&server) {
             server.leg = Some(leg);
         }
-        let media = Media::new(flow.local, self.net.random.draw() >> 2);
+        let media = Media::new(flow.local, self.net.random.draw() >> 2, terms);
         let incoming = Incoming {
             server,
             request: request.to_bytes(),
@@ -205,8 +206,8 @@ pub(crate) fn body_of(request: &Request) -> Result<Option<Bytes>, u16> {
 }
 
 /// What an offer would allow us to send, before we know from where.
-fn allowed_by(offer: &Bytes, local: SocketAddr) -> Result<Audio, u16> {
-    let local = Local { address: local, session_id: 0, version: 0 };
+fn allowed_by(offer: &Bytes, local: SocketAddr, terms: &Terms) -> Result<Audio, u16> {
+    let local = Local { address: local, session_id: 0, version: 0, terms: terms.clone() };
     sdp::answer(&local, offer, Direction::SendRecv).map(|(_, audio)| audio).map_err(|error| error.status())
 }
 

@@ -21,7 +21,7 @@ impl Stack {
         let (_, trunk) = self.ways(now, &invite)?;
         let leg = LegId(self.next_leg);
         self.next_leg += 1;
-        let mut calling = Calling::new(Media::new(invite.local, 0), Bytes::new());
+        let mut calling = Calling::new(Media::new(invite.local, 0, self.terms(trunk)), Bytes::new());
         calling.later = Some(Box::new(invite));
         self.legs.insert(leg, Leg { trunk, phase: Phase::Calling(Box::new(calling)), gone: false });
         self.net.timers.set(at, Alarm::Invite(leg));

@@ -1,13 +1,11 @@
 //! Our end of the offer/answer exchange (RFC 3264).
 
+use crate::Terms;
 use crate::sdp::{self, Local, SdpError};
 use busyhour_model::{Audio, Direction};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
-
-/// Milliseconds of speech per packet that we ask for.
-const PTIME_MS: u8 = 20;
 
 /// What we said last, and what was agreed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,8 +20,8 @@ pub(crate) struct Media {
 }
 
 impl Media {
-    pub(crate) fn new(address: SocketAddr, session_id: u64) -> Media {
-        let local = Local { address, session_id, version: 1 };
+    pub(crate) fn new(address: SocketAddr, session_id: u64, terms: Terms) -> Media {
+        let local = Local { address, session_id, version: 1, terms };
         Media { local, sent: Bytes::new(), agreed: None, wanted: Direction::SendRecv, renewed: false }
     }
 
@@ -32,11 +30,15 @@ impl Media {
         self.local.address = address;
     }
 
+    pub(crate) fn terms(&self) -> &Terms {
+        &self.local.terms
+    }
+
     /// A new offer.
     pub(crate) fn offer(&mut self, direction: Direction) -> Bytes {
-        let same = sdp::offer(&self.local, direction, PTIME_MS);
+        let same = sdp::offer(&self.local, direction);
         if self.is_news(&same) {
-            self.sent = sdp::offer(&self.local, direction, PTIME_MS);
+            self.sent = sdp::offer(&self.local, direction);
         }
         self.sent.clone()
     }
@@ -53,7 +55,7 @@ impl Media {
 
     /// Takes their answer to `offer`.
     pub(crate) fn accept(&mut self, offer: &[u8], answer: &[u8]) -> Result<Audio, SdpError> {
-        let audio = sdp::accepted(offer, answer)?;
+        let audio = sdp::accepted(&self.local.terms, offer, answer)?;
         self.agreed = Some(audio.clone());
         Ok(audio)
     }

@@ -3,7 +3,7 @@
 mod description;
 
 use crate::header::Lines;
-use crate::{Header, HeaderName};
+use crate::{Header, HeaderName, Keys, Terms};
 use busyhour_model::{Audio, Codec, Direction};
 use bytes::Bytes;
 use description::{Description, Media};
@@ -19,6 +19,8 @@ pub struct Local {
     pub session_id: u64,
     /// `o=` version; one more with every changed description (RFC 3264 section 8).
     pub version: u64,
+    /// What is spoken there.
+    pub terms: Terms,
 }
 
 /// Why a description cannot be used.
@@ -27,7 +29,7 @@ pub enum SdpError {
     /// Not a session description: 400.
     #[error("malformed session description")]
     Malformed,
-    /// No audio stream with PCMA or PCMU over RTP/AVP: 488.
+    /// No audio stream with a codec of our terms over RTP/AVP: 488.
     #[error("no common codec")]
     NoCommonCodec,
 }
@@ -44,14 +46,15 @@ impl SdpError {
 
 /// Multipart bodies within one another.
 const DEPTH_MAX: u8 = 4;
-/// What our own offers call telephone-event.
-const TELEPHONE_EVENT: u8 = 101;
 
-/// Our offer: PCMA, PCMU and telephone-event. `direction` is ours.
-pub fn offer(local: &Local, direction: Direction, ptime_ms: u8) -> Bytes {
-    let codecs = [(Codec::Pcma, 8), (Codec::Pcmu, 0)];
+/// Our offer: our codecs and telephone-event. `direction` is ours.
+pub fn offer(local: &Local, direction: Direction) -> Bytes {
+    let terms = &local.terms;
+    let number = |codec: &Codec| if *codec == Codec::Pcma { 8 } else { 0 };
+    let codecs: Vec<_> = terms.offered().iter().map(|codec| (*codec, number(codec))).collect();
+    let event = Some(terms.telephone_event).filter(|_| terms.speaks_events());
     let mut text = session(local, "0 0");
-    audio_lines(&mut text, local, &codecs, Some(TELEPHONE_EVENT), ptime_ms, direction);
+    audio_lines(&mut text, local, &codecs, event, terms.ptime_ms, direction);
     text.into()
 }
 
@@ -63,7 +66,7 @@ pub fn answer(local: &Local, offer: &[u8], wanted: Direction) -> Result<(Bytes, 
         .media
         .iter()
         .enumerate()
-        .find_map(|(at, media)| Some((at, audio(media, None, wanted)?)))
+        .find_map(|(at, media)| Some((at, audio(media, None, wanted, &local.terms)?)))
         .ok_or(SdpError::NoCommonCodec)?;
     let mut text = session(local, offer.time.filter(|time| is_time(time)).unwrap_or("0 0"));
     for (at, media) in offer.media.iter().enumerate() {
@@ -77,16 +80,18 @@ pub fn answer(local: &Local, offer: &[u8], wanted: Direction) -> Result<(Bytes, 
     Ok((text.into(), audio))
 }
 
-/// What `answer` to our `offer` makes us send.
-pub fn accepted(offer: &[u8], answer: &[u8]) -> Result<Audio, SdpError> {
+/// What `answer` to our `offer` of these terms makes us send.
+pub fn accepted(terms: &Terms, offer: &[u8], answer: &[u8]) -> Result<Audio, SdpError> {
     let (offer, answer) = (String::from_utf8_lossy(offer), String::from_utf8_lossy(answer));
     let (offer, answer) = (Description::parse(&offer)?, Description::parse(&answer)?);
     let mut pairs = offer.media.iter().zip(&answer.media);
-    pairs.find_map(|(ours, theirs)| audio(theirs, Some(ours), ours.direction())).ok_or(SdpError::NoCommonCodec)
+    let take = |(ours, theirs): (&Media<'_>, &Media<'_>)| audio(theirs, Some(ours), ours.direction(), terms);
+    pairs.find_map(take).ok_or(SdpError::NoCommonCodec)
 }
 
-/// What a stream of the peer's makes us send: the first codec of theirs that we speak. `asked` is the stream of ours that it answers.
-fn audio(theirs: &Media<'_>, asked: Option<&Media<'_>>, wanted: Direction) -> Option<Audio> {
+/// What a stream of the peer's makes us send: the first codec of theirs that we speak; of an offer to us, that which our order
+/// names first (RFC 3264 section 6.1). `asked` is the stream of ours that it answers.
+fn audio(theirs: &Media<'_>, asked: Option<&Media<'_>>, wanted: Direction, terms: &Terms) -> Option<Audio> {
     let usable = theirs.kind == "audio" && theirs.protocol == "RTP/AVP";
     let remote = theirs.remote().filter(|_| usable)?;
     let named = |format: &str| theirs.rtpmap(format).or_else(|| asked?.rtpmap(format));
@@ -94,8 +99,12 @@ fn audio(theirs: &Media<'_>, asked: Option<&Media<'_>>, wanted: Direction) -> Op
     let find = |speaks: &dyn Fn(&str) -> bool| {
         theirs.formats.iter().copied().find(|format| payload_type(format).is_some() && speaks(format))
     };
-    let format = find(&|format| codec(format, named(format)).is_some())?;
-    let event = find(&|format| named(format).is_some_and(|name| name.eq_ignore_ascii_case("telephone-event/8000")));
+    let speaks = |format: &str, ours: &[Codec]| codec(format, named(format)).is_some_and(|codec| ours.contains(&codec));
+    let ordered = if asked.is_none() { &terms.codecs[..] } else { &[] };
+    let by_order = ordered.iter().find_map(|only| find(&|format| speaks(format, &[*only])));
+    let format = by_order.or_else(|| find(&|format| speaks(format, terms.offered())))?;
+    let is_event = |name: &str| name.eq_ignore_ascii_case("telephone-event/8000");
+    let event = find(&|format| terms.speaks_events() && named(format).is_some_and(is_event));
     let seen = theirs.direction().reversed();
     Some(Audio {
         remote,
@@ -103,7 +112,7 @@ fn audio(theirs: &Media<'_>, asked: Option<&Media<'_>>, wanted: Direction) -> Op
         codec: codec(format, named(format))?,
         payload_type: payload_type(format)?,
         telephone_event: event.and_then(payload_type),
-        tones: false,
+        tones: terms.keys == Keys::Tones,
         ptime_ms: theirs.ptime_ms(),
         direction: description::direction(seen.sends() && wanted.sends(), seen.receives() && wanted.receives()),
     })

@@ -9,7 +9,7 @@ use crate::named::Names;
 use crate::stack::Stack;
 use crate::timer::Timer;
 use crate::transaction::{Alarm, cseq, host};
-use crate::{Contacts, HeaderName, Host, Method, NameAddr, Request, Response, Uri};
+use crate::{Contacts, HeaderName, Host, Method, NameAddr, Request, Response, Terms, Uri};
 use busyhour_model::{Time, Trouble, TrunkId};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -338,6 +338,11 @@ impl Stack {
         let own = self.config.locals.iter().filter(fits).find(|(_, local)| told(*local) == *local);
         let (_, local) = own.or_else(|| self.config.locals.iter().find(fits))?;
         Some(Flow { transport, local: told(*local), remote, connection: 0 })
+    }
+
+    /// What sound is offered to a trunk, or to a phone, and taken from it.
+    pub(crate) fn terms(&self, trunk: Option<TrunkId>) -> Terms {
+        trunk.and_then(|trunk| self.line_config(trunk)).map(|line| line.terms.clone()).unwrap_or_default()
     }
 
     /// The host part of a trunk's identities.

@@ -9,7 +9,7 @@ use crate::receive::Place;
 use crate::reply::{ALLOW, SUPPORTED};
 use crate::server::Arrival;
 use crate::stack::Stack;
-use crate::{HeaderName, Method, Request, Response};
+use crate::{HeaderName, Keys, Method, Request, Response};
 use busyhour_model::{LegId, Time};
 use bytes::Bytes;
 
@@ -48,7 +48,7 @@ impl Stack {
             Method::Bye => self.receive_bye(now, place, server, request),
             _ if self.legs.get(&place.leg).is_some_and(|leg| leg.gone) => self.respond(now, server, request, 481),
             Method::Invite | Method::Update => self.receive_offer(now, place, server, request),
-            Method::Info => self.receive_info(now, place.leg, server, request),
+            Method::Info => self.receive_info(now, place, server, request),
             Method::Options => self.respond(now, server, request, 200),
             Method::Prack => self.receive_prack(now, place, server, request),
             Method::Subscribe | Method::Publish => self.respond(now, server, request, 489),
@@ -172,7 +172,7 @@ impl Stack {
         self.net.respond(now, server, &response);
     }
 
-    fn receive_info(&mut self, now: Time, leg: LegId, server: u64, request: &Request) {
+    fn receive_info(&mut self, now: Time, place: Place, server: u64, request: &Request) {
         let digit = match request.headers.content_type().as_deref() {
             Some("application/dtmf-relay") => signal(&request.body),
             Some("application/dtmf") => lone_digit(&request.body),
@@ -181,7 +181,10 @@ impl Stack {
         };
         let Some(digit) = digit else { return self.respond(now, server, request, 400) };
         self.respond(now, server, request, 200);
-        self.events.push_back(Event::Digit { leg, digit });
+        // A carrier whose keys are heard as tones would press each twice.
+        if self.session(place).is_some_and(|session| session.media.terms().keys != Keys::Tones) {
+            self.events.push_back(Event::Digit { leg: place.leg, digit });
+        }
     }
 
     /// An ACK: to a refusal, or to a 2xx of ours.

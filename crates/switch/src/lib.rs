@@ -38,8 +38,8 @@ mod transfer;
 mod trunks;
 
 pub use busyhour_sip::{
-    Account, Counters, Flow, Form, Found, Limits, NamedPeer, Networks, Peer, Secret, Transmit, Transport, Unfound,
-    Wanted,
+    Account, Counters, Flow, Form, Found, Keys, Limits, NamedPeer, Networks, Peer, Secret, Terms, Transmit, Transport,
+    Unfound, Wanted,
 };
 pub use causes::{CauseRule, Causes};
 pub use groups::{GroupMember, NEXT_ON, TrunkGroup};

@@ -8,7 +8,7 @@ use crate::policy::TrunkPolicy;
 use busyhour_acd::{AgentChoice, Policy};
 use busyhour_ivr::Dialplan;
 use busyhour_model::{Name, Pattern, Schedule, Time};
-use busyhour_sip::{Account, Limits, NamedPeer, Networks, Peer, Secret, Transport};
+use busyhour_sip::{Account, Limits, NamedPeer, Networks, Peer, Secret, Terms, Transport};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -102,6 +102,8 @@ pub struct TrunkSetup {
     pub probe: Option<Duration>,
     /// Ping connections this often.
     pub keep_alive: Option<Duration>,
+    /// What sound it is offered, and what is taken from it.
+    pub terms: Terms,
     /// Channels, both ways together; the next call gets `full_status`.
     pub channels: u32,
     /// 486 or 503.
@@ -140,6 +142,7 @@ impl TrunkSetup {
             register: None,
             probe: None,
             keep_alive: None,
+            terms: Terms::default(),
             channels: 10,
             full_status: 486,
             dialled_from: DialledFrom::default(),

@@ -303,6 +303,7 @@ impl Trunks {
                 register: t.setup.register.filter(|_| !(t.drained || t.retired) || t.in_use() > 0),
                 probe: t.setup.probe.filter(|_| !t.retired),
                 keep_alive: t.setup.keep_alive,
+                terms: t.setup.terms.clone(),
             })
             .collect()
     }

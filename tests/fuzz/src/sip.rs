@@ -3,7 +3,7 @@
 use busyhour_model::Direction;
 use busyhour_sip::digest::{Challenge, Credentials};
 use busyhour_sip::dns::{Kind, Question, RECORDS_MAX};
-use busyhour_sip::{Frame, Framer, HeaderName, Headers, Limits, Message, NameAddr, Uri, Via, sdp};
+use busyhour_sip::{Frame, Framer, HeaderName, Headers, Limits, Message, NameAddr, Terms, Uri, Via, sdp};
 use bytes::Bytes;
 
 /// What is taken can be written, is taken again, and then no longer changes. What is not may have an answer, which is taken.
@@ -62,17 +62,18 @@ pub fn address(data: &[u8]) {
 
 /// An offer that is taken gets an answer that fits what we could have offered.
 pub fn description(data: &[u8]) {
-    let local = sdp::Local { address: ([192, 0, 2, 1], 40_000).into(), session_id: 1, version: 1 };
+    let local =
+        sdp::Local { address: ([192, 0, 2, 1], 40_000).into(), session_id: 1, version: 1, terms: Terms::default() };
     if let Ok((answer, audio)) = sdp::answer(&local, data, Direction::SendRecv) {
         assert!(audio.remote.port() != 0 && audio.payload_type < 128 && (10..=60).contains(&audio.ptime_ms));
-        let agreed = sdp::accepted(data, &answer).expect("the offerer understands our answer");
+        let agreed = sdp::accepted(&local.terms, data, &answer).expect("the offerer understands our answer");
         assert_eq!(
             (agreed.codec, agreed.payload_type, agreed.remote),
             (audio.codec, audio.payload_type, local.address)
         );
     }
-    let ours = sdp::offer(&local, Direction::SendRecv, 20);
-    let _ = sdp::accepted(&ours, data);
+    let ours = sdp::offer(&local, Direction::SendRecv);
+    let _ = sdp::accepted(&local.terms, &ours, data);
     let _ = sdp::find(Some(b"multipart/mixed;boundary=b"), &Bytes::copy_from_slice(data));
 }
 

@@ -5,7 +5,7 @@ use super::*;
 use Direction::{Inactive, RecvOnly, SendOnly, SendRecv};
 
 fn local() -> Local {
-    Local { address: "192.0.2.1:40000".parse().unwrap(), session_id: 7, version: 3 }
+    Local { address: "192.0.2.1:40000".parse().unwrap(), session_id: 7, version: 3, terms: Terms::default() }
 }
 
 fn offer_of(media: &str) -> String {
@@ -19,10 +19,11 @@ fn answered(media: &str, wanted: Direction) -> Result<(String, Audio), SdpError>
 
 #[test]
 fn our_offer_is_understood_by_ourselves() {
-    let offer = offer(&local(), SendRecv, 20);
-    let theirs = Local { address: "[2001:db8::2]:5000".parse().unwrap(), session_id: 1, version: 1 };
+    let offer = offer(&local(), SendRecv);
+    let theirs =
+        Local { address: "[2001:db8::2]:5000".parse().unwrap(), session_id: 1, version: 1, terms: Terms::default() };
     let (answer, heard) = answer(&theirs, &offer, SendRecv).unwrap();
-    let agreed = accepted(&offer, &answer).unwrap();
+    let agreed = accepted(&theirs.terms, &offer, &answer).unwrap();
     assert_eq!(
         (heard.remote, heard.remote_rtcp),
         ("192.0.2.1:40000".parse().unwrap(), "192.0.2.1:40001".parse().unwrap())
@@ -143,7 +144,7 @@ fn offers_we_cannot_take_are_refused_with_their_status() {
 
 #[test]
 fn an_answer_is_read_against_what_we_offered() {
-    let offered = offer(&local(), SendOnly, 20);
+    let offered = offer(&local(), SendOnly);
     let cases = [
         ("m=audio 5000 RTP/AVP 0 101\r\na=ptime:40\r\n", Ok((Codec::Pcmu, Some(101), SendOnly, 40))),
         ("m=audio 5000 RTP/AVP 8\r\na=inactive\r\n", Ok((Codec::Pcma, None, Inactive, 20))),
@@ -155,7 +156,7 @@ fn an_answer_is_read_against_what_we_offered() {
         ("m=audio 5000 RTP/AVP 18\r\n", Err(SdpError::NoCommonCodec)),
     ];
     for (media, expected) in cases {
-        let audio = accepted(&offered, offer_of(media).as_bytes());
+        let audio = accepted(&Terms::default(), &offered, offer_of(media).as_bytes());
         assert_eq!(
             audio.map(|audio| (audio.codec, audio.telephone_event, audio.direction, audio.ptime_ms)),
             expected,
@@ -177,4 +178,53 @@ fn a_description_is_found_in_a_multipart_body() {
         assert_eq!(find(Some(other), &body), None);
     }
     assert_eq!(find(None, &sdp), None);
+}
+
+/// RFC 3264 section 5.1: the offer lists what is spoken, the preferred first; section 6.1: the answer may have an order of its own.
+#[test]
+fn codecs_are_offered_and_taken_as_the_terms_say() {
+    let with = |codecs: &[Codec], keys, telephone_event, ptime_ms| Local {
+        terms: Terms { codecs: codecs.to_vec(), keys, telephone_event, ptime_ms },
+        ..local()
+    };
+    let only = with(&[Codec::Pcmu], Keys::Events, 96, 30);
+    let both = with(&[Codec::Pcmu, Codec::Pcma], Keys::Tones, 101, 20);
+    for (local, lines) in [
+        (
+            &only,
+            "RTP/AVP 0 96\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:96 telephone-event/8000\r\na=fmtp:96 0-15\r\na=ptime:30\r\n",
+        ),
+        (&both, "RTP/AVP 0 8\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=ptime:20\r\n"),
+    ] {
+        let text = String::from_utf8(offer(local, SendRecv).to_vec()).unwrap();
+        assert!(text.contains(lines), "{text}");
+    }
+    let theirs = offer_of("m=audio 5000 RTP/AVP 8 0 97\r\na=rtpmap:97 telephone-event/8000\r\n");
+    let taken = |local: &Local| answer(local, theirs.as_bytes(), SendRecv).map(|(_, audio)| heard(&audio));
+    assert_eq!(taken(&only), Ok((Codec::Pcmu, Some(97), false)));
+    assert_eq!(taken(&both), Ok((Codec::Pcmu, None, true)), "keys are tones");
+    assert_eq!(taken(&with(&[], Keys::Info, 101, 20)), Ok((Codec::Pcma, None, false)), "who offers has the order");
+    let alaw = offer_of("m=audio 5000 RTP/AVP 8\r\n");
+    assert_eq!(answer(&only, alaw.as_bytes(), SendRecv).unwrap_err(), SdpError::NoCommonCodec);
+}
+
+/// RFC 3264 section 7: what was not offered is not agreed on.
+#[test]
+fn an_answer_is_held_to_the_terms_of_our_offer() {
+    let terms = |codecs: &[Codec], keys| Terms { codecs: codecs.to_vec(), keys, ..Terms::default() };
+    let reply = |terms: &Terms, media: &str| {
+        let offered = offer(&Local { terms: terms.clone(), ..local() }, SendRecv);
+        accepted(terms, &offered, offer_of(media).as_bytes()).map(|audio| heard(&audio))
+    };
+    let only = terms(&[Codec::Pcmu], Keys::Events);
+    assert_eq!(reply(&only, "m=audio 5000 RTP/AVP 8\r\n"), Err(SdpError::NoCommonCodec));
+    assert_eq!(reply(&only, "m=audio 5000 RTP/AVP 8 0\r\n"), Ok((Codec::Pcmu, None, false)));
+    let event = "m=audio 5000 RTP/AVP 8 0 101\r\na=rtpmap:101 telephone-event/8000\r\n";
+    assert_eq!(reply(&only, event), Ok((Codec::Pcmu, Some(101), false)));
+    let both = terms(&[Codec::Pcmu, Codec::Pcma], Keys::Tones);
+    assert_eq!(reply(&both, event), Ok((Codec::Pcma, None, true)), "who answers has chosen; events were not offered");
+}
+
+fn heard(audio: &Audio) -> (Codec, Option<u8>, bool) {
+    (audio.codec, audio.telephone_event, audio.tones)
 }

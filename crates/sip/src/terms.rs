@@ -1,0 +1,46 @@
+//! What sound is offered to a peer, and taken from it.
+
+use busyhour_model::Codec;
+use serde::{Deserialize, Serialize};
+
+/// What a peer is offered, and what of its own offers is taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// These codecs in this order; none named: all, in the order of who offers.
+    pub codecs: Vec<Codec>,
+    /// How its keys come, and ours go.
+    pub keys: Keys,
+    /// What our own offers call telephone-event.
+    pub telephone_event: u8,
+    /// Milliseconds of speech per packet that our offers ask for.
+    pub ptime_ms: u8,
+}
+
+/// How keys are told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Keys {
+    /// As telephone-events (RFC 4733) where both speak them; by INFO as well.
+    #[default]
+    Events,
+    /// As tones in the sound (ITU-T Q.23), and in no other way.
+    Tones,
+    /// By INFO; ours go as tones.
+    Info,
+}
+
+impl Default for Terms {
+    fn default() -> Terms {
+        Terms { codecs: Vec::new(), keys: Keys::Events, telephone_event: 101, ptime_ms: 20 }
+    }
+}
+
+impl Terms {
+    /// The codecs of our offers.
+    pub(crate) fn offered(&self) -> &[Codec] {
+        if self.codecs.is_empty() { &[Codec::Pcma, Codec::Pcmu] } else { &self.codecs }
+    }
+
+    pub(crate) fn speaks_events(&self) -> bool {
+        self.keys == Keys::Events
+    }
+}

@@ -1,0 +1,49 @@
+//! What sound a `[[trunk]]` is offered, and what is taken from it.
+
+use super::sheet::{Section, Sheet, integer, one_of};
+use busyhour_model::Codec;
+use busyhour_switch::{Keys, Terms};
+use toml::de::DeValue;
+
+pub(super) fn read(section: &mut Section, sheet: &mut Sheet) -> Terms {
+    let mut terms = Terms::default();
+    let codecs = section.list(sheet, "codecs", codec);
+    for codec in codecs.unwrap_or_default() {
+        if terms.codecs.contains(&codec.value) {
+            sheet.error(codec.at, "this codec is named twice");
+        }
+        terms.codecs.push(codec.value);
+    }
+    section.lay(sheet, "dtmf", dtmf, &mut terms.keys);
+    if let Some(number) = section.read(sheet, "telephone_event", payload_type) {
+        if terms.keys != Keys::Events {
+            sheet.error(number.at, "no telephone-events are offered: take this out, or write `dtmf = \"rfc4733\"`");
+        }
+        terms.telephone_event = number.value;
+    }
+    section.lay(sheet, "ptime", ptime, &mut terms.ptime_ms);
+    terms
+}
+
+fn codec(value: &DeValue) -> Result<Codec, String> {
+    one_of(value, "is no codec we speak", &[("pcma", Codec::Pcma), ("pcmu", Codec::Pcmu)])
+}
+
+fn dtmf(value: &DeValue) -> Result<Keys, String> {
+    let known = [("rfc4733", Keys::Events), ("inband", Keys::Tones), ("info", Keys::Info)];
+    one_of(value, "is no way to tell keys", &known)
+}
+
+fn payload_type(value: &DeValue) -> Result<u8, String> {
+    match integer::<u8>(value)? {
+        number @ 96..=127 => Ok(number),
+        other => Err(format!("{other} is no dynamic payload type: 96 to 127")),
+    }
+}
+
+fn ptime(value: &DeValue) -> Result<u8, String> {
+    match integer::<u8>(value)? {
+        ms @ (10 | 20 | 30 | 40 | 50 | 60) => Ok(ms),
+        other => Err(format!("{other} ms are no packet of ours: 10, 20, 30, 40, 50 or 60")),
+    }
+}
