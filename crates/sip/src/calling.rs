@@ -238,7 +238,7 @@ impl Stack {
         // A Contact does not betray who is withheld (RFC 3323 section 4.1.1.1).
         let shown = if identity.private { "anonymous" } else { &*invite.from };
         let headers = &mut request.headers;
-        headers.push(HeaderName::MaxForwards, "70");
+        headers.push(HeaderName::MaxForwards, invite.max_forwards.to_string());
         headers.push(HeaderName::From, from.to_string());
         headers.push(HeaderName::To, to.to_string());
         identity.write(headers, &way.uri, domain);

@@ -68,6 +68,8 @@ pub struct Incoming {
     pub audio: Option<Audio>,
     /// The leg whose place it wants to take (RFC 3891): one that is answered, or one of ours that rings.
     pub replaces: Option<LegId>,
+    /// Max-Forwards: how often it may still be sent on; 1 at least.
+    pub max_forwards: u8,
 }
 
 /// Whom to INVITE.
@@ -99,7 +101,12 @@ pub struct Invite {
     pub local: SocketAddr,
     /// Further headers, name and value.
     pub headers: Vec<(String, String)>,
+    /// Max-Forwards: one less than in the INVITE that causes it (RFC 7332 section 4), else [`MAX_FORWARDS`].
+    pub max_forwards: u8,
 }
+
+/// Max-Forwards of what we send by ourselves (RFC 3261 section 8.1.1.6).
+pub const MAX_FORWARDS: u8 = 70;
 
 /// What happened to a leg, a registration or a trunk.
 ///

@@ -2,7 +2,7 @@
 
 use crate::dialog::Dialog;
 use crate::error::Error;
-use crate::event::{Event, Flow, Incoming as News, Origin};
+use crate::event::{Event, Flow, Incoming as News, MAX_FORWARDS, Origin};
 use crate::expiry::is_too_brief;
 use crate::identity::{Identities, first_number};
 use crate::leg::{Incoming, Leg, Phase, Session, Unconfirmed, tag};
@@ -244,5 +244,6 @@ fn news(leg: LegId, origin: Origin, request: &Request, audio: Option<Audio>) -> 
         call_id: headers.call_id().to_owned(),
         audio,
         replaces: None,
+        max_forwards: headers.max_forwards().unwrap_or(MAX_FORWARDS),
     }
 }

@@ -16,6 +16,7 @@ fn to_trunk() -> Invite {
         identity: Identity::default(),
         local: rtp(),
         headers: Vec::new(),
+        max_forwards: 70,
     }
 }
 

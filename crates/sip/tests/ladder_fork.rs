@@ -25,6 +25,7 @@ fn ring_account(world: &mut World) -> Result<LegId, Error> {
         identity: Identity::default(),
         local: rtp(),
         headers: vec![("X-Call".into(), "c1".into())],
+        max_forwards: 70,
     };
     world.ask(0, |stack, now| stack.invite(now, invite))
 }

@@ -31,6 +31,7 @@ fn call(world: &mut World, target: Target, bytes: usize) -> LegId {
         identity: Identity::default(),
         local: rtp(),
         headers,
+        max_forwards: 70,
     };
     world.ask(0, |stack, now| stack.invite(now, invite)).unwrap()
 }
@@ -70,6 +71,7 @@ fn a_call_set_up_by_tcp_for_its_size_goes_on() {
             identity: Identity::default(),
             local: rtp(),
             headers: vec![],
+            max_forwards: 70,
         }
     };
     let leg = world.ask(0, |stack, now| stack.invite(now, invite)).unwrap();

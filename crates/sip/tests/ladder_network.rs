@@ -27,8 +27,15 @@ fn world() -> World {
 }
 
 fn call(world: &mut World, target: Target, local: SocketAddr) -> (Flow, Request) {
-    let invite =
-        Invite { target, from: "1".into(), display: None, identity: Default::default(), local, headers: vec![] };
+    let invite = Invite {
+        target,
+        from: "1".into(),
+        display: None,
+        identity: Default::default(),
+        local,
+        headers: vec![],
+        max_forwards: 70,
+    };
     world.ask(0, |stack, now| stack.invite(now, invite)).unwrap();
     match world.log.pop().unwrap() {
         (_, flow, Message::Request(request)) => (flow, request),

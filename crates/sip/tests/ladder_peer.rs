@@ -314,14 +314,19 @@ fn requests_outside_a_dialog_get_what_they_deserve() {
     assert_eq!(world.incoming(0).dialled, "95118");
 }
 
+/// RFC 7332 section 4: what may not be sent on is refused; what may is told to whoever sends it on.
 #[test]
 fn an_invite_that_has_gone_round_in_a_loop_is_483() {
-    let mut world = world();
-    let text = Dialog::new()
-        .text("INVITE", 1, "Contact: <sip:c@10.2.0.1>\r\n", "")
-        .replace("Max-Forwards: 70", "Max-Forwards: 0");
-    world.raw(carrier(), 0, &text);
-    assert_eq!(world.statuses(), [483]);
+    for (said, status, left) in
+        [("Max-Forwards: 0\r\n", 483, None), ("Max-Forwards: 1\r\n", 100, Some(1)), ("", 100, Some(70))]
+    {
+        let mut world = world();
+        let text =
+            Dialog::new().text("INVITE", 1, "Contact: <sip:c@10.2.0.1>\r\n", "").replace("Max-Forwards: 70\r\n", said);
+        world.raw(carrier(), 0, &text);
+        assert_eq!(world.statuses(), [status]);
+        assert_eq!(left.map(|_| world.incoming(0).max_forwards), left);
+    }
 }
 
 #[test]

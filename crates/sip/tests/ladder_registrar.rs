@@ -47,6 +47,7 @@ fn invite(world: &mut World) -> Request {
         identity: Identity::default(),
         local: rtp(),
         headers: Vec::new(),
+        max_forwards: 70,
     };
     world.ask(0, |stack, now| stack.invite(now, invite)).unwrap();
     requests(world).remove(0)

@@ -35,6 +35,7 @@ fn invite() -> Invite {
         identity: Identity::default(),
         local: rtp(),
         headers: Vec::new(),
+        max_forwards: 70,
     }
 }
 

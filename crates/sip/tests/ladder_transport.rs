@@ -96,6 +96,7 @@ fn call(target: Target) -> Invite {
         identity: Identity::default(),
         local: rtp(),
         headers: vec![],
+        max_forwards: 70,
     }
 }
 

@@ -5,9 +5,9 @@ mod ladder;
 
 use busyhour_model::{LegId, Trouble, TrunkId};
 use busyhour_sip::digest::{Algorithm, Challenge, Credentials};
-use busyhour_sip::{Account, Event, HeaderName, Origin, Request, TrunkPeer};
+use busyhour_sip::{Account, Event, HeaderName, Identity, Invite, Origin, Request, Target, TrunkPeer};
 use ladder::carrier::{TO, call, carrier, send, world, world_with};
-use ladder::{OFFER, Raw, World, addr, millis, request, secs, trunk};
+use ladder::{OFFER, Raw, World, addr, millis, request, rtp, secs, trunk};
 
 fn out(world: &mut World) -> (LegId, Request) {
     let leg = call(world);
@@ -184,4 +184,24 @@ fn an_answer_we_cannot_play_is_hung_up() {
     assert_eq!(world.event(0), Event::Refused { leg, status: 488, retry_after: None });
     let methods: Vec<_> = world.inbox(millis(20)).iter().map(|message| request(message).method.to_string()).collect();
     assert_eq!(methods, ["ACK", "BYE"]);
+}
+
+/// RFC 7332 section 4: the call out says how often it may still be sent on, also once more with credentials.
+#[test]
+fn a_call_out_says_how_often_it_may_be_sent_on() {
+    let mut world = world_with(with_credentials());
+    let target = Target::Trunk { trunk: TrunkId(3), number: "13900139000".into() };
+    let (from, display, identity, headers) = ("1".into(), None, Identity::default(), Vec::new());
+    let invite = Invite { target, from, display, identity, local: rtp(), headers, max_forwards: 9 };
+    world.ask(0, |stack, now| stack.invite(now, invite)).unwrap();
+    let first = next(&mut world);
+    answer(&mut world, &first, 407, &[(HeaderName::ProxyAuthenticate, &challenge(Algorithm::Md5))]);
+    let again = world
+        .inbox(millis(20))
+        .iter()
+        .map(|sent| request(sent).clone())
+        .find(|sent| *sent.method.as_str() == *"INVITE");
+    for invite in [first, again.unwrap()] {
+        assert_eq!(invite.headers.max_forwards(), Some(9));
+    }
 }

@@ -203,6 +203,7 @@ impl Switch {
         let session = Session::new(now, self.plant.plans.plan(plan), caller);
         let mut call = Call::new(id, now, incoming.leg, origin, from, to, plan, session);
         call.withheld = withheld;
+        call.max_forwards = incoming.max_forwards.saturating_sub(1);
         self.occupy(&mut call);
         self.calls.insert(id, call);
         self.tell(id, crate::call::Event::Begin);

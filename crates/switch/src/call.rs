@@ -14,6 +14,7 @@ use busyhour_model::{
     AgentId, Audio, CallId, Cause, DequeueReason, LegId, Name, Number, OfferOutcome, Party, PlanId, PlayId, QueueId,
     TapeId, Time, What, Why,
 };
+use busyhour_sip::MAX_FORWARDS;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub(crate) struct Call {
     pub(crate) to: Number,
     /// `from` is shown to nobody (RFC 3325 section 7).
     pub(crate) withheld: bool,
+    /// Max-Forwards of the calls out that it causes (RFC 7332 section 4).
+    pub(crate) max_forwards: u8,
     pub(crate) plan: PlanId,
     pub(crate) session: Session,
     /// As which the caller entered the queue last.
@@ -186,6 +189,7 @@ impl Call {
             from,
             to,
             withheld: false,
+            max_forwards: MAX_FORWARDS,
             plan,
             session,
             tier: None,

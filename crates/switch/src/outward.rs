@@ -101,7 +101,8 @@ impl Call {
         let party = Party::Trunk(setup.name.clone());
         let target = Target::Trunk { trunk, number };
         let (display, headers, channel) = (None, Vec::new(), Some(channel));
-        let ring = Ring { target, from, display, identity, headers, channel, after };
+        let max_forwards = self.max_forwards;
+        let ring = Ring { target, from, display, identity, headers, max_forwards, channel, after };
         let Ok(leg) = self.ring_leg(plant, party, ring) else {
             return Err(Refused::No(self.dial_refused(plant, trunk, "unreachable")));
         };

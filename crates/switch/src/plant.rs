@@ -191,9 +191,9 @@ impl Plant {
         let met = self.sip.heads_for(&ring.target);
         let place = self.place(port, met, met);
         let local = place.told;
-        let Ring { target, from, display, identity, headers, after, .. } = ring;
-        match self.sip.invite_at(self.now, self.now + after, Invite { target, from, display, identity, local, headers })
-        {
+        let Ring { target, from, display, identity, headers, max_forwards, after, .. } = ring;
+        let invite = Invite { target, from, display, identity, local, headers, max_forwards };
+        match self.sip.invite_at(self.now, self.now + after, invite) {
             Ok(leg) => Some((leg, place)),
             Err(_) => {
                 self.ports.give(self.now, port);
@@ -377,6 +377,7 @@ pub(crate) struct Ring {
     pub(crate) display: Option<String>,
     pub(crate) identity: Identity,
     pub(crate) headers: Vec<(String, String)>,
+    pub(crate) max_forwards: u8,
     /// The trunk's, taken already.
     pub(crate) channel: Option<Channel>,
     /// The INVITE goes out so much later.

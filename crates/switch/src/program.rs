@@ -271,6 +271,7 @@ impl Call {
                     display: None,
                     identity: Identity::default(),
                     headers: Vec::new(),
+                    max_forwards: self.max_forwards,
                     channel: None,
                     after: Duration::ZERO,
                 };

@@ -356,7 +356,8 @@ impl Play<'_> {
             _ => Target::Account("1001".into()),
         };
         let (identity, local) = (Identity::default(), ([192, 0, 2, 1], 20_002).into());
-        let invite = Invite { target, from: number(), display: None, identity, local, headers: Vec::new() };
+        let invite =
+            Invite { target, from: number(), display: None, identity, local, headers: Vec::new(), max_forwards: 70 };
         self.legs.extend(self.stack.invite(self.now, invite).ok());
     }
 

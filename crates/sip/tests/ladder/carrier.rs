@@ -57,6 +57,7 @@ pub fn call(world: &mut World) -> LegId {
         identity: Identity::default(),
         local: rtp(),
         headers: Vec::new(),
+        max_forwards: 70,
     };
     world.ask(0, |stack, now| stack.invite(now, invite)).unwrap()
 }

@@ -83,6 +83,7 @@ impl Call {
             display: self.callback.as_ref().map(|_| format!("Call-back {}", self.shown_number())),
             identity: Identity::default(),
             headers: self.told(plant, &name).into_iter().chain(answered).collect(),
+            max_forwards: self.max_forwards,
             channel: None,
             after: Duration::ZERO,
         };

@@ -126,12 +126,17 @@ impl Exchange {
 
     /// A call from carrier `n`; what comes of it at once.
     pub fn call(&mut self, n: u8, from: &str, to: &str, more: &str) -> Option<Response> {
+        self.call_sent_on(n, from, to, more, 70)
+    }
+
+    /// The same, which may still be sent on so often.
+    pub fn call_sent_on(&mut self, n: u8, from: &str, to: &str, more: &str, hops: u8) -> Option<Response> {
         self.calls += 1;
         let (id, sdp) = (self.calls, sdp(n));
         let message = format!(
             "INVITE sip:{to}@hotline.example SIP/2.0\r\nVia: SIP/2.0/UDP 10.9.{n}.1:5060;branch=z9hG4bK{id}\r\n\
              From: <sip:{from}@10.9.{n}.1>;tag={id}\r\nTo: <sip:{to}@hotline.example>\r\nCall-ID: call-{id}\r\n\
-             CSeq: 1 INVITE\r\nMax-Forwards: 70\r\nContact: <sip:c{id}@10.9.{n}.1:5060>\r\n{more}\
+             CSeq: 1 INVITE\r\nMax-Forwards: {hops}\r\nContact: <sip:c{id}@10.9.{n}.1:5060>\r\n{more}\
              Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
             sdp.len()
         );

@@ -6,4 +6,5 @@ mod exchange;
 mod groups;
 mod identity;
 mod limits;
+mod loops;
 mod redirects;
