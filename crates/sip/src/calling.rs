@@ -250,7 +250,7 @@ impl Stack {
         );
         headers.push(HeaderName::Allow, ALLOW);
         headers.push(HeaderName::Supported, SUPPORTED);
-        self.ask_expiry(headers, self.config.limits.session_expires.max(MIN), None);
+        self.ask_expiry(headers, self.config.limits.session_expires, MIN, None);
         headers.push(HeaderName::UserAgent, &self.config.user_agent);
         for (name, value) in &invite.headers {
             headers.push_named(name, value);

@@ -1,11 +1,13 @@
 //! Dialogs: the state two peers share (RFC 3261 section 12).
 
 use crate::event::{Flow, Transport};
+use crate::expiry::min_se;
 use crate::transaction::cseq;
 use crate::uri::param;
 use crate::{Contacts, Fault, HeaderName, Headers, Host, Method, NameAddr, Request, Response, Uri};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 /// Hops of a route set; a longer one is refused.
 const ROUTES_MAX: usize = 16;
@@ -37,6 +39,8 @@ pub(crate) struct Dialog {
     pub(crate) caller: bool,
     /// Why it ends, when that is to be told: ITU-T Q.850.
     pub(crate) cause: Option<u8>,
+    /// The largest Min-SE heard in it (RFC 4028 section 7.4).
+    pub(crate) min_se: Duration,
 }
 
 impl Dialog {
@@ -50,6 +54,11 @@ impl Dialog {
         if let Some(why) = self.why() {
             headers.push(HeaderName::Reason, why);
         }
+    }
+
+    /// A request or a 422 says how rarely at least the session is refreshed.
+    pub(crate) fn hear_min_se(&mut self, headers: &Headers) {
+        self.min_se = self.min_se.max(min_se(headers));
     }
 
     /// The dialog that our answer to `request` makes (section 12.1.1). `None` when From, To or Contact cannot be used.
@@ -83,6 +92,7 @@ impl Dialog {
             nat,
             caller: false,
             cause: None,
+            min_se: min_se(headers),
         })
     }
 
@@ -104,6 +114,7 @@ impl Dialog {
             nat,
             caller: true,
             cause: None,
+            min_se: min_se(headers),
         })
     }
 

@@ -83,14 +83,15 @@ pub(crate) fn is_too_brief(request: &Request) -> bool {
 }
 
 impl Stack {
-    /// What a request of ours that begins or refreshes a session says of it; nothing when timers are off.
-    pub(crate) fn ask_expiry(&self, headers: &mut Headers, every: Duration, refresher: Option<&str>) {
+    /// What a request of ours that begins or refreshes a session says of it; nothing when timers are off. `least`: the largest
+    /// Min-SE heard in the dialog (section 7.4).
+    pub(crate) fn ask_expiry(&self, headers: &mut Headers, every: Duration, least: Duration, refresher: Option<&str>) {
         if self.config.limits.session_expires.is_zero() {
             return;
         }
         let refresher = refresher.map(|who| format!(";refresher={who}")).unwrap_or_default();
-        headers.push(HeaderName::SessionExpires, format!("{}{refresher}", every.as_secs()));
-        headers.push(HeaderName::MinSe, MIN.as_secs().to_string());
+        headers.push(HeaderName::SessionExpires, format!("{}{refresher}", every.max(least).as_secs()));
+        headers.push(HeaderName::MinSe, least.as_secs().to_string());
     }
 
     /// What a 2xx of ours to an INVITE or UPDATE agrees to (section 9), and what holds from now on.
@@ -201,7 +202,7 @@ impl Stack {
         let mut request = session.dialog.request(Method::Update);
         let dialog = session.dialog.clone();
         request.headers.push(HeaderName::Supported, OPTION);
-        self.ask_expiry(&mut request.headers, every, Some("uac"));
+        self.ask_expiry(&mut request.headers, every, dialog.min_se, Some("uac"));
         let flow = self.hop(&dialog);
         self.send(now, request, flow, Owner::Refresh(leg), trunk);
     }
@@ -240,8 +241,9 @@ impl Stack {
     /// A 422 within the session: the interval becomes the one the peer takes. False: it is no longer than ours.
     pub(crate) fn lengthen(&mut self, leg: LegId, response: &Response) -> bool {
         let least = min_se(&response.headers);
-        let expiry = self.session_up(leg).and_then(|session| session.expiry.as_mut());
-        expiry.filter(|expiry| expiry.every < least).map(|expiry| expiry.every = least).is_some()
+        let Some(session) = self.session_up(leg) else { return false };
+        session.dialog.hear_min_se(&response.headers);
+        session.expiry.as_mut().filter(|expiry| expiry.every < least).map(|expiry| expiry.every = least).is_some()
     }
 
     /// A 422 to our INVITE: once more, by the interval the peer takes (section 7.3). False: that does not help.
@@ -260,6 +262,8 @@ impl Stack {
         request.headers.set(HeaderName::MinSe, least.as_secs().to_string());
         let new = self.send(now, request, flow, Owner::Setup(leg), trunk);
         self.rename_fork(leg, id, new);
+        let fork = self.calling(leg).and_then(|calling| calling.forks.iter_mut().find(|fork| fork.client == new));
+        fork.into_iter().for_each(|fork| fork.dialog.hear_min_se(&response.headers));
         true
     }
 
@@ -272,7 +276,7 @@ impl Stack {
 }
 
 /// Min-SE; the standard's own when there is none.
-fn min_se(headers: &Headers) -> Duration {
+pub(crate) fn min_se(headers: &Headers) -> Duration {
     let secs = headers.text(HeaderName::MinSe).and_then(|text| text.split(';').next()?.trim().parse::<u32>().ok());
     Duration::from_secs(secs.unwrap_or(0).min(MAX_SECS).into()).max(MIN)
 }

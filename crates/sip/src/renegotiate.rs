@@ -3,7 +3,7 @@
 use crate::client::{Outcome, Owner};
 use crate::error::Error;
 use crate::event::Event;
-use crate::expiry::{Expiry, MIN};
+use crate::expiry::Expiry;
 use crate::leg::{GLARES_MAX, Pending, Phase, Session};
 use crate::reply::SUPPORTED;
 use crate::stack::Stack;
@@ -82,7 +82,7 @@ impl Stack {
     }
 
     fn send_reinvite(&mut self, now: Time, leg: LegId) {
-        let usual = self.config.limits.session_expires.max(MIN);
+        let usual = self.config.limits.session_expires;
         let trunk = self.legs.get(&leg).and_then(|leg| leg.trunk);
         let Some(session) = self.up(leg) else { return };
         let Some(pending) = &mut session.pending else { return };
@@ -93,7 +93,7 @@ impl Stack {
         let dialog = session.dialog.clone();
         let every = session.expiry.as_ref().map_or(usual, Expiry::every);
         request.headers.push(HeaderName::Supported, SUPPORTED);
-        self.ask_expiry(&mut request.headers, every, None);
+        self.ask_expiry(&mut request.headers, every, dialog.min_se, None);
         request.set_body("application/sdp", offer);
         let flow = self.hop(&dialog);
         let client = self.send(now, request, flow, Owner::Reinvite(leg), trunk);

@@ -123,6 +123,7 @@ impl Stack {
             None => (None, None),
         };
         session.dialog.refresh(&request.headers);
+        session.dialog.hear_min_se(&request.headers);
         let (contact, agreed) = (session.dialog.contact.clone(), session.media.agreed.clone());
         if invite {
             self.await_ack(

@@ -4,7 +4,7 @@
 mod ladder;
 
 use busyhour_model::{Direction, LegId};
-use busyhour_sip::{Clock, Event, HeaderName, Response};
+use busyhour_sip::{Clock, Event, HeaderName, Request, Response};
 use ladder::carrier::{OFFERED, TO, answer, call, carrier, requests, send, to_of, world};
 use ladder::{OFFER, World, millis, rtp, secs};
 
@@ -167,4 +167,37 @@ fn a_carrier_who_wants_longer_sessions_gets_them() {
     assert_eq!(world.events(0), []);
     world.run(secs(2));
     assert_eq!(world.events(0), [Event::Ended { leg, by_peer: false }], "the carrier did not refresh");
+}
+
+/// Section 7.4: what we send later in a dialog says the largest Min-SE heard in it, in a 422 or in a request.
+#[test]
+fn the_largest_min_se_of_a_dialog_is_said_in_it_from_then_on() {
+    let min_se = |request: &Request| request.headers.text(HeaderName::MinSe).map(str::to_owned);
+    let hold = |world: &mut World, leg| {
+        world.ask(0, |stack, now| stack.reinvite(now, leg, Direction::SendOnly)).unwrap();
+        requests(world).into_iter().rfind(|request| request.method.as_str() == "INVITE").unwrap()
+    };
+    let mut world = world();
+    let leg = call(&mut world);
+    let first = requests(&mut world).remove(0);
+    answer(&mut world, &first, 422, &[(HeaderName::MinSe, "3600")], false);
+    let again = requests(&mut world).into_iter().rfind(|request| request.method.as_str() == "INVITE").unwrap();
+    answer(&mut world, &again, 200, &[(HeaderName::SessionExpires, "3600;refresher=uac")], true);
+    world.run(millis(100));
+    let held = hold(&mut world, leg);
+    assert_eq!((min_se(&held).as_deref(), held.headers.text(HeaderName::SessionExpires)), (Some("3600"), Some("3600")));
+
+    let mut world = self::world();
+    let (leg, ok) = up(&mut world, "Supported: timer\r\nSession-Expires: 2000\r\nMin-SE: 300\r\n");
+    let held = hold(&mut world, leg);
+    assert_eq!(min_se(&held).as_deref(), Some("300"));
+    answer(&mut world, &held, 200, &[], true);
+    for least in ["500", "200"] {
+        let more = format!("Supported: timer\r\nSession-Expires: 2000\r\nMin-SE: {least}\r\n");
+        send(&mut world, &to_of(&ok), "UPDATE", if least == "500" { 2 } else { 3 }, &more, "");
+        let held = hold(&mut world, leg);
+        assert_eq!(min_se(&held).as_deref(), Some("500"), "after {least}");
+        answer(&mut world, &held, 422, &[(HeaderName::MinSe, "90")], false);
+        world.run(secs(1));
+    }
 }
