@@ -7,6 +7,7 @@ mod prompts;
 mod provision;
 mod show;
 mod trace;
+mod trial;
 mod trunks;
 mod voicemail;
 

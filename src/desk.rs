@@ -114,7 +114,12 @@ impl Desk {
                 Reply::Queues(rows) => picture.queues = rows,
                 Reply::Calls(rows) => picture.calls = rows,
                 Reply::Trunks(rows) => picture.trunks = rows,
-                Reply::Done | Reply::Standing(_) | Reply::Place(_) | Reply::Messages(_) | Reply::Bans(_) => {}
+                Reply::Done
+                | Reply::Standing(_)
+                | Reply::Place(_)
+                | Reply::Messages(_)
+                | Reply::Bans(_)
+                | Reply::Trial(_) => {}
             }
         }
         Some(self.metrics.page(&picture, &self.recorder.ledger()))

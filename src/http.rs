@@ -124,6 +124,8 @@ impl From<Denied> for Fault {
             Denied::UnknownAgent(_) => (StatusCode::NOT_FOUND, "`busyhour agents` lists them all"),
             Denied::UnknownCall(_) => (StatusCode::NOT_FOUND, "`busyhour ctl calls` lists those going on"),
             Denied::UnknownTrunk(_) => (StatusCode::NOT_FOUND, "`busyhour trunks list` lists them all"),
+            Denied::NoNumber(_) => (StatusCode::BAD_REQUEST, "write it as an agent would dial it, like 02112345678"),
+            Denied::TooMany => (StatusCode::CONFLICT, "`busyhour ctl calls` lists them; try again when one is over"),
             Denied::UnknownQueue(_) => (StatusCode::NOT_FOUND, "`busyhour queues` lists them all"),
             Denied::UnknownMessage(_) => (StatusCode::NOT_FOUND, "`busyhour voicemail list` lists them all"),
             Denied::NotBanned(_) => (StatusCode::NOT_FOUND, "`busyhour ctl bans` lists who is"),

@@ -1,6 +1,6 @@
-//! `busyhour trunks …`: listed, drained, how their calls fared, and what they make of a number.
+//! `busyhour trunks …`: listed, drained, tried, how their calls fared, and what they make of a number.
 
-use super::{AskArgs, WRONG, show};
+use super::{AskArgs, WRONG, show, trial};
 use crate::config;
 use crate::table;
 use busyhour_model::Number;
@@ -26,6 +26,15 @@ pub(super) enum Trunks {
     Undrain {
         /// Trunk name
         trunk: String,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Call a number by one, play music to whoever answers for 4 s, hang up; each step is told, and success is sound
+    Call {
+        /// Trunk name
+        trunk: String,
+        /// The number, as an agent would dial it
+        number: String,
         #[command(flatten)]
         ask: AskArgs,
     },
@@ -56,6 +65,10 @@ pub(super) fn run(command: &Trunks) -> ExitCode {
     let told = match command {
         Trunks::Test { trunk, way, number, config, json } => {
             return test(trunk, *way, number, config.as_deref(), *json);
+        }
+        Trunks::Call { trunk, number, ask } => {
+            let called = trial::run(&ask.server(), trunk, number, ask.json);
+            return called.unwrap_or_else(|message| super::failed(&message));
         }
         Trunks::List(ask) => show::trunks(&ask.server(), ask.json),
         Trunks::Stats(ask) => show::traffic(&ask.server(), ask.json),

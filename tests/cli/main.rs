@@ -3,6 +3,7 @@
 
 mod dialplans;
 mod server;
+mod trials;
 
 use crate::server::{CONFIG, Server, busyhour, err, folder, out};
 use std::io::{Read, Write};

@@ -83,6 +83,9 @@ impl Story {
 
     fn arrived(&mut self, record: &CallRecord) {
         let (from, to, origin) = (record.from.masked(), &record.to.national, record.origin.name());
+        if let Some(by) = &record.trial {
+            return self.say(record.arrived, Phrase::Trial, &[("by", by), ("to", to), ("origin", origin)]);
+        }
         match &record.callback_of {
             Some(call) => self.say(record.arrived, Phrase::Callback, &[("from", &from), ("to", to), ("call", call)]),
             None => self.say(record.arrived, Phrase::Arrived, &[("from", &from), ("to", to), ("origin", origin)]),

@@ -160,6 +160,7 @@ impl Ledger {
             call: *call,
             sip_call_id: sip_call_id.clone(),
             callback_of: *callback_of,
+            trial: None,
             callback: None,
             origin: origin.clone(),
             from: from.clone(),

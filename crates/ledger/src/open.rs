@@ -37,6 +37,7 @@ impl Open {
     pub(crate) fn apply(&mut self, at: Time, what: &What, slots: &mut Slots, agents: &mut BTreeMap<Name, AgentTimes>) {
         let record = &mut self.record;
         match what {
+            What::TrialBegan { by, .. } => record.trial = Some(by.clone()),
             What::Answered { .. } => {
                 record.answered.get_or_insert(at);
                 if let Some(leg) = record.legs.first_mut() {
@@ -59,14 +60,10 @@ impl Open {
                 let leg = leg_record(at, *leg, party);
                 record.dropped += push(&mut record.legs, leg, |l| l.ended.is_some() && l.answered.is_none());
             }
-            What::LegRang { leg, .. } => {
+            What::LegRang { leg, .. } | What::LegAnswered { leg, .. } => {
                 if let Some(leg) = record.legs.iter_mut().find(|l| l.leg == *leg) {
-                    leg.rang.get_or_insert(at);
-                }
-            }
-            What::LegAnswered { leg, .. } => {
-                if let Some(leg) = record.legs.iter_mut().find(|l| l.leg == *leg) {
-                    leg.answered.get_or_insert(at);
+                    let rang = matches!(what, What::LegRang { .. });
+                    (if rang { &mut leg.rang } else { &mut leg.answered }).get_or_insert(at);
                 }
             }
             What::LegEnded { leg, status, stats, release, .. } => {

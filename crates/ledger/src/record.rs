@@ -16,10 +16,13 @@ pub(crate) const STORY_MAX: usize = 256;
 pub struct CallRecord {
     /// Which.
     pub call: CallId,
-    /// SIP Call-ID of the caller's leg; empty for a call-back.
+    /// SIP Call-ID of the caller's leg; empty for a call-back or a trial.
     pub sip_call_id: Name,
     /// It is a call-back asked for in this call.
     pub callback_of: Option<CallId>,
+    /// It is a trial: who had a number called, to see whether a trunk works.
+    #[serde(default)]
+    pub trial: Option<Name>,
     /// The call-back asked for.
     pub callback: Option<CallId>,
     /// Who sent the INVITE.
@@ -334,7 +337,12 @@ impl CallRecord {
             && self.offers.iter().all(|o| o.outcome.is_some())
             && self.legs.iter().all(|l| l.ended.is_some_and(|e| e >= l.opened))
             && self.surveys.iter().all(|s| s.end.is_some())
-            && (!self.legs.is_empty() || self.callback_of.is_some())
+            && (!self.legs.is_empty() || self.is_ours())
+    }
+
+    /// Nobody called: it is a call-back or a trial.
+    pub fn is_ours(&self) -> bool {
+        self.callback_of.is_some() || self.trial.is_some()
     }
 }
 

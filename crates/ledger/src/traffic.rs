@@ -157,7 +157,7 @@ impl Lines {
 
 /// The legs of a call at trunks: the first came from its trunk unless the call is ours, the others went out.
 pub fn legs_at_trunks(record: &CallRecord) -> impl Iterator<Item = (&Name, Bound, &LegRecord)> {
-    let came = record.callback_of.is_none();
+    let came = !record.is_ours();
     record.legs.iter().enumerate().filter_map(move |(index, leg)| match &leg.party {
         Party::Trunk(trunk) => Some((trunk, if index == 0 && came { Bound::In } else { Bound::Out }, leg)),
         Party::Agent(_) => None,
@@ -309,6 +309,28 @@ mod tests {
         let record = record.unwrap();
         let delays: Vec<_> = record.legs[1..].iter().map(|leg| leg.request_delay().unwrap()).collect();
         assert_eq!(delays, [(Duration::from_millis(250), false), (Duration::from_millis(750), true)]);
+    }
+
+    #[test]
+    fn a_trial_goes_out_though_its_leg_is_the_first() {
+        let mut ledger = Ledger::new();
+        let What::Arrived { origin, from, to, .. } = arrived() else { return };
+        let (party, sip_call_id) = (origin.clone(), "".into());
+        let record = tell(
+            &mut ledger,
+            vec![
+                (0, What::Arrived { call: CALL, leg: None, callback_of: None, origin, from, to, sip_call_id }),
+                (0, What::TrialBegan { call: CALL, trunk: "ct".into(), by: "alice".into() }),
+                (0, What::LegOpened { call: CALL, leg: LegId(2), party }),
+                (3_000, What::LegAnswered { call: CALL, leg: LegId(2) }),
+                (7_000, over(2, 200)),
+                (7_000, What::Ended { call: CALL, cause: Cause::IvrHungUp }),
+            ],
+        );
+        let record = record.unwrap();
+        assert!(record.is_complete() && record.trial.as_deref() == Some("alice") && record.answered.is_none());
+        let (into, out) = (of(&ledger, Bound::In), of(&ledger, Bound::Out));
+        assert_eq!((into, out.seizures, out.answered, out.talk_ms), (Traffic::default(), 1, 1, 4_000));
     }
 
     #[test]

@@ -40,6 +40,15 @@ pub enum What {
         /// The SIP Call-ID of the first leg, to find it in a capture.
         sip_call_id: Name,
     },
+    /// The call is a trial: an operator has a number called by this trunk.
+    TrialBegan {
+        /// The call.
+        call: CallId,
+        /// Trunk name.
+        trunk: Name,
+        /// Who asked, as far as known.
+        by: Name,
+    },
     /// Who calls, as the trunk said it.
     Identified {
         /// The call.

@@ -192,7 +192,7 @@ impl Stack {
     }
 
     /// Where a leg's peer was met, or will be.
-    pub fn met_at(&self, leg: LegId) -> Option<IpAddr> {
+    pub fn met_at(&self, leg: LegId) -> Option<Flow> {
         let dialog = match &self.legs.get(&leg)?.phase {
             Phase::Incoming(incoming) => &incoming.session.dialog,
             Phase::Calling(calling) => &calling.forks.first()?.dialog,

@@ -6,7 +6,7 @@ use crate::transaction::cseq;
 use crate::uri::param;
 use crate::{Contacts, Fault, HeaderName, Headers, Host, Method, NameAddr, Request, Response, Uri};
 use serde::{Deserialize, Serialize};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Hops of a route set; a longer one is refused.
@@ -147,8 +147,8 @@ impl Dialog {
     }
 
     /// Where it was met.
-    pub(crate) fn met(&self) -> IpAddr {
-        self.flow.remote.ip()
+    pub(crate) fn met(&self) -> Flow {
+        self.flow
     }
 
     /// Whether a request or response with these tags belongs here.

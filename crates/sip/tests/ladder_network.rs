@@ -89,7 +89,7 @@ fn a_call_from_ipv6_is_met_there_and_its_answers_go_back_there() {
     world.ask(0, |stack, now| stack.handle_datagram(now, flow, text.as_bytes()));
     let incoming = world.incoming(0);
     assert_eq!(incoming.audio.as_ref().unwrap().remote, addr("[2001:db8:7::1]:4000"));
-    assert_eq!(world.stack(0).met_at(incoming.leg), Some(theirs.ip()));
+    assert_eq!(world.stack(0).met_at(incoming.leg).map(|flow| flow.remote), Some(theirs));
     world.ask(0, |stack, now| stack.answer(now, incoming.leg, addr("[2001:db8::1]:4000"))).unwrap();
     let (_, back, answer) = world.log.last().unwrap();
     // RFC 3581: back to where it came from, which the Via tells bare, without brackets.

@@ -24,7 +24,7 @@ pub(crate) struct Call {
     pub(crate) arrived: Time,
     /// `call_max` counts from here: arrival, or the answer of a customer called back.
     begun: Time,
-    /// `NOBODY` while a call-back has not reached the customer.
+    /// `NOBODY` while a call-back or a trial has reached nobody.
     pub(crate) caller: LegId,
     pub(crate) origin: Party,
     pub(crate) from: Number,
@@ -215,6 +215,25 @@ impl Call {
         call
     }
 
+    /// A trial, which calls somebody out.
+    pub(crate) fn tried(
+        id: CallId,
+        now: Time,
+        origin: Party,
+        from: Number,
+        to: Number,
+        plan: PlanId,
+        session: Session,
+    ) -> Call {
+        let call = Call::new(id, now, NOBODY, origin, from, to, plan, session);
+        Call { open: Vec::new(), phase: Some(Phase::trying(now)), ..call }
+    }
+
+    /// Somebody is on the line who called, or was reached by a call-back.
+    pub(crate) fn has_caller(&self) -> bool {
+        self.caller != NOBODY
+    }
+
     /// The customer answered and is the caller from now on.
     pub(crate) fn reached(&mut self, plant: &mut Plant, queue: QueueId, customer: LegId) {
         (self.caller, self.begun) = (customer, plant.now);
@@ -247,6 +266,7 @@ impl Call {
         }
         let next = match event {
             Event::Begin if self.callback.is_some() => self.promise(plant),
+            Event::Begin if !phase.runs_program() => phase.handle(self, plant, Event::Begin),
             Event::Begin => self.run_program(plant, phase, busyhour_ivr::Input::Start),
             Event::Closed { leg } => {
                 self.open.retain(|open| *open != leg);

@@ -105,6 +105,8 @@ impl Switch {
             Request::MessageHeard { tape } => self.message_heard(tape),
             Request::DeleteMessage { tape } => self.message_deleted(tape),
             Request::DrainTrunk { trunk, drained, by } => self.drain_trunk(&trunk, drained, by),
+            Request::TryTrunk { trunk, number, by } => self.try_trunk(&trunk, &number, by),
+            Request::Trial { call } => self.trial(call),
             Request::Reload(setup) => {
                 self.configure(*setup);
                 Ok(Reply::Done)

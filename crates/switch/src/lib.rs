@@ -35,6 +35,7 @@ mod switch;
 mod taping;
 mod tiers;
 mod transfer;
+mod trial;
 mod trunks;
 
 pub use busyhour_sip::{
@@ -59,3 +60,4 @@ pub use setup::{
 };
 pub use standing::{ObstacleRow, StandingRow, Towards};
 pub use switch::{Switch, Vitals};
+pub use trial::{Happened, Step, Trial};

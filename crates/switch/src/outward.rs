@@ -111,11 +111,12 @@ impl Call {
         Ok(leg)
     }
 
-    /// For whom the number is called: a caller on the line is passed on, an agent or a call-back calls by itself.
+    /// For whom the number is called: a caller on the line is passed on; an agent, a call-back or a trial calls by itself.
     fn calling<'a>(&'a self, number: &'a str) -> Calling<'a> {
         match (&self.origin, &self.callback) {
             (Party::Agent(agent), _) => Calling { number, own: agent, passed_on: None },
             (Party::Trunk(_), Some(_)) => Calling { number, own: &self.to.national, passed_on: None },
+            (Party::Trunk(_), None) if !self.has_caller() => Calling { number, own: &self.from.raw, passed_on: None },
             (Party::Trunk(_), None) => {
                 let caller = Some(&*self.from.national).filter(|number| !self.withheld && !number.is_empty());
                 Calling { number, own: &self.to.national, passed_on: Some(caller) }

@@ -15,6 +15,7 @@ use crate::seats::Seats;
 use crate::setup::Setup;
 use crate::tiers::Tiers;
 use crate::transfer::Given;
+use crate::trial::Trials;
 use crate::trunks::{Channel, Trunks};
 use busyhour_acd::{Acd, Command, Decision, Denied};
 use busyhour_ivr::LookUp;
@@ -70,6 +71,7 @@ pub(crate) struct Plant {
     pub(crate) given: Option<Given>,
     pub(crate) news: News,
     pub(crate) seats: Seats,
+    pub(crate) trials: Trials,
 }
 
 /// Where a leg's sound is: as bound, and as its peer knows it.
@@ -114,11 +116,13 @@ impl Plant {
             given: None,
             news: News::default(),
             seats: Seats::default(),
+            trials: Trials::default(),
         }
     }
 
     pub(crate) fn fact(&mut self, what: What) {
         self.news.note(&what);
+        self.trials.note(self.now, &what);
         self.entries.push_back(Entry::Fact(Fact { at: self.now, what }));
     }
 
@@ -154,7 +158,7 @@ impl Plant {
         offered: Option<&Audio>,
     ) -> bool {
         let Some(port) = self.ports.take(self.now) else { return false };
-        let met = self.sip.met_at(id);
+        let met = self.sip.met_at(id).map(|flow| flow.remote.ip());
         let place = self.place(port, met, offered.map(|audio| audio.remote.ip()).or(met));
         self.open(id, call, party, place, channel, true);
         true

@@ -2,6 +2,7 @@
 
 use crate::setup::{AgentSetup, QueueSetup, Setup};
 use crate::standing::{StandingRow, Towards};
+use crate::trial::Trial;
 use busyhour_model::{AgentState, CallId, Mailbox, Message, Name, TapeId, Time, Trouble};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -115,6 +116,20 @@ pub enum Request {
         /// Who asks.
         by: Name,
     },
+    /// Call a number by one trunk, play to whoever answers, hang up.
+    TryTrunk {
+        /// Trunk name.
+        trunk: Name,
+        /// As an agent would dial it.
+        number: String,
+        /// Who asks.
+        by: Name,
+    },
+    /// How such a call went or goes.
+    Trial {
+        /// Which.
+        call: CallId,
+    },
     /// Replace the configuration.
     Reload(Box<Setup>),
     /// Change one agent or queue of it; at once, for waiting calls too.
@@ -189,6 +204,8 @@ pub enum Reply {
     Place(PlaceRow),
     /// Messages.
     Messages(Vec<Message>),
+    /// One trial.
+    Trial(Box<Trial>),
 }
 
 /// Why not.
@@ -212,6 +229,12 @@ pub enum Denied {
     /// No such trunk.
     #[error("there is no trunk {0}")]
     UnknownTrunk(Name),
+    /// Nothing a trunk could be asked to call.
+    #[error("`{0}` is no telephone number")]
+    NoNumber(String),
+    /// No more calls or trials now.
+    #[error("too many calls or trials are going on")]
+    TooMany,
     /// The call waits for nobody.
     #[error("call {0} neither waits in a queue nor is it being offered")]
     NotWaiting(CallId),

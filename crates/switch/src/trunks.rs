@@ -269,6 +269,13 @@ impl Trunks {
         setup.policy.rewrite_in.read(place, user)
     }
 
+    /// A whole number of ours that leads somewhere when it comes by this trunk.
+    pub(crate) fn own_number(&self, trunk: &Name) -> Option<&str> {
+        let whole = |route: &&NumberRoute| !route.number.ends_with('*');
+        let mine = |route: &&NumberRoute| route.trunk.as_ref().is_none_or(|of| of == trunk);
+        self.routes.iter().filter(whole).find(mine).map(|route| &*route.number)
+    }
+
     /// The dialplan for a number: exact before prefix, longer before shorter, this trunk's own before all trunks'.
     pub(crate) fn route(&self, trunk: Option<&Name>, number: &Number) -> Option<&NumberRoute> {
         let fits = |route: &&NumberRoute| match route.number.strip_suffix('*') {

@@ -10,6 +10,7 @@ pub(super) type Words = (&'static str, &'static str);
 pub(super) enum Phrase {
     Arrived,
     Callback,
+    Trial,
     Waits,
     PlaceKept,
     Out,
@@ -54,6 +55,7 @@ impl Phrase {
                 "{from}, who called {to}, is to be called back; asked for in call {call}",
                 "{from} 拨打 {to} 时预约回电,原通话 {call}",
             ),
+            Phrase::Trial => ("a trial: {by} had {to} called by trunk {origin}", "测试呼叫:{by} 经 {origin} 拨打 {to}"),
             Phrase::Waits => (
                 "it began to wait in queue {queue} with a head start of {points} points; calls already waiting there: {ahead}",
                 "进入队列 {queue} 排队,起始分 {points};队列中已有等待来电 {ahead} 个",

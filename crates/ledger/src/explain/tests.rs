@@ -205,3 +205,13 @@ fn overflow_says_why_the_queue_let_it_go() {
     let story = told(vec![(1.0, enqueued(0)), (41.0, left)], Language::En);
     assert_eq!(story[2], "41 it left queue credit after 40 s: overflow, it had waited as long as the queue allows");
 }
+
+#[test]
+fn a_trial_says_who_asked_for_it() {
+    let facts = || {
+        let began = What::TrialBegan { call: CALL, trunk: "ct".into(), by: "alice".into() };
+        vec![(0.0, began), (1.0, What::Ended { call: CALL, cause: Cause::IvrHungUp })]
+    };
+    assert_eq!(told(facts(), Language::En)[0], "0 a trial: alice had 95118 called by trunk ct");
+    assert_eq!(told(facts(), Language::Zh)[0], "0 测试呼叫:alice 经 ct 拨打 95118");
+}

@@ -8,6 +8,7 @@ impl What {
     pub fn call(&self) -> Option<CallId> {
         match self {
             What::Arrived { call, .. }
+            | What::TrialBegan { call, .. }
             | What::Identified { call, .. }
             | What::Answered { call }
             | What::NodeEntered { call, .. }

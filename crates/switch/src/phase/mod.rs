@@ -9,6 +9,7 @@ mod promised;
 mod queued;
 mod ringing;
 mod talking;
+mod trying;
 
 pub(crate) use calling::Calling;
 pub(crate) use ended::Ended;
@@ -19,6 +20,7 @@ pub(crate) use promised::Promised;
 pub(crate) use queued::Queued;
 pub(crate) use ringing::{Ringing, Rung};
 pub(crate) use talking::{Partner, Talking};
+pub(crate) use trying::Trying;
 
 use crate::call::{Call, Event};
 use crate::plant::{CLOSE_MAX, Plant};
@@ -35,6 +37,7 @@ pub(crate) enum Phase {
     Parked(Parked),
     Promised(Promised),
     Calling(Calling),
+    Trying(Trying),
     Ended(Ended),
 }
 
@@ -82,6 +85,10 @@ impl Phase {
         Phase::Promised(Promised { again: None })
     }
 
+    pub(crate) fn trying(now: Time) -> Phase {
+        Phase::Trying(Trying { leg: None, deadline: now })
+    }
+
     pub(crate) fn ringing(leg: LegId, purpose: Purpose, deadline: Time) -> Phase {
         Phase::Ringing(Ringing { rung: vec![Rung::new(leg, purpose, deadline)] })
     }
@@ -96,6 +103,7 @@ impl Phase {
             Phase::Parked(phase) => phase.handle(call, plant, &event),
             Phase::Promised(phase) => phase.handle(call, plant, &event),
             Phase::Calling(phase) => phase.handle(call, plant, event),
+            Phase::Trying(phase) => phase.handle(call, plant, event),
             Phase::Ended(phase) => phase.handle(call, plant, &event),
         }
     }
@@ -123,7 +131,7 @@ impl Phase {
             Phase::Parked(phase) => phase.abandoned(plant),
             Phase::Promised(phase) => phase.abandoned(call, plant),
             Phase::Calling(phase) => phase.abandoned(plant),
-            Phase::Ended(_) => {}
+            Phase::Trying(_) | Phase::Ended(_) => {}
         }
     }
 
@@ -164,6 +172,7 @@ impl Phase {
             Phase::Parked(phase) => Some(phase.deadline),
             Phase::Promised(phase) => phase.deadline(call, plant),
             Phase::Calling(phase) => Some(phase.deadline),
+            Phase::Trying(phase) => Some(phase.deadline),
             Phase::Ended(phase) => Some(phase.since + CLOSE_MAX),
         }
     }
@@ -178,7 +187,7 @@ impl Phase {
             Phase::Passing(_) => "ringing",
             Phase::Parked(_) => "parked",
             Phase::Promised(_) => "callback",
-            Phase::Calling(_) => "ringing",
+            Phase::Calling(_) | Phase::Trying(_) => "ringing",
             Phase::Ended(_) => "ended",
         }
     }
@@ -190,6 +199,7 @@ impl Phase {
             Phase::Talking(phase) => Some(phase.partner.leg),
             Phase::Passing(phase) => Some(phase.rung.leg),
             Phase::Calling(phase) => Some(phase.customer),
+            Phase::Trying(phase) => phase.leg,
             _ => None,
         }
     }

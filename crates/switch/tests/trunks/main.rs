@@ -8,3 +8,4 @@ mod identity;
 mod limits;
 mod loops;
 mod redirects;
+mod trials;
