@@ -9,6 +9,8 @@ use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 const UDP_BUFFER: usize = 4 << 20;
 /// Connections the system may hold until they are accepted.
 const BACKLOG: i32 = 1_024;
+/// How often a port is asked for anew when the one the system gave for UDP is taken for TCP.
+const ATTEMPTS: usize = 16;
 
 /// All of them, with the addresses peers are told.
 pub struct Bound {
@@ -19,6 +21,19 @@ pub struct Bound {
 impl Bound {
     /// Binds all addresses; says in one sentence which could not be had, and why.
     pub fn new(addresses: &[(Transport, SocketAddr)], advertise: Option<IpAddr>) -> Result<Bound, String> {
+        let any_port = addresses.iter().any(|(_, address)| address.port() == 0);
+        let attempts = if any_port { ATTEMPTS } else { 1 };
+        let mut refusal = String::new();
+        for _ in 0..attempts {
+            match Bound::once(addresses, advertise) {
+                Ok(bound) => return Ok(bound),
+                Err(why) => refusal = why,
+            }
+        }
+        Err(refusal)
+    }
+
+    fn once(addresses: &[(Transport, SocketAddr)], advertise: Option<IpAddr>) -> Result<Bound, String> {
         let told = |bound: SocketAddr| advertised(bound, advertise);
         let mut bound = Bound { udp: Vec::new(), streams: Vec::new() };
         let (datagrams, streams): (Vec<_>, Vec<_>) =
