@@ -22,7 +22,7 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
 ];
 
 /// What the tests of a pure crate may use besides.
-const TEST_ONLY: &[&str] = &["postcard", "proptest", "rsip", "serde_json"];
+const TEST_ONLY: &[&str] = &["postcard", "proptest", "rsip", "serde_json", "sipx-sip"];
 
 /// The world, as it would be spelt in a pure crate.
 const IMPURE: &[&str] = &[
@@ -185,7 +185,9 @@ fn a_crate_uses_only_the_arrows_it_was_given() {
             violations.push(format!("tests/tidy.rs:10: {name} no longer uses {unused}: take the arrow out"));
         }
         for (dependency, line) in keys(&manifest, "dev-dependencies") {
-            if !TEST_ONLY.contains(&dependency.as_str()) && !allowed.contains(&dependency) {
+            // A crate's own tests may want a feature of it.
+            let is_itself = dependency == format!("busyhour-{name}");
+            if !is_itself && !TEST_ONLY.contains(&dependency.as_str()) && !allowed.contains(&dependency) {
                 violations.push(format!("{}: tests of {name} may not use {dependency}", spot(&manifest, line)));
             }
         }

@@ -1,13 +1,22 @@
-//! A world in virtual time: callers, agents, wires, faults, laws.
+//! A world in virtual time: callers, agents, wires, faults, laws. The feature `world` is for tests; a release has only the peers,
+//! of whom the demo consists.
 
+#[cfg(feature = "world")]
 mod laws;
+#[cfg(feature = "world")]
 mod network;
 pub mod peer;
+#[cfg(feature = "world")]
 mod scenario;
+#[cfg(feature = "world")]
 mod town;
+#[cfg(feature = "world")]
 mod world;
 
-pub use network::Faults;
-pub use scenario::{Deed, STORM, Scenario, Service, to_an_agent};
-pub use town::NUMBER;
-pub use world::World;
+#[cfg(feature = "world")]
+pub use {
+    network::Faults,
+    scenario::{Deed, STORM, Scenario, Service, to_an_agent},
+    town::NUMBER,
+    world::World,
+};
