@@ -162,10 +162,13 @@ impl Header {
     /// The field in `line` (no CRLF, unfolded); `None` without a name that is a token, or without a colon.
     pub fn parse(line: Bytes) -> Option<Header> {
         let colon = memchr::memchr(b':', &line)?;
-        let name_end = line[..colon].trim_ascii_end().len();
+        // Only SP and HTAB are white (RFC 3261 section 25.1); `trim_ascii` would take a form feed off as well.
+        let is_black = |byte: &u8| !matches!(byte, b' ' | b'\t');
+        let end_of = |text: &[u8]| text.iter().rposition(is_black).map_or(0, |last| last + 1);
+        let name_end = end_of(&line[..colon]);
         crate::value::is_token(&line[..name_end]).then_some(())?;
-        let value_start = line.len() - line[colon + 1..].trim_ascii_start().len();
-        let value_end = line.trim_ascii_end().len().max(value_start);
+        let value_start = line[colon + 1..].iter().position(is_black).map_or(line.len(), |first| colon + 1 + first);
+        let value_end = end_of(&line).max(value_start);
         let name = HeaderName::parse(&line[..name_end]);
         Some(Header {
             name,
