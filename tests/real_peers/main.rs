@@ -1,5 +1,6 @@
 //! busyhour against other people's programs: SIPp, baresip, promtool, tshark, sngrep. `./test peers` installs them and runs this;
-//! without BUSYHOUR_PEERS=1 nothing here runs, so that `cargo test` needs no root and no packages.
+//! without BUSYHOUR_PEERS nothing here runs, so that `cargo test` needs no root and no packages. `apart` gives each test a network
+//! of its own; anything else means that one test runs at a time.
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 #[expect(dead_code, reason = "what only tests/transports needs")]
@@ -12,14 +13,16 @@ mod exchange;
 mod failover;
 mod homer;
 mod kamailio;
+mod network;
 mod process;
 mod prompts;
+mod protocol;
 mod scanners;
+mod scenario;
 mod secure;
 mod softphone;
 mod sound;
 mod transfers;
-
 mod voicemail;
 
 use capture::Capture;
@@ -38,11 +41,12 @@ const AGENT_HERTZ: f64 = 1_130.0;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn wanted() -> bool {
-    let wanted = std::env::var_os("BUSYHOUR_PEERS").is_some();
-    if !wanted {
-        eprintln!("not run: `./test peers` installs the peers and runs this");
+    match std::env::var("BUSYHOUR_PEERS").as_deref() {
+        Ok("apart") => network::apart(),
+        Ok(_) => (),
+        Err(_) => eprintln!("not run: `./test peers` installs the peers and runs this"),
     }
-    wanted
+    std::env::var_os("BUSYHOUR_PEERS").is_some()
 }
 
 /// SIPp with one of our scenarios, from `address` to the switch.

@@ -5,8 +5,9 @@
 
 use crate::sound;
 use std::collections::BTreeMap;
-use std::f64::consts::{PI, TAU};
-use std::path::Path;
+use std::f64::consts::TAU;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex};
 
 const RATE: f64 = 8_000.0;
 /// Samples of one window and from one window to the next.
@@ -24,8 +25,22 @@ const SHORTEST: usize = 16;
 /// A sound's words, every `HOP` samples.
 type Print = Vec<u32>;
 
+/// Of each sample of a window: its weight (Hann), and the turn of the transform.
+static WINDOW_TABLE: LazyLock<Vec<(f64, (f64, f64))>> = LazyLock::new(|| {
+    let turn = |n: usize| TAU * n as f64 / WINDOW as f64;
+    (0..WINDOW).map(|n| (0.5 - 0.5 * turn(n).cos(), (-turn(n)).sin_cos())).collect()
+});
+/// Where each band lies in the spectrum.
+static BANDS_TABLE: LazyLock<Vec<(usize, usize)>> = LazyLock::new(|| {
+    let edge = |band: usize| LOWEST * (HIGHEST / LOWEST).powf(band as f64 / BANDS as f64) * WINDOW as f64 / RATE;
+    let place = |band: usize| (edge(band) as usize, (edge(band + 1).ceil() as usize).max(edge(band) as usize + 1));
+    (0..BANDS).map(place).collect()
+});
+/// Prompts read once for all tests.
+static READ: Mutex<BTreeMap<PathBuf, Arc<Print>>> = Mutex::new(BTreeMap::new());
+
 /// Prompts by id and language: `zh/ivr/welcome`.
-pub(crate) struct Prompts(BTreeMap<String, Print>);
+pub(crate) struct Prompts(BTreeMap<String, Arc<Print>>);
 
 /// One prompt that was heard.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,15 +84,16 @@ impl Prompts {
     }
 }
 
-fn read_folder(folder: &Path, id: &str, prompts: &mut BTreeMap<String, Print>) {
+fn read_folder(folder: &Path, id: &str, prompts: &mut BTreeMap<String, Arc<Print>>) {
     for entry in std::fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();
         let id = format!("{id}/{}", path.file_stem().unwrap().to_string_lossy());
         match path.is_dir() {
             true => read_folder(&path, &id, prompts),
             false => {
-                let print = print(&sound::samples(&path));
-                prompts.insert(id, print);
+                let mut read = READ.lock().unwrap();
+                let print = read.entry(path).or_insert_with_key(|path| print(&sound::samples(path)).into());
+                prompts.insert(id, print.clone());
             }
         }
     }
@@ -116,27 +132,27 @@ fn print(samples: &[f64]) -> Print {
 
 /// The energy in each band.
 fn bands(window: &[f64]) -> [f64; BANDS] {
-    let hann = |n: usize| 0.5 - 0.5 * (TAU * n as f64 / WINDOW as f64).cos();
-    let mut spectrum: Vec<(f64, f64)> = window.iter().enumerate().map(|(n, sample)| (sample * hann(n), 0.0)).collect();
-    fft(&mut spectrum);
-    let edge = |band: usize| LOWEST * (HIGHEST / LOWEST).powf(band as f64 / BANDS as f64) * WINDOW as f64 / RATE;
+    let table = &*WINDOW_TABLE;
+    let mut spectrum: Vec<(f64, f64)> =
+        window.iter().zip(table).map(|(sample, (weight, _))| (sample * weight, 0.0)).collect();
+    fft(&mut spectrum, table);
     std::array::from_fn(|band| {
-        let (from, to) = (edge(band).floor() as usize, (edge(band + 1).ceil() as usize).max(edge(band) as usize + 1));
+        let (from, to) = BANDS_TABLE[band];
         spectrum[from..to].iter().map(|(re, im)| re * re + im * im).sum()
     })
 }
 
 /// Radix-2, in place.
-fn fft(values: &mut [(f64, f64)]) {
+fn fft(values: &mut [(f64, f64)], table: &[(f64, (f64, f64))]) {
     let n = values.len();
     if n == 1 {
         return;
     }
     let (mut even, mut odd): (Vec<_>, Vec<_>) = values.chunks_exact(2).map(|pair| (pair[0], pair[1])).unzip();
-    fft(&mut even);
-    fft(&mut odd);
+    fft(&mut even, table);
+    fft(&mut odd, table);
     for k in 0..n / 2 {
-        let (sin, cos) = (-2.0 * PI * k as f64 / n as f64).sin_cos();
+        let (_, (sin, cos)) = table[k * (WINDOW / n)];
         let turned = (odd[k].0 * cos - odd[k].1 * sin, odd[k].0 * sin + odd[k].1 * cos);
         values[k] = (even[k].0 + turned.0, even[k].1 + turned.1);
         values[k + n / 2] = (even[k].0 - turned.0, even[k].1 - turned.1);

@@ -60,12 +60,12 @@ fn linear(code: u8) -> f64 {
 
 /// The amplitude of one frequency in these samples (Goertzel).
 fn goertzel(samples: &[f64], hertz: f64) -> f64 {
-    let turn = TAU * hertz / RATE as f64;
+    let turn = 2.0 * (TAU * hertz / RATE as f64).cos();
     let (mut last, mut before) = (0.0, 0.0);
     for sample in samples {
-        (last, before) = (sample + 2.0 * turn.cos() * last - before, last);
+        (last, before) = (sample + turn * last - before, last);
     }
-    let power = last * last + before * before - 2.0 * turn.cos() * last * before;
+    let power = last * last + before * before - turn * last * before;
     2.0 * power.max(0.0).sqrt() / samples.len() as f64
 }
 

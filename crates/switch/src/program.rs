@@ -171,20 +171,21 @@ impl Call {
         true
     }
 
-    /// Plays to the caller; before the answer as early media (183).
+    /// Plays to the caller; before the answer as early media (183). Who cannot hear it yet is spared it.
     fn play(&mut self, plant: &mut Plant, sounds: Vec<Sound>, repeat: bool) {
-        if !plant.is_answered(self.caller) {
-            self.open_early(plant);
+        if plant.is_answered(self.caller) || self.open_early(plant) {
+            plant.play(self.caller, sounds, repeat);
+        } else if !repeat {
+            self.session.handle(plant.now, plant.plans.plan(self.plan), Input::PlayEnded);
         }
-        plant.play(self.caller, sounds, repeat);
     }
 
-    /// Lets the caller hear us before the answer.
-    pub(crate) fn open_early(&mut self, plant: &mut Plant) {
+    /// Lets the caller hear us before the answer; false: the INVITE brought no offer (RFC 3261 section 13.2.1).
+    pub(crate) fn open_early(&mut self, plant: &mut Plant) -> bool {
         let local = plant.local(self.caller);
-        if let Ok(Some(audio)) = plant.sip.ring(plant.now, self.caller, Some(local)) {
-            plant.connect(self.caller, audio);
-        }
+        let Ok(Some(audio)) = plant.sip.ring(plant.now, self.caller, Some(local)) else { return false };
+        plant.connect(self.caller, audio);
+        true
     }
 
     fn enqueue(&mut self, plant: &mut Plant, phase: Phase, wanted: &Wanted) -> Phase {
