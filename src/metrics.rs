@@ -169,6 +169,9 @@ impl Metrics {
     pub fn fact(&self, fact: &Fact, stays: &[Stay]) {
         match &fact.what {
             What::LegEnded { side, stats, .. } => self.rtp.ended(*side, stats),
+            What::TrunkAnswered { trunk, method, took, successful } => {
+                self.trunks.answered(trunk, method, *took, *successful);
+            }
             What::TrunkRefused { trunk, reason, .. } => self.trunks.rejected.with_label_values(&[trunk, reason]).inc(),
             What::DialRefused { trunk, reason, .. } => {
                 self.trunks.undialled.with_label_values(&[trunk.as_deref().unwrap_or("none"), reason]).inc();
@@ -243,6 +246,11 @@ mod tests {
     use super::*;
     use busyhour_model::{AgentState, Party};
 
+    fn answered(method: &str, successful: bool) -> What {
+        let (trunk, took) = ("ct".into(), std::time::Duration::from_millis(250));
+        What::TrunkAnswered { trunk, method: method.into(), took, successful }
+    }
+
     #[test]
     fn a_page_has_every_subject_and_no_second_count_of_the_same() {
         let (metrics, mut ledger) = (Metrics::new(), Ledger::new());
@@ -283,6 +291,8 @@ mod tests {
                 reason: busyhour_model::DequeueReason::Full,
             },
             What::TrunkRefused { trunk: "ct".into(), reason: "channels_full".into(), status: 503 },
+            answered("REGISTER", true),
+            answered("BYE", false),
         ] {
             let fact = Fact { at, what };
             ledger.apply(&fact);
@@ -300,6 +310,8 @@ mod tests {
             "busyhour_trunk_bids_total{direction=\"in\",trunk=\"ct\"} 1",
             "busyhour_trunk_ineffective_calls_total{direction=\"in\",trunk=\"ct\"} 1",
             "busyhour_trunk_seizures_total{direction=\"in\",trunk=\"ct\"} 0",
+            "busyhour_trunk_registration_delay_seconds_sum{trunk=\"ct\"} 0.25",
+            "busyhour_trunk_disconnect_delay_seconds_sum{outcome=\"failed\",trunk=\"ct\"} 0.25",
             "busyhour_calls_active{stage=\"talking\"} 0",
         ] {
             assert!(page.lines().any(|l| l == line), "{line} is not in\n{page}");

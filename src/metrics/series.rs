@@ -12,6 +12,7 @@ use prometheus::{
     Registry,
 };
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 const WAIT_S: &[f64] =
     &[3.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 60.0, 120.0, 300.0, 480.0, 600.0, 900.0, 1800.0, 2400.0];
@@ -125,10 +126,17 @@ impl Wire {
     }
 }
 
+/// As RFC 6076 calls it.
+fn outcome(good: bool) -> &'static str {
+    if good { "successful" } else { "failed" }
+}
+
 /// Trunks.
 pub(super) struct Trunks {
     traffic: [IntCounterVec; TRAFFIC.len()],
     delay: HistogramVec,
+    registration: HistogramVec,
+    disconnect: HistogramVec,
     duration: HistogramVec,
     up: IntGaugeVec,
     trouble: IntGaugeVec,
@@ -144,12 +152,16 @@ impl Trunks {
         let rejected = "Calls refused at the trunk, by reason.";
         let undialled = "Numbers outside that were not called, by reason.";
         let delay = "Time from our INVITE to the first 18x or 200, or to a refusal without any: SRD (RFC 6076 4.3).";
+        let registration = "Time from our REGISTER to its 2xx, challenges included: RRD (RFC 6076 4.1).";
+        let disconnect = "Time from our BYE to its final response, or to giving up: SDD (RFC 6076 4.4).";
         let duration = "Time from answer to end of the calls of a trunk: SDT (RFC 6076 4.5); its mean is the ACD.";
-        let by_way = &["trunk", "direction"];
+        let (by_way, by_outcome) = (&["trunk", "direction"], &["trunk", "outcome"]);
         let releases = "Legs of trunks that ended, by whom (peer, us) and cause of Q.850.";
         Trunks {
             traffic: TRAFFIC.map(|(name, help, _)| m.counts(&format!("busyhour_trunk_{name}_total"), help, by_way)),
-            delay: m.histograms("busyhour_trunk_request_delay_seconds", delay, &["trunk", "outcome"], DELAY_S),
+            delay: m.histograms("busyhour_trunk_request_delay_seconds", delay, by_outcome, DELAY_S),
+            registration: m.histograms("busyhour_trunk_registration_delay_seconds", registration, &["trunk"], DELAY_S),
+            disconnect: m.histograms("busyhour_trunk_disconnect_delay_seconds", disconnect, by_outcome, DELAY_S),
             duration: m.histograms("busyhour_trunk_session_seconds", duration, by_way, DURATION_S),
             up: m.gauges("busyhour_trunk_up", "1 when the trunk answers OPTIONS or is registered.", &["trunk"]),
             trouble: m.gauges(
@@ -176,9 +188,16 @@ impl Trunks {
                 self.duration.with_label_values(&[&**trunk, bound.as_str()]).observe(talk.as_secs_f64());
             }
             if let Some((delay, good)) = leg.request_delay().filter(|_| bound == Bound::Out) {
-                let outcome = if good { "successful" } else { "failed" };
-                self.delay.with_label_values(&[&**trunk, outcome]).observe(delay.as_secs_f64());
+                self.delay.with_label_values(&[&**trunk, outcome(good)]).observe(delay.as_secs_f64());
             }
+        }
+    }
+
+    /// A REGISTER or BYE of ours was answered, or was not.
+    pub(super) fn answered(&self, trunk: &str, method: &str, took: Duration, successful: bool) {
+        match method {
+            "REGISTER" => self.registration.with_label_values(&[trunk]).observe(took.as_secs_f64()),
+            _ => self.disconnect.with_label_values(&[trunk, outcome(successful)]).observe(took.as_secs_f64()),
         }
     }
 

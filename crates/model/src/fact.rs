@@ -409,6 +409,17 @@ pub enum What {
         #[serde(default)]
         trouble: Option<Trouble>,
     },
+    /// A trunk answered our REGISTER, or our BYE, or gave no answer to that.
+    TrunkAnswered {
+        /// Trunk name.
+        trunk: Name,
+        /// `REGISTER`, `BYE`.
+        method: Name,
+        /// From the first time it was sent, through challenges, to the final response or to giving up.
+        took: Duration,
+        /// By 2xx.
+        successful: bool,
+    },
     /// A call was refused at a trunk before it became a call.
     TrunkRefused {
         /// Trunk name.

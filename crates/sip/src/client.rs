@@ -80,6 +80,8 @@ pub(crate) enum Owner {
     Refer(LegId),
     /// The registration at a trunk.
     Register(TrunkId),
+    /// A trunk that is measured by its answer to a BYE, and when that was sent first.
+    Bye(TrunkId, Time),
     /// The probe of a trunk.
     Probe(TrunkId),
     /// The lamp that a NOTIFY is for.

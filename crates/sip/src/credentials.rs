@@ -74,7 +74,8 @@ impl Stack {
                     line.cseq = number + 1;
                 }
             }
-            Owner::Refresh(_) | Owner::Refer(_) | Owner::Probe(_) | Owner::Lamp(_) | Owner::Nobody => {}
+            Owner::Refresh(_) | Owner::Refer(_) | Owner::Bye(..) | Owner::Probe(_) | Owner::Lamp(_) | Owner::Nobody => {
+            }
         }
         self.count_within(&request, number + 1);
         true

@@ -149,6 +149,7 @@ impl Stack {
             Owner::Register(trunk) => self.settle_register(now, trunk, outcome),
             Owner::Probe(trunk) => self.settle_probe(now, trunk, &outcome),
             Owner::Lamp(lamp) => self.settle_lamp(now, lamp, outcome),
+            Owner::Bye(trunk, sent) => self.settle_bye(now, trunk, sent, &outcome),
             Owner::Nobody => {
                 if let Ok(response) = outcome.result {
                     self.settle_stray(now, outcome.id, &response);
@@ -191,7 +192,8 @@ impl Stack {
         let flow = self.hop(dialog);
         let mut bye = dialog.request(Method::Bye);
         dialog.say_why(&mut bye.headers);
-        self.send(now, bye, flow, Owner::Nobody, trunk);
+        let owner = trunk.map_or(Owner::Nobody, |trunk| Owner::Bye(trunk, now));
+        self.send(now, bye, flow, owner, trunk);
     }
 
     /// Takes a leg away; a timer of its own stops.

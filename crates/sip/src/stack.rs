@@ -2,6 +2,7 @@
 
 use crate::connection::{Connection, IDLE_MAX, MESSAGE_MAX};
 use crate::counters::Counters;
+use crate::delay::Delay;
 use crate::event::{Config, Event, Flow, Transmit, Transport};
 use crate::guard::Guard;
 use crate::lamp::Lamps;
@@ -33,6 +34,8 @@ pub struct Stack {
     pub(crate) lamps: Lamps,
     pub(crate) lines: BTreeMap<TrunkId, Line>,
     pub(crate) events: VecDeque<Event>,
+    /// Not told yet.
+    pub(crate) delays: VecDeque<Delay>,
     /// Names to look up.
     pub(crate) wanted: VecDeque<Wanted>,
     closes: VecDeque<Flow>,
@@ -53,6 +56,7 @@ impl Stack {
             lamps: Lamps::default(),
             lines: BTreeMap::new(),
             events: VecDeque::new(),
+            delays: VecDeque::new(),
             wanted: VecDeque::new(),
             closes: VecDeque::new(),
         };

@@ -43,6 +43,8 @@ pub(crate) struct Line {
     call_id: String,
     pub(crate) cseq: u32,
     expires: u32,
+    /// When the REGISTER was sent that has no final response yet.
+    asked: Option<Time>,
     failures: u32,
     register: Option<Timer>,
     probe: Option<Timer>,
@@ -138,7 +140,7 @@ impl Stack {
     pub(crate) fn register_line(&mut self, now: Time, trunk: TrunkId) {
         let Some(flow) = self.trunk_flows(now, trunk).into_iter().next() else { return };
         let Some(line) = self.lines.get_mut(&trunk) else { return };
-        line.register = None;
+        (line.register, line.asked) = (None, Some(now));
         let expires = line.expires;
         self.send_register(now, trunk, flow, expires, Owner::Register(trunk));
     }
@@ -181,6 +183,9 @@ impl Stack {
                 let granted = granted(&response, line.expires);
                 // Before it runs out: with time for a lost packet or two.
                 let refresh = Duration::from_secs(u64::from(granted.saturating_sub(granted.min(64) / 2).max(5)));
+                if let Some(sent) = line.asked.take() {
+                    self.measured(now, trunk, Method::Register, sent, true);
+                }
                 self.register_line_at(trunk, now + refresh);
                 self.tell_line(trunk);
             }

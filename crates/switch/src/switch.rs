@@ -232,6 +232,10 @@ impl Switch {
                 self.adopt(call, agent);
             } else if let Some(event) = self.plant.sip.poll_event() {
                 self.on_sip(event);
+            } else if let Some(delay) = self.plant.sip.poll_delay() {
+                let sip::Delay { trunk, method, took, successful } = delay;
+                let (trunk, method) = (self.trunk_name(trunk).clone(), method.as_str().into());
+                self.plant.fact(What::TrunkAnswered { trunk, method, took, successful });
             } else {
                 break;
             }

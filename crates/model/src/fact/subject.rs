@@ -48,6 +48,7 @@ impl What {
             | What::MessageHeard { .. }
             | What::MessageDeleted { .. }
             | What::TrunkState { .. }
+            | What::TrunkAnswered { .. }
             | What::TrunkRefused { .. }
             | What::Banned { .. }
             | What::Overload { .. }

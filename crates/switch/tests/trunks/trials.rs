@@ -3,7 +3,9 @@
 use crate::exchange::{Exchange, MUSIC, carrier, secs, setup, trunk};
 use busyhour_model::{CallId, Cause, Party, What};
 use busyhour_sip::HeaderName;
-use busyhour_switch::{Denied, Happened, Reply, Request, Setup, Trial, TrunkLimits, TrunkPolicy, TrunkSetup};
+use busyhour_switch::{
+    Denied, Happened, NumberRoute, Reply, Request, Setup, Trial, TrunkLimits, TrunkPolicy, TrunkSetup,
+};
 
 const NUMBER: &str = "13800138000";
 
@@ -56,7 +58,10 @@ fn a_number_that_answers_is_played_to_and_hung_up() {
     assert!(exchange.request(1, "BYE").is_none(), "it is played to for a while");
     exchange.run(secs(1));
     let bye = exchange.request(1, "BYE").unwrap();
+    exchange.run(secs(1));
     exchange.answer(1, &bye, 200, &[]);
+    let (method, took) = ("BYE".into(), secs(1));
+    assert!(exchange.facts.contains(&What::TrunkAnswered { trunk: "t1".into(), method, took, successful: true }));
     let trial = now(&mut exchange, call);
     assert_eq!(
         words(&trial),
@@ -155,6 +160,16 @@ fn numbers_are_written_and_shown_as_the_trunk_has_them() {
     let invite = exchange.request(1, "INVITE").unwrap();
     assert!(invite.headers.text(HeaderName::From).unwrap().contains("sip:02151234500@"), "{invite:?}");
     exchange.hang_up_all();
+    for (numbers, shown) in [(&["*"][..], "<sip:anonymous@"), (&["*", "95118"], "<sip:95118@")] {
+        let mut setup = setup(vec![trunk(1)], MUSIC);
+        let all = setup.numbers[0].clone();
+        setup.numbers = numbers.iter().map(|number| NumberRoute { number: (*number).into(), ..all.clone() }).collect();
+        let mut exchange = Exchange::new(setup);
+        begin(&mut exchange, "t1", NUMBER).unwrap();
+        let invite = exchange.request(1, "INVITE").unwrap();
+        assert!(invite.headers.text(HeaderName::From).unwrap().contains(shown), "{invite:?}");
+        exchange.hang_up_all();
+    }
 }
 
 #[test]
