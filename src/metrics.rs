@@ -41,6 +41,7 @@ pub struct Metrics {
     reload_success: Gauge,
     reloads: IntCounterVec,
     faults: IntCounter,
+    qualified: IntCounterVec,
     seats: IntCounterVec,
     cpu: CounterVec,
     /// From an input's arrival to the agent's INVITE it causes.
@@ -119,6 +120,11 @@ impl Metrics {
             surveys: Surveys::new(&m),
             reload_success: m.keep(success),
             reloads: m.counts("busyhour_config_reloads_total", "Reloads by result.", &["result"]),
+            qualified: m.counts(
+                "busyhour_phones_qualified_total",
+                "Phones that gave no answer to OPTIONS and are not rung, or answer again, by which.",
+                &["outcome"],
+            ),
             seats: m.counts(
                 "busyhour_sign_ins_by_pin_total",
                 "Agents who signed in by PIN at a phone, or did not.",
@@ -186,6 +192,9 @@ impl Metrics {
             What::MessageHeard { .. } => self.messages.with_label_values(&["heard"]).inc(),
             What::MessageDeleted { expired, .. } => {
                 self.messages.with_label_values(&[if *expired { "expired" } else { "deleted" }]).inc();
+            }
+            What::Qualified { answers, .. } => {
+                self.qualified.with_label_values(&[if *answers { "answers" } else { "silent" }]).inc();
             }
             What::Seated { .. } => self.seats.with_label_values(&["seated"]).inc(),
             What::SeatRefused { reason, .. } => self.seats.with_label_values(&[reason]).inc(),
@@ -267,6 +276,7 @@ mod tests {
             reason: None,
             call: None,
             contacts: 1,
+            silent: 0,
             phone: None,
             skills: vec![],
             messages: 0,

@@ -117,7 +117,7 @@ pub(super) fn agents(server: &Server, json: bool) -> Shown {
             span(now.since(a.since)),
             or_dash(a.reason.as_ref()),
             or_dash(a.call),
-            a.contacts.to_string(),
+            phones(a),
             or_dash(a.phone.as_ref().filter(|phone| **phone != a.agent)),
             skills.join(" "),
         ]
@@ -125,6 +125,14 @@ pub(super) fn agents(server: &Server, json: bool) -> Shown {
     let heads = ["AGENT", "NAME", "TEAM", "STATE", "FOR", "REASON", "CALL", "PHONES", "AT", "SKILLS"];
     table::print(&heads, &rows.iter().map(row).collect::<Vec<_>>(), "no agents are configured");
     Ok(())
+}
+
+/// How many phones ring, and how many would if they answered.
+fn phones(agent: &AgentRow) -> String {
+    match agent.silent {
+        0 => agent.contacts.to_string(),
+        silent => format!("{}, {silent} silent", agent.contacts),
+    }
 }
 
 pub(super) fn queues(server: &Server, json: bool) -> Shown {

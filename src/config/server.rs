@@ -19,6 +19,8 @@ use toml::de::DeValue;
 
 /// Media threads at most.
 const MEDIA_THREADS_MAX: usize = 64;
+/// An answer may take 32 s (RFC 3261 timer F).
+const QUALIFY_MIN: Duration = Duration::from_secs(33);
 /// A parked caller nobody picks up goes back after so long.
 const PARKED: Duration = Duration::from_secs(120);
 /// Slots for parked callers at most.
@@ -161,6 +163,7 @@ fn sip(root: &mut Section, sheet: &mut Sheet) -> Sip {
     section.lay(sheet, "contacts_max", contacts, &mut limits.contacts);
     section.lay(sheet, "register_min", registered, &mut limits.register_min);
     section.lay(sheet, "register_max", registered, &mut limits.register_max);
+    section.lay(sheet, "qualify", qualified, &mut limits.qualify);
     if limits.register_min > limits.register_max {
         sheet.error(at, "`register_min` is longer than `register_max`: nobody could register");
     }
@@ -232,6 +235,17 @@ fn expires(value: &DeValue) -> Result<Duration, String> {
 /// Phones of one agent at once.
 fn contacts(value: &DeValue) -> Result<usize, String> {
     count(value, 1, 16)
+}
+
+/// Between two questions whether a phone is there.
+fn qualified(value: &DeValue) -> Result<Duration, String> {
+    let span = duration(value)?;
+    let fits = span.is_zero() || (QUALIFY_MIN..=Duration::from_secs(3_600)).contains(&span);
+    if fits {
+        Ok(span)
+    } else {
+        Err("phones are asked each \"33s\" to \"1h\" (an answer may take 32 s); \"0s\": never".into())
+    }
 }
 
 /// Seconds a phone is registered for.

@@ -169,6 +169,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "register_min = \"2h\"\nudp = [",
         "error centre.toml:6:1 `register_min` is longer than `register_max`: nobody could register",
     ),
+    (
+        "udp = [",
+        "qualify = \"5s\"\nudp = [",
+        "error centre.toml:7:11 phones are asked each \"33s\" to \"1h\" (an answer may take 32 s); \"0s\": never",
+    ),
     ("password = \"secret\"", "password = \"secret\"\npin = \"12\"", "error centre.toml:37:7 a PIN has 4 to 12 digits"),
     (
         "[[agent]]",

@@ -376,6 +376,13 @@ pub enum What {
         /// Contacts now bound.
         contacts: u32,
     },
+    /// A registered phone gave no answer to OPTIONS and is not rung, or it answers again.
+    Qualified {
+        /// Its account.
+        phone: Name,
+        /// It does again.
+        answers: bool,
+    },
     /// An agent signed in by PIN at a phone; calls ring there.
     Seated {
         /// Agent number.

@@ -84,6 +84,8 @@ pub(crate) enum Owner {
     Bye(TrunkId, Time),
     /// The probe of a trunk.
     Probe(TrunkId),
+    /// A phone that is asked whether it is there.
+    Qualify,
     /// The lamp that a NOTIFY is for.
     Lamp(u64),
 }

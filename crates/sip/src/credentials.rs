@@ -74,8 +74,13 @@ impl Stack {
                     line.cseq = number + 1;
                 }
             }
-            Owner::Refresh(_) | Owner::Refer(_) | Owner::Bye(..) | Owner::Probe(_) | Owner::Lamp(_) | Owner::Nobody => {
-            }
+            Owner::Refresh(_)
+            | Owner::Refer(_)
+            | Owner::Bye(..)
+            | Owner::Probe(_)
+            | Owner::Qualify
+            | Owner::Lamp(_)
+            | Owner::Nobody => {}
         }
         self.count_within(&request, number + 1);
         true

@@ -214,6 +214,13 @@ pub enum Event {
         /// True when the peer sent BYE, false when it vanished.
         by_peer: bool,
     },
+    /// A phone gave no answer to OPTIONS ([`Limits::qualify`]), or answers again; `Registered` follows when it was the only one.
+    Qualified {
+        /// Its account.
+        account: Name,
+        /// It does again.
+        answers: bool,
+    },
     /// The number of contacts of an account changed between none and some.
     Registered {
         /// The account.
@@ -429,6 +436,8 @@ pub struct Limits {
     pub register_min: u32,
     /// Longest registration in seconds, and the one given when none is asked for.
     pub register_max: u32,
+    /// How often phones by UDP are asked whether they are there; zero: never.
+    pub qualify: Duration,
     /// Phones told of something at once, by subscription or unasked; of one thing, by one account, as many subscriptions as contacts.
     pub lamps: usize,
     /// Connections at once.
@@ -457,6 +466,7 @@ impl Default for Limits {
             contacts: 4,
             register_min: EXPIRES_MIN,
             register_max: EXPIRES_MAX,
+            qualify: Duration::ZERO,
             lamps: 100_000,
             connections: 10_000,
             datagram_bytes: 1_300,

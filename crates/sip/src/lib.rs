@@ -35,6 +35,7 @@ mod named;
 mod network;
 mod overload;
 mod package;
+mod qualify;
 mod receive;
 mod referral;
 mod registrar;

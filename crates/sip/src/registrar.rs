@@ -33,12 +33,18 @@ pub(crate) struct Registrar {
     hosts: Map<IpNet, u32>,
     /// Whose bindings came over a connection, once each.
     streams: BTreeSet<(u64, Name)>,
+    /// Whose phone an OPTIONS asks, by its transaction.
+    asked: Map<u64, Name>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Bindings {
     list: Vec<Binding>,
+    /// Those that do not answer, at most as many as there may be of the others.
+    silent: Vec<Binding>,
     timer: Option<Timer>,
+    /// When the phones are asked next whether they are there.
+    qualify: Option<Timer>,
 }
 
 /// One phone.
@@ -55,6 +61,8 @@ pub(crate) struct Binding {
     expires: Time,
     /// The proxies on the way to it, as Route says them (RFC 3327).
     pub(crate) path: Option<Box<str>>,
+    /// The OPTIONS that asks it.
+    asked: Option<u64>,
 }
 
 /// What a REGISTER asks for one contact.
@@ -68,6 +76,11 @@ impl Registrar {
     /// The phones of an account, in the order they registered.
     pub(crate) fn contacts(&self, account: &str) -> &[Binding] {
         self.accounts.get(account).map_or(&[], |bindings| &bindings.list)
+    }
+
+    /// All of them, silent ones too.
+    pub(crate) fn known(&self, account: &str) -> impl Iterator<Item = &Binding> {
+        self.accounts.get(account).into_iter().flat_map(|bindings| bindings.list.iter().chain(&bindings.silent))
     }
 
     /// Accounts with contacts, by name.
@@ -120,6 +133,7 @@ impl Registrar {
         let gone: Vec<Flow> =
             bindings.list.iter().filter(|binding| !keep(binding)).map(|binding| binding.met).collect();
         bindings.list.retain(|binding| keep(binding));
+        bindings.silent.retain(|binding| keep(binding));
         for flow in &gone {
             self.unnote(account, flow);
         }
@@ -128,6 +142,7 @@ impl Registrar {
     fn put(&mut self, account: &Name, binding: Binding, most: usize) {
         self.note(account, &binding.met);
         let bindings = self.accounts.entry(account.clone()).or_default();
+        bindings.silent.retain(|silent| !silent.uri.equivalent(&binding.uri));
         let known = bindings.list.iter().position(|known| known.uri.equivalent(&binding.uri));
         // A phone that restarts at a new port must not lock itself out: the contact that would expire first makes room.
         let first_out = || (0..bindings.list.len()).min_by_key(|at| bindings.list[*at].expires);
@@ -143,6 +158,51 @@ impl Registrar {
                 bindings.list.push(binding);
             }
         }
+    }
+
+    pub(crate) fn is_qualifying(&self, account: &Name) -> bool {
+        self.accounts.get(account).is_some_and(|bindings| bindings.qualify.is_some())
+    }
+
+    /// An account's phones are asked then.
+    pub(crate) fn qualify_by(&mut self, account: &Name, timer: Timer) {
+        if let Some(bindings) = self.accounts.get_mut(account) {
+            bindings.qualify = Some(timer);
+        }
+    }
+
+    /// That time has come.
+    pub(crate) fn qualified(&mut self, account: &Name) {
+        if let Some(bindings) = self.accounts.get_mut(account) {
+            bindings.qualify = None;
+        }
+    }
+
+    /// A phone was sent this OPTIONS.
+    pub(crate) fn asked(&mut self, account: &Name, uri: &Uri, id: u64) {
+        let Some(bindings) = self.accounts.get_mut(account) else { return };
+        for binding in bindings.list.iter_mut().chain(&mut bindings.silent).filter(|binding| binding.uri == *uri) {
+            binding.asked = Some(id);
+            self.asked.insert(id, account.clone());
+        }
+    }
+
+    /// What became of an OPTIONS: whose phone went silent by it or answers again, and how many contacts there were before.
+    pub(crate) fn answered(&mut self, id: u64, answers: bool, most: usize) -> Option<(Name, usize)> {
+        let account = self.asked.remove(&id)?;
+        let bindings = self.accounts.get_mut(&account)?;
+        let before = bindings.list.len();
+        let side = if answers { &mut bindings.silent } else { &mut bindings.list };
+        let binding = side.remove(side.iter().position(|binding| binding.asked == Some(id))?);
+        if answers {
+            self.put(&account, binding, most);
+        } else {
+            let met = binding.met;
+            bindings.silent.truncate(most.max(1) - 1);
+            bindings.silent.insert(0, binding);
+            self.unnote(&account, &met);
+        }
+        Some((account, before))
     }
 }
 
@@ -192,12 +252,14 @@ impl Stack {
                     cseq,
                     expires,
                     path: path.clone(),
+                    asked: None,
                 };
                 self.registrar.put(account, binding, self.config.limits.contacts);
             }
         }
         self.answer_register(now, server, request, account);
         self.tell_contacts(account, before);
+        self.begin_qualifying(now, account);
         self.lamps_registered(now, account);
     }
 
@@ -211,10 +273,13 @@ impl Stack {
         let late = |binding: &Binding| binding.call_id == call_id && cseq <= binding.cseq;
         let wishes: Vec<Wish> = match headers.contacts().map_err(|_| 400u16)? {
             Contacts::Star if headers.expires() != Some(0) => return Err(400),
-            Contacts::Star => bound.iter().map(|binding| Wish { uri: binding.uri.clone(), expires: 0 }).collect(),
+            Contacts::Star => {
+                let known = self.registrar.known(account);
+                known.map(|binding| Wish { uri: binding.uri.clone(), expires: 0 }).collect()
+            }
             Contacts::List(list) => list.into_iter().map(|contact| wish(contact, default, most)).collect(),
         };
-        if wishes.len() > self.config.limits.contacts.max(bound.len()) {
+        if wishes.len() > self.config.limits.contacts.max(self.registrar.known(account).count()) {
             return Err(403);
         }
         for wish in &wishes {
@@ -241,16 +306,19 @@ impl Stack {
     }
 
     /// Sets the account's timer to its next expiry, and tells the switch when the first contact came or the last went.
-    fn tell_contacts(&mut self, account: &Name, before: usize) {
+    pub(crate) fn tell_contacts(&mut self, account: &Name, before: usize) {
         self.lamps.match_contacts(&messages_of(account), self.registrar.contacts(account));
         let Some(bindings) = self.registrar.accounts.get_mut(account) else { return };
         if let Some(timer) = bindings.timer.take() {
             self.net.timers.cancel(timer);
         }
         let contacts = bindings.list.len();
-        match bindings.list.iter().map(|binding| binding.expires).min() {
+        match bindings.list.iter().chain(&bindings.silent).map(|binding| binding.expires).min() {
             Some(next) => bindings.timer = Some(self.net.timers.set(next, Alarm::Binding(account.clone()))),
-            None => drop(self.registrar.accounts.remove(account)),
+            None => {
+                self.net.stop(&mut bindings.qualify);
+                self.registrar.accounts.remove(account);
+            }
         }
         if (before == 0) != (contacts == 0) {
             self.events.push_back(Event::Registered { account: account.clone(), contacts: contacts as u32 });
@@ -309,7 +377,7 @@ mod tests {
         let remote = SocketAddr::from(([10, 0, 0, 1], 5060));
         let flow = Flow { transport: Transport::Tcp, local: remote, remote, connection };
         let (uri, call_id) = (Uri::sip(Some(user), remote.ip().into(), None), String::new());
-        Binding { uri, flow, met: flow, call_id, cseq: 1, expires: Time::ZERO, path: None }
+        Binding { uri, flow, met: flow, call_id, cseq: 1, expires: Time::ZERO, path: None, asked: None }
     }
 
     #[test]

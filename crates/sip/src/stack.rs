@@ -77,6 +77,7 @@ impl Stack {
             if !self.guard.knows(&account) {
                 self.unregister(&account);
             }
+            self.begin_qualifying(now, &account);
         }
         self.drop_lamps(now);
         self.configure_lines(now);
@@ -264,6 +265,7 @@ impl Stack {
             Alarm::Reinvite(leg) => self.retry_reinvite(now, leg),
             Alarm::Impatient(leg) => self.lose_patience(now, leg),
             Alarm::Binding(account) => self.expire_contacts(now, &account),
+            Alarm::Qualify(account) => self.qualify(now, &account),
             Alarm::Subscription(id) => self.end_subscription(now, id, "timeout"),
             Alarm::Register(trunk) => self.register_line(now, trunk),
             Alarm::Probe(trunk) => self.probe_line(now, trunk),

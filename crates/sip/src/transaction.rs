@@ -49,6 +49,8 @@ pub(crate) enum Alarm {
     Invite(LegId),
     /// A contact of this account expires.
     Binding(Name),
+    /// The phones of this account are asked whether they are there.
+    Qualify(Name),
     /// A subscription expires.
     Subscription(u64),
     /// Time to register at this trunk.

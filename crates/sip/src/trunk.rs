@@ -4,7 +4,7 @@ use crate::client::{Outcome, Owner};
 use crate::credentials::Posed;
 use crate::event::{Event, Flow, Peer, PeerState, Transport, TrunkPeer};
 use crate::hop::{AVOID, Hop, Hops, Standing};
-use crate::incoming::contact;
+use crate::incoming::{contact, contact_for};
 use crate::named::Names;
 use crate::stack::Stack;
 use crate::timer::Timer;
@@ -242,22 +242,26 @@ impl Stack {
     }
 
     fn build_probe(&mut self, trunk: TrunkId, flow: Flow) -> Request {
-        let (own, domain) = (self.own_host(), self.trunk_domain(trunk, flow));
+        let mut request = self.build_options(&Uri::sip(None, self.trunk_domain(trunk, flow), None), flow);
+        self.push_proxy(trunk, flow, &mut request);
+        request
+    }
+
+    pub(crate) fn build_options(&mut self, uri: &Uri, flow: Flow) -> Request {
+        let own = self.own_host();
         let (tag, call_id) = (self.net.random.draw(), self.net.random.draw());
         let mut from = NameAddr::new(Uri::sip(Some("ping"), own, None));
         from.set_param("tag", Some(&format!("{tag:016x}")));
-        let uri = Uri::sip(None, domain, None);
         let mut request = Request::new(Method::Options, uri.clone());
         let headers = &mut request.headers;
         headers.push(HeaderName::MaxForwards, "70");
         headers.push(HeaderName::From, from.to_string());
-        headers.push(HeaderName::To, NameAddr::new(uri).to_string());
+        headers.push(HeaderName::To, NameAddr::new(uri.clone()).to_string());
         headers.push(HeaderName::CallId, format!("{call_id:016x}"));
         headers.push(HeaderName::CSeq, cseq(1, &Method::Options));
-        headers.push(HeaderName::Contact, contact(None, flow));
+        headers.push(HeaderName::Contact, contact_for(None, flow, &uri.scheme));
         headers.push(HeaderName::Accept, "application/sdp");
         headers.push(HeaderName::UserAgent, &self.config.user_agent);
-        self.push_proxy(trunk, flow, &mut request);
         request
     }
 

@@ -222,6 +222,7 @@ impl Switch {
                 reason: view.reason,
                 call: view.call,
                 contacts: plant.contacts(&setup.number) as u32,
+                silent: plant.silent_contacts(&setup.number) as u32,
                 phone: plant.place_of(&setup.number).cloned(),
                 skills: setup.skills_at(plant.now),
                 messages: plant.mailboxes.unheard(&Mailbox::Agent(setup.number.clone())),

@@ -292,6 +292,9 @@ pub struct AgentRow {
     pub call: Option<CallId>,
     /// Registered contacts.
     pub contacts: u32,
+    /// Registered too, but silent when asked whether they are there, and not rung.
+    #[serde(default)]
+    pub silent: u32,
     /// The account that rings: the own one, or where the agent signed in by PIN; `None` when somebody else has the own one.
     #[serde(default)]
     pub phone: Option<Name>,

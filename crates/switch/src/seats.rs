@@ -91,6 +91,11 @@ impl Plant {
         self.place_of(agent).map_or(0, |account| self.sip.contacts(account))
     }
 
+    /// How many more there are that do not answer.
+    pub(crate) fn silent_contacts(&self, agent: &Name) -> usize {
+        self.place_of(agent).map_or(0, |account| self.sip.silent_contacts(account))
+    }
+
     /// All who may register.
     pub(crate) fn accounts(&self) -> impl Iterator<Item = &Name> {
         let phones = self.setup.phones.iter().map(|phone| &phone.user);

@@ -282,6 +282,7 @@ impl Switch {
             E::TransferAsked { leg, to, replaces } => self.transfer_asked(leg, &to, replaces),
             E::Digit { leg, digit } => self.tell_leg(leg, Event::Digit { leg, digit }),
             E::Registered { account, contacts } => self.registered(&account, contacts),
+            E::Qualified { account: phone, answers } => self.plant.fact(What::Qualified { phone, answers }),
             E::Overload { on, refused } => self.plant.fact(What::Overload { on, refused }),
             E::Banned { source, reason, until } => {
                 let (source, reason) = (crate::desk::net_name(source), reason.as_str().into());

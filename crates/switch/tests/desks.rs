@@ -9,7 +9,9 @@ use busyhour_ivr::{Dialplan, Names};
 use busyhour_model::{AgentState, Name, What};
 use busyhour_sip::digest::{Challenge, respond};
 use busyhour_sip::{Account, HeaderName, Response};
-use busyhour_switch::{AgentRow, AgentSetup, Denied, NumberRoute, QueueSetup, Reply, Request, Setup, Slots, StarCodes};
+use busyhour_switch::{
+    AgentRow, AgentSetup, Denied, Limits, NumberRoute, QueueSetup, Reply, Request, Setup, Slots, StarCodes,
+};
 use exchange::{Exchange, MUSIC, sdp, secs};
 
 /// Waits for an agent.
@@ -343,4 +345,31 @@ fn a_full_exchange_still_lets_agents_pick_up_and_has_no_call_more_by_it() {
     let reason = cancel.headers.text(HeaderName::Reason).unwrap_or_default();
     assert_eq!(reason, "SIP;cause=200;text=\"Call completed elsewhere\"", "who rang in vain has missed no call");
     assert_eq!(exchange.switch.vitals().calls, 1);
+}
+
+#[test]
+fn whose_phone_is_silent_is_gone_until_it_answers() {
+    let limits = Limits { qualify: secs(60), ..Limits::default() };
+    let agents = vec![AgentSetup { auto_ready: true, ..agent("1001", "4711") }];
+    let mut exchange = Exchange::new(Setup { limits, agents, ..setup() });
+    Phone::registered(&mut exchange, 1, "1001");
+    assert_eq!(row(&mut exchange, "1001").state, AgentState::Ready);
+    exchange.run(secs(60 + 32));
+    let gone = row(&mut exchange, "1001");
+    assert_eq!((gone.state, gone.contacts, gone.silent), (AgentState::SignedOut, 0, 1));
+    exchange.run(secs(32));
+    while exchange.request(1, "OPTIONS").is_some() {}
+    let mut next = |_| {
+        exchange.run(secs(1));
+        exchange.request(1, "OPTIONS")
+    };
+    let options = (0..=60).find_map(&mut next).unwrap();
+    exchange.answer(1, &options, 200, &[]);
+    let back = row(&mut exchange, "1001");
+    assert_eq!((back.state, back.contacts, back.silent), (AgentState::Ready, 1, 0));
+    let told = exchange.facts.iter().filter_map(|what| match what {
+        What::Qualified { answers, .. } => Some(*answers),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [false, true]);
 }

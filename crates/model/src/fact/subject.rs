@@ -42,6 +42,7 @@ impl What {
             What::Fault { call, .. } => *call,
             What::AgentEntered { .. }
             | What::Registered { .. }
+            | What::Qualified { .. }
             | What::Seated { .. }
             | What::Unseated { .. }
             | What::SeatRefused { .. }

@@ -405,7 +405,11 @@ pub fn leg_of(event: &Event) -> Option<LegId> {
         | Event::ReasonTold { leg, .. }
         | Event::Ended { leg, .. } => Some(*leg),
         Event::TransferAsked { leg, .. } => Some(*leg),
-        Event::Registered { .. } | Event::TrunkState { .. } | Event::Banned { .. } | Event::Overload { .. } => None,
+        Event::Registered { .. }
+        | Event::Qualified { .. }
+        | Event::TrunkState { .. }
+        | Event::Banned { .. }
+        | Event::Overload { .. } => None,
     }
 }
 
