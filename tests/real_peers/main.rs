@@ -13,6 +13,7 @@ mod exchange;
 mod failover;
 mod homer;
 mod kamailio;
+mod linphone;
 mod network;
 mod process;
 mod prompts;

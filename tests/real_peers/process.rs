@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,9 +16,20 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `command` with everything it says going to `<folder>/<name>.log`.
     pub(crate) fn start(name: &str, folder: &Path, command: &mut Command) -> Process {
+        Process::spawn(name, folder, command.stdin(Stdio::null()))
+    }
+
+    /// The same, and its standard input.
+    pub(crate) fn driven(name: &str, folder: &Path, command: &mut Command) -> (Process, ChildStdin) {
+        let mut process = Process::spawn(name, folder, command.stdin(Stdio::piped()));
+        let keys = process.child.stdin.take().unwrap();
+        (process, keys)
+    }
+
+    fn spawn(name: &str, folder: &Path, command: &mut Command) -> Process {
         let log = folder.join(format!("{name}.log"));
         let out = File::create(&log).unwrap();
-        command.stdin(Stdio::null()).stderr(out.try_clone().unwrap()).stdout(out);
+        command.stderr(out.try_clone().unwrap()).stdout(out);
         let program = command.get_program().to_string_lossy().into_owned();
         let child = command.spawn().unwrap_or_else(|error| panic!("{program}: {error}; `./test setup` installs it"));
         Process { child, name: name.to_owned(), log }

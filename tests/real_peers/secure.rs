@@ -13,7 +13,7 @@ use std::process::Command;
 use std::thread;
 
 /// A switch with a certificate for `localhost` and 127.0.0.1; its port of TLS, and the file of who signed it.
-fn secure(name: &str) -> (Exchange, u16, PathBuf) {
+pub(crate) fn secure(name: &str) -> (Exchange, u16, PathBuf) {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-tls"));
     fs::create_dir_all(&folder).unwrap();
     let authority = Authority::new();

@@ -162,8 +162,8 @@ impl Header {
     /// The field in `line` (no CRLF, unfolded); `None` without a name that is a token, or without a colon.
     pub fn parse(line: Bytes) -> Option<Header> {
         let colon = memchr::memchr(b':', &line)?;
-        // Only SP and HTAB are white (RFC 3261 section 25.1); `trim_ascii` would take a form feed off as well.
-        let is_black = |byte: &u8| !matches!(byte, b' ' | b'\t');
+        // LWS is of SP, HTAB and line breaks (RFC 3261 section 25.1); `trim_ascii` would take a form feed off as well.
+        let is_black = |byte: &u8| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
         let end_of = |text: &[u8]| text.iter().rposition(is_black).map_or(0, |last| last + 1);
         let name_end = end_of(&line[..colon]);
         crate::value::is_token(&line[..name_end]).then_some(())?;

@@ -185,5 +185,5 @@ fn rsip_reads_the_same_where_it_reads() {
         assert_eq!(ours.headers.call_id(), theirs.call_id_header().unwrap().value(), "{text}");
         both += 1;
     }
-    assert!(both > 10_000, "{both} messages taken by both");
+    assert!(both > 9_000, "{both} messages taken by both");
 }
