@@ -184,10 +184,15 @@ impl Response {
     /// Adds `tag` to To, unless it has one.
     pub fn set_to_tag(&mut self, tag: &str) {
         let Some(to) = self.headers.first(HeaderName::To) else { return };
-        if NameAddr::parse(to).is_ok_and(|to| to.tag().is_some()) {
-            return;
-        }
-        let tagged = [to, b";tag=", tag.as_bytes()].concat();
+        let tagged = match NameAddr::parse(to) {
+            Ok(address) if address.tag().is_some() => return,
+            // `;tag=` with nothing after it is in the way of a tag.
+            Ok(mut address) if address.param("tag").is_some() => {
+                address.set_param("tag", Some(tag));
+                address.to_string().into_bytes()
+            }
+            _ => [to, b";tag=", tag.as_bytes()].concat(),
+        };
         self.headers.set(HeaderName::To, tagged);
     }
 }

@@ -76,3 +76,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_tag_that_is_empty_is_replaced_by_ours() {
+    let text = "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP b;branch=z9hG4bK1\r\nFrom: <sip:c@d>;tag=1\r\n\
+                To: \"e\" <sip:a@b>;tag=\r\nCall-ID: f\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
+    let mut reply = parse(text.as_bytes()).reply(180);
+    reply.set_to_tag("ours");
+    assert_eq!(reply.headers.first(busyhour_sip::HeaderName::To), Some(&b"\"e\" <sip:a@b>;tag=ours"[..]));
+}
