@@ -26,9 +26,7 @@ pub(super) fn read(section: &mut Section, sheet: &mut Sheet, channels: u32) -> (
     section.lay_option(sheet, "cps_in", rate, &mut limits.rate_in);
     section.lay_option(sheet, "cps_out", rate, &mut limits.rate_out);
     section.lay(sheet, "cps_wait", wait, &mut limits.wait_max);
-    let callee = section.list(sheet, "callee_limits", so_often).unwrap_or_default();
-    sheet.at_most(at, "callee_limits", callee.len(), LIMITS_MAX);
-    limits.callee = callee.into_iter().map(|read| read.value).collect();
+    limits.callee = often(section, sheet, "callee_limits");
     let mut named = Vec::new();
     for tier in section.sections_if_any(sheet, "tiers").unwrap_or_default() {
         let (tier, name) = tier_channels(tier, sheet);
@@ -40,6 +38,14 @@ pub(super) fn read(section: &mut Section, sheet: &mut Sheet, channels: u32) -> (
         sheet.error(at, format!("{kept} channels are to be kept free for tiers, of {channels}"));
     }
     (limits, named)
+}
+
+/// How many calls within which spans.
+pub(super) fn often(section: &mut Section, sheet: &mut Sheet, key: &'static str) -> Vec<(u32, Duration)> {
+    let at = section.at();
+    let limits = section.list(sheet, key, so_often).unwrap_or_default();
+    sheet.at_most(at, key, limits.len(), LIMITS_MAX);
+    limits.into_iter().map(|read| read.value).collect()
 }
 
 fn tier_channels(mut section: Section, sheet: &mut Sheet) -> (Option<TierChannels>, Option<Read<String>>) {

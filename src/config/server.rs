@@ -5,7 +5,7 @@ use super::schedule::{Timetable, utc_offset};
 use super::sheet::{Read, Section, Sheet, duration, flag, integer, parsed, text};
 use super::tier::Tier;
 use super::trunk::NumberEntry;
-use super::{LogFormat, Shell};
+use super::{LogFormat, Shell, limits};
 use crate::net::{Identity, advertised};
 use busyhour_ivr::Dialplan;
 use busyhour_media::{COUNTRIES, Country};
@@ -45,6 +45,7 @@ pub(super) struct Server {
     pub(super) ring_timeout: Duration,
     pub(super) call_max: Duration,
     pub(super) calls_max: Read<usize>,
+    pub(super) outside_limits: Vec<(u32, Duration)>,
     pub(super) codes: Vec<Read<String>>,
     pub(super) slots: Option<Slots>,
     pub(super) voicemail: VoicemailSetup,
@@ -67,6 +68,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
     let call_max = section.or(sheet, "call_max", duration, Duration::from_secs(4 * 3600));
     let trace = section.or(sheet, "trace", trace_bytes, 32 << 20);
     let calls_max = section.read(sheet, "calls_max", calls).unwrap_or(Read { value: 3_000, at });
+    let outside_limits = limits::often(&mut section, sheet, "outside_limits");
     section.finish(sheet);
 
     let sip = sip(root, sheet);
@@ -120,6 +122,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         ring_timeout,
         call_max,
         calls_max,
+        outside_limits,
         codes,
         slots,
         voicemail,
@@ -375,6 +378,7 @@ impl Server {
             agent_silence_timeout: self.agent_silence_timeout,
             call_max: self.call_max,
             calls_max: self.calls_max.value,
+            outside_limits: self.outside_limits.clone(),
             limits: Limits { legs, ..self.limits },
         }
     }

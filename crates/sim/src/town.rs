@@ -138,6 +138,7 @@ pub(crate) fn setup(agents: usize) -> Setup {
         agent_silence_timeout: Duration::from_secs(5),
         call_max: Duration::from_secs(600),
         calls_max: 50,
+        outside_limits: Vec::new(),
         limits: Limits { session_expires: Duration::from_secs(90), ..Limits::default() },
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::call::Call;
 use crate::desk;
+use crate::plant::Plant;
 use crate::policy::Known;
 use crate::setup::TrunkSetup;
 use crate::switch::Switch;
@@ -134,11 +135,24 @@ impl Switch {
             None if incoming.dialled == *self.plant.setup.codes.voicemail => desk::VOICEMAIL.into(),
             None => match self.plant.trunks.route(None, &to) {
                 Some(route) => route.dialplan.clone(),
-                None => desk::outward(&self.plant, &incoming.dialled).into(),
+                None => self.way_out(&account, &incoming.dialled)?.into(),
             },
         };
         let plan = self.plant.plans.enter(&route).ok_or(Refusal::new("unknown_number", 404))?;
         Ok(Arrival { origin: Party::Agent(account), channel: None, to, plan })
+    }
+
+    /// To a colleague, or outside as often as one agent may.
+    fn way_out(&mut self, account: &Name, dialled: &str) -> Result<&'static str, Refusal> {
+        let plan = desk::outward(&self.plant, dialled);
+        let Plant { now, setup, called_out, .. } = &mut self.plant;
+        if plan == desk::OUTSIDE {
+            if !called_out.admits(*now, account, &setup.outside_limits) {
+                return Err(Refusal::new("agent_limit", 403));
+            }
+            called_out.remember(*now, account, &setup.outside_limits);
+        }
+        Ok(plan)
     }
 
     /// An agent parks the caller on hold, and hears where.

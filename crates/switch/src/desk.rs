@@ -23,13 +23,15 @@ const PLANS: [(&str, &str); 10] = [
     ("desk/parked", include_str!("desk/parked.toml")),
     (VOICEMAIL, include_str!("desk/voicemail.toml")),
     ("desk/colleague", include_str!("desk/colleague.toml")),
-    ("desk/outside", include_str!("desk/outside.toml")),
+    (OUTSIDE, include_str!("desk/outside.toml")),
     (WAITING, include_str!("desk/waiting.toml")),
 ];
 /// The reason of an agent who is not ready and rung by nobody, colleagues neither.
 pub(crate) const DND: &str = "dnd";
 /// The plan of an agent who listens to messages.
 pub(crate) const VOICEMAIL: &str = "desk/voicemail";
+/// A number that is nobody's here.
+pub(crate) const OUTSIDE: &str = "desk/outside";
 /// The plan for waiting in a queue that the call's own plan does not know, and the queue's name in it.
 pub(crate) const WAITING: &str = "desk/waiting";
 pub(crate) const ANY_QUEUE: &str = "any";
@@ -53,7 +55,7 @@ pub(crate) fn is_desk(plan: &str) -> bool {
 pub(crate) fn outward(plant: &Plant, dialled: &str) -> &'static str {
     match plant.directory.agent_id(dialled) {
         Some(_) => "desk/colleague",
-        None => "desk/outside",
+        None => OUTSIDE,
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// Numbers called whose last calls are remembered, per trunk; of more, those called longest ago are forgotten.
-const CALLEES_MAX: usize = 100_000;
+const RECENT_MAX: usize = 100_000;
 
 /// What a trunk takes beside its channels in sum.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,15 +80,15 @@ fn space(rate: u32) -> Duration {
     Duration::from_secs(1) / rate.max(1)
 }
 
-/// When numbers were called, by number.
+/// When numbers were called, by number; or when agents called out, by agent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Callees {
+pub(crate) struct Recent {
     known: BTreeMap<Name, VecDeque<Time>>,
     /// By the last call, the one longest ago first.
     order: BTreeSet<(Time, Name)>,
 }
 
-impl Callees {
+impl Recent {
     /// Whether one more call to this number is within all limits.
     pub(crate) fn admits(&self, now: Time, number: &str, limits: &[(u32, Duration)]) -> bool {
         let Some(calls) = self.known.get(number) else { return limits.iter().all(|(calls, _)| *calls > 0) };
@@ -118,7 +118,7 @@ impl Callees {
             calls.pop_front();
         }
         self.order.insert((now, name));
-        if self.known.len() > CALLEES_MAX {
+        if self.known.len() > RECENT_MAX {
             self.forget_oldest();
         }
     }
@@ -175,7 +175,7 @@ mod tests {
     fn a_number_is_called_only_so_often() {
         let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3600));
         let limits = [(1, minute), (3, hour)];
-        let mut callees = Callees::default();
+        let mut callees = Recent::default();
         let mut call = |after: u64, number: &str| {
             let now = START + minute * after as u32;
             let admits = callees.admits(now, number, &limits);
@@ -194,11 +194,11 @@ mod tests {
     #[test]
     fn numbers_called_long_ago_are_forgotten() {
         let limits = [(2, Duration::from_secs(1_000_000))];
-        let mut callees = Callees::default();
-        for number in 0..=CALLEES_MAX as u64 {
+        let mut callees = Recent::default();
+        for number in 0..=RECENT_MAX as u64 {
             callees.remember(START + Duration::from_millis(number), &number.to_string(), &limits);
         }
-        assert_eq!((callees.known.len(), callees.order.len()), (CALLEES_MAX, CALLEES_MAX));
+        assert_eq!((callees.known.len(), callees.order.len()), (RECENT_MAX, RECENT_MAX));
         assert!(!callees.known.contains_key("0") && callees.known.contains_key("1"));
         callees.remember(START + Duration::from_secs(2_000_000), "x", &limits);
         assert_eq!((callees.known.len(), callees.order.len()), (1, 1), "the limits ask for no more");

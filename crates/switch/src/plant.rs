@@ -7,6 +7,7 @@ use crate::directory::Directory;
 use crate::journal::{Entry, Marks, Snapshot};
 use crate::lamps::News;
 use crate::legs::{Leg, Legs};
+use crate::limits::Recent;
 use crate::mailboxes::Mailboxes;
 use crate::memory::{LastAgents, Redials};
 use crate::plans::Plans;
@@ -72,6 +73,8 @@ pub(crate) struct Plant {
     pub(crate) news: News,
     pub(crate) seats: Seats,
     pub(crate) trials: Trials,
+    /// When agents called numbers outside.
+    pub(crate) called_out: Recent,
 }
 
 /// Where a leg's sound is: as bound, and as its peer knows it.
@@ -117,6 +120,7 @@ impl Plant {
             news: News::default(),
             seats: Seats::default(),
             trials: Trials::default(),
+            called_out: Recent::default(),
         }
     }
 

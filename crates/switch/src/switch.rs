@@ -455,6 +455,7 @@ mod tests {
             agent_silence_timeout: Duration::ZERO,
             call_max: Duration::from_secs(600),
             calls_max: 2,
+            outside_limits: Vec::new(),
             limits: sip::Limits::default(),
         }
     }

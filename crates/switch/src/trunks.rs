@@ -1,7 +1,7 @@
 //! Trunks: which call may use one, channels counted exactly, and which dialplan a dialled number leads to.
 
 use crate::groups::{self, Candidate, TrunkGroup, Turns};
-use crate::limits::{Callees, Shaper};
+use crate::limits::{Recent, Shaper};
 use crate::rewriting::Place;
 use crate::setup::{DialledFrom, NumberRoute, TrunkSetup};
 use busyhour_model::{Name, Number, Time, Trouble, TrunkId};
@@ -25,7 +25,7 @@ pub(crate) struct Trunk {
     pub(crate) trouble: Option<Trouble>,
     shaper_in: Shaper,
     shaper_out: Shaper,
-    callees: Callees,
+    callees: Recent,
     /// A reload left it fewer channels than it needs to keep what it keeps free.
     pub(crate) squeezed: bool,
 }
@@ -337,7 +337,7 @@ impl Trunk {
             trouble: None,
             shaper_in: Shaper::default(),
             shaper_out: Shaper::default(),
-            callees: Callees::default(),
+            callees: Recent::default(),
             squeezed: false,
         }
     }

@@ -245,6 +245,28 @@ fn a_reload_keeps_who_sits_where_unless_the_phone_is_no_more() {
     assert_eq!(stands(&mut exchange, "1001"), at("1001", AgentState::SignedOut));
 }
 
+/// What a stolen password costs is bounded; colleagues are called as before, and others are not held up.
+#[test]
+fn an_agent_calls_outside_only_so_often() {
+    let hour = secs(3_600);
+    let mut exchange = Exchange::new(Setup { outside_limits: vec![(2, hour)], ..setup() });
+    let mut phones = [(1, "1001"), (2, "1002")].map(|(n, user)| Phone::registered(&mut exchange, n, user));
+    let mut dial = |exchange: &mut Exchange, phone: usize, number: &str| {
+        let status = phones[phone].dial(exchange, number);
+        exchange.hang_up_all();
+        status
+    };
+    for _ in 0..2 {
+        assert_ne!(dial(&mut exchange, 0, "02112345678"), 403);
+    }
+    assert_eq!(dial(&mut exchange, 0, "02112345678"), 403);
+    assert_eq!(dial(&mut exchange, 0, "13900139000"), 403, "whatever the number");
+    assert_ne!(dial(&mut exchange, 0, "1002"), 403);
+    assert_ne!(dial(&mut exchange, 1, "02112345678"), 403);
+    exchange.now += hour;
+    assert_ne!(dial(&mut exchange, 0, "02112345678"), 403);
+}
+
 #[test]
 fn who_must_not_be_disturbed_is_busy_for_colleagues_until_ready_again() {
     let mut exchange = Exchange::new(setup());

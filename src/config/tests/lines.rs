@@ -82,6 +82,16 @@ fn every_limit_is_read() {
 }
 
 #[test]
+fn how_often_an_agent_may_call_outside_is_read() {
+    let site = |limits: &str| format!("[server]\noutside_limits = {limits}\n{LINES}");
+    let setup = read("centre.toml", &site(r#"["60/1h", "300/1d"]"#), Path::new("/nowhere")).site.unwrap().setup;
+    let hour = Duration::from_secs(3600);
+    assert_eq!(setup.outside_limits, [(60, hour), (300, 24 * hour)]);
+    let wrong = "error centre.toml:2:19 `60` is no limit; write calls and a time, like \"5/1h\"";
+    assert_eq!(told(&site(r#"["60"]"#)), [wrong]);
+}
+
+#[test]
 fn every_key_of_a_group_is_read() {
     let group = |source: &str| read("centre.toml", source, Path::new("/nowhere")).site.unwrap().setup.groups.remove(0);
     let found = group(LINES);

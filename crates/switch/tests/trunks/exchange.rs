@@ -72,6 +72,7 @@ pub fn setup(trunks: Vec<TrunkSetup>, plan: &str) -> Setup {
         agent_silence_timeout: Duration::ZERO,
         call_max: secs(600),
         calls_max: 100,
+        outside_limits: Vec::new(),
         limits: Limits::default(),
     }
 }
