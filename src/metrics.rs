@@ -106,6 +106,7 @@ impl Metrics {
         let forecast = "Time one forecast of all queues takes, on a thread of its own.";
         let copy = "Time the control loop takes to copy the matcher for a forecast.";
         let refusals = "Connections that came to nothing, by transport and reason.";
+        let qualified = "Phones that gave no answer to OPTIONS and are not rung, or answer again, by which.";
         let success = Gauge::new("busyhour_config_reload_success_timestamp_seconds", "Time of the last good reload.");
         let hep = m.counts("busyhour_hep_packets_total", "SIP messages mirrored to Homer, by outcome.", &["outcome"]);
         Metrics {
@@ -120,11 +121,7 @@ impl Metrics {
             surveys: Surveys::new(&m),
             reload_success: m.keep(success),
             reloads: m.counts("busyhour_config_reloads_total", "Reloads by result.", &["result"]),
-            qualified: m.counts(
-                "busyhour_phones_qualified_total",
-                "Phones that gave no answer to OPTIONS and are not rung, or answer again, by which.",
-                &["outcome"],
-            ),
+            qualified: m.counts("busyhour_phones_qualified_total", qualified, &["outcome"]),
             seats: m.counts(
                 "busyhour_sign_ins_by_pin_total",
                 "Agents who signed in by PIN at a phone, or did not.",

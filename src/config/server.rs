@@ -74,13 +74,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
     let sip = sip(root, sheet);
     let media = media(root, sheet);
 
-    let mut section = root.section(sheet, "http");
-    let default = Read { value: SocketAddr::from((Ipv4Addr::LOCALHOST, 9595)), at: section.at() };
-    let http = section.read(sheet, "listen", parsed).unwrap_or(default);
-    let http_on = section.or(sheet, "enabled", flag, true);
-    let provision_key = section.read(sheet, "provision_key", key).map(|read| read.value);
-    section.finish(sheet);
-
+    let (http, http_on, provision_key) = http(root, sheet);
     let forecast_every = forecast(root, sheet);
     let identities = super::tls::identities(root, sheet);
     let (voicemail, message_webhook) = voicemail(root, sheet);
@@ -128,6 +122,17 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         voicemail,
         tts_fallback,
     }
+}
+
+/// Where pages are served, whether they are, and the key of phones' settings.
+fn http(root: &mut Section, sheet: &mut Sheet) -> (Read<SocketAddr>, bool, Option<String>) {
+    let mut section = root.section(sheet, "http");
+    let default = Read { value: SocketAddr::from((Ipv4Addr::LOCALHOST, 9595)), at: section.at() };
+    let listen = section.read(sheet, "listen", parsed).unwrap_or(default);
+    let enabled = section.or(sheet, "enabled", flag, true);
+    let provision_key = section.read(sheet, "provision_key", key).map(|read| read.value);
+    section.finish(sheet);
+    (listen, enabled, provision_key)
 }
 
 /// How often waits are foreseen.

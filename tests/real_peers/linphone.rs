@@ -1,17 +1,15 @@
 //! Linphone as an agent's phone: registers by UDP and TLS, answers, holds, passes on blind and attended.
 
-use crate::exchange::{CARRIER, Exchange, PASSWORD, PHONES};
+use crate::exchange::{Exchange, PASSWORD};
 use crate::process::{Process, until};
-use crate::softphone::{Line, Softphone};
+use crate::softphone::Softphone;
+use crate::transfers::{COLLEAGUE_HERTZ, phone};
 use crate::{AGENT_HERTZ, CALLER_HERTZ, SECOND, secure, sound, wanted};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command};
 use std::thread;
-
-/// What the colleague says.
-const COLLEAGUE_HERTZ: f64 = 700.0;
 
 /// A running Linphone, which answers by itself.
 struct Linphone {
@@ -55,22 +53,10 @@ impl Linphone {
     }
 }
 
-fn baresip(exchange: &Exchange, name: &str, port: u16, hertz: f64) -> Softphone {
-    let voice = exchange.folder.join(format!("{name}-voice.wav"));
-    sound::write_tone(&voice, hertz, 60);
-    let account = match name {
-        "caller" => format!("<sip:13800138000@{CARRIER}:{port}>;regint=0;audio_codecs=PCMA/8000/1"),
-        number => exchange.account(number) + ";answermode=auto",
-    };
-    let address = if name == "caller" { CARRIER } else { PHONES };
-    let line = Line { name, address: address.parse().unwrap(), port, account, voice: &voice };
-    Softphone::start(&exchange.folder, &line)
-}
-
 /// A caller of the hotline who talks with Linphone.
 fn caller_of(exchange: &Exchange) -> Softphone {
     until("Linphone is ready", 10 * SECOND, || (exchange.agents("ready") == 1).then_some(()));
-    let mut caller = baresip(exchange, "caller", 27_440, CALLER_HERTZ);
+    let mut caller = phone(exchange, "caller", 27_440, CALLER_HERTZ);
     caller.command("dial", &format!("sip:95118@127.0.0.1:{}", exchange.sip));
     caller.hears_of("CALL_ESTABLISHED", 5 * SECOND);
     for _ in ["language", "service"] {
@@ -83,7 +69,7 @@ fn caller_of(exchange: &Exchange) -> Softphone {
 }
 
 fn colleague(exchange: &Exchange) -> Softphone {
-    let colleague = baresip(exchange, "1002", 27_480, COLLEAGUE_HERTZ);
+    let colleague = phone(exchange, "1002", 27_480, COLLEAGUE_HERTZ);
     until("the colleague is ready", 10 * SECOND, || (exchange.agents("ready") == 1).then_some(()));
     colleague
 }

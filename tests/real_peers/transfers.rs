@@ -9,9 +9,10 @@ use std::path::PathBuf;
 use std::thread;
 
 /// What the colleague says.
-const COLLEAGUE_HERTZ: f64 = 700.0;
+pub(crate) const COLLEAGUE_HERTZ: f64 = 700.0;
 
-fn phone(exchange: &Exchange, name: &str, port: u16, hertz: f64) -> Softphone {
+/// baresip as the caller, or as an agent of this number.
+pub(crate) fn phone(exchange: &Exchange, name: &str, port: u16, hertz: f64) -> Softphone {
     let voice: PathBuf = exchange.folder.join(format!("{name}-voice.wav"));
     sound::write_tone(&voice, hertz, 60);
     let account = match name {
