@@ -135,16 +135,13 @@ impl Worker {
         if let Some(digit) = heard.digit {
             state.events.push_back(Event::Digit { leg, digit });
         }
-        let Some(partner) = partner.and_then(|id| state.legs.get_mut(&id)) else {
-            return if was_silent {
-                self.arm(leg)
-            };
-        };
-        partner.relay(now, &heard, &mut state.outbox);
-        let id = partner.id;
-        if let Some(digit) = heard.digit.filter(|_| heard.kind == Kind::Event) {
-            partner.sound_key(now, digit);
-            self.arm(id);
+        if let Some(partner) = partner.and_then(|id| state.legs.get_mut(&id)) {
+            partner.relay(now, &heard, &mut state.outbox);
+            if let Some(digit) = heard.digit.filter(|_| heard.kind == Kind::Event) {
+                let id = partner.id;
+                partner.sound_key(now, digit);
+                self.arm(id);
+            }
         }
         if was_silent {
             self.arm(leg);

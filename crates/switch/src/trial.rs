@@ -1,6 +1,7 @@
 //! Trials: an operator has a number called by one trunk, and reads what becomes of it.
 
 use crate::call::{Call, Event};
+use crate::desk;
 use crate::plant::Plant;
 use crate::request::{Denied, Reply};
 use crate::switch::Switch;
@@ -16,8 +17,6 @@ use std::net::SocketAddr;
 const TRIALS_MAX: usize = 16;
 /// Steps kept of one; a far end that goes on telling of its progress is not heard any more.
 const STEPS_MAX: usize = 32;
-/// The plan of a call that no dialplan leads.
-const PLAN: &str = "desk/outside";
 
 /// A trial, as far as it has come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -186,7 +185,7 @@ impl Switch {
             return Err(Denied::TooMany);
         }
         self.next_call += 1;
-        let plan = plant.plans.enter(PLAN).expect("the desk's own dialplans are always configured");
+        let plan = plant.plans.enter(desk::OUTSIDE).expect("the desk's own dialplans are always configured");
         let from = Number::parse(plant.trunks.own_number(trunk).or(user.as_deref()).unwrap_or("anonymous"));
         let origin = Party::Trunk(trunk.clone());
         let caller = Caller { from: from.clone(), to: to.clone(), origin: trunk.clone(), tier: None };

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod causes;
+mod early;
 mod exchange;
 mod groups;
 mod identity;
