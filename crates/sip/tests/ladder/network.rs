@@ -1,12 +1,9 @@
 //! Ladders of two families and of peers on both sides of a NAT: which address of ours each is told.
-#![allow(clippy::unwrap_used)]
 
-mod ladder;
-
+use crate::phone::{PHONE, Phone};
+use crate::{World, addr, config, millis, rtp, trunk};
 use busyhour_model::TrunkId;
 use busyhour_sip::{Event, Flow, HeaderName, Invite, Message, Network, Networks, Request, Target, Transport};
-use ladder::phone::{PHONE, Phone};
-use ladder::{World, addr, config, millis, rtp, trunk};
 use std::net::SocketAddr;
 
 const SIX: &str = "[2001:db8::1]:5060";

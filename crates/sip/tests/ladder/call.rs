@@ -1,11 +1,8 @@
 //! Ladders of whole calls between two stacks: set-up, hang-up, races and lost messages.
-#![allow(clippy::unwrap_used)]
 
-mod ladder;
-
+use crate::{World, millis, rtp, secs};
 use busyhour_model::{Direction, LegId, TrunkId};
 use busyhour_sip::{Clock, Event, HeaderName, Identity, Invite, Message, Target};
-use ladder::{World, millis, rtp, secs};
 
 fn to_trunk() -> Invite {
     let target = Target::Trunk { trunk: TrunkId(1), number: "95118".to_owned() };
@@ -453,7 +450,7 @@ fn a_forgotten_dialog_ends_the_leg_that_renegotiates() {
 fn a_call_over_tcp_needs_no_retransmission() {
     let mut world = World::pair(23);
     for end in 0..2 {
-        let mut config = ladder::config(world.ends[end].at, vec![ladder::trunk(1, world.ends[1 - end].at)], &[]);
+        let mut config = crate::config(world.ends[end].at, vec![crate::trunk(1, world.ends[1 - end].at)], &[]);
         config.trunks[0].peers[0].transport = busyhour_sip::Transport::Tcp;
         world.ask(end, |stack, now| stack.reconfigure(now, config));
     }

@@ -1,10 +1,7 @@
 //! More calls than we can take: those taken are as many as ever, and those in progress do not notice (RFC 7339's aim, RFC 3261 section 21.5.4).
-#![allow(clippy::unwrap_used)]
 
-mod ladder;
-
+use crate::{DOMAIN, OFFER, Raw, World, addr, config, millis, rtp, secs, trunk};
 use busyhour_sip::{Event, HeaderName, Message};
-use ladder::{DOMAIN, OFFER, Raw, World, addr, config, millis, rtp, secs, trunk};
 use std::collections::BTreeSet;
 use std::time::Duration;
 

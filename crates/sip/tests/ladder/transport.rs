@@ -1,14 +1,11 @@
 //! Ladders of transports: TLS, `sips`, certificates, WebSockets.
-#![allow(clippy::unwrap_used)]
 
-mod ladder;
-
+use crate::{DOMAIN, OFFER, Raw, World, addr, config, millis, rtp, secs, trunk};
 use busyhour_model::TrunkId;
 use busyhour_sip::digest::{Algorithm, Challenge, respond};
 use busyhour_sip::{
     Account, Event, Flow, HeaderName, Identity, Invite, Message, Origin, Request, Response, Target, Transport,
 };
-use ladder::{DOMAIN, OFFER, Raw, World, addr, config, millis, rtp, secs, trunk};
 use std::net::SocketAddr;
 
 fn world() -> World {

@@ -1,12 +1,9 @@
 //! Ladders of why calls end: Reason in BYE, CANCEL and final responses (RFC 3326, RFC 6432), both ways.
-#![allow(clippy::unwrap_used)]
 
-mod ladder;
-
+use crate::carrier::{OFFERED, TO, answer, requests, send, to_of, world};
+use crate::{OFFER, World, millis, rtp};
 use busyhour_model::{LegId, TrunkId};
 use busyhour_sip::{Event, HeaderName, Identity, Invite, Message, Reason, Target};
-use ladder::carrier::{OFFERED, TO, answer, requests, send, to_of, world};
-use ladder::{OFFER, World, millis, rtp};
 
 const BUSY: Reason = Reason { cause: Some(17), status: Some(486) };
 
@@ -37,7 +34,7 @@ fn a_bye_tells_why() {
         let leg = world.incoming(0).leg;
         world.ask(0, |stack, now| stack.answer(now, leg, rtp())).unwrap();
         world.run(millis(50));
-        let to = to_of(&world.responses_to(ladder::carrier::carrier())[0]);
+        let to = to_of(&world.responses_to(crate::carrier::carrier())[0]);
         send(&mut world, &to, "ACK", 1, "", "");
         world.events(0);
         send(&mut world, &to, "BYE", 2, more, "");

@@ -1,12 +1,10 @@
 //! Who calls, in and out: RFC 3323, 3325, 5806 and 7044.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod ladder;
-
+use crate::carrier::{self, OFFERED, TO};
+use crate::{OFFER, World, rtp};
 use busyhour_model::TrunkId;
 use busyhour_sip::{Form, HeaderName, Identities, Identity, Incoming, Invite, Request, Target};
-use ladder::carrier::{self, OFFERED, TO};
-use ladder::{OFFER, World, rtp};
 
 /// What the switch hears of a call of the carrier with these headers.
 fn heard(more: &str) -> Incoming {

@@ -1,12 +1,9 @@
 //! Ladders of session timers (RFC 4028), with a hand-written carrier on the other side.
-#![allow(clippy::unwrap_used)]
 
-mod ladder;
-
+use crate::carrier::{OFFERED, TO, answer, call, carrier, requests, send, to_of, world};
+use crate::{OFFER, World, millis, rtp, secs};
 use busyhour_model::{Direction, LegId};
 use busyhour_sip::{Clock, Event, HeaderName, Request, Response};
-use ladder::carrier::{OFFERED, TO, answer, call, carrier, requests, send, to_of, world};
-use ladder::{OFFER, World, millis, rtp, secs};
 
 /// A call whose INVITE says this of timers, answered and acknowledged; our 200.
 fn up(world: &mut World, more: &str) -> (LegId, Response) {

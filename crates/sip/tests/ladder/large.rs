@@ -1,12 +1,9 @@
 //! Ladders of requests too large for a datagram, and of connections nobody uses (RFC 3261 section 18.1.1).
-#![allow(clippy::unwrap_used)]
 
-mod ladder;
-
+use crate::phone::{PHONE, Phone};
+use crate::{World, addr, config, millis, rtp, secs, trunk};
 use busyhour_model::{LegId, TrunkId};
 use busyhour_sip::{Event, Flow, Identity, Invite, Message, Request, Target, Transport, Verb, Way};
-use ladder::phone::{PHONE, Phone};
-use ladder::{World, addr, config, millis, rtp, secs, trunk};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -176,8 +173,8 @@ fn a_connection_with_a_phone_behind_it_stays() {
         phone.cseq += 1;
         phone.serial += 1;
         let authorization = phone.authorization("REGISTER", "sip:busyhour");
-        let (tag, to) = (format!("<sip:8001@{}>;tag=t", ladder::DOMAIN), format!("<sip:8001@{}>", ladder::DOMAIN));
-        let raw = ladder::Raw {
+        let (tag, to) = (format!("<sip:8001@{}>;tag=t", crate::DOMAIN), format!("<sip:8001@{}>", crate::DOMAIN));
+        let raw = crate::Raw {
             method: "REGISTER",
             uri: "sip:busyhour",
             from: phone.at,

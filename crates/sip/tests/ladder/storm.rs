@@ -1,11 +1,8 @@
 //! Calls in bad weather: random actions at both ends while messages are lost, doubled and reordered; and a stack written out in mid-call.
-#![allow(clippy::unwrap_used)]
 
-mod ladder;
-
+use crate::{Weather, World, leg_of, millis, rtp, secs};
 use busyhour_model::{Direction, LegId, Seed, TrunkId};
 use busyhour_sip::{Event, Identity, Invite, Message, Stack, Target, Transport};
-use ladder::{Weather, World, leg_of, millis, rtp, secs};
 use std::collections::BTreeSet;
 
 /// Seeds of an ordinary run; `BUSYHOUR_SEEDS=10000 cargo test storm` runs more.
@@ -103,7 +100,7 @@ fn storm(seed: u64) -> (usize, BTreeSet<String>) {
         Weather { loss: draws.below(150), double: draws.below(200), delay: 5, jitter: 1 + draws.below(900) };
     let (stream, timers) = (draws.below(4) == 0, draws.below(3) == 0);
     for end in 0..2 {
-        let mut config = ladder::config(world.ends[end].at, vec![ladder::trunk(1, world.ends[1 - end].at)], &[]);
+        let mut config = crate::config(world.ends[end].at, vec![crate::trunk(1, world.ends[1 - end].at)], &[]);
         if stream {
             config.trunks[0].peers[0].transport = Transport::Tcp;
         }

@@ -1,12 +1,9 @@
 //! Ladders with a hand-written carrier: what it may send within and outside a dialog, and what each gets.
-#![allow(clippy::unwrap_used)]
 
-mod ladder;
-
+use crate::carrier::{carrier, world};
+use crate::{OFFER, Raw, World, addr, config, millis, request, rtp, secs, trunk};
 use busyhour_model::{Direction, LegId, TrunkId};
 use busyhour_sip::{Event, HeaderName, Message, Origin, Response, Transport};
-use ladder::carrier::{carrier, world};
-use ladder::{OFFER, Raw, World, addr, config, millis, request, rtp, secs, trunk};
 
 const ANSWER: &str = OFFER;
 

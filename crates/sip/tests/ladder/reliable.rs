@@ -1,12 +1,9 @@
 //! Ladders of reliable provisional responses (100rel, RFC 3262), with a hand-written carrier on the other side.
-#![allow(clippy::unwrap_used)]
 
-mod ladder;
-
+use crate::carrier::{OFFERED, TO, answer, call, carrier, requests, send, to_of, world, world_with};
+use crate::{OFFER, World, millis, rtp, secs, trunk};
 use busyhour_model::LegId;
 use busyhour_sip::{Account, Clock, Event, HeaderName, Request, Response, TrunkPeer};
-use ladder::carrier::{OFFERED, TO, answer, call, carrier, requests, send, to_of, world, world_with};
-use ladder::{OFFER, World, millis, rtp, secs, trunk};
 
 fn invite(world: &mut World, more: &str) -> LegId {
     let responses = send(world, TO, "INVITE", 1, &format!("{OFFERED}{more}"), OFFER);

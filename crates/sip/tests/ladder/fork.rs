@@ -1,13 +1,10 @@
 //! Ladders of calls to accounts: several phones rung at once, and proxies that fork (RFC 3261 sections 13.2.2.4 and 16.7).
-#![allow(clippy::unwrap_used)]
 
-mod ladder;
-
+use crate::phone::{PHONE, Phone};
+use crate::{DOMAIN, OFFER, Raw, World, addr, config, millis, request, rtp, trunk};
 use busyhour_model::{Direction, LegId};
 use busyhour_sip::digest::Challenge;
 use busyhour_sip::{Error, Event, HeaderName, Identity, Invite, Message, NOT_SELECTED, Request, Response, Target};
-use ladder::phone::{PHONE, Phone};
-use ladder::{DOMAIN, OFFER, Raw, World, addr, config, millis, request, rtp, trunk};
 use std::net::SocketAddr;
 
 fn world() -> World {

@@ -1,12 +1,9 @@
 //! Ladders of transfers that phones ask for (RFC 3515, RFC 5589) and of legs that take another's place (RFC 3891).
-#![allow(clippy::unwrap_used)]
 
-mod ladder;
-
+use crate::phone::{PHONE, Phone};
+use crate::{DOMAIN, OFFER, World, addr, config, millis, rtp, secs, trunk};
 use busyhour_model::LegId;
 use busyhour_sip::{Event, HeaderName, Message, Request, Response};
-use ladder::phone::{PHONE, Phone};
-use ladder::{DOMAIN, OFFER, World, addr, config, millis, rtp, secs, trunk};
 
 /// A phone that has signed in and called us; the legs of its calls, each with To as our 200 had it and its Call-ID.
 struct Desk {
@@ -186,13 +183,13 @@ fn an_invite_with_replaces_names_the_leg_it_takes_over() {
 /// A carrier's REFER is none of its business, and one outside a dialog nobody's.
 #[test]
 fn strangers_transfer_nothing() {
-    use ladder::carrier::{OFFERED, TO, send, to_of, world};
+    use crate::carrier::{OFFERED, TO, send, to_of, world};
     let mut world = world();
     send(&mut world, TO, "INVITE", 1, OFFERED, OFFER);
     let leg = world.incoming(0).leg;
     world.ask(0, |stack, now| stack.answer(now, leg, rtp())).unwrap();
     world.run(millis(100));
-    let ok = world.responses_to(ladder::carrier::carrier()).pop().unwrap();
+    let ok = world.responses_to(crate::carrier::carrier()).pop().unwrap();
     send(&mut world, &to_of(&ok), "ACK", 1, "", "");
     world.events(0);
     assert_eq!(send(&mut world, &to_of(&ok), "REFER", 2, "Refer-To: <sip:1@x>\r\n", "")[0].status, 403);

@@ -1,12 +1,9 @@
 //! What sound a trunk is offered and what is taken from it (RFC 3264 sections 5 to 8, RFC 4733), packet by packet.
-#![allow(clippy::unwrap_used)]
 
-mod ladder;
-
+use crate::carrier::{OFFERED, TO, answer, call, carrier, requests, send, to_of, world_with};
+use crate::{OFFER, World, millis, rtp, trunk};
 use busyhour_model::Codec;
 use busyhour_sip::{Event, HeaderName, Keys, Request, Response, Terms, TrunkPeer};
-use ladder::carrier::{OFFERED, TO, answer, call, carrier, requests, send, to_of, world_with};
-use ladder::{OFFER, World, millis, rtp, trunk};
 
 const BOTH: &str = "m=audio 4000 RTP/AVP 8 0 97\r\na=rtpmap:97 telephone-event/8000\r\n";
 

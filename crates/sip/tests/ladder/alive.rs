@@ -1,12 +1,9 @@
 //! Ladders of keep-alives: connections to trunks are pinged (RFC 5626 section 4.4.1), phones are told their address by STUN
 //! (section 8).
-#![allow(clippy::unwrap_used)]
 
-mod ladder;
-
+use crate::{World, addr, config, millis, secs, trunk};
 use busyhour_model::{Time, Trouble, TrunkId};
 use busyhour_sip::{Account, Event, Flow, HeaderName, Message, Peer, Request, Stack, Transport, TrunkPeer};
-use ladder::{World, addr, config, millis, secs, trunk};
 use std::net::SocketAddr;
 
 const FIRST: &str = "10.2.0.1:5060";

@@ -1,11 +1,8 @@
 //! Ladders of busy lamps: who is on the phone (RFC 4235), who can be reached (RFC 3856).
-#![allow(clippy::unwrap_used)]
 
-mod ladder;
-
+use crate::phone::{PHONE, Phone};
+use crate::{DOMAIN, World, addr, config, millis, secs, trunk};
 use busyhour_sip::{Activity, Busy, Direction, HeaderName, Package, Presence, Request, Response, Shown, Stage};
-use ladder::phone::{PHONE, Phone};
-use ladder::{DOMAIN, World, addr, config, millis, secs, trunk};
 
 const ACCOUNTS: [&str; 3] = ["8001", "8002", "8003"];
 
@@ -187,7 +184,7 @@ fn a_watcher_that_is_configured_no_more_sees_nothing_any_more() {
 #[test]
 fn trunks_watch_nobody() {
     let mut world = world();
-    let raw = ladder::Raw {
+    let raw = crate::Raw {
         method: "SUBSCRIBE",
         uri: "sip:8002@pbx.example",
         from: addr("10.2.0.1:5060"),

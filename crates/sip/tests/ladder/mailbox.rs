@@ -1,12 +1,9 @@
 //! Ladders of waiting messages: subscriptions (RFC 6665, RFC 3842), and phones that are told unasked.
-#![allow(clippy::unwrap_used)]
 
-mod ladder;
-
+use crate::phone::{PHONE, Phone};
+use crate::{DOMAIN, World, addr, config, millis, secs, trunk};
 use busyhour_model::Seed;
 use busyhour_sip::{HeaderName, Request, Response, Stack, Summary};
-use ladder::phone::{PHONE, Phone};
-use ladder::{DOMAIN, World, addr, config, millis, secs, trunk};
 use std::net::SocketAddr;
 
 const OWN: &str = "sip:8001@pbx.example";
@@ -400,12 +397,12 @@ fn storm(seed: u64) {
     let mut world = world();
     world.seed = Seed(seed ^ 77);
     let mut watch = Watch::begun(&mut world, PHONE);
-    world.weather = ladder::Weather { loss: draws.below(300), double: draws.below(200), delay: 5, jitter: 200 };
+    world.weather = crate::Weather { loss: draws.below(300), double: draws.below(200), delay: 5, jitter: 200 };
     let mut shown = (0, "0/0".to_owned());
     let mut mailbox = String::from("0/0");
     for step in 0..80 {
         if step == 60 {
-            world.weather = ladder::Weather { delay: 5, ..ladder::Weather::default() };
+            world.weather = crate::Weather { delay: 5, ..crate::Weather::default() };
         }
         if step < 60 && draws.below(2) == 0 {
             let (new, old) = (draws.below(4) as u32, draws.below(2) as u32);

@@ -1,12 +1,9 @@
 //! Ladders of REFER (RFC 3515): the carrier is asked to call somebody else, and tells how that went.
-#![allow(clippy::unwrap_used)]
 
-mod ladder;
-
+use crate::carrier::{OFFERED, TO, answer, carrier, requests, send, to_of, world};
+use crate::{OFFER, World, millis, rtp, secs};
 use busyhour_model::LegId;
 use busyhour_sip::{Event, HeaderName, Request};
-use ladder::carrier::{OFFERED, TO, answer, carrier, requests, send, to_of, world};
-use ladder::{OFFER, World, millis, rtp, secs};
 
 /// A call from the carrier that was answered; acknowledged when `acknowledged`. The leg, and To with our tag.
 fn up(acknowledged: bool) -> (World, LegId, String) {

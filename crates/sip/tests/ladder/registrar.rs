@@ -1,12 +1,9 @@
 //! Ladders of the registrar's limits: how long, how many, by which way (RFC 3261 section 10, RFC 3327).
-#![allow(clippy::unwrap_used)]
 
-mod ladder;
-
+use crate::phone::{PHONE, Phone};
+use crate::{World, addr, config, millis, rtp, secs};
 use busyhour_model::Name;
 use busyhour_sip::{HeaderName, Identity, Invite, Limits, Message, Request, Target};
-use ladder::phone::{PHONE, Phone};
-use ladder::{World, addr, config, millis, rtp, secs};
 
 fn world(limits: Limits) -> World {
     let at = addr("10.0.0.1:5060");

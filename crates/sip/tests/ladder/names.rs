@@ -1,15 +1,12 @@
 //! Trunks whose peers have names: what is asked of name servers (RFC 3263 section 4), and what becomes of the answers.
-#![allow(clippy::unwrap_used)]
 
-mod ladder;
-
+use crate::{OFFER, World, addr, config, millis, rtp, secs, trunk};
 use busyhour_model::{Time, Trouble, TrunkId};
 use busyhour_sip::dns::{Answer, Fault, Kind, Question, Record};
 use busyhour_sip::{
     Account, Event, Found, HeaderName, Identity, Invite, Message, NamedPeer, Peer, Search, Target, Transport,
     TrunkPeer, Unfound, Wanted,
 };
-use ladder::{OFFER, World, addr, config, millis, rtp, secs, trunk};
 use std::net::SocketAddr;
 
 const UDP: Transport = Transport::Udp;

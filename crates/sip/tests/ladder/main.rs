@@ -1,8 +1,34 @@
 //! A world in virtual time for packet ladders: stacks, hand-written peers, and a network that loses, doubles and reorders.
-#![allow(dead_code, clippy::unwrap_used, missing_docs, unreachable_pub)]
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
-pub mod carrier;
-pub mod phone;
+mod alive;
+mod call;
+mod carrier;
+mod delay;
+mod early;
+mod expiry;
+mod fork;
+mod guard;
+mod identity;
+mod lamp;
+mod large;
+mod line;
+mod mailbox;
+mod names;
+mod network;
+mod overload;
+mod peer;
+mod phone;
+mod qualify;
+mod reason;
+mod refer;
+mod registrar;
+mod reliable;
+mod storm;
+mod terms;
+mod transfer;
+mod transport;
+mod trunk;
 
 use busyhour_model::{LegId, Seed, Time, TrunkId};
 use busyhour_sip::{

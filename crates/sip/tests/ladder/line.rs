@@ -1,13 +1,10 @@
 //! Ladders of how a trunk is reached: one peer after the other (RFC 3263), proxies (RFC 3261 section 8.1.2), IMS registration.
-#![allow(clippy::unwrap_used)]
 
-mod ladder;
-
+use crate::carrier::call;
+use crate::{OFFER, Raw, World, addr, config, millis, secs, trunk};
 use busyhour_model::{Trouble, TrunkId};
 use busyhour_sip::digest::Credentials;
 use busyhour_sip::{Account, Event, HeaderName, Message, Origin, Peer, Request, Secret, Transport, TrunkPeer};
-use ladder::carrier::call;
-use ladder::{OFFER, Raw, World, addr, config, millis, secs, trunk};
 use std::net::SocketAddr;
 
 const FIRST: &str = "10.2.0.1:5060";

@@ -1,13 +1,10 @@
 //! Ladders of calls we make by a trunk, its credentials, its registration and its probes.
-#![allow(clippy::unwrap_used)]
 
-mod ladder;
-
+use crate::carrier::{TO, call, carrier, send, world, world_with};
+use crate::{OFFER, Raw, World, addr, millis, request, rtp, secs, trunk};
 use busyhour_model::{LegId, Trouble, TrunkId};
 use busyhour_sip::digest::{Algorithm, Challenge, Credentials};
 use busyhour_sip::{Account, Event, HeaderName, Identity, Invite, Origin, Request, Target, TrunkPeer};
-use ladder::carrier::{TO, call, carrier, send, world, world_with};
-use ladder::{OFFER, Raw, World, addr, millis, request, rtp, secs, trunk};
 
 fn out(world: &mut World) -> (LegId, Request) {
     let leg = call(world);

@@ -1,12 +1,9 @@
 //! Ladders of early dialogs (RFC 3261 sections 12.1 and 13.2): several answers, offers before the answer, and hanging up early.
-#![allow(clippy::unwrap_used)]
 
-mod ladder;
-
+use crate::carrier::{OFFERED, TO, call, carrier, requests, send, to_of, world};
+use crate::{OFFER, Raw, World, millis, rtp, secs};
 use busyhour_model::LegId;
 use busyhour_sip::{Event, HeaderName, Request};
-use ladder::carrier::{OFFERED, TO, call, carrier, requests, send, to_of, world};
-use ladder::{OFFER, Raw, World, millis, rtp, secs};
 
 fn out(world: &mut World) -> (LegId, Request) {
     let leg = call(world);

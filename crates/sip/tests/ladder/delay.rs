@@ -1,12 +1,9 @@
 //! How long a trunk takes to answer, as RFC 6076 measures it.
-#![allow(clippy::unwrap_used)]
 
-mod ladder;
-
+use crate::carrier::{answer, call, carrier, requests, world, world_with};
+use crate::{World, millis, secs, trunk};
 use busyhour_model::TrunkId;
 use busyhour_sip::{Account, Delay, HeaderName, Method, TrunkPeer};
-use ladder::carrier::{answer, call, carrier, requests, world, world_with};
-use ladder::{World, millis, secs, trunk};
 use std::time::Duration;
 
 /// The delays measured since the last look.

@@ -1,12 +1,9 @@
 //! Ladders of strangers, phones and registrations: digest, bans, the registrar.
-#![allow(clippy::unwrap_used)]
 
-mod ladder;
-
+use crate::phone::{PHONE, Phone};
+use crate::{DOMAIN, OFFER, Raw, World, addr, config, millis, secs, trunk};
 use busyhour_sip::digest::{Algorithm, Challenge};
 use busyhour_sip::{Ban, BanReason, Event, HeaderName, Origin, Response};
-use ladder::phone::{PHONE, Phone};
-use ladder::{DOMAIN, OFFER, Raw, World, addr, config, millis, secs, trunk};
 
 fn world() -> World {
     let at = addr("10.0.0.1:5060");

@@ -1,11 +1,8 @@
 //! Ladders of phones that are asked whether they are still there (RFC 3261 section 11).
-#![allow(clippy::unwrap_used)]
 
-mod ladder;
-
+use crate::phone::{PHONE, Phone};
+use crate::{World, addr, config, millis, secs};
 use busyhour_sip::{Event, Limits, Message, Request};
-use ladder::phone::{PHONE, Phone};
-use ladder::{World, addr, config, millis, secs};
 
 const DESK: &str = "10.1.0.9:5062";
 
