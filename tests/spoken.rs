@@ -63,6 +63,7 @@ async fn call(server: SocketAddr, seed: u64) -> Outcome {
     let (sip, media) = (UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap());
     let setup = CallerSetup {
         number: "13800138000".into(),
+        withheld: false,
         dialled: "95118".into(),
         domain: server.to_string(),
         sip: sip.local_addr().unwrap(),

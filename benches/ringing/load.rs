@@ -172,6 +172,7 @@ impl Load {
         self.next_caller += 1;
         let setup = CallerSetup {
             number: number.to_string(),
+            withheld: false,
             dialled: HOTLINE.into(),
             domain: self.switch.to_string(),
             sip: self.carrier.address(),

@@ -338,6 +338,7 @@ fn caller_setup(load: &Load, index: u64, sip: &UdpSocket, media: &UdpSocket) -> 
     }
     Ok(CallerSetup {
         number: format!("138{:08}", index % 100_000_000),
+        withheld: false,
         dialled: load.dialled.clone(),
         domain: load.switch.to_string(),
         sip: sip.local_addr()?,

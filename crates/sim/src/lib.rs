@@ -2,6 +2,8 @@
 //! of whom the demo consists.
 
 #[cfg(feature = "world")]
+mod hiding;
+#[cfg(feature = "world")]
 mod laws;
 #[cfg(feature = "world")]
 mod network;

@@ -169,7 +169,19 @@ impl Scenario {
         for _ in 0..random.below(6) {
             scenario.pass_on(&mut random);
         }
+        scenario.withhold(&mut random);
         scenario
+    }
+
+    /// Some callers, each with a number of its own, show it to nobody.
+    fn withhold(&mut self, random: &mut Seed) {
+        for (index, (_, deed)) in self.deeds.iter_mut().enumerate() {
+            if let Deed::Call(caller) = deed
+                && random.per_mille(200)
+            {
+                (caller.number, caller.withheld) = (format!("1390013{:04}", 9000 + index), true);
+            }
+        }
     }
 
     /// An agent passes whoever is there on, perhaps after asking a colleague, and may not wait for how that goes.
@@ -247,6 +259,7 @@ impl Scenario {
         let host = Ipv4Addr::new(10, 9, (index / 250) as u8, 1 + (index % 250) as u8);
         CallerSetup {
             number: format!("1380013{:04}", 8000 + index),
+            withheld: false,
             dialled: town::NUMBER.into(),
             domain: self.setup.domain.clone(),
             sip: SocketAddr::new(host.into(), 5060),

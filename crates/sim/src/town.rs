@@ -7,8 +7,8 @@ use busyhour_media::Library;
 use busyhour_model::calendar::Clock;
 use busyhour_model::{Days, Name, Opening, Pattern, Schedule, Seed};
 use busyhour_switch::{
-    AgentSetup, CallbackSetup, Change, Closing, Limits, Networks, NumberRoute, Peer, QueueSetup, Request, Setup, Slots,
-    StarCodes, TierSetup, Transport, TrunkPolicy, TrunkSetup, VoicemailSetup,
+    AgentSetup, CallbackSetup, Change, Closing, Limits, Network, Networks, NumberRoute, Peer, QueueSetup, Request,
+    Setup, Slots, StarCodes, TierSetup, Transport, TrunkPolicy, TrunkSetup, VoicemailSetup,
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -16,6 +16,9 @@ use std::time::Duration;
 
 /// Where the carrier takes our calls to its customers.
 pub(crate) const CUSTOMERS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 9, 255, 1)), 5060);
+/// Where carriers and their callers are, beyond a NAT, and what they are told of where we are.
+const CARRIERS: &str = "10.9.0.0/16";
+const OUTSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 10));
 /// The hotline's number.
 pub const NUMBER: &str = "95118";
 /// A number that rings agent 1001 and answers only when the agent does.
@@ -115,7 +118,7 @@ pub(crate) fn setup(agents: usize) -> Setup {
     Setup {
         domain: "hotline.example".into(),
         locals: vec![(Transport::Udp, SocketAddr::new(host, 5060))],
-        networks: Networks::default(),
+        networks: Networks(vec![Network { peers: vec![CARRIERS.parse().expect("a network")], advertise: OUTSIDE }]),
         media_address: host,
         media_other: None,
         media_ports: (20_000, 20_198),
@@ -232,7 +235,7 @@ fn route((number, dialplan): (&str, &str)) -> NumberRoute {
 
 fn trunk() -> TrunkSetup {
     TrunkSetup {
-        sources: vec!["10.9.0.0/16".parse().expect("a network")],
+        sources: vec![CARRIERS.parse().expect("a network")],
         peers: vec![Peer::new(Transport::Udp, CUSTOMERS)],
         channels: 20,
         policy: TrunkPolicy { caller_id: Some("02195118".into()), ..TrunkPolicy::default() },

@@ -1,5 +1,6 @@
 //! A whole hotline in virtual time: one switch, one media worker, phones, callers, an operator, and the wires between them.
 
+use crate::hiding::Hiding;
 use crate::laws;
 use crate::network::{Network, Packet};
 use crate::peer::{Caller, CallerSetup, Out, Outcome, Phone};
@@ -46,6 +47,7 @@ pub struct World {
     library: Arc<media::Library>,
     filed: VecDeque<media::Event>,
     network: Network,
+    hiding: Hiding,
     peers: Vec<Host>,
     by_address: BTreeMap<SocketAddr, usize>,
     /// When each peer wants to be woken.
@@ -93,6 +95,7 @@ impl World {
         let worker_config = media::Config { silence_timeout, agent_silence_timeout, seed: seed.draw() };
         let mut world = World {
             now,
+            hiding: Hiding::new(&scenario.setup),
             switch: Switch::new(now, scenario.setup, seed.draw()),
             worker: media::Worker::new(library.clone(), worker_config),
             library,
@@ -235,8 +238,10 @@ impl World {
     }
 
     fn deliver(&mut self, Packet { from, to, bytes }: Packet) {
+        let to = self.hiding.arrives(to);
         if to == self.sip {
-            let flow = laws::flow(self.sip, from);
+            let flow = laws::flow(self.hiding.told(from.ip()), from);
+            self.hiding.heard(from.ip(), &bytes);
             self.switch.handle_datagram(self.now, flow, &bytes);
             self.drain_switch();
         } else if let Some(&index) = self.by_address.get(&to) {
@@ -351,6 +356,7 @@ impl World {
         loop {
             while let Some(transmit) = self.switch.poll_transmit() {
                 let (from, to) = (transmit.flow.local, transmit.flow.remote);
+                self.hiding.check(to.ip(), &transmit.bytes);
                 let text = String::from_utf8_lossy(&transmit.bytes);
                 self.told
                     .extend(text.lines().find_map(|line| line.strip_prefix("X-Busyhour-Data: ")).map(String::from));

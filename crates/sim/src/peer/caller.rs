@@ -33,6 +33,8 @@ pub enum Action {
 pub struct CallerSetup {
     /// Calling number.
     pub number: String,
+    /// Nobody may see it (RFC 3323).
+    pub withheld: bool,
     /// Dialled number.
     pub dialled: String,
     /// Host part of the dialled address.
@@ -70,8 +72,9 @@ impl Caller {
     /// A caller that dials at once.
     pub fn new(now: Time, setup: CallerSetup, seed: u64) -> Caller {
         let mut seed = Seed(seed);
-        let CallerSetup { number, dialled, domain, sip, media, target, codecs, tone_hz, listen_hz, script } = setup;
-        let me = Identity { sip, user: number, domain: sip.ip().to_string(), password: None };
+        let CallerSetup { number, withheld, dialled, domain, sip, media, target, codecs, tone_hz, listen_hz, script } =
+            setup;
+        let me = Identity { sip, user: number, withheld, domain: sip.ip().to_string(), password: None };
         let stream = Stream::new(media, codecs, tone_hz, listen_hz, seed.draw());
         let session = Session::call(now, me, &format!("sip:{dialled}@{domain}"), target, stream, seed, None);
         Caller { session, script, step: 0, since: now, sound_before: 0, pressed: false }

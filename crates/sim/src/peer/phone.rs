@@ -123,7 +123,13 @@ impl Phone {
 
     fn identity(&self) -> Identity {
         let PhoneSetup { number, password, domain, sip, .. } = &self.setup;
-        Identity { sip: *sip, user: number.clone(), domain: domain.clone(), password: Some(password.clone()) }
+        Identity {
+            sip: *sip,
+            user: number.clone(),
+            withheld: false,
+            domain: domain.clone(),
+            password: Some(password.clone()),
+        }
     }
 
     fn stream(&mut self) -> Stream {

@@ -25,10 +25,30 @@ pub(super) struct Identity {
     pub(super) sip: SocketAddr,
     /// User part.
     pub(super) user: String,
+    /// It is to be shown to nobody.
+    pub(super) withheld: bool,
     /// Host part of its address of record.
     pub(super) domain: String,
     /// Digest password, if it may be challenged.
     pub(super) password: Option<String>,
+}
+
+impl Identity {
+    /// What is said of itself, and is of no interest to the other side of a call.
+    pub(super) fn marks(&self, method: Method) -> Vec<Header> {
+        let ip = self.sip.ip();
+        let mut marks = vec![
+            Header::UserAgent(format!("peer at {ip}").into()),
+            Header::Organization(ip.to_string().into()),
+            Header::Warning(format!("399 {ip} \"peer\"").into()),
+        ];
+        match method {
+            Method::Invite if self.withheld => marks.push(Header::Other("Privacy".into(), "id".into())),
+            Method::Bye => marks.push(Header::Other("Reason".into(), format!("Q.850;cause=16;text=\"{ip}\""))),
+            _ => {}
+        }
+        marks
+    }
 }
 
 /// How far it is.
@@ -274,7 +294,7 @@ impl Session {
         self.cseq += 1;
         let branch = format!("z9hG4bK{}", self.seed.token());
         let mut headers = self.headers(method, &branch, self.cseq, self.remote.clone());
-        headers.extend(extra);
+        headers.extend(self.me.marks(method).into_iter().chain(extra));
         self.launch(now, method, branch, self.cseq, self.target.clone(), headers, body);
     }
 

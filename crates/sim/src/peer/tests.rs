@@ -36,6 +36,7 @@ fn phone(answering: Answering, ending: Ending) -> PhoneSetup {
 fn caller(script: &[Action]) -> CallerSetup {
     CallerSetup {
         number: "13800138000".into(),
+        withheld: false,
         dialled: "95118".into(),
         domain: "127.0.0.1:5071".into(),
         sip: at("127.0.0.2:5060"),

@@ -133,7 +133,8 @@ impl Session {
     pub(super) fn respond(&mut self, now: Time, from: SocketAddr, message: &Message, status: u16, body: String) {
         let Start::Request(method) = message.start else { return };
         let tag = param(&self.local, "tag").unwrap_or_default();
-        let extra = if method == Method::Invite && status != 100 { vec![self.contact()] } else { Vec::new() };
+        let mut extra = self.me.marks(Method::Options);
+        extra.extend((method == Method::Invite && status != 100).then(|| self.contact()));
         let bytes = response(message, status, tag, extra, body);
         self.out.push_back(Out::Sip { to: from, bytes: bytes.clone() });
         let final_invite = method == Method::Invite && status >= 200;
