@@ -27,6 +27,8 @@ const MEDIA_BATCH: usize = 256;
 /// Failures to send that one drain may feed back, so that a dead network cannot keep it busy for ever.
 const FAILURES_MAX: usize = 10_000;
 
+/// How long the end waits for registrars to hear that we are registered no more.
+const LEAVE_MAX: Duration = Duration::from_secs(2);
 /// A shorter wait is told to nobody, unless a longer one was told so recently.
 const WAIT_MIN: Duration = Duration::from_millis(1);
 const WAIT_TOLD: Duration = Duration::from_secs(2);
@@ -126,19 +128,20 @@ impl Backlog {
 }
 
 impl Control {
-    /// Runs until told to stop, or until nobody can ask any more.
+    /// Runs until told to stop, or until nobody can ask any more; then until registrars have let us go, or do not answer.
     pub async fn run(mut self) {
         let mut buffer = Net::buffer();
         let mut events = Vec::with_capacity(MEDIA_BATCH);
         let mut backlog = Backlog::new();
+        let mut end: Option<Instant> = None;
         self.drain(Instant::now());
         loop {
             let due = self.switch.poll_timeout();
             let looks = self.forecaster.due(&self.switch);
-            let deadline = due.into_iter().chain(looks).min().map(|at| self.clock.instant(at));
+            let deadline = due.into_iter().chain(looks).map(|at| self.clock.instant(at)).chain(end).min();
             let asleep = Instant::now();
             let woken = tokio::select! {
-                ask = self.asks.recv() => Woken::Ask(ask),
+                ask = self.asks.recv(), if end.is_none() => Woken::Ask(ask),
                 _ = self.events.recv_many(&mut events, MEDIA_BATCH) => Woken::Media,
                 Some(event) = self.streams.recv() => Woken::Stream(event),
                 () = self.net.readable() => Woken::Datagrams,
@@ -149,7 +152,10 @@ impl Control {
             };
             backlog.idle += asleep.elapsed();
             match woken {
-                Woken::Ask(None | Some(Ask::Stop)) => return self.recorder.take(self.switch.mark()),
+                Woken::Ask(None | Some(Ask::Stop)) => {
+                    end = Some(Instant::now() + LEAVE_MAX);
+                    self.input(Switch::handle_end);
+                }
                 Woken::Ask(Some(ask)) => self.answer(ask),
                 Woken::Media => {
                     for event in events.drain(..) {
@@ -171,6 +177,9 @@ impl Control {
             }
             if due.is_some_and(|at| at <= self.clock.now()) {
                 self.input(Switch::handle_timeout);
+            }
+            if end.is_some_and(|end| end <= Instant::now() || !self.switch.is_leaving()) {
+                return self.recorder.take(self.switch.mark());
             }
             self.forecaster.look(self.clock.now(), &self.switch);
             if let Some(tracer) = &mut self.tracer {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod dialplans;
+mod leaving;
 mod server;
 mod trials;
 

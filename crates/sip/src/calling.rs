@@ -93,7 +93,7 @@ impl Stack {
 
     /// How long a trunk's peer may say nothing while there are others.
     fn patience(&mut self, now: Time, leg: LegId, trunk: Option<TrunkId>) -> Timer {
-        let line = self.config.trunks.iter().find(|line| Some(line.trunk) == trunk);
+        let line = trunk.and_then(|trunk| self.line_config(trunk));
         let patience = line.map_or(Duration::ZERO, |line| line.patience);
         self.net.timers.set(now + patience, Alarm::Impatient(leg))
     }
@@ -111,8 +111,7 @@ impl Stack {
                 if ways.is_empty() { Err(Error::NoContact) } else { Ok((ways, None)) }
             }
             Target::Trunk { trunk, number } => {
-                let line = self.config.trunks.iter().find(|line| line.trunk == *trunk);
-                line.filter(|line| line.is_reachable()).ok_or(Error::NoTrunkPeer)?;
+                self.line_config(*trunk).filter(|line| line.is_reachable()).ok_or(Error::NoTrunkPeer)?;
                 let ways: Vec<Way> = self
                     .trunk_flows(now, *trunk)
                     .into_iter()

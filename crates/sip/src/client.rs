@@ -84,6 +84,8 @@ pub(crate) enum Owner {
     Bye(TrunkId, Time),
     /// The probe of a trunk.
     Probe(TrunkId),
+    /// A registration at a trunk that is taken back.
+    Leaving(TrunkId),
     /// A phone that is asked whether it is there.
     Qualify,
     /// The lamp that a NOTIFY is for.
@@ -145,7 +147,7 @@ impl Client {
     /// The trunk it goes to, whether or not its credentials may be used.
     fn line(&self) -> Option<TrunkId> {
         match self.owner {
-            Owner::Probe(trunk) => Some(trunk),
+            Owner::Probe(trunk) | Owner::Leaving(trunk) => Some(trunk),
             _ => self.trunk,
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::client::{Outcome, Owner};
 use crate::digest::{self, Challenge};
-use crate::event::Flow;
+use crate::event::{Flow, TrunkPeer};
 use crate::stack::Stack;
 use crate::transaction::cseq;
 use crate::{HeaderName, Method, Request, Response, Verb};
@@ -20,6 +20,42 @@ pub(crate) struct Posed {
     /// By a proxy.
     proxy: bool,
     uses: u32,
+}
+
+impl Posed {
+    /// The strongest challenge of a 401 or 407.
+    pub(crate) fn of(response: &Response) -> Option<Posed> {
+        let (name, proxy) = match response.status {
+            401 => (HeaderName::WwwAuthenticate, false),
+            407 => (HeaderName::ProxyAuthenticate, true),
+            _ => return None,
+        };
+        Challenge::strongest(response.headers.all(name)).map(|challenge| Posed { challenge, proxy, uses: 0 })
+    }
+
+    /// Answers it in a request to this trunk, under the next count. False: there are no credentials.
+    pub(crate) fn answer(&mut self, trunk: &TrunkPeer, cnonce: u64, request: &mut Request) -> bool {
+        let Some(account) = &trunk.credentials else { return false };
+        let uri = match &trunk.domain {
+            Some(domain) if trunk.digest_domain => format!("sip:{domain}"),
+            _ => request.uri.to_string(),
+        };
+        self.uses += 1;
+        let (method, cnonce) = (request.method.as_str(), format!("{cnonce:016x}"));
+        let value = digest::respond(&self.challenge, account, method, &uri, &cnonce, self.uses);
+        let names = [HeaderName::Authorization, HeaderName::ProxyAuthorization];
+        names.iter().for_each(|name| request.headers.remove(*name));
+        request.headers.push(names[usize::from(self.proxy)], value);
+        true
+    }
+}
+
+/// Makes a challenged request one to be sent again; its new number.
+pub(crate) fn renew(request: &mut Request) -> Option<u32> {
+    request.headers.remove(HeaderName::Via);
+    let (number, method) = request.headers.cseq().ok()?;
+    request.headers.set(HeaderName::CSeq, cseq(number + 1, &method));
+    Some(number + 1)
 }
 
 impl Stack {
@@ -42,23 +78,19 @@ impl Stack {
     pub(crate) fn authorize(&mut self, now: Time, from: Option<Flow>, outcome: &Outcome, response: &Response) -> bool {
         let Some(client) = self.net.clients.get(&outcome.id) else { return false };
         let Some(trunk) = client.trunk else { return false };
-        let dropped = outcome.owner == Owner::Nobody && client.verb == Verb::Invite;
+        let dropped = outcome.owner == Owner::Nobody && matches!(client.verb, Verb::Invite | Verb::Register);
         let (flow, tries) = (client.flow, client.tries);
         // Credentials go to configured peers only, and answer only what these said themselves.
         let by_peer = from.is_some_and(|from| self.is_or_was_peer(trunk, from.remote.ip()));
         let Some(mut request) = client.request().filter(|_| by_peer && !dropped && tries < TRIES_MAX) else {
             return false;
         };
-        let proxy = response.status == 407;
-        let name = if proxy { HeaderName::ProxyAuthenticate } else { HeaderName::WwwAuthenticate };
-        let strongest = Challenge::strongest(response.headers.all(name));
-        let Some(challenge) = strongest.filter(|challenge| tries == 0 || challenge.stale) else { return false };
-        let Some(line) = self.lines.get_mut(&trunk) else { return false };
+        let strongest = Posed::of(response).filter(|posed| tries == 0 || posed.challenge.stale);
+        let (Some(posed), Some(line)) = (strongest, self.lines.get_mut(&trunk)) else { return false };
+        let proxy = posed.proxy;
         line.posed.retain(|posed| posed.proxy != proxy);
-        line.posed.push(Posed { challenge, proxy, uses: 0 });
-        request.headers.remove(HeaderName::Via);
-        let Ok((number, method)) = request.headers.cseq() else { return false };
-        request.headers.set(HeaderName::CSeq, cseq(number + 1, &method));
+        line.posed.push(posed);
+        let Some(number) = renew(&mut request) else { return false };
         if !self.put_credentials(trunk, flow, &mut request, proxy) {
             return false;
         }
@@ -71,7 +103,7 @@ impl Stack {
             Owner::Reinvite(leg) => self.rename_reinvite(leg, id),
             Owner::Register(trunk) => {
                 if let Some(line) = self.lines.get_mut(&trunk) {
-                    line.cseq = number + 1;
+                    line.cseq = number;
                 }
             }
             Owner::Refresh(_)
@@ -80,14 +112,15 @@ impl Stack {
             | Owner::Probe(_)
             | Owner::Qualify
             | Owner::Lamp(_)
+            | Owner::Leaving(_)
             | Owner::Nobody => {}
         }
-        self.count_within(&request, number + 1);
+        self.count_within(&request, number);
         true
     }
 
     /// Answers what was asked before, to save a round trip: the proxy's challenge, in a REGISTER the registrar's.
-    fn authorize_ahead(&mut self, trunk: TrunkId, flow: Flow, request: &mut Request) {
+    pub(crate) fn authorize_ahead(&mut self, trunk: TrunkId, flow: Flow, request: &mut Request) {
         let posed = self.lines.get(&trunk).map_or(&[][..], |line| &line.posed);
         let [registrar, proxy] = [false, true].map(|by_proxy| posed.iter().any(|posed| posed.proxy == by_proxy));
         self.put_credentials(trunk, flow, request, proxy && (request.method != Method::Register || !registrar));
@@ -98,21 +131,10 @@ impl Stack {
         if !self.is_or_was_peer(trunk, flow.remote.ip()) {
             return false;
         }
-        let Some(line) = self.line_config(trunk) else { return false };
-        let Some(account) = line.credentials.clone() else { return false };
-        let uri = match &line.domain {
-            Some(domain) if line.digest_domain => format!("sip:{domain}"),
-            _ => request.uri.to_string(),
-        };
-        let cnonce = format!("{:016x}", self.net.random.draw());
         let Some(line) = self.lines.get_mut(&trunk) else { return false };
-        let Some(posed) = line.posed.iter_mut().find(|posed| posed.proxy == proxy) else { return false };
-        posed.uses += 1;
-        let value = digest::respond(&posed.challenge, &account, request.method.as_str(), &uri, &cnonce, posed.uses);
-        let names = [HeaderName::Authorization, HeaderName::ProxyAuthorization];
-        names.iter().for_each(|name| request.headers.remove(*name));
-        request.headers.push(names[usize::from(proxy)], value);
-        true
+        let posed = line.posed.iter_mut().find(|posed| posed.proxy == proxy);
+        let (Some(posed), Some(config)) = (posed, &line.configured) else { return false };
+        posed.answer(config, self.net.random.draw(), request)
     }
 
     /// The ACK to a 2xx has the credentials of its INVITE (section 22.1).

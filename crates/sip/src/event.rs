@@ -355,6 +355,12 @@ impl TrunkPeer {
     pub(crate) fn registers(&self) -> bool {
         self.register.is_some() && self.credentials.is_some() && self.is_reachable()
     }
+
+    /// What a registrar knows us by, where we keep registered: user, domain, and the socket of the contact.
+    pub(crate) fn registration(&self) -> Option<(&Name, Option<&str>, Option<SocketAddr>)> {
+        let account = self.credentials.as_ref().filter(|_| self.registers())?;
+        Some((self.user.as_ref().unwrap_or(&account.user), self.domain.as_deref(), self.bind))
+    }
 }
 
 /// A header whose value only a carrier and we know.

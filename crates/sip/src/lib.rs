@@ -25,6 +25,7 @@ mod identity;
 mod incoming;
 mod lamp;
 mod later;
+mod leaving;
 mod leg;
 mod locate;
 mod mailbox;

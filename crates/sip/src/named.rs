@@ -138,8 +138,7 @@ impl Stack {
     pub fn handle_resolved(&mut self, now: Time, wanted: &Wanted, outcome: Result<&Found, Unfound>) {
         let Some(line) = self.lines.get_mut(&wanted.trunk) else { return };
         line.names.settle(now, &wanted.peer, outcome);
-        let trunk = self.config.trunks.iter().find(|trunk| trunk.trunk == wanted.trunk);
-        if let Some(trunk) = trunk.cloned() {
+        if let Some(trunk) = self.line_config(wanted.trunk).cloned() {
             self.rearrange(now, &trunk);
         }
         self.resolve_line_at(wanted.trunk);

@@ -148,6 +148,7 @@ impl Stack {
             Owner::Refer(leg) => self.settle_refer(leg, &outcome),
             Owner::Register(trunk) => self.settle_register(now, trunk, outcome),
             Owner::Probe(trunk) => self.settle_probe(now, trunk, &outcome),
+            Owner::Leaving(_) => self.settle_leaving(now, from, &outcome),
             Owner::Qualify => self.settle_qualify(now, &outcome),
             Owner::Lamp(lamp) => self.settle_lamp(now, lamp, outcome),
             Owner::Bye(trunk, sent) => self.settle_bye(now, trunk, sent, &outcome),

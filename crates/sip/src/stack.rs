@@ -6,6 +6,7 @@ use crate::delay::Delay;
 use crate::event::{Config, Event, Flow, Transmit, Transport};
 use crate::guard::Guard;
 use crate::lamp::Lamps;
+use crate::leaving::Leaving;
 use crate::leg::{Leg, Phase};
 use crate::locate::Wanted;
 use crate::overload::Overload;
@@ -33,6 +34,8 @@ pub struct Stack {
     pub(crate) registrar: Registrar,
     pub(crate) lamps: Lamps,
     pub(crate) lines: BTreeMap<TrunkId, Line>,
+    /// By the request that waits for its answer.
+    pub(crate) leaving: BTreeMap<u64, Leaving>,
     pub(crate) events: VecDeque<Event>,
     /// Not told yet.
     pub(crate) delays: VecDeque<Delay>,
@@ -55,6 +58,7 @@ impl Stack {
             registrar: Registrar::default(),
             lamps: Lamps::default(),
             lines: BTreeMap::new(),
+            leaving: BTreeMap::new(),
             events: VecDeque::new(),
             delays: VecDeque::new(),
             wanted: VecDeque::new(),

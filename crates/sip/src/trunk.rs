@@ -28,7 +28,7 @@ pub(crate) struct Line {
     /// Told to the switch last.
     told: Option<Standing>,
     /// Whether its registrar took us; `None` where we do not register, and before the first answer.
-    registered: Option<Standing>,
+    pub(crate) registered: Option<Standing>,
     /// The peer that holds the registration.
     pub(crate) registrar: Option<Peer>,
     pub(crate) hops: Hops,
@@ -36,15 +36,15 @@ pub(crate) struct Line {
     /// At most one of a registrar or phone, and one of a proxy.
     pub(crate) posed: Vec<Posed>,
     /// Where the carrier wants our other requests to pass (Service-Route, RFC 3608).
-    service: Vec<String>,
+    pub(crate) service: Vec<String>,
     /// What was configured last.
-    configured: Option<TrunkPeer>,
+    pub(crate) configured: Option<TrunkPeer>,
     /// Call-ID and last CSeq of the registration.
-    call_id: String,
+    pub(crate) call_id: String,
     pub(crate) cseq: u32,
     expires: u32,
-    /// When the REGISTER was sent that has no final response yet.
-    asked: Option<Time>,
+    /// When and where the REGISTER was sent that has no final response yet.
+    pub(crate) asked: Option<(Time, Flow)>,
     failures: u32,
     register: Option<Timer>,
     probe: Option<Timer>,
@@ -60,6 +60,7 @@ impl Stack {
         let gone: Vec<TrunkId> =
             self.lines.keys().copied().filter(|id| !trunks.iter().any(|trunk| trunk.trunk == *id)).collect();
         for id in gone {
+            self.leave_line(now, id);
             if let Some(mut line) = self.lines.remove(&id) {
                 self.net.stop(&mut line.register);
                 self.net.stop(&mut line.probe);
@@ -74,21 +75,23 @@ impl Stack {
     fn configure_line(&mut self, now: Time, trunk: &TrunkPeer) {
         let id = trunk.trunk;
         let (high, low) = (self.net.random.draw(), self.net.random.draw());
-        let fresh = || Line { call_id: format!("{high:016x}{low:016x}"), ..Line::default() };
-        let line = self.lines.entry(id).or_insert_with(fresh);
+        let (call_id, cseq) = self.left_at(id).unwrap_or_else(|| (format!("{high:016x}{low:016x}"), 0));
+        let line = self.lines.entry(id).or_insert_with(|| Line { call_id, cseq, ..Line::default() });
         // A registration is not renewed because an agent changed.
         if line.configured.as_ref() == Some(trunk) {
             return;
         }
-        line.configured = Some(trunk.clone());
         line.names.configure(now, &trunk.named);
         let peers = line.names.peers(&trunk.peers);
+        let stays = line.registrar.is_none_or(|at| peers.iter().any(|peer| peer.is_at(&at)));
+        if !stays || line.configured.as_ref().is_some_and(|old| old.registration() != trunk.registration()) {
+            self.leave_line(now, id);
+        }
+        let Some(line) = self.lines.get_mut(&id) else { return };
+        line.configured = Some(trunk.clone());
         line.hops.configure(&peers);
         let wants_register = trunk.register.filter(|_| trunk.registers());
         let wants_probe = trunk.probe.is_some() && trunk.is_reachable();
-        let left = line.registrar.filter(|_| wants_register.is_none());
-        line.registered = line.registered.filter(|_| wants_register.is_some());
-        line.registrar = line.registrar.filter(|at| wants_register.is_some() && peers.iter().any(|p| p.is_at(at)));
         let was_register = line.register.take();
         let was_probe = line.probe.take();
         for timer in [was_register, was_probe].into_iter().flatten() {
@@ -102,20 +105,6 @@ impl Stack {
             self.probe_line_at(id, now);
         }
         self.resolve_line_at(id);
-        if let Some(registrar) = left {
-            self.unregister_line(now, id, &registrar);
-        }
-    }
-
-    /// Takes our registration back: no more calls are wanted by this trunk (section 10.2.2).
-    fn unregister_line(&mut self, now: Time, trunk: TrunkId, registrar: &Peer) {
-        let bind = self.line_config(trunk).and_then(|line| line.bind);
-        let Some(flow) = self.flow_to(registrar, bind) else { return };
-        self.send_register(now, trunk, flow, 0, Owner::Nobody);
-        if let Some(line) = self.lines.get_mut(&trunk) {
-            // A challenge is answered under the next number.
-            line.cseq += 1;
-        }
     }
 
     pub(crate) fn register_line_at(&mut self, trunk: TrunkId, at: Time) {
@@ -140,16 +129,18 @@ impl Stack {
     pub(crate) fn register_line(&mut self, now: Time, trunk: TrunkId) {
         let Some(flow) = self.trunk_flows(now, trunk).into_iter().next() else { return };
         let Some(line) = self.lines.get_mut(&trunk) else { return };
-        (line.register, line.asked) = (None, Some(now));
+        (line.register, line.asked) = (None, Some((now, flow)));
         let expires = line.expires;
-        self.send_register(now, trunk, flow, expires, Owner::Register(trunk));
+        if let Some(request) = self.build_register(trunk, flow, expires) {
+            self.send(now, request, flow, Owner::Register(trunk), Some(trunk));
+        }
     }
 
-    fn send_register(&mut self, now: Time, trunk: TrunkId, flow: Flow, expires: u32, owner: Owner) {
-        let Some(user) = self.trunk_user(trunk) else { return };
+    pub(crate) fn build_register(&mut self, trunk: TrunkId, flow: Flow, expires: u32) -> Option<Request> {
+        let user = self.trunk_user(trunk)?;
         let domain = self.trunk_domain(trunk, flow);
         let tag = format!("{:016x}", self.net.random.draw());
-        let Some(line) = self.lines.get_mut(&trunk) else { return };
+        let line = self.lines.get_mut(&trunk)?;
         line.cseq += 1;
         let address = NameAddr::new(Uri::sip(Some(&user), domain.clone(), None));
         let mut from = address.clone();
@@ -166,14 +157,12 @@ impl Stack {
         headers.push(HeaderName::Supported, "path");
         headers.push(HeaderName::UserAgent, &self.config.user_agent);
         self.push_proxy(trunk, flow, &mut request);
-        self.send(now, request, flow, owner, Some(trunk));
+        Some(request)
     }
 
     pub(crate) fn settle_register(&mut self, now: Time, trunk: TrunkId, outcome: Outcome) {
         let status = outcome.result.as_ref().ok().map(|response| response.status);
-        // What was on its way when the registration was given up.
-        let given_up = self.line_config(trunk).is_none_or(|line| !line.registers());
-        let Some(line) = self.lines.get_mut(&trunk).filter(|_| !given_up) else { return };
+        let Some(line) = self.lines.get_mut(&trunk) else { return };
         match outcome.result {
             Ok(response) if response.status < 200 => {}
             Ok(response) if response.status < 300 => {
@@ -183,7 +172,7 @@ impl Stack {
                 let granted = granted(&response, line.expires);
                 // Before it runs out: with time for a lost packet or two.
                 let refresh = Duration::from_secs(u64::from(granted.saturating_sub(granted.min(64) / 2).max(5)));
-                if let Some(sent) = line.asked.take() {
+                if let Some((sent, _)) = line.asked.take() {
                     self.measured(now, trunk, Method::Register, sent, true);
                 }
                 self.register_line_at(trunk, now + refresh);
@@ -200,6 +189,7 @@ impl Stack {
             }
             result => {
                 line.failures += 1;
+                line.asked = None;
                 // Another peer at once, the same ones ever later.
                 let others = line.failures < line.hops.iter().count() as u32;
                 if result.is_err() || status.is_some_and(|status| status >= 500) {
@@ -225,10 +215,7 @@ impl Stack {
 
     /// OPTIONS to each of the trunk's peers.
     pub(crate) fn probe_line(&mut self, now: Time, trunk: TrunkId) {
-        let Some(period) = self.config.trunks.iter().find(|line| line.trunk == trunk).and_then(|line| line.probe)
-        else {
-            return;
-        };
+        let Some(period) = self.line_config(trunk).and_then(|line| line.probe) else { return };
         for flow in self.trunk_flows(now, trunk) {
             let request = self.build_probe(trunk, flow);
             let id = self.net.send(now, request, flow, Owner::Probe(trunk), None);
@@ -321,8 +308,9 @@ impl Stack {
         line.hops.iter().map(state).collect()
     }
 
+    /// A trunk as it was configured last.
     pub(crate) fn line_config(&self, trunk: TrunkId) -> Option<&TrunkPeer> {
-        self.config.trunks.iter().find(|line| line.trunk == trunk)
+        self.lines.get(&trunk)?.configured.as_ref()
     }
 
     /// The ways to a trunk's peers, in the order to try them; none: it has no peer, or no socket of ours fits.
@@ -337,7 +325,7 @@ impl Stack {
         peers.iter().filter_map(|peer| self.flow_to(peer, bind)).collect()
     }
 
-    fn flow_to(&self, peer: &Peer, bind: Option<SocketAddr>) -> Option<Flow> {
+    pub(crate) fn flow_to(&self, peer: &Peer, bind: Option<SocketAddr>) -> Option<Flow> {
         let (transport, remote) = (peer.transport, peer.address);
         let fits = |(ours, local): &&(Transport, SocketAddr)| {
             *ours == transport && local.is_ipv4() == remote.is_ipv4() && bind.is_none_or(|bind| bind == *local)

@@ -124,6 +124,17 @@ impl Switch {
         }
     }
 
+    /// The world is about to end: registrations at trunks are taken back, as long as [`Switch::is_leaving`].
+    pub fn handle_end(&mut self, now: Time) {
+        self.at(now).trunks.leave();
+        self.settle();
+    }
+
+    /// Whether a trunk is still to say that it has taken a registration back.
+    pub fn is_leaving(&self) -> bool {
+        self.plant.sip.is_leaving()
+    }
+
     /// The matcher, when it is time to foresee waits: copy it and let [`Acd::foresee`] work on the copy.
     pub fn to_foresee(&self) -> Option<&Acd> {
         Some(&self.plant.acd).filter(|acd| acd.wants_forecast())

@@ -75,6 +75,8 @@ pub(crate) struct Trunks {
     pub(crate) numbers: BTreeMap<Name, u32>,
     /// A trunk that is going has no calls any more: the stack is to be told.
     pub(crate) emptied: bool,
+    /// No registration is wanted any more.
+    left: bool,
 }
 
 impl Trunks {
@@ -171,6 +173,11 @@ impl Trunks {
         let trunk = self.trunk_mut(id);
         trunk.drained = drained;
         self.emptied = true;
+    }
+
+    /// No trunk is registered at any more.
+    pub(crate) fn leave(&mut self) {
+        (self.left, self.emptied) = (true, true);
     }
 
     /// Takes what a call in needs: its turn, and a channel.
@@ -290,6 +297,7 @@ impl Trunks {
     /// The trunks as the SIP stack needs them; one that is going as long as it has calls, one that is drained registered
     /// as long as that.
     pub(crate) fn peers(&self) -> Vec<TrunkPeer> {
+        let registers = |t: &Trunk| !self.left && (!(t.drained || t.retired) || t.in_use() > 0);
         self.all()
             .filter(|(_, t)| !t.retired || t.in_use() > 0)
             .map(|(trunk, t)| TrunkPeer {
@@ -307,7 +315,7 @@ impl Trunks {
                 digest_domain: t.setup.digest_domain,
                 domain: t.setup.domain.clone(),
                 credentials: t.setup.credentials.clone(),
-                register: t.setup.register.filter(|_| !(t.drained || t.retired) || t.in_use() > 0),
+                register: t.setup.register.filter(|_| registers(t)),
                 probe: t.setup.probe.filter(|_| !t.retired),
                 keep_alive: t.setup.keep_alive,
                 terms: t.setup.terms.clone(),

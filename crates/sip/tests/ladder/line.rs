@@ -346,35 +346,3 @@ fn a_callee_who_has_moved_is_told_and_not_followed() {
         assert_eq!((world.event(0), invites(&mut world).len()), (told, 0));
     }
 }
-
-/// RFC 3261 section 10.2.2: a registration that is not wanted any more is taken back, challenge or not, and comes anew when it is.
-#[test]
-fn a_trunk_that_does_not_register_any_more_says_so() {
-    let credentials = Some(Account { user: "02195118".into(), password: "pw".into() });
-    let line = TrunkPeer { register: Some(secs(600)), credentials, ..two_peers() };
-    let mut world = world(line.clone());
-    let (to, register) = sent(&mut world).remove(0);
-    answer(&mut world, to, &register, 200, &[]);
-    world.events(0);
-    let reconfigure = |world: &mut World, line: TrunkPeer| {
-        let mut config = config(addr("10.0.0.1:5060"), vec![line], &[]);
-        config.locals.push((Transport::Udp, addr("10.0.0.1:5070")));
-        world.ask(0, |stack, now| stack.reconfigure(now, config));
-    };
-    let number = |request: &Request| request.headers.cseq().unwrap().0;
-    reconfigure(&mut world, TrunkPeer { register: None, ..line.clone() });
-    let (to, gone) = sent(&mut world).remove(0);
-    assert_eq!((to, gone.method.as_str(), gone.headers.expires()), (addr(FIRST), "REGISTER", Some(0)));
-    assert_eq!(gone.headers.call_id(), register.headers.call_id());
-    let challenge = [(HeaderName::WwwAuthenticate, "Digest realm=\"ct\", nonce=\"n1\", qop=\"auth\"")];
-    answer(&mut world, to, &gone, 401, &challenge);
-    let (_, again) = sent(&mut world).remove(0);
-    assert_eq!((again.headers.expires(), again.headers.has(HeaderName::Authorization)), (Some(0), true));
-    answer(&mut world, to, &again, 200, &[]);
-    world.run(secs(700));
-    assert_eq!((sent(&mut world).len(), world.events(0)), (0, vec![]), "it stays away");
-    reconfigure(&mut world, line);
-    let (_, back) = sent(&mut world).remove(0);
-    assert_eq!((back.method.as_str(), back.headers.expires()), ("REGISTER", Some(600)));
-    assert!(number(&register) < number(&gone) && number(&gone) < number(&again) && number(&again) < number(&back));
-}

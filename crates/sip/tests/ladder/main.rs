@@ -12,6 +12,7 @@ mod guard;
 mod identity;
 mod lamp;
 mod large;
+mod leaving;
 mod line;
 mod mailbox;
 mod names;

@@ -156,21 +156,67 @@ fn a_drained_trunk_takes_no_new_calls_and_ends_none() {
     assert_eq!(statuses(&mut exchange, &[call]), [200]);
 }
 
+fn registering(trunks: Vec<TrunkSetup>) -> Setup {
+    let register = |trunk: TrunkSetup| TrunkSetup {
+        credentials: Some(Account { user: "95118".into(), password: "pw".into() }),
+        register: Some(secs(600)),
+        ..trunk
+    };
+    setup(trunks.into_iter().map(register).collect(), MUSIC)
+}
+
+/// Carrier 1 hears a REGISTER that lasts so long, and agrees.
+fn register(exchange: &mut Exchange, expires: u32) {
+    exchange.run(Duration::from_millis(100));
+    let register = exchange.request(1, "REGISTER").unwrap();
+    assert_eq!(register.headers.expires(), Some(expires));
+    exchange.answer(1, &register, 200, &[]);
+}
+
 /// RFC 3261 section 10.2.2: a drained trunk is registered as long as it has calls, and then says that it is not.
 #[test]
-fn a_drained_trunk_goes_from_its_registrar_after_its_last_call() {
-    let credentials = Some(Account { user: "95118".into(), password: "pw".into() });
-    let register = Some(secs(600));
-    let mut exchange = Exchange::new(setup(vec![TrunkSetup { credentials, register, ..trunk(1) }], MUSIC));
-    exchange.run(Duration::from_millis(100));
-    let first = exchange.request(1, "REGISTER").unwrap();
-    exchange.answer(1, &first, 200, &[]);
+fn a_drained_trunk_goes_from_its_registrar_after_its_last_call_and_comes_back() {
+    let mut exchange = Exchange::new(registering(vec![trunk(1)]));
+    register(&mut exchange, 600);
     assert_eq!(exchange.call(1, "13800138000", "95118", "").unwrap().status, 200);
-    let drain = Request::DrainTrunk { trunk: "t1".into(), drained: true, by: "test".into() };
-    exchange.switch.handle_request(exchange.now, drain).unwrap();
+    let drain = |drained| Request::DrainTrunk { trunk: "t1".into(), drained, by: "test".into() };
+    exchange.switch.handle_request(exchange.now, drain(true)).unwrap();
     exchange.drain();
     assert_eq!(exchange.request(1, "REGISTER"), None, "its call goes on");
     exchange.hang_up_all();
-    let last = exchange.request(1, "REGISTER").unwrap();
-    assert_eq!(last.headers.expires(), Some(0));
+    register(&mut exchange, 0);
+    exchange.switch.handle_request(exchange.now, drain(false)).unwrap();
+    exchange.drain();
+    register(&mut exchange, 600);
+}
+
+/// The same of a trunk that a reload takes away.
+#[test]
+fn a_trunk_that_is_taken_away_goes_from_its_registrar_after_its_last_call() {
+    let mut exchange = Exchange::new(registering(vec![trunk(1), trunk(2)]));
+    register(&mut exchange, 600);
+    assert_eq!(exchange.call(1, "13800138000", "95118", "").unwrap().status, 200);
+    let without = Request::Reload(Box::new(registering(vec![trunk(2)])));
+    exchange.switch.handle_request(exchange.now, without).unwrap();
+    exchange.drain();
+    assert_eq!(exchange.request(1, "REGISTER"), None, "its call goes on");
+    exchange.hang_up_all();
+    register(&mut exchange, 0);
+    assert!(!exchange.switch.is_leaving());
+}
+
+/// At the end of the world no trunk is left, calls or none, and none is registered at again by what comes later.
+#[test]
+fn registrars_hear_of_the_end_of_the_world() {
+    let mut exchange = Exchange::new(registering(vec![trunk(1)]));
+    register(&mut exchange, 600);
+    assert_eq!(exchange.call(1, "13800138000", "95118", "").unwrap().status, 200);
+    exchange.switch.handle_end(exchange.now);
+    exchange.drain();
+    assert!(exchange.switch.is_leaving());
+    register(&mut exchange, 0);
+    assert!(!exchange.switch.is_leaving());
+    exchange.hang_up_all();
+    exchange.run(secs(60));
+    assert_eq!(exchange.request(1, "REGISTER"), None);
 }
