@@ -1,4 +1,5 @@
-//! What does one relayed RTP packet cost? CPU time of the media plane beside a bare relay that only copies datagrams.
+//! What does one relayed RTP packet cost? CPU time of the media plane beside a bare relay that only copies datagrams; and what more
+//! does one cost whose keys are tones?
 //!
 //! `cargo bench --bench relay -- [legs] [seconds]`. Both relays hold one socket per leg, wake at most once a millisecond,
 //! receive with recvmmsg and carry the same load in turns: 20 ms G.711 packets from every leg, over loopback.
@@ -8,6 +9,7 @@
 mod sys;
 
 use busyhour::media::Plane;
+use busyhour_media::keypad::Ear;
 use busyhour_media::rtp::Header;
 use busyhour_media::{Command, Config, Library};
 use busyhour_model::{Audio, Codec, Direction, LegId, Side, Time};
@@ -33,6 +35,25 @@ fn main() {
     let best = |pick: fn(&(Turn, Turn)) -> f64| turns.iter().map(pick).fold(f64::INFINITY, f64::min);
     let (bare, plane) = (best(|turn| turn.0.ns()), best(|turn| turn.1.ns()));
     println!("CPU per relayed packet: bare {bare:.0} ns, plane {plane:.0} ns, ratio {:.2}", plane / bare);
+    let heard = (0..TURNS).map(|_| listen()).fold(f64::INFINITY, f64::min);
+    println!("Listening for keys as tones: {heard:.0} ns more per packet ({LISTENED} packets of 160 samples, noise)");
+}
+
+/// Packets the ear hears.
+const LISTENED: u32 = 100_000;
+
+/// Time per packet of a leg whose keys are tones.
+fn listen() -> f64 {
+    let mut seed = busyhour_model::Seed(7);
+    let noise: Vec<u8> = (0..160 * 64).map(|_| seed.draw() as u8).collect();
+    let mut ear = Ear::default();
+    let began = Instant::now();
+    let keys = (0..LISTENED).filter(|n| {
+        let payload = &noise[(n % 64) as usize * 160..][..160];
+        ear.take(n * 160, Codec::Pcma, payload).is_some()
+    });
+    assert_eq!(keys.count(), 0, "noise is no key");
+    began.elapsed().as_nanos() as f64 / f64::from(LISTENED)
 }
 
 /// What one relay used and did.

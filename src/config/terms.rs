@@ -16,7 +16,7 @@ pub(super) fn read(section: &mut Section, sheet: &mut Sheet) -> Terms {
     }
     section.lay(sheet, "dtmf", dtmf, &mut terms.keys);
     if let Some(number) = section.read(sheet, "telephone_event", payload_type) {
-        if terms.keys != Keys::Events {
+        if matches!(terms.keys, Keys::Tones | Keys::Info) {
             sheet.error(number.at, "no telephone-events are offered: take this out, or write `dtmf = \"rfc4733\"`");
         }
         terms.telephone_event = number.value;
@@ -30,7 +30,8 @@ fn codec(value: &DeValue) -> Result<Codec, String> {
 }
 
 fn dtmf(value: &DeValue) -> Result<Keys, String> {
-    let known = [("rfc4733", Keys::Events), ("inband", Keys::Tones), ("info", Keys::Info)];
+    let known =
+        [("rfc4733", Keys::Events), ("rfc4733-only", Keys::EventsOnly), ("inband", Keys::Tones), ("info", Keys::Info)];
     one_of(value, "is no way to tell keys", &known)
 }
 

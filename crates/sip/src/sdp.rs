@@ -3,7 +3,7 @@
 mod description;
 
 use crate::header::Lines;
-use crate::{Header, HeaderName, Keys, Terms};
+use crate::{Header, HeaderName, Terms};
 use busyhour_model::{Audio, Codec, Direction};
 use bytes::Bytes;
 use description::{Description, Media};
@@ -112,7 +112,7 @@ fn audio(theirs: &Media<'_>, asked: Option<&Media<'_>>, wanted: Direction, terms
         codec: codec(format, named(format))?,
         payload_type: payload_type(format)?,
         telephone_event: event.and_then(payload_type),
-        tones: terms.keys == Keys::Tones,
+        tones: terms.hears_tones(event.is_some()),
         ptime_ms: theirs.ptime_ms(),
         direction: description::direction(seen.sends() && wanted.sends(), seen.receives() && wanted.receives()),
     })

@@ -19,9 +19,11 @@ pub struct Terms {
 /// How keys are told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Keys {
-    /// As telephone-events (RFC 4733) where both speak them; by INFO as well.
+    /// As telephone-events (RFC 4733) where both speak them, as tones in the sound where the peer does not; by INFO as well.
     #[default]
     Events,
+    /// As telephone-events where both speak them, and by INFO; tones in the sound are sound.
+    EventsOnly,
     /// As tones in the sound (ITU-T Q.23), and in no other way.
     Tones,
     /// By INFO; ours go as tones.
@@ -41,6 +43,15 @@ impl Terms {
     }
 
     pub(crate) fn speaks_events(&self) -> bool {
-        self.keys == Keys::Events
+        matches!(self.keys, Keys::Events | Keys::EventsOnly)
+    }
+
+    /// Whether keys are listened for in the sound of a peer with whom telephone-events are agreed on, or not.
+    pub(crate) fn hears_tones(&self, events: bool) -> bool {
+        match self.keys {
+            Keys::Tones => true,
+            Keys::Events => !events,
+            Keys::EventsOnly | Keys::Info => false,
+        }
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct Leg {
     pub(crate) channel: Option<Channel>,
     /// What was agreed, once it was.
     pub(crate) audio: Option<Audio>,
+    /// Where its keys came from first, while they may come twice.
+    pub(crate) keys: Option<Keys>,
     /// What it hears from us.
     pub(crate) play: Option<PlayId>,
     /// Answered with 2xx, by us or by the peer.
@@ -35,6 +37,22 @@ pub(crate) struct Leg {
     pub(crate) cause: Option<u8>,
     /// How it ended.
     pub(crate) release: Option<Release>,
+}
+
+/// Where a key is heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Keys {
+    Media,
+    Info,
+}
+
+impl Leg {
+    /// Whether a key counts. Who has no telephone-events may tell each as a tone in the sound and by INFO: those of the first kind
+    /// heard count.
+    pub(crate) fn takes_key(&mut self, from: Keys) -> bool {
+        let doubtful = self.audio.as_ref().is_some_and(|audio| audio.tones);
+        !doubtful || *self.keys.get_or_insert(from) == from
+    }
 }
 
 /// Every leg from its opening until its media has closed.

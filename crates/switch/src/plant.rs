@@ -233,6 +233,7 @@ impl Plant {
             told,
             channel,
             audio,
+            keys: None,
             play,
             answered,
             closing,

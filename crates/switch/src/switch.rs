@@ -2,6 +2,7 @@
 
 use crate::call::{Call, Event, Gone};
 use crate::journal::Entry;
+use crate::legs::Keys;
 use crate::plant::Plant;
 use crate::setup::Setup;
 use busyhour_acd::{Acd, Command, Decision, Foreseen};
@@ -291,7 +292,7 @@ impl Switch {
                 self.tell_leg(leg, Event::Referred { answered: (200..300).contains(&status) });
             }
             E::TransferAsked { leg, to, replaces } => self.transfer_asked(leg, &to, replaces),
-            E::Digit { leg, digit } => self.tell_leg(leg, Event::Digit { leg, digit }),
+            E::Digit { leg, digit } => self.pressed(leg, digit, Keys::Info),
             E::Registered { account, contacts } => self.registered(&account, contacts),
             E::Qualified { account: phone, answers } => self.plant.fact(What::Qualified { phone, answers }),
             E::Overload { on, refused } => self.plant.fact(What::Overload { on, refused }),
@@ -309,7 +310,7 @@ impl Switch {
 
     fn on_media(&mut self, event: media::Event) {
         match event {
-            media::Event::Digit { leg, digit } => self.tell_leg(leg, Event::Digit { leg, digit }),
+            media::Event::Digit { leg, digit } => self.pressed(leg, digit, Keys::Media),
             media::Event::PlayEnded { leg, play } => self.tell_leg(leg, Event::PlayEnded { leg, play }),
             media::Event::TapeEnded { tape, voice_ms, .. } => {
                 self.tell_taper(tape, Event::TapeEnded { tape, voice: Duration::from_millis(voice_ms) });
@@ -330,6 +331,12 @@ impl Switch {
                     self.tell(call, Event::Closed { leg });
                 }
             }
+        }
+    }
+
+    fn pressed(&mut self, leg: LegId, digit: char, from: Keys) {
+        if self.plant.legs.leg_mut(leg).is_some_and(|leg| leg.takes_key(from)) {
+            self.tell_leg(leg, Event::Digit { leg, digit });
         }
     }
 

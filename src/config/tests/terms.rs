@@ -40,7 +40,7 @@ fn every_term_is_read() {
     let (head, rest) = TERMS.split_once("codecs").unwrap();
     let rest = rest.split_once("ptime = 30\n").unwrap().1;
     assert_eq!(terms(&format!("{head}{rest}")), Terms::default());
-    for (word, keys) in [("inband", Keys::Tones), ("info", Keys::Info)] {
+    for (word, keys) in [("rfc4733-only", Keys::EventsOnly), ("inband", Keys::Tones), ("info", Keys::Info)] {
         let source = TERMS.replace("dtmf = \"rfc4733\"\ntelephone_event = 96\n", &format!("dtmf = \"{word}\"\n"));
         assert_eq!(terms(&source).keys, keys);
     }
@@ -53,7 +53,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "\"rfc4733\"",
         "\"rfc2833\"",
-        "error centre.toml:6:8 `rfc2833` is no way to tell keys: \"rfc4733\", \"inband\" or \"info\"",
+        "error centre.toml:6:8 `rfc2833` is no way to tell keys: \"rfc4733\", \"rfc4733-only\", \"inband\" or \"info\"",
     ),
     (
         "\"rfc4733\"",

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::Keys;
 use Direction::{Inactive, RecvOnly, SendOnly, SendRecv};
 
 fn local() -> Local {
@@ -218,7 +219,9 @@ fn an_answer_is_held_to_the_terms_of_our_offer() {
     };
     let only = terms(&[Codec::Pcmu], Keys::Events);
     assert_eq!(reply(&only, "m=audio 5000 RTP/AVP 8\r\n"), Err(SdpError::NoCommonCodec));
-    assert_eq!(reply(&only, "m=audio 5000 RTP/AVP 8 0\r\n"), Ok((Codec::Pcmu, None, false)));
+    assert_eq!(reply(&only, "m=audio 5000 RTP/AVP 8 0\r\n"), Ok((Codec::Pcmu, None, true)), "keys are tones there");
+    let strict = terms(&[Codec::Pcmu], Keys::EventsOnly);
+    assert_eq!(reply(&strict, "m=audio 5000 RTP/AVP 8 0\r\n"), Ok((Codec::Pcmu, None, false)));
     let event = "m=audio 5000 RTP/AVP 8 0 101\r\na=rtpmap:101 telephone-event/8000\r\n";
     assert_eq!(reply(&only, event), Ok((Codec::Pcmu, Some(101), false)));
     let both = terms(&[Codec::Pcmu, Codec::Pcma], Keys::Tones);

@@ -111,7 +111,7 @@ fn section_8_terms_hold_as_long_as_the_call() {
 /// RFC 4733: where keys are tones no INFO presses them a second time; where they come by INFO they are taken from it.
 #[test]
 fn keys_by_info_count_unless_they_are_tones() {
-    for (keys, pressed) in [(Keys::Events, 1), (Keys::Info, 1), (Keys::Tones, 0)] {
+    for (keys, pressed) in [(Keys::Events, 1), (Keys::EventsOnly, 1), (Keys::Info, 1), (Keys::Tones, 0)] {
         let mut world = world(terms(&[], keys));
         let to = to_of(&called(&mut world, &described(BOTH)));
         send(&mut world, &to, "ACK", 1, "", "");
@@ -123,16 +123,24 @@ fn keys_by_info_count_unless_they_are_tones() {
     }
 }
 
-/// What is agreed says how keys are to be heard.
+/// What is agreed says how keys are to be heard: in the sound of a carrier that takes no events, too.
 #[test]
-fn tones_are_listened_for_only_where_the_trunk_has_them() {
-    for (keys, expected) in
-        [(Keys::Events, (Some(101), false)), (Keys::Tones, (None, true)), (Keys::Info, (None, false))]
-    {
+fn tones_are_listened_for_only_where_no_other_keys_come() {
+    const PLAIN: &str = "m=audio 4000 RTP/AVP 8\r\n";
+    for (keys, events, plain) in [
+        (Keys::Events, (Some(101), false), (None, true)),
+        (Keys::EventsOnly, (Some(101), false), (None, false)),
+        (Keys::Tones, (None, true), (None, true)),
+        (Keys::Info, (None, false), (None, false)),
+    ] {
         let mut world = world(terms(&[], keys));
         let invite = invite(&mut world);
         answer(&mut world, &invite, 200, &[], true);
         let Some(Event::Answered { audio, .. }) = world.events(0).pop() else { panic!("not answered") };
-        assert_eq!((audio.telephone_event, audio.tones), expected);
+        assert_eq!((audio.telephone_event, audio.tones), events, "{keys:?}");
+        let mut world = self::world(terms(&[], keys));
+        send(&mut world, TO, "INVITE", 1, OFFERED, &described(PLAIN));
+        let audio = world.incoming(0).audio.unwrap();
+        assert_eq!((audio.telephone_event, audio.tones), plain, "{keys:?}");
     }
 }

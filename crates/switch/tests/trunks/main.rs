@@ -6,6 +6,7 @@ mod early;
 mod exchange;
 mod groups;
 mod identity;
+mod keys;
 mod limits;
 mod loops;
 mod redirects;
