@@ -134,6 +134,7 @@ impl From<Denied> for Fault {
             Denied::UnknownNode { .. } => (StatusCode::NOT_FOUND, "see the dialplan; `busyhour calls` shows the nodes"),
             Denied::NoSlot => (StatusCode::CONFLICT, "set `codes.park_slots` to more of them"),
             Denied::NoWay(_) => (StatusCode::NOT_FOUND, "write a number as it is dialled, or the name of a queue"),
+            Denied::CalledTooOften(_) => (StatusCode::CONFLICT, "see `server.outside_limits`; others still may"),
             Denied::NoPhone(_) => (StatusCode::CONFLICT, "register the phone first"),
             Denied::WrongState { .. } => (StatusCode::CONFLICT, "`busyhour agents` shows what each is doing"),
         };

@@ -2,7 +2,7 @@
 
 use crate::call::Call;
 use crate::desk;
-use crate::plant::Plant;
+use crate::outward::AGENT_LIMIT;
 use crate::policy::Known;
 use crate::setup::TrunkSetup;
 use crate::switch::Switch;
@@ -145,12 +145,8 @@ impl Switch {
     /// To a colleague, or outside as often as one agent may.
     fn way_out(&mut self, account: &Name, dialled: &str) -> Result<&'static str, Refusal> {
         let plan = desk::outward(&self.plant, dialled);
-        let Plant { now, setup, called_out, .. } = &mut self.plant;
-        if plan == desk::OUTSIDE {
-            if !called_out.admits(*now, account, &setup.outside_limits) {
-                return Err(Refusal::new("agent_limit", 403));
-            }
-            called_out.remember(*now, account, &setup.outside_limits);
+        if plan == desk::OUTSIDE && !self.plant.calls_out(account) {
+            return Err(Refusal::new(AGENT_LIMIT, 403));
         }
         Ok(plan)
     }

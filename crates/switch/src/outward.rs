@@ -24,6 +24,21 @@ pub(crate) struct Dialling {
     rang: bool,
 }
 
+/// Why an agent who called outside too often does not once more.
+pub(crate) const AGENT_LIMIT: &str = "agent_limit";
+
+impl Plant {
+    /// An agent wants a number outside to be called, for itself or for whom it passes on. False: it did so too often.
+    pub(crate) fn calls_out(&mut self, agent: &Name) -> bool {
+        let Plant { now, setup, called_out, .. } = self;
+        let admits = called_out.admits(*now, agent, &setup.outside_limits);
+        if admits {
+            called_out.remember(*now, agent, &setup.outside_limits);
+        }
+        admits
+    }
+}
+
 impl Call {
     /// Rings a number outside, by this trunk or group, or any.
     pub(crate) fn ring_outside(

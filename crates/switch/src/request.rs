@@ -255,6 +255,9 @@ pub enum Denied {
     /// Nothing to dial.
     #[error("{0} is neither a queue, an agent, a number of ours nor a telephone number")]
     NoWay(String),
+    /// By calls or callers passed on (`outside_limits`).
+    #[error("agent {0} has called outside as often as one may")]
+    CalledTooOften(Name),
     /// Nobody registers by that name.
     #[error("no agent and no phone has the number {0}")]
     UnknownAccount(Name),

@@ -1,6 +1,7 @@
 //! Callers passed on by whom they talk to: blind or after asking, from the phone (REFER) or by request.
 
 use crate::call::{Call, Event};
+use crate::outward::AGENT_LIMIT;
 use crate::phase::{Partner, Phase, Purpose};
 use crate::places::Place;
 use crate::plant::Plant;
@@ -66,6 +67,7 @@ impl Switch {
     fn pass_on(&mut self, leg: LegId, to: &str) -> Result<(), u16> {
         let call = self.transferable(leg)?;
         let onward = self.plant.onward(to).ok_or(NOT_FOUND)?;
+        self.plant.lets_go(leg, &onward).map_err(|_| FORBIDDEN)?;
         self.tell(call, Event::PassOn { leg, onward });
         Ok(())
     }
@@ -160,6 +162,7 @@ impl Switch {
             },
             Destination::Call(other) => return self.join_calls(id, other),
         };
+        self.plant.lets_go(leg, &onward).map_err(Denied::CalledTooOften)?;
         self.tell(id, Event::PassOn { leg, onward });
         Ok(Reply::Done)
     }
@@ -199,6 +202,19 @@ impl Plant {
         }
         let outside = to.bytes().any(|b| b.is_ascii_digit()) && to.bytes().all(|b| b.is_ascii_digit() || b == b'+');
         outside.then(|| Onward::Ring(DialTarget::Number { number: to.to_owned(), trunk: None }))
+    }
+
+    /// Whether the agent at this leg may pass a caller on to that: to a number outside as often as it may call one itself. Whom it
+    /// called before is counted already. The error is who may not.
+    fn lets_go(&mut self, leg: LegId, onward: &Onward) -> Result<(), Name> {
+        let Some((call, party)) = self.legs.leg(leg).map(|leg| (leg.call, leg.party.clone())) else { return Ok(()) };
+        match (onward, party) {
+            (Onward::Ring(DialTarget::Number { .. }), Party::Agent(agent)) if !self.calls_out(&agent) => {
+                self.fact(What::DialRefused { call, trunk: None, reason: AGENT_LIMIT.into() });
+                Err(agent)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The agent is free of a call: for the next one, or for a call made beside it.

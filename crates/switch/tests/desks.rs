@@ -10,7 +10,7 @@ use busyhour_model::{AgentState, Name, What};
 use busyhour_sip::digest::{Challenge, respond};
 use busyhour_sip::{Account, HeaderName, Response};
 use busyhour_switch::{
-    AgentRow, AgentSetup, Denied, Limits, NumberRoute, QueueSetup, Reply, Request, Setup, Slots, StarCodes,
+    AgentRow, AgentSetup, Denied, Destination, Limits, NumberRoute, QueueSetup, Reply, Request, Setup, Slots, StarCodes,
 };
 use exchange::{Exchange, MUSIC, sdp, secs};
 
@@ -48,6 +48,22 @@ impl Phone {
     fn dial(&mut self, exchange: &mut Exchange, number: &str) -> u16 {
         let status = self.ask(exchange, "INVITE", number, "Content-Type: application/sdp\r\n", &sdp(self.n));
         if status < 200 { 0 } else { status }
+    }
+
+    /// Whom the call dialled last is to go on to; what is told of that at once.
+    fn refer(&mut self, exchange: &mut Exchange, to: &str) -> u16 {
+        let (n, user, call) = (self.n, &self.account.user, self.sent);
+        let answered = exchange.response(&format!("{n}-{call}")).unwrap();
+        let (dialog, cseq) = (answered.headers.text(HeaderName::To).unwrap(), call + 100);
+        let message = format!(
+            "REFER sip:x@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.9.{n}.1:5060;branch=z9hG4bKrefer{call}\r\n\
+             From: <sip:{user}@hotline.example>;tag={call}\r\nTo: {dialog}\r\nCall-ID: {n}-{call}\r\nCSeq: {cseq} REFER\r\n\
+             Max-Forwards: 70\r\nContact: <sip:{user}@10.9.{n}.1:5060>\r\nRefer-To: <sip:{to}@hotline.example>\r\n\
+             Content-Length: 0\r\n\r\n"
+        );
+        exchange.receive(n, message.as_bytes());
+        let told = std::iter::from_fn(|| exchange.request(n, "NOTIFY")).last().unwrap();
+        String::from_utf8_lossy(&told.body)[8..11].parse().unwrap()
     }
 
     fn ask(&mut self, exchange: &mut Exchange, method: &str, to: &str, more: &str, body: &str) -> u16 {
@@ -265,6 +281,44 @@ fn an_agent_calls_outside_only_so_often() {
     assert_ne!(dial(&mut exchange, 1, "02112345678"), 403);
     exchange.now += hour;
     assert_ne!(dial(&mut exchange, 0, "02112345678"), 403);
+}
+
+/// Passed on by REFER (RFC 3515) or by request, one counts like one who is called; to colleagues there is no limit.
+#[test]
+fn callers_passed_on_outside_count_like_calls() {
+    let mut exchange = Exchange::new(Setup { outside_limits: vec![(2, secs(3_600))], ..setup() });
+    let mut phones = [(1, "1001"), (2, "1002")].map(|(n, user)| Phone::registered(&mut exchange, n, user));
+    let mut pass_on = |exchange: &mut Exchange, to: &str, by_phone: bool| {
+        assert_eq!(phones[0].dial(exchange, "1002"), 0);
+        let invite = exchange.request(2, "INVITE").unwrap();
+        exchange.answer(2, &invite, 200, &[]);
+        let outcome = if by_phone { phones[0].refer(exchange, to) } else { transfer(exchange, to) };
+        exchange.hang_up_all();
+        outcome
+    };
+    assert_ne!(pass_on(&mut exchange, "02112345678", true), 403);
+    assert_eq!(pass_on(&mut exchange, "02112345678", false), 200);
+    assert_eq!(pass_on(&mut exchange, "02112345678", true), 403);
+    assert_eq!(pass_on(&mut exchange, "02112345678", false), 403);
+    assert_ne!(pass_on(&mut exchange, "1001", true), 403);
+    let refused = What::DialRefused { call: busyhour_model::CallId(3), trunk: None, reason: "agent_limit".into() };
+    assert!(exchange.facts.contains(&refused));
+    assert_eq!(phones[0].dial(&mut exchange, "13900139000"), 403);
+    exchange.hang_up_all();
+    assert_ne!(phones[1].dial(&mut exchange, "13900139000"), 403);
+}
+
+/// The one call is passed on by request: 200 or 403.
+fn transfer(exchange: &mut Exchange, to: &str) -> u16 {
+    let Ok(Reply::Calls(calls)) = exchange.switch.handle_request(exchange.now, Request::Calls) else { return 0 };
+    let to = Destination::Number(to.to_owned());
+    let asked = exchange.switch.handle_request(exchange.now, Request::Transfer { call: calls[0].call, to });
+    exchange.drain();
+    match asked {
+        Ok(_) => 200,
+        Err(Denied::CalledTooOften(agent)) if *agent == *"1001" => 403,
+        Err(other) => panic!("{other}"),
+    }
 }
 
 #[test]
