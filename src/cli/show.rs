@@ -4,7 +4,7 @@ use crate::client::{ClientError, Server, escaped};
 use crate::explain::Explained;
 use crate::metrics::word;
 use crate::table::{self, moment, span};
-use busyhour_ledger::{CallRecord, Traffic, TrafficRow};
+use busyhour_ledger::{CallRecord, Delays, Traffic, TrafficRow};
 use busyhour_model::{Diagnostic, Time, Trouble};
 use busyhour_switch::{AgentRow, BanRow, CallRow, PeerRow, QueueRow, StandingRow, TrunkRow};
 use serde::de::DeserializeOwned;
@@ -222,12 +222,20 @@ pub(super) fn traffic(server: &Server, json: bool) -> Shown {
         let ratios = Traffic::RATIOS.iter().map(|(_, ratio)| ratio(&t.counts).to_string());
         let named = [t.trunk.to_string(), t.direction.as_str().to_owned()];
         let acd = or_dash(t.acd_ms.map(|ms| span(Duration::from_millis(ms))));
-        named.into_iter().chain(counts).chain(ratios).chain([acd]).collect::<Vec<_>>()
+        let delays = Traffic::DELAYS.iter().map(|(_, delays)| mean(&delays(&t.counts)));
+        named.into_iter().chain(counts).chain(ratios).chain([acd]).chain(delays).collect::<Vec<_>>()
     };
-    let heads =
-        ["TRUNK", "WAY", "BIDS", "SEIZURES", "ANSWERED", "ASR", "NER", "ABR", "SER", "SEER", "ISA", "SCR", "ACD"];
+    let heads = [
+        "TRUNK", "WAY", "BIDS", "SEIZURES", "ANSWERED", "ASR", "NER", "ABR", "SER", "SEER", "ISA", "SCR", "ACD", "SRD",
+        "RRD", "SDD",
+    ];
     table::print(&heads, &rows.iter().map(row).collect::<Vec<_>>(), "no call of a trunk is over yet");
     Ok(())
+}
+
+/// The mean, and of how many.
+fn mean(delays: &Delays) -> String {
+    or_dash(delays.mean_ms().map(|ms| format!("{ms} ms of {}", delays.count)))
 }
 
 pub(super) fn bans(server: &Server, json: bool) -> Shown {

@@ -65,6 +65,7 @@ impl Ledger {
             What::Arrived { .. } => self.arrived(fact),
             What::AgentEntered { agent, state, reason, .. } => self.agent_entered(at, agent, *state, reason.clone()),
             What::TrunkRefused { trunk, status, .. } => self.lines.refused(trunk, *status),
+            What::TrunkAnswered { trunk, method, took, successful: true } => self.lines.answered(trunk, method, *took),
             What::DialRefused { trunk: Some(trunk), reason, .. } if **reason != *NO_TRUNK => {
                 self.lines.undialled(trunk)
             }

@@ -19,4 +19,4 @@ pub use record::{
 };
 pub use satisfaction::{Answer, Survey, SurveyEnd, Surveys};
 pub use slot::{Callbacks, Counts, SLOT_SECS, SLOTS_MAX, Slot, THRESHOLDS_S, Total};
-pub use traffic::{Bound, Traffic, TrafficRow, legs_at_trunks};
+pub use traffic::{Bound, Delays, Traffic, TrafficRow, legs_at_trunks};

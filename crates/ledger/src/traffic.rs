@@ -29,6 +29,27 @@ impl Bound {
     }
 }
 
+/// How long the trunk took, of all requests of one kind together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delays {
+    /// How many.
+    pub count: u64,
+    /// Their delays, added up.
+    pub sum_ms: u64,
+}
+
+impl Delays {
+    /// The mean; `None` while there was none.
+    pub fn mean_ms(&self) -> Option<u64> {
+        (self.sum_ms + self.count / 2).checked_div(self.count)
+    }
+
+    fn add(&mut self, took: Duration) {
+        self.count += 1;
+        self.sum_ms += took.as_millis() as u64;
+    }
+}
+
 /// Calls of one trunk, one way, that are over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Traffic {
@@ -52,14 +73,20 @@ pub struct Traffic {
     pub completed: u64,
     /// Time from answer to end, added up (RFC 6076 section 4.5).
     pub talk_ms: u64,
+    /// From our INVITE to the first 18x or 200 (section 4.3).
+    pub request: Delays,
+    /// From our REGISTER to its 2xx (section 4.1); among those out.
+    pub registration: Delays,
+    /// From our BYE to its 2xx (section 4.4), whichever way the call was made; among those out.
+    pub disconnect: Delays,
 }
 
-/// A ratio by its usual name.
-pub(crate) type Named = (&'static str, fn(&Traffic) -> Ratio);
+/// A ratio, or delays, by the usual name.
+pub(crate) type Named<T> = (&'static str, fn(&Traffic) -> T);
 
 impl Traffic {
     /// Answer/seizure, network effectiveness, answer/bid (E.425); then RFC 6076 sections 4.6 to 4.9.
-    pub const RATIOS: [Named; 7] = [
+    pub const RATIOS: [Named<Ratio>; 7] = [
         ("asr", |t| Ratio { part: t.answered, whole: t.seizures }),
         ("ner", |t| Ratio { part: t.reached, whole: t.seizures }),
         ("abr", |t| Ratio { part: t.answered, whole: t.bids }),
@@ -68,6 +95,10 @@ impl Traffic {
         ("isa", |t| Ratio { part: t.ineffective, whole: t.invites }),
         ("scr", |t| Ratio { part: t.completed, whole: t.invites }),
     ];
+
+    /// Session request, registration request and session disconnect delay of what succeeded (RFC 6076 sections 4.3, 4.1, 4.4).
+    pub const DELAYS: [Named<Delays>; 3] =
+        [("srd", |t| t.request), ("rrd", |t| t.registration), ("sdd", |t| t.disconnect)];
 
     /// Average call duration; `None` while none was answered.
     pub fn acd_ms(&self) -> Option<u64> {
@@ -97,14 +128,18 @@ pub struct TrafficRow {
     pub ratios: BTreeMap<String, String>,
     /// Average call duration.
     pub acd_ms: Option<u64>,
+    /// Mean delays in milliseconds by name, as [`Traffic::DELAYS`] calls them; those there are.
+    pub delays_ms: BTreeMap<String, u64>,
 }
 
 impl TrafficRow {
     /// The row of these counts.
     pub fn new(trunk: &Name, direction: Bound, counts: &Traffic) -> TrafficRow {
         let ratios = Traffic::RATIOS.iter().map(|(name, ratio)| ((*name).to_owned(), ratio(counts).to_string()));
+        let delay = |(name, delays): &Named<Delays>| Some(((*name).to_owned(), delays(counts).mean_ms()?));
+        let delays_ms = Traffic::DELAYS.iter().filter_map(delay).collect();
         let (trunk, acd_ms) = (trunk.clone(), counts.acd_ms());
-        TrafficRow { trunk, direction, counts: *counts, ratios: ratios.collect(), acd_ms }
+        TrafficRow { trunk, direction, counts: *counts, ratios: ratios.collect(), acd_ms, delays_ms }
     }
 }
 
@@ -132,9 +167,22 @@ impl Lines {
         }
     }
 
+    /// The trunk agreed to a request of ours.
+    pub(crate) fn answered(&mut self, trunk: &Name, method: &str, took: Duration) {
+        let Some(traffic) = self.at(trunk, Bound::Out) else { return };
+        match method {
+            "REGISTER" => traffic.registration.add(took),
+            "BYE" => traffic.disconnect.add(took),
+            _ => {}
+        }
+    }
+
     pub(crate) fn ended(&mut self, record: &CallRecord) {
         for (trunk, bound, leg) in legs_at_trunks(record) {
             let Some(traffic) = self.at(trunk, bound) else { continue };
+            if let Some((delay, true)) = leg.request_delay().filter(|_| bound == Bound::Out) {
+                traffic.request.add(delay);
+            }
             let talk = leg.talk().unwrap_or_default();
             traffic.talk_ms += talk.as_millis() as u64;
             if leg.is_seizure() {
@@ -271,6 +319,7 @@ mod tests {
             redirected: 1,
             completed: 2,
             talk_ms: 90_000,
+            ..Traffic::default()
         };
         assert_eq!(traffic, wanted);
         assert_eq!(traffic.acd_ms(), Some(30_000));
@@ -305,10 +354,28 @@ mod tests {
         let out = of(&ledger, Bound::Out);
         assert_eq!((out.bids, out.invites, out.seizures, out.answered, out.completed), (3, 2, 2, 1, 1));
         assert_eq!((out.acd_ms(), ratios(&out)[2].as_str()), (Some(30_000), "33.33"));
+        assert_eq!(out.request, Delays { count: 1, sum_ms: 750 }, "of what succeeded");
         assert_eq!(of(&ledger, Bound::In).seizures, 1);
         let record = record.unwrap();
         let delays: Vec<_> = record.legs[1..].iter().map(|leg| leg.request_delay().unwrap()).collect();
         assert_eq!(delays, [(Duration::from_millis(250), false), (Duration::from_millis(750), true)]);
+    }
+
+    #[test]
+    fn delays_of_what_the_trunk_agreed_to_are_told_as_means() {
+        let mut ledger = Ledger::new();
+        for (method, ms, successful) in
+            [("REGISTER", 40, true), ("BYE", 100, true), ("BYE", 201, true), ("BYE", 32_000, false), ("INFO", 1, true)]
+        {
+            let took = Duration::from_millis(ms);
+            tell(
+                &mut ledger,
+                vec![(0, What::TrunkAnswered { trunk: "ct".into(), method: method.into(), took, successful })],
+            );
+        }
+        let row = TrafficRow::new(&"ct".into(), Bound::Out, &of(&ledger, Bound::Out));
+        assert_eq!(row.delays_ms, [("rrd".to_owned(), 40), ("sdd".to_owned(), 151)].into());
+        assert_eq!((row.counts.disconnect.count, of(&ledger, Bound::In)), (2, Traffic::default()));
     }
 
     #[test]
