@@ -60,22 +60,10 @@ impl Open {
                 let leg = leg_record(at, *leg, party);
                 record.dropped += push(&mut record.legs, leg, |l| l.ended.is_some() && l.answered.is_none());
             }
-            What::LegRang { leg, .. } | What::LegAnswered { leg, .. } => {
-                if let Some(leg) = record.legs.iter_mut().find(|l| l.leg == *leg) {
-                    let rang = matches!(what, What::LegRang { .. });
-                    (if rang { &mut leg.rang } else { &mut leg.answered }).get_or_insert(at);
-                }
-            }
-            What::LegEnded { leg, status, stats, release, .. } => {
-                if let Some(leg) = record.legs.iter_mut().find(|l| l.leg == *leg) {
-                    (leg.ended, leg.status, leg.stats, leg.release) = (Some(at), *status, *stats, *release);
-                }
-            }
-            What::LegLeft { leg, .. } => {
-                if let Some(leg) = record.legs.iter_mut().find(|l| l.leg == *leg) {
-                    (leg.ended, leg.status) = (Some(at), 200);
-                }
-            }
+            What::LegRang { leg, .. }
+            | What::LegAnswered { leg, .. }
+            | What::LegEnded { leg, .. }
+            | What::LegLeft { leg, .. } => self.leg_fact(at, *leg, what),
             What::LegJoined { leg, party, answered, .. } => {
                 let leg = LegRecord { answered: answered.then_some(at), joined: true, ..leg_record(at, *leg, party) };
                 record.dropped += push(&mut record.legs, leg, |l| l.ended.is_some() && l.answered.is_none());
@@ -101,6 +89,23 @@ impl Open {
                 }
             }
             what => self.queue_fact(at, what, slots),
+        }
+    }
+
+    fn leg_fact(&mut self, at: Time, leg: LegId, what: &What) {
+        let Some(leg) = self.record.legs.iter_mut().find(|known| known.leg == leg) else { return };
+        match what {
+            What::LegRang { .. } => {
+                leg.rang.get_or_insert(at);
+            }
+            What::LegAnswered { .. } => {
+                leg.answered.get_or_insert(at);
+            }
+            What::LegEnded { status, stats, release, .. } => {
+                (leg.ended, leg.status, leg.stats, leg.release) = (Some(at), *status, *stats, *release);
+            }
+            What::LegLeft { .. } => (leg.ended, leg.status) = (Some(at), 200),
+            _ => {}
         }
     }
 
