@@ -7,6 +7,9 @@ use busyhour_model::{Time, TrunkId};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+/// Delays nobody has taken yet; of more, the oldest are forgotten.
+const DELAYS_MAX: usize = 10_000;
+
 /// A request of ours that a trunk answered, or left without an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delay {
@@ -35,6 +38,34 @@ impl Stack {
     }
 
     pub(crate) fn measured(&mut self, now: Time, trunk: TrunkId, method: Method, sent: Time, successful: bool) {
+        if self.delays.len() >= DELAYS_MAX {
+            self.delays.pop_front();
+        }
         self.delays.push_back(Delay { trunk, method, took: now.since(sent), successful });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, Limits, Networks};
+
+    #[test]
+    fn who_takes_no_delays_keeps_the_newest_only() {
+        let config = Config {
+            domain: "pbx.example".to_owned(),
+            user_agent: String::new(),
+            locals: Vec::new(),
+            networks: Networks::default(),
+            trunks: Vec::new(),
+            accounts: Vec::new(),
+            limits: Limits::default(),
+        };
+        let mut stack = Stack::new(config, 1);
+        for second in 0..=DELAYS_MAX as u64 {
+            stack.measured(Time::from_secs(second), TrunkId(1), Method::Bye, Time::ZERO, true);
+        }
+        assert_eq!(stack.poll_delay().map(|delay| delay.took), Some(Duration::from_secs(1)));
+        assert_eq!(std::iter::from_fn(|| stack.poll_delay()).count(), DELAYS_MAX - 1);
     }
 }
