@@ -3,6 +3,7 @@
 mod bound;
 mod certificates;
 mod connection;
+mod crowds;
 mod names;
 mod websocket;
 
@@ -10,10 +11,11 @@ use busyhour_model::Name;
 use busyhour_sip::{Flow, Networks, Transmit, Transport};
 use bytes::Bytes;
 use connection::Line;
+use crowds::Crowds;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -35,12 +37,8 @@ const DATAGRAM_MAX: usize = 65_535;
 const EVENTS_MAX: usize = 1_024;
 /// Messages waiting for one peer; a slower peer is cut off.
 const WRITES_MAX: usize = 256;
-/// Connections at once, and of one address.
+/// Connections at once.
 const CONNECTIONS_MAX: usize = 10_000;
-const CONNECTIONS_PER_PEER_MAX: usize = 1_000;
-/// Handshakes at once, and with one address.
-const HANDSHAKES_MAX: usize = 512;
-const HANDSHAKES_PER_PEER_MAX: usize = 64;
 
 /// What a connection has to say.
 #[derive(Debug)]
@@ -121,6 +119,7 @@ impl Manners {
 pub struct Net {
     udp: Vec<(SocketAddr, UdpSocket)>,
     connections: BTreeMap<u64, Connection>,
+    crowds: Crowds,
     /// The newest connection to a peer, for a trunk or for nobody in particular.
     by_peer: BTreeMap<(Transport, SocketAddr, Option<Name>), u64>,
     next: u64,
@@ -147,6 +146,7 @@ impl Bound {
         let mut net = Net {
             udp: udp.collect::<io::Result<_>>()?,
             connections: BTreeMap::new(),
+            crowds: Crowds::default(),
             by_peer: BTreeMap::new(),
             next: 1,
             sender,
@@ -258,7 +258,7 @@ impl Net {
         stream: TcpStream,
         remote: SocketAddr,
     ) -> Result<(), Refusal> {
-        if self.is_full() || self.is_full_for(remote.ip()) {
+        if self.is_full() || self.crowds.is_full_for(remote.ip()) {
             return Err(Refusal::Full);
         }
         let local = self.manners.networks.told(local, remote.ip());
@@ -275,17 +275,6 @@ impl Net {
         };
         self.keep(Connection { flow, trunk: None, writes, task: task.abort_handle(), opening });
         Ok(())
-    }
-
-    fn is_full_for(&self, peer: IpAddr) -> bool {
-        let (mut opening, mut of_peer, mut of_peer_opening) = (0, 0, 0);
-        for connection in self.connections.values() {
-            let its = usize::from(connection.flow.remote.ip() == peer);
-            opening += usize::from(connection.opening);
-            of_peer += its;
-            of_peer_opening += its & usize::from(connection.opening);
-        }
-        of_peer >= CONNECTIONS_PER_PEER_MAX || opening >= HANDSHAKES_MAX || of_peer_opening >= HANDSHAKES_PER_PEER_MAX
     }
 
     fn line(&self, flow: Flow) -> (Sender<Bytes>, Line) {
@@ -306,17 +295,18 @@ impl Net {
         let id = self.next;
         self.next += 1;
         let Flow { transport, remote, .. } = connection.flow;
+        self.crowds.come(remote.ip(), connection.opening);
         self.by_peer.insert((transport, remote, connection.trunk.clone()), id);
         self.connections.entry(id).or_insert(connection)
     }
 
     /// The handshake of a connection is done; false when it is forgotten already.
     pub fn opened(&mut self, flow: Flow) -> bool {
-        let connection = self.connections.get_mut(&flow.connection);
-        connection.is_some_and(|connection| {
-            connection.opening = false;
-            true
-        })
+        let Some(connection) = self.connections.get_mut(&flow.connection) else { return false };
+        if std::mem::take(&mut connection.opening) {
+            self.crowds.opened(connection.flow.remote.ip());
+        }
+        true
     }
 
     /// Forgets a connection; one that still stands is closed once what waits for it is written. False when it was
@@ -327,6 +317,7 @@ impl Net {
 
     fn forget(&mut self, flow: Flow) -> Option<Connection> {
         let connection = self.connections.remove(&flow.connection)?;
+        self.crowds.leave(connection.flow.remote.ip(), connection.opening);
         let key = (connection.flow.transport, connection.flow.remote, connection.trunk.clone());
         if self.by_peer.get(&key) == Some(&flow.connection) {
             self.by_peer.remove(&key);

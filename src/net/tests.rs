@@ -1,5 +1,6 @@
 //! Slow peers and limits, at sockets of their own.
 
+use super::crowds::HANDSHAKES_PER_PEER_MAX;
 use super::*;
 use std::net::Ipv4Addr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
