@@ -48,6 +48,8 @@ enum Note {
     /// Bytes of a stream, in which messages are yet to be found.
     Chunk(Seen),
     Closed(u64),
+    /// Notes were lost before this one.
+    Gap,
     Arrived {
         call: CallId,
         at: Time,
@@ -71,6 +73,8 @@ pub struct Tracer {
     orders: SyncSender<Order>,
     batch: Vec<Note>,
     lost: IntCounter,
+    /// The last batch was lost.
+    gap: bool,
 }
 
 /// Where others ask for a call. Clones lead to the same thread.
@@ -92,7 +96,7 @@ pub fn start(
     let hep = hep.map(|(setup, counts)| Hep::open(setup, secrets.clone(), counts)).transpose()?;
     let shelf = Shelf { hep, ..Shelf::new(bytes) };
     let thread = std::thread::Builder::new().name("trace".into()).spawn(move || shelf.run(&queue))?;
-    let tracer = Tracer { orders: orders.clone(), batch: Vec::with_capacity(BATCH_MAX), lost };
+    let tracer = Tracer { orders: orders.clone(), batch: Vec::with_capacity(BATCH_MAX), lost, gap: false };
     Ok((tracer, Traces { orders, keeps: bytes > 0, secrets }, thread))
 }
 
@@ -146,9 +150,13 @@ impl Tracer {
         if self.batch.is_empty() {
             return;
         }
-        let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH_MAX));
+        let mut batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH_MAX));
         let size = batch.len() as u64;
-        if self.orders.try_send(Order::Take(batch)).is_err() {
+        if self.gap {
+            batch.insert(0, Note::Gap);
+        }
+        self.gap = self.orders.try_send(Order::Take(batch)).is_err();
+        if self.gap {
             self.lost.inc_by(size);
         }
     }
@@ -208,6 +216,8 @@ impl Shelf {
             Note::Message(seen) => keep(&mut self.ring, self.hep.as_mut(), seen),
             Note::Chunk(seen) => self.cut(&seen),
             Note::Closed(connection) => drop(self.streams.remove(&connection)),
+            // Parts of messages may be missing, and connections be gone.
+            Note::Gap => self.streams.clear(),
             Note::Arrived { call, at, sip_call_id } => self.ring.arrived(call, at, &sip_call_id),
             Note::Leg { call, leg, party } => self.ring.leg(call, leg, party),
         }
@@ -237,4 +247,43 @@ fn keep(ring: &mut Ring, hep: Option<&mut Hep>, seen: Seen) {
         hep.mirror(&seen);
     }
     ring.push(seen);
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use busyhour_sip::Transport;
+
+    const OPTIONS: &[u8] = b"OPTIONS sip:h SIP/2.0\r\nCall-ID: q\r\nContent-Length: 0\r\n\r\n";
+
+    /// The end of a connection is lost: nothing of it stays, and the next message of another is cut where it begins.
+    #[test]
+    fn a_stream_whose_end_was_lost_is_forgotten() {
+        let (orders, queue) = sync_channel(1);
+        let lost = IntCounter::new("lost", "x").unwrap();
+        let mut tracer = Tracer { orders, batch: Vec::new(), lost: lost.clone(), gap: false };
+        let mut shelf = Shelf::new(1 << 20);
+        let at = "10.0.0.1:5060".parse().unwrap();
+        let flow = |connection| Flow { transport: Transport::Tcp, local: at, remote: at, connection };
+        let part = |tracer: &mut Tracer, connection, bytes| {
+            tracer.stream(Time::ZERO, flow(connection), Bytes::from_static(bytes));
+            tracer.hand_over();
+        };
+        let take = |shelf: &mut Shelf| match queue.try_recv() {
+            Ok(Order::Take(batch)) => batch.into_iter().for_each(|note| shelf.take(note)),
+            _ => panic!("nothing was handed over"),
+        };
+        part(&mut tracer, 1, &OPTIONS[..20]);
+        tracer.closed(flow(1));
+        tracer.hand_over();
+        take(&mut shelf);
+        assert_eq!((shelf.streams.len(), lost.get()), (1, 1));
+        part(&mut tracer, 2, OPTIONS);
+        take(&mut shelf);
+        assert_eq!(shelf.streams.keys().collect::<Vec<_>>(), [&2]);
+        part(&mut tracer, 2, OPTIONS);
+        take(&mut shelf);
+        assert_eq!(shelf.streams.len(), 1, "and what comes after it is no gap");
+    }
 }
