@@ -1,6 +1,6 @@
 //! `[hep]`: the Homer collector that SIP messages are mirrored to.
 
-use super::sheet::{Section, Sheet, flag, integer, parsed, text};
+use super::sheet::{Section, Sheet, flag, integer, one_of, parsed, text};
 use crate::trace::HepSetup;
 use std::net::SocketAddr;
 use toml::de::DeValue;
@@ -15,6 +15,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet) -> Option<HepSetup> {
     }
     let mut section = root.section(sheet, "hep");
     let collector = section.need(sheet, "collector", parsed::<SocketAddr>);
+    let by_tcp = section.or(sheet, "transport", by_tcp, false);
     let capture_id = section.or(sheet, "capture_id", integer, 2_001);
     let key = section.read(sheet, "key", key).map(|read| read.value);
     let unmasked = section.or(sheet, "unmasked", flag, false);
@@ -26,7 +27,11 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet) -> Option<HepSetup> {
             format!("{} is nowhere; write the collector's, like \"10.0.0.9:9060\"", collector.value),
         );
     }
-    Some(HepSetup { collector: collector.value, capture_id, key, unmasked })
+    Some(HepSetup { collector: collector.value, by_tcp, capture_id, key, unmasked })
+}
+
+fn by_tcp(value: &DeValue) -> Result<bool, String> {
+    one_of(value, "is no way to a collector", &[("udp", false), ("tcp", true)])
 }
 
 fn key(value: &DeValue) -> Result<String, String> {

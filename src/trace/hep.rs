@@ -1,10 +1,13 @@
-//! Messages mirrored to a Homer collector as HEP3 (HEP3 Network Protocol Specification, revision 36), one datagram each.
+//! Messages mirrored to a Homer collector as HEP3 (HEP3 Network Protocol Specification, revision 36), one datagram each, or one after the other by TCP.
+
+mod link;
 
 use super::Seen;
 use busyhour_model::Name;
 use busyhour_sip::{Glance, Transport, Way};
+use link::Link;
 use prometheus::IntCounter;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bytes of one message; the rest of a longer one is left out, so that a datagram takes it.
@@ -38,6 +41,8 @@ mod chunk {
 pub struct HepSetup {
     /// The collector.
     pub collector: SocketAddr,
+    /// It is reached by TCP instead of UDP.
+    pub by_tcp: bool,
     /// Who we are to it.
     pub capture_id: u32,
     /// What it knows us by.
@@ -51,7 +56,7 @@ pub struct HepSetup {
 pub struct HepCounts {
     /// On their way; whether they came nobody tells.
     pub sent: IntCounter,
-    /// The socket took them not, or the collector's machine refuses them.
+    /// The socket took them not, the collector's machine refuses them, or it is not there or too slow by TCP.
     pub lost: IntCounter,
 }
 
@@ -71,20 +76,15 @@ impl Secrets {
 /// The way to the collector.
 pub(super) struct Hep {
     setup: HepSetup,
-    socket: UdpSocket,
+    link: Link,
     secrets: Secrets,
-    counts: HepCounts,
     packet: Vec<u8>,
 }
 
 impl Hep {
     pub(super) fn open(setup: HepSetup, secrets: Secrets, counts: HepCounts) -> std::io::Result<Hep> {
-        let any: IpAddr =
-            if setup.collector.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-        let socket = UdpSocket::bind((any, 0))?;
-        socket.connect(setup.collector)?;
-        socket.set_nonblocking(true)?;
-        Ok(Hep { setup, socket, secrets, counts, packet: Vec::new() })
+        let link = Link::open(&setup, counts)?;
+        Ok(Hep { setup, link, secrets, packet: Vec::new() })
     }
 
     /// Sends a message of SIP, or counts it as lost; never waits.
@@ -95,10 +95,7 @@ impl Hep {
             let secrets = self.secrets.0.lock().unwrap_or_else(PoisonError::into_inner);
             busyhour_sip::veil(&mut self.packet[payload..], !self.setup.unmasked, &secrets);
         }
-        match self.socket.send(&self.packet) {
-            Ok(_) => self.counts.sent.inc(),
-            Err(_) => self.counts.lost.inc(),
-        }
+        self.link.send(&self.packet);
     }
 }
 
@@ -160,107 +157,4 @@ fn wide(ip: IpAddr) -> Ipv6Addr {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use busyhour_model::Time;
-    use busyhour_sip::Flow;
-    use std::collections::BTreeMap;
-    use std::time::Duration;
-
-    const REGISTER: &str = "REGISTER sip:h SIP/2.0\r\nCall-ID: q@w\r\nCSeq: 2 REGISTER\r\nX-Door: open sesame\r\n\
-        From: <sip:13800138000@h>\r\nAuthorization: Digest username=\"1001\", response=\"0123456789abcdef\"\r\n\r\n";
-
-    /// Value by chunk type: a reading of the specification that shares nothing with the writer.
-    fn decoded(packet: &[u8]) -> BTreeMap<u16, Vec<u8>> {
-        let word = |at: usize| u16::from_be_bytes([packet[at], packet[at + 1]]);
-        assert_eq!((&packet[..4], usize::from(word(4))), (&b"HEP3"[..], packet.len()));
-        let (mut chunks, mut at) = (BTreeMap::new(), 6);
-        while at < packet.len() {
-            let length = usize::from(word(at + 4));
-            assert_eq!(word(at), 0, "the generic vendor");
-            assert!(chunks.insert(word(at + 2), packet[at + 6..at + length].to_vec()).is_none(), "each chunk once");
-            at += length;
-        }
-        assert_eq!(at, packet.len());
-        chunks
-    }
-
-    fn seen(way: Way, transport: Transport, local: &str, remote: &str, text: &str) -> Seen {
-        let flow = Flow { transport, local: local.parse().unwrap(), remote: remote.parse().unwrap(), connection: 0 };
-        Seen { at: Time::from_micros(1_790_000_000_000_123), way, flow, bytes: text.to_owned().into() }
-    }
-
-    fn mirror(collector: &UdpSocket, setup: HepSetup) -> Hep {
-        collector.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        let count = |name: &str| IntCounter::new(name, "x").unwrap();
-        let (secrets, counts) = (Secrets::default(), HepCounts { sent: count("sent"), lost: count("lost") });
-        secrets.hide(["X-Door".into()]);
-        Hep::open(setup, secrets, counts).unwrap()
-    }
-
-    fn setup(collector: &UdpSocket) -> HepSetup {
-        let collector = collector.local_addr().unwrap();
-        HepSetup { collector, capture_id: 2_001, key: Some("hotline".into()), unmasked: true }
-    }
-
-    #[test]
-    fn a_collector_reads_who_sent_what_to_whom_and_when_and_no_secret() {
-        let collector = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let mut hep = mirror(&collector, setup(&collector));
-        hep.mirror(&seen(Way::In, Transport::Udp, "10.0.0.1:5060", "10.0.0.2:5070", "\r\n\r\n"));
-        hep.mirror(&seen(Way::In, Transport::Udp, "10.0.0.1:5060", "10.0.0.2:5070", REGISTER));
-        let mut buffer = [0; 65_535];
-        let length = collector.recv(&mut buffer).unwrap();
-        let payload = REGISTER.replace("open sesame", "**** ******").replace("0123456789abcdef", "****************");
-        let wanted: [(u16, &[u8]); 13] = [
-            (1, &[2]),
-            (2, &[17]),
-            (3, &[10, 0, 0, 2]),
-            (4, &[10, 0, 0, 1]),
-            (7, &5070_u16.to_be_bytes()),
-            (8, &5060_u16.to_be_bytes()),
-            (9, &1_790_000_000_u32.to_be_bytes()),
-            (10, &123_u32.to_be_bytes()),
-            (11, &[1]),
-            (12, &2_001_u32.to_be_bytes()),
-            (14, b"hotline"),
-            (15, payload.as_bytes()),
-            (17, b"q@w"),
-        ];
-        assert_eq!(decoded(&buffer[..length]), wanted.map(|(kind, value)| (kind, value.to_vec())).into());
-        assert_eq!((hep.counts.sent.get(), hep.counts.lost.get()), (1, 0), "a keep-alive is no message");
-    }
-
-    #[test]
-    fn what_we_send_by_tls_and_ipv6_goes_the_other_way_and_numbers_are_starred_unless_wished() {
-        let collector = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let mut hep = mirror(&collector, HepSetup { key: None, unmasked: false, ..setup(&collector) });
-        hep.mirror(&seen(Way::Out, Transport::Tls, "[2001:db8::1]:5061", "[2001:db8::2]:40000", REGISTER));
-        let mut buffer = [0; 65_535];
-        let length = collector.recv(&mut buffer).unwrap();
-        let chunks = decoded(&buffer[..length]);
-        let address = |text: &str| text.parse::<Ipv6Addr>().unwrap().octets().to_vec();
-        assert_eq!((&chunks[&1], &chunks[&2]), (&vec![10], &vec![6]));
-        assert_eq!((&chunks[&5], &chunks[&6]), (&address("2001:db8::1"), &address("2001:db8::2")));
-        assert!(!chunks.contains_key(&14) && !chunks.contains_key(&3), "neither key nor IPv4");
-        assert!(String::from_utf8_lossy(&chunks[&15]).contains("sip:138****8000@h"));
-    }
-
-    #[test]
-    fn a_message_as_long_as_ours_may_be_fits_and_a_dead_collector_is_counted() {
-        let collector = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let mut hep = mirror(&collector, setup(&collector));
-        let long = format!("{REGISTER}{}", "x".repeat(200_000)).replace("q@w", &"q".repeat(500));
-        let long = seen(Way::In, Transport::Tcp, "10.0.0.1:5060", "10.0.0.2:5070", &long);
-        hep.mirror(&long);
-        let mut buffer = vec![0; 65_535];
-        let length = collector.recv(&mut buffer).unwrap();
-        let chunks = decoded(&buffer[..length]);
-        assert_eq!((chunks[&15].len(), chunks[&17].len()), (BYTES_MAX, CALL_ID_MAX));
-        drop(collector);
-        // Who is not there says so with the next one.
-        hep.mirror(&long);
-        hep.mirror(&long);
-        assert_eq!(hep.counts.lost.get(), 1);
-    }
-}
+mod tests;
