@@ -3,6 +3,7 @@
 
 mod dialplans;
 mod leaving;
+mod orders;
 mod server;
 mod trials;
 
@@ -133,8 +134,8 @@ fn ports_and_folders_that_cannot_be_had_are_told_plainly() {
     assert!(err(&output).contains("/proc/busyhour cannot be written"), "{}", err(&output));
 }
 
-/// What a carrier's caller says on 127.0.0.2, and what comes back until the 200.
-fn call_in(server: &Server) -> UdpSocket {
+/// A carrier's caller on 127.0.0.2 who dials, and the INVITE.
+fn dial(server: &Server) -> (UdpSocket, String) {
     let carrier = UdpSocket::bind("127.0.0.2:0").unwrap();
     carrier.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
     let (us, sdp) = (
@@ -143,7 +144,7 @@ fn call_in(server: &Server) -> UdpSocket {
     );
     let invite = format!(
         "INVITE sip:95118@{} SIP/2.0\r\nVia: SIP/2.0/UDP {us};branch=z9hG4bK-1\r\nMax-Forwards: 70\r\n\
-         From: <sip:13800138000@{us}>;tag=x\r\nTo: <sip:95118@{}>\r\nCall-ID: traced\r\nCSeq: 1 INVITE\r\n\
+         From: <sip:13800138000@{us}>;tag=x\r\nTo: <sip:95118@{}>\r\nCall-ID: {us}\r\nCSeq: 1 INVITE\r\n\
          Contact: <sip:13800138000@{us}>\r\nAuthorization: Digest username=\"u\", response=\"5ec4e7\", cnonce=\"5ec4e7\"\r\n\
          Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
         server.sip,
@@ -151,12 +152,27 @@ fn call_in(server: &Server) -> UdpSocket {
         sdp.len()
     );
     carrier.send_to(invite.as_bytes(), &server.sip).unwrap();
+    (carrier, invite)
+}
+
+/// What comes back in the end.
+fn final_response(carrier: &UdpSocket) -> String {
     let mut buffer = [0; 4096];
-    while !buffer.starts_with(b"SIP/2.0 200") {
-        carrier.recv(&mut buffer).unwrap();
+    loop {
+        let length = carrier.recv(&mut buffer).unwrap();
+        if !buffer.starts_with(b"SIP/2.0 1") {
+            return String::from_utf8_lossy(&buffer[..length]).into_owned();
+        }
     }
+}
+
+/// A call that is answered, whose INVITE comes twice.
+fn call_in(server: &Server) -> UdpSocket {
+    let (carrier, invite) = dial(server);
+    let answer = final_response(&carrier);
+    assert!(answer.starts_with("SIP/2.0 200"), "{answer}");
     carrier.send_to(invite.as_bytes(), &server.sip).unwrap();
-    carrier.recv(&mut buffer).unwrap();
+    final_response(&carrier);
     carrier
 }
 
