@@ -3,7 +3,8 @@
 use super::*;
 use busyhour_switch::{CauseRule, GroupMember, TierChannels, TrunkLimits, TrunkSetup};
 
-const LINES: &str = r#"[sip]
+const LINES: &str = with_hotline!(
+    r#"[sip]
 udp = ["127.0.0.1:5060", "127.0.0.1:5062", "[::1]:5064"]
 advertise = "192.0.2.9"
 
@@ -38,22 +39,8 @@ bind = "[::1]:5064"
 name = "out"
 trunks = [{ trunk = "ct", priority = 2, weight = 3 }, { trunk = "six" }]
 next_on = [503, 34]
-
-[[number]]
-number = "*"
-dialplan = "hotline"
-
-[[agent]]
-number = "1001"
-password = "secret"
-
-[[queue]]
-name = "enquiry"
-[[queue]]
-name = "complaint"
-[[queue]]
-name = "general"
-"#;
+"#
+);
 
 fn trunks(source: &str) -> Vec<TrunkSetup> {
     assert_eq!(told(source), Vec::<String>::new());

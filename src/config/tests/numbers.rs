@@ -3,7 +3,8 @@
 use super::*;
 use busyhour_switch::{Form, PassedOn, Place, Present, Rewrite, Telling};
 
-const TRUNK: &str = r#"
+const TRUNK: &str = with_hotline!(
+    r#"
 [[trunk]]
 name = "ct"
 sources = "203.0.113.0/24"
@@ -23,22 +24,8 @@ rewrite_out = [
   { number = "0*", length = "10-12", strip = 1, add = "+86" },
   { number = "*", as = "e164" },
 ]
-
-[[number]]
-number = "*"
-dialplan = "hotline"
-
-[[agent]]
-number = "1001"
-password = "secret"
-
-[[queue]]
-name = "enquiry"
-[[queue]]
-name = "complaint"
-[[queue]]
-name = "general"
-"#;
+"#
+);
 
 #[test]
 fn what_a_trunk_makes_of_numbers_is_read_whole() {

@@ -4,7 +4,8 @@ use super::*;
 use busyhour_model::Codec::{Pcma, Pcmu};
 use busyhour_switch::{Keys, Terms};
 
-const TERMS: &str = r#"[[trunk]]
+const TERMS: &str = with_hotline!(
+    r#"[[trunk]]
 name = "ct"
 peer = "203.0.113.5"
 sources = ["203.0.113.0/24"]
@@ -12,22 +13,8 @@ codecs = ["pcmu", "pcma"]
 dtmf = "rfc4733"
 telephone_event = 96
 ptime = 30
-
-[[number]]
-number = "*"
-dialplan = "hotline"
-
-[[agent]]
-number = "1001"
-password = "secret"
-
-[[queue]]
-name = "enquiry"
-[[queue]]
-name = "complaint"
-[[queue]]
-name = "general"
-"#;
+"#
+);
 
 fn terms(source: &str) -> Terms {
     assert_eq!(told(source), Vec::<String>::new());

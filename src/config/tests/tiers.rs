@@ -2,7 +2,8 @@
 
 use super::*;
 
-const GREEN_CHANNEL: &str = r#"
+const GREEN_CHANNEL: &str = with_hotline!(
+    r#"
 [[tier]]
 name = "gold"
 numbers = ["13800138000", "1390*", "+86186*"]
@@ -11,22 +12,8 @@ priority = 300
 [[tier]]
 name = "trader"
 numbers = "021*"
-
-[[number]]
-number = "*"
-dialplan = "hotline"
-
-[[agent]]
-number = "1001"
-password = "secret"
-
-[[queue]]
-name = "enquiry"
-[[queue]]
-name = "complaint"
-[[queue]]
-name = "general"
-"#;
+"#
+);
 
 #[test]
 fn tiers_are_read_whole_and_dialplans_may_name_them() {
