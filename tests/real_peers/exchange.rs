@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Duration;
 use toml::{Table, Value};
 
@@ -94,20 +94,28 @@ impl Exchange {
         output(&mut command).trim().to_owned()
     }
 
-    /// Starts one with this configuration on ports on ports of its own.
+    /// What a command of `busyhour` that asks this server says.
+    pub(crate) fn ask(&self, args: &[&str]) -> Output {
+        program().args(args).args(["--url", &format!("http://{}", self.http)]).output().unwrap()
+    }
+
+    /// Starts one with this configuration on ports of its own.
     fn with(name: &str, mut config: Table) -> Exchange {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::remove_dir_all(&folder).ok();
         fs::create_dir_all(&folder).unwrap();
         let (sip, http) = (free_port(), SocketAddr::from(([127, 0, 0, 1], free_port())));
         let media = (28_000, 28_099);
-        let bound = vec![format!("127.0.0.1:{sip}")];
+        // On loopback of the family of its sound.
+        let six = section(&mut config, "media").get("address").and_then(Value::as_str) == Some("::1");
+        let host = if six { "::1" } else { "127.0.0.1" };
+        let bound = vec![SocketAddr::new(host.parse().unwrap(), sip).to_string()];
         for (name, key, value) in [
-            ("server", "domain", Value::from("127.0.0.1")),
+            ("server", "domain", Value::from(bound[0].trim_end_matches(&format!(":{sip}")))),
             ("server", "data", "data".into()),
             ("sip", "udp", bound.clone().into()),
             ("sip", "tcp", bound.into()),
-            ("media", "address", "127.0.0.1".into()),
+            ("media", "address", host.into()),
             ("media", "ports", format!("{}-{}", media.0, media.1).into()),
             ("http", "listen", http.to_string().into()),
         ] {
@@ -180,11 +188,11 @@ impl Exchange {
     }
 }
 
-/// A port nobody uses now, neither UDP nor TCP users of the loopback.
 fn program() -> Command {
     Command::new(std::env::var("BUSYHOUR_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_busyhour").into()))
 }
 
+/// A port nobody uses now, neither UDP nor TCP users of the loopback.
 fn free_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -77,6 +77,26 @@ impl Process {
         }
     }
 
+    /// Does nothing from now on, and neither do the children of a group it leads.
+    pub(crate) fn freezes(&self) {
+        self.signal_group(libc::SIGSTOP);
+    }
+
+    /// Ends at once, whatever it does, and its group with it.
+    pub(crate) fn dies(mut self) {
+        self.signal_group(libc::SIGKILL);
+        self.child.wait().unwrap();
+    }
+
+    fn signal_group(&self, signal: i32) {
+        let pid = i32::try_from(self.child.id()).unwrap();
+        // SAFETY: our own child, not yet waited for, which leads a group of this name.
+        #[allow(unsafe_code)]
+        unsafe {
+            libc::kill(-pid, signal);
+        }
+    }
+
     fn tail(&self) -> String {
         let said = self.said();
         let lines: Vec<&str> = said.lines().collect();
