@@ -1,8 +1,10 @@
 //! What carriers insist on, by SIPp: PRACK before the answer, REFER taken.
 
+use crate::capture::Capture;
 use crate::exchange::{CARRIER, Exchange};
 use crate::process::Process;
-use crate::{SECOND, sipp, wanted};
+use crate::scenario::{NOTHING, SOUND, Scenario};
+use crate::{SECOND, sipp, sipp_to, wanted};
 use std::fs;
 
 const PASS_ON: &str = r#"
@@ -54,6 +56,34 @@ fn a_carrier_who_insists_on_prack_gets_its_early_sound_reliably() {
         return;
     }
     assert_eq!(causes("early", EARLY, "reliable.xml", 27_520), ["caller_hung_up"; 3]);
+}
+
+/// Both ends on `::1`, with sound that comes back; every packet as Wireshark would have it.
+#[test]
+fn a_carrier_on_ipv6_calls_by_udp_and_tcp() {
+    const SIX: &str = "[media]\naddress = \"::1\"";
+    if !wanted() {
+        return;
+    }
+    let config = CONFIG.replace("PLAN", "early").replace("127.0.0.2", "::1");
+    let plan = EARLY.replace("\"ivr/welcome\"", &format!("[{}]", ["\"ivr/welcome\""; 6].join(", ")));
+    let exchange = Exchange::of_plan("six", &format!("{config}{SIX}"), &plan);
+    let capture = Capture::start(&exchange.folder, exchange.sip, exchange.media);
+    let scenario = Scenario::calls().sends("INVITE", NOTHING, SOUND).gets(200, &[("body", "c=IN IP6 ::1")]);
+    scenario.sends("ACK", NOTHING, NOTHING).waits(6_000).ends().write(&exchange.folder.join("caller.xml"));
+    let callers = [("u1", 27_540), ("t1", 27_560)].map(|(transport, port)| {
+        let remote = format!("[::1]:{}", exchange.sip);
+        let file = exchange.folder.join("caller.xml").display().to_string();
+        let mut caller = sipp_to(&remote, &exchange, &file, "::1", port);
+        caller.args(["-t", transport, "-mp", &(port + 2).to_string(), "-m", "1", "-rtp_echo"]);
+        Process::start(transport, &exchange.folder, &mut caller)
+    });
+    callers.into_iter().for_each(|caller| caller.succeeds_within(20 * SECOND));
+    for record in exchange.records(2) {
+        let stats = &record["legs"][0]["stats"];
+        assert!(stats["packets_in"].as_u64() > Some(200) && stats["packets_out"].as_u64() > Some(200), "{record}");
+    }
+    capture.ends_clean(2);
 }
 
 /// Three calls by this scenario to this dialplan; how their records say they ended.

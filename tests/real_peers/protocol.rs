@@ -1,9 +1,8 @@
 //! Behaviour that RFCs name, each by SIPp: as the carrier who calls us, and as the one we call.
 
 use crate::exchange::{CARRIER, Exchange};
-use crate::process::Process;
-use crate::scenario::{NOTHING, SOUND, Scenario};
-use crate::{SECOND, sipp, wanted};
+use crate::scenario::{FREE, NOTHING, SOUND, Scenario};
+use crate::{SECOND, wanted};
 use serde_json::Value;
 
 /// Who we call.
@@ -62,22 +61,14 @@ fn caller(name: &str, scenario: Scenario) -> Value {
 /// The record of a call to who behaves like this.
 fn callee(name: &str, scenario: Scenario) -> Value {
     let exchange = Exchange::of_plan(name, CONFIG, ONWARD);
-    let file = exchange.folder.join("callee.xml");
-    scenario.write(&file);
-    let mut command = sipp(&exchange, &file.display().to_string(), CALLEE.0, CALLEE.1);
-    command.args(["-mp", "27642", "-m", "1"]);
-    let callee = Process::start("callee", &exchange.folder, &mut command);
+    let callee = scenario.starts(&exchange, "callee", CALLEE, &[]);
     call(&exchange, plain());
     callee.succeeds_within(10 * SECOND);
     exchange.records(1).remove(0)
 }
 
 fn call(exchange: &Exchange, scenario: Scenario) {
-    let file = exchange.folder.join("caller.xml");
-    scenario.write(&file);
-    let mut command = sipp(exchange, &file.display().to_string(), CARRIER, 27_660);
-    command.args(["-mp", "27680", "-m", "1"]);
-    Process::start("caller", &exchange.folder, &mut command).succeeds_within(40 * SECOND);
+    scenario.starts(exchange, "caller", (CARRIER, 27_660), &[]).succeeds_within(40 * SECOND);
 }
 
 /// A caller who talks for some seconds.
@@ -98,7 +89,7 @@ fn rfc3311_a_caller_offers_anew_before_and_after_the_answer() {
     let scenario = Scenario::calls()
         .sends("INVITE", "Supported: 100rel\nAllow: INVITE, ACK, BYE, CANCEL, PRACK, UPDATE", SOUND)
         .gets(183, &[("RSeq:", "[0-9]+"), ("body", "m=audio")])
-        .sends("PRACK", "RAck: [$5] 1 INVITE", NOTHING)
+        .sends("PRACK", &format!("RAck: [${FREE}] 1 INVITE"), NOTHING)
         .gets(200, &[("CSeq:", "PRACK")])
         .sends("UPDATE", NOTHING, &anew("sendonly"))
         .gets(200, &[("CSeq:", "UPDATE"), ("body", "a=recvonly")])

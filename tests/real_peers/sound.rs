@@ -80,29 +80,41 @@ fn a_law(sample: i16) -> u8 {
     (u8::try_from(value).unwrap() | sign) ^ 0x55
 }
 
-/// A capture file for SIPp to play: `seconds` of tone in A-law, with keys pressed (RFC 4733) at their times.
-pub(crate) fn write_call(path: &Path, hertz: f64, seconds: usize, keys: &[(f64, u8)]) {
-    const KEY_FRAMES: usize = 8;
-    let mut file = Vec::new();
-    for word in [0xa1b2_c3d4u32, 0x0004_0002, 0, 0, 65_535, 1] {
-        file.extend(word.to_le_bytes());
+/// A capture file for SIPp to play.
+struct Film {
+    file: Vec<u8>,
+    sequence: u16,
+}
+
+impl Film {
+    fn new() -> Film {
+        let words = [0xa1b2_c3d4u32, 0x0004_0002, 0, 0, 65_535, 1];
+        Film { file: words.into_iter().flat_map(u32::to_le_bytes).collect(), sequence: 0 }
     }
-    let mut sequence = 0u16;
-    let mut packet = |frame: usize, payload_type: u8, marker: bool, timestamp: usize, payload: &[u8]| {
-        sequence += 1;
+
+    fn packet(&mut self, frame: usize, payload_type: u8, marker: bool, timestamp: usize, payload: &[u8]) {
+        self.sequence += 1;
         let mut rtp = vec![0x80, payload_type | u8::from(marker) << 7];
-        rtp.extend(sequence.to_be_bytes());
+        rtp.extend(self.sequence.to_be_bytes());
         rtp.extend((timestamp as u32).to_be_bytes());
         rtp.extend(0x0bad_cafe_u32.to_be_bytes());
         rtp.extend(payload);
-        record(&mut file, frame, &rtp);
-    };
+        record(&mut self.file, frame, &rtp);
+    }
+
+    fn sound(&mut self, frame: usize, samples: impl IntoIterator<Item = i16>) {
+        let sound: Vec<u8> = samples.into_iter().map(a_law).collect();
+        self.packet(frame, A_LAW, frame == 0, frame * FRAME, &sound);
+    }
+}
+
+/// `seconds` of tone in A-law, with keys pressed (RFC 4733) at their times.
+pub(crate) fn write_call(path: &Path, hertz: f64, seconds: usize, keys: &[(f64, u8)]) {
+    const KEY_FRAMES: usize = 8;
+    let mut film = Film::new();
     for frame in 0..seconds * RATE / FRAME {
-        let second = |frame: usize| frame as f64 * FRAME as f64 / RATE as f64;
-        let pressed = keys.iter().find(|(at, _)| *at <= second(frame) && second(frame) < at + 0.02 * KEY_FRAMES as f64);
-        let Some((at, key)) = pressed else {
-            let sound: Vec<u8> = tone(hertz, frame * FRAME, FRAME).into_iter().map(a_law).collect();
-            packet(frame, A_LAW, frame == 0, frame * FRAME, &sound);
+        let Some((at, key)) = pressed(frame, KEY_FRAMES, keys) else {
+            film.sound(frame, tone(hertz, frame * FRAME, FRAME));
             continue;
         };
         let first = (at * RATE as f64 / FRAME as f64).ceil() as usize;
@@ -110,11 +122,35 @@ pub(crate) fn write_call(path: &Path, hertz: f64, seconds: usize, keys: &[(f64, 
         let duration = u16::try_from(passed * FRAME).unwrap().to_be_bytes();
         let (end, copies) = if passed == KEY_FRAMES { (0x80, 3) } else { (0, 1) };
         for _ in 0..copies {
-            let payload = [*key, end | 10, duration[0], duration[1]];
-            packet(frame, TELEPHONE_EVENT, passed == 1, first * FRAME, &payload);
+            let payload = [key, end | 10, duration[0], duration[1]];
+            film.packet(frame, TELEPHONE_EVENT, passed == 1, first * FRAME, &payload);
         }
     }
-    fs::write(path, file).unwrap();
+    fs::write(path, film.file).unwrap();
+}
+
+/// `seconds` of silence in A-law, with keys pressed as tones (ITU-T Q.23) at their times, 100 ms each.
+pub(crate) fn write_keys(path: &Path, seconds: usize, keys: &[(f64, char)]) {
+    const KEY_FRAMES: usize = 5;
+    const ROWS: [(f64, &str); 4] = [(697.0, "123A"), (770.0, "456B"), (852.0, "789C"), (941.0, "*0#D")];
+    const COLUMNS: [f64; 4] = [1_209.0, 1_336.0, 1_477.0, 1_633.0];
+    let mut film = Film::new();
+    for frame in 0..seconds * RATE / FRAME {
+        let Some((_, key)) = pressed(frame, KEY_FRAMES, keys) else {
+            film.sound(frame, [0; FRAME]);
+            continue;
+        };
+        let (row, column) = ROWS.iter().find_map(|(row, keys)| Some((*row, COLUMNS[keys.find(key)?]))).unwrap();
+        let both = tone(row, frame * FRAME, FRAME).into_iter().zip(tone(column, frame * FRAME, FRAME));
+        film.sound(frame, both.map(|(low, high)| low / 2 + high / 2));
+    }
+    fs::write(path, film.file).unwrap();
+}
+
+/// The key held down in a frame, and since when.
+fn pressed<K: Copy>(frame: usize, frames: usize, keys: &[(f64, K)]) -> Option<(f64, K)> {
+    let (second, span) = (frame as f64 * FRAME as f64 / RATE as f64, 0.02 * frames as f64);
+    keys.iter().copied().find(|(at, _)| (*at..at + span).contains(&second))
 }
 
 /// One Ethernet, IPv4 and UDP frame around an RTP packet; SIPp puts the real addresses in.
