@@ -38,8 +38,9 @@ impl Linphone {
         command.env("HOME", &home).arg("-a").arg("-c").arg(&config).args(["-d", "5", "-l"]).arg(home.join("log"));
         let name = format!("linphone-{number}");
         let (process, keys) = Process::driven(&name, &exchange.folder, &mut command);
+        let ready = || process.said().contains("linphonec>").then_some(());
+        until("Linphone takes commands", 10 * SECOND, ready);
         let mut phone = Linphone { _process: process, keys, ear };
-        thread::sleep(2 * SECOND);
         phone.command("soundcard use files");
         phone.command(&format!("play {}", voice.display()));
         let ear = phone.ear.display().to_string();
@@ -59,10 +60,7 @@ fn caller_of(exchange: &Exchange) -> Softphone {
     let mut caller = phone(exchange, "caller", 27_440, CALLER_HERTZ);
     caller.command("dial", &format!("sip:95118@127.0.0.1:{}", exchange.sip));
     caller.hears_of("CALL_ESTABLISHED", 5 * SECOND);
-    for _ in ["language", "service"] {
-        thread::sleep(2 * SECOND);
-        caller.command("sndcode", "1");
-    }
+    caller.chooses_an_agent();
     until("Linphone talks", 20 * SECOND, || (exchange.agents("talking") == 1).then_some(()));
     thread::sleep(4 * SECOND);
     caller
@@ -99,9 +97,10 @@ fn linphone_answers_holds_and_passes_a_caller_on_blind() {
     let mut agent = Linphone::start(&exchange, "1001", &server, None);
     let caller = caller_of(&exchange);
     agent.command("pause");
-    thread::sleep(3 * SECOND);
-    agent.command("resume 1");
+    until("the caller is on hold", 5 * SECOND, || (exchange.agents("hold") == 1).then_some(()));
     thread::sleep(2 * SECOND);
+    agent.command("resume 1");
+    until("both talk again", 5 * SECOND, || (exchange.agents("talking") == 1).then_some(()));
     let mut colleague = colleague(&exchange);
     agent.command("transfer sip:1002@127.0.0.1");
     colleague.hears_of("CALL_ESTABLISHED", 10 * SECOND);
@@ -123,7 +122,7 @@ fn linphone_on_tls_asks_a_colleague_and_passes_the_caller_on() {
     let caller = caller_of(&exchange);
     let mut colleague = colleague(&exchange);
     agent.command("pause");
-    thread::sleep(SECOND);
+    until("the caller is on hold", 5 * SECOND, || (exchange.agents("hold") == 1).then_some(()));
     agent.command(&format!("call sip:1002@localhost:{port};transport=tls"));
     colleague.hears_of("CALL_ESTABLISHED", 10 * SECOND);
     thread::sleep(3 * SECOND);

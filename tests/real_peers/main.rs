@@ -161,10 +161,7 @@ fn softphones_talk(test: &str, hangs_up: &str) {
     );
     caller.command("dial", &format!("sip:95118@{server}"));
     caller.hears_of("CALL_ESTABLISHED", 5 * SECOND);
-    for _ in ["language", "service"] {
-        thread::sleep(2 * SECOND);
-        caller.command("sndcode", "1");
-    }
+    caller.chooses_an_agent();
     agent.hears_of("CALL_ESTABLISHED", 20 * SECOND);
     thread::sleep(7 * SECOND);
     let (ends, notices) = if hangs_up == "caller" { (&mut caller, &mut agent) } else { (&mut agent, &mut caller) };

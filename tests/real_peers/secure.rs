@@ -57,10 +57,7 @@ fn a_softphone_on_tls_takes_a_call_with_sound_both_ways() {
     let mut caller = Softphone::start(&exchange.folder, &line);
     caller.command("dial", &format!("sip:95118@127.0.0.1:{}", exchange.sip));
     caller.hears_of("CALL_ESTABLISHED", 5 * SECOND);
-    for _ in ["language", "service"] {
-        thread::sleep(2 * SECOND);
-        caller.command("sndcode", "1");
-    }
+    caller.chooses_an_agent();
     agent.hears_of("CALL_ESTABLISHED", 20 * SECOND);
     thread::sleep(5 * SECOND);
     caller.command("hangup", "");

@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 /// A running softphone.
@@ -51,6 +52,14 @@ impl Softphone {
     pub(crate) fn command(&mut self, command: &str, parameters: &str) {
         let message = format!(r#"{{"command":"{command}","params":"{parameters}"}}"#);
         write!(self.keys, "{}:{message},", message.len()).unwrap();
+    }
+
+    /// Language and service of the shipped hotline, each when it was heard for a moment.
+    pub(crate) fn chooses_an_agent(&mut self) {
+        for _ in ["language", "service"] {
+            thread::sleep(Duration::from_secs(2));
+            self.command("sndcode", "1");
+        }
     }
 
     /// Waits for an event, `CALL_ESTABLISHED` or another.

@@ -36,10 +36,7 @@ fn a_caller_is_passed_on_by_a_softphone() {
     let mut caller = phone(&exchange, "caller", 27_440, CALLER_HERTZ);
     caller.command("dial", &format!("sip:95118@127.0.0.1:{}", exchange.sip));
     caller.hears_of("CALL_ESTABLISHED", 5 * SECOND);
-    for _ in ["language", "service"] {
-        thread::sleep(2 * SECOND);
-        caller.command("sndcode", "1");
-    }
+    caller.chooses_an_agent();
     agent.hears_of("CALL_ESTABLISHED", 20 * SECOND);
     let mut colleague = phone(&exchange, "1002", 27_480, COLLEAGUE_HERTZ);
     until("the colleague is ready", 10 * SECOND, || (exchange.agents("ready") == 1).then_some(()));
