@@ -299,6 +299,7 @@ fn sections(sheet: &mut Sheet, source: &str, folder: &Path, staff: Option<&Staff
     changes.utc_offset_minutes = server.utc_offset_minutes;
     let live = Live::lay(path, &source, &mut changes, &mut roster);
     check::roster(&roster, sheet, &mut list);
+    check::aliases(&roster, server.slots, sheet, &mut list);
     beside.extend(list.into_found());
     beside.extend(changes.into_found());
     Some(Sections { server, roster, staff, live, beside })

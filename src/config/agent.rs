@@ -17,10 +17,17 @@ const PIN_DIGITS: RangeInclusive<usize> = 4..=12;
 /// Points an agent may give or take a queue.
 const POINTS_MAX: u32 = 1_000_000;
 
-/// An agent, and where number and password stand.
+/// Calls of one agent that may be limited to.
+const CALLS_MAX: u32 = 100;
+
+/// Other numbers and names of one agent.
+pub(super) const ALIASES_MAX: usize = 8;
+
+/// An agent, and where number, password and aliases stand.
 pub(super) struct Agent {
     pub(super) number: Read<String>,
     pub(super) password: usize,
+    pub(super) aliases: Vec<Read<String>>,
     pub(super) setup: AgentSetup,
 }
 
@@ -30,13 +37,19 @@ pub(super) fn agents(mut section: Section, sheet: &mut Sheet) -> Vec<Agent> {
         None => section.need(sheet, "number", agent_number).into_iter().collect::<Vec<_>>(),
     };
     let password = section.need(sheet, "password", text);
-    let setup = lay(&mut section, sheet, AgentSetup { name: String::new(), ..AgentSetup::new("".into()) });
+    let aliases = section.list(sheet, "aliases", agent_number).unwrap_or_default();
+    sheet.at_most(section.at(), "aliases", aliases.len(), ALIASES_MAX);
+    if let Some(alias) = aliases.first().filter(|_| numbers.len() > 1) {
+        sheet.error(alias.at, format!("`{}` would be an alias of {} agents", alias.value, numbers.len()));
+    }
+    let mut setup = lay(&mut section, sheet, AgentSetup { name: String::new(), ..AgentSetup::new("".into()) });
+    setup.aliases = aliases.iter().map(|alias| alias.value.as_str().into()).collect();
     section.finish(sheet);
     let Some(password) = password else { return Vec::new() };
     let agent = |number: Read<String>| {
         let name = if setup.name.is_empty() { number.value.clone() } else { setup.name.clone() };
         let setup = AgentSetup { number: number.value.as_str().into(), name, ..setup.clone() };
-        Agent { number, password: password.at, setup }
+        Agent { number, password: password.at, aliases: aliases.clone(), setup }
     };
     numbers.into_iter().map(agent).collect()
 }
@@ -64,6 +77,7 @@ pub(super) fn lay(section: &mut Section, sheet: &mut Sheet, mut setup: AgentSetu
     section.lay(sheet, "weight", weight, &mut setup.weight);
     section.lay(sheet, "auto_ready", flag, &mut setup.auto_ready);
     section.lay(sheet, "auto_answer", flag, &mut setup.auto_answer);
+    section.lay_option(sheet, "calls_max", calls, &mut setup.calls_max);
     sheet.at_most(section.at(), "skills", setup.skills.len(), SKILLS_MAX);
     sheet.at_most(section.at(), "queues", setup.prefers.len(), SKILLS_MAX);
     sheet.at_most(section.at(), "mailboxes", setup.mailboxes.len(), SKILLS_MAX);
@@ -128,6 +142,13 @@ pub(super) fn weighed(weight: u32) -> Result<u32, String> {
     match weight {
         weight @ 1..=1_000 => Ok(weight),
         other => Err(format!("{other} is no weight of an agent: 1 to 1000")),
+    }
+}
+
+fn calls(value: &DeValue) -> Result<u32, String> {
+    match integer(value)? {
+        calls @ 1..=CALLS_MAX => Ok(calls),
+        other => Err(format!("{other} is no number of calls at once: 1 to {CALLS_MAX}, or leave it out")),
     }
 }
 

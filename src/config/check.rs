@@ -11,7 +11,7 @@ use super::trunk::{NumberEntry, Trunk};
 use busyhour_acd::{Need, Policy};
 use busyhour_model::Name;
 use busyhour_sip::Network;
-use busyhour_switch::{AgentSetup, QueueSetup, level};
+use busyhour_switch::{AgentSetup, QueueSetup, Slots, level};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What becomes of calls nobody takes.
@@ -77,6 +77,29 @@ fn phones(roster: &Roster, sheet: &mut Sheet) {
     }
     if let Some(phone) = roster.phones.first().filter(|_| roster.agents().all(|agent| agent.pin.is_none())) {
         sheet.warn(phone.number.at, "no agent can sign in at this phone", "give agents a `pin`");
+    }
+}
+
+/// An alias is one agent's, and nothing else that is dialled.
+pub(super) fn aliases(roster: &Roster, slots: Option<Slots>, sheet: &mut Sheet, staff: &mut Sheet) {
+    let numbers = roster.numbers.iter().filter(|entry| entry.trunk.is_none()).map(|entry| &*entry.number.value);
+    let mut taken: BTreeMap<&str, &str> = numbers.map(|number| (number, "a [[number]]")).collect();
+    taken.extend(roster.queues.iter().map(|queue| (&*queue.name.value, "a queue")));
+    taken.extend(roster.phones.iter().map(|phone| (&*phone.number.value, "a phone")));
+    taken.extend(roster.agents().map(|agent| (&*agent.number, "an agent's number")));
+    let slot = |alias: &str| slots.and_then(|slots| slots.find(alias)).map(|_| "a slot of `codes.park_slots`");
+    let mut other = |alias| taken.insert(alias, "an alias").or_else(|| slot(alias));
+    alone(&roster.agents, sheet, &mut other);
+    alone(&roster.staff, staff, &mut other);
+}
+
+/// `other` says what an alias is already.
+fn alone<'r>(agents: &'r [Agent], sheet: &mut Sheet, other: &mut impl FnMut(&'r str) -> Option<&'r str>) {
+    for alias in agents.iter().flat_map(|agent| &agent.aliases) {
+        if let Some(other) = other(&alias.value) {
+            let mistake = sheet.at(alias.at, format!("`{}` is {other} already", alias.value));
+            sheet.note(mistake.help("an alias is one agent's and nothing else that is dialled; choose another"));
+        }
     }
 }
 

@@ -161,6 +161,10 @@ impl Live {
     /// Why not; every mistake at once.
     pub fn amend(&self, words: &Words, kind: Kind, name: &str, amend: &Amend) -> Result<Amended, Refused> {
         self.stands(kind, name, matches!(amend, Amend::Add(_)))?;
+        if matches!(amend, Amend::Add(_)) && words.taken.iter().any(|taken| **taken == *name) {
+            let mistake = Diagnostic::whole(name, "a phone or an agent's alias is called so");
+            return Err(Refused::Known(mistake.help("choose another number")));
+        }
         let key = (kind, name.to_string());
         let mut live = self.clone();
         let entry = match amend {

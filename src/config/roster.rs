@@ -43,6 +43,8 @@ pub struct Words {
     teams: Vec<Name>,
     schedules: Vec<Name>,
     queues: Vec<Name>,
+    /// What no new agent may be called: phones' numbers and agents' aliases.
+    pub(super) taken: Vec<Name>,
     /// The clock of dates.
     pub utc_offset_minutes: i32,
 }
@@ -123,12 +125,15 @@ impl Roster {
         teams.push(NO_TEAM.into());
         let queues = self.queues.iter().map(|queue| queue.setup.name.clone()).collect();
         let schedules = self.schedules.iter().map(|s| s.name.value.as_str().into()).collect();
+        let phones = self.phones.iter().map(|phone| &phone.account.user);
+        let taken = phones.chain(self.agents().flat_map(|agent| &agent.aliases)).cloned().collect();
         Words {
             skills: names(&self.skills),
             sites: names(&self.sites),
             teams,
             schedules,
             queues,
+            taken,
             utc_offset_minutes: self.utc_offset_minutes,
         }
     }

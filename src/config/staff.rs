@@ -10,8 +10,8 @@ use busyhour_switch::AgentSetup;
 use std::path::PathBuf;
 
 /// What the columns are called, in the order in which a new file has them.
-const COLUMNS: [&str; 10] =
-    ["number", "name", "password", "pin", "team", "site", "skills", "queues", "weight", "auto_ready"];
+const COLUMNS: [&str; 11] =
+    ["number", "name", "password", "pin", "aliases", "team", "site", "skills", "queues", "weight", "auto_ready"];
 /// Spreadsheets begin a file in UTF-8 with this.
 const MARK: &str = "\u{feff}";
 
@@ -142,8 +142,21 @@ fn agent(sheet: &mut Sheet, columns: &[Option<&'static str>], row: &[Field]) -> 
             other => sheet.error(field.at, format!("`{other}` is neither `yes` nor `no`")),
         }
     }
+    let aliases = aliases(sheet, given("aliases"));
+    setup.aliases = aliases.iter().map(|alias| alias.value.as_str().into()).collect();
     let (number, password) = (number?, password?);
-    Some(Agent { number: Read { value: number.text.clone(), at: number.at }, password: password.at, setup })
+    Some(Agent { number: Read { value: number.text.clone(), at: number.at }, password: password.at, aliases, setup })
+}
+
+/// `8001 lee`.
+fn aliases(sheet: &mut Sheet, field: Option<&Field>) -> Vec<Read<String>> {
+    let alias = |(at, item): (usize, &str)| Read { value: item.to_string(), at };
+    let aliases: Vec<_> = field.into_iter().flat_map(items).map(alias).collect();
+    for alias in aliases.iter().filter(|alias| !agent::fits(&alias.value)) {
+        sheet.error(alias.at, format!("`{}` {NUMBER_HELP}", alias.value));
+    }
+    sheet.at_most(field.map_or(0, |field| field.at), "aliases", aliases.len(), agent::ALIASES_MAX);
+    aliases
 }
 
 fn mentioned(sheet: &mut Sheet, kind: &'static str, field: &Field) -> Name {

@@ -192,6 +192,16 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "error centre.toml:35:10 `1001` is an agent's number too (the own phone of an agent needs no [[phone]]; choose another number)",
     ),
     (
+        "password = \"secret\"",
+        "password = \"secret\"\naliases = [\"601\", \"card desk\"]",
+        "error centre.toml:37:19 `card desk` is no agent number; use letters, digits, `-`, `_`, `.`",
+    ),
+    (
+        "password = \"secret\"",
+        "password = \"secret\"\ncalls_max = 0",
+        "error centre.toml:37:13 0 is no number of calls at once: 1 to 100, or leave it out",
+    ),
+    (
         "[[agent]]",
         "[[phone]]\nnumber = \"8001\"\npassword = \"x\"\n\n[[agent]]",
         "warning centre.toml:35:10 no agent can sign in at this phone (give agents a `pin`)",
@@ -291,6 +301,35 @@ fn names_are_unique() {
     );
     let number = "\n[[number]]\nnumber = \"95118\"\ntrunk = \"ct\"\ndialplan = \"hotline\"\n";
     assert_eq!(told(&format!("{GOOD}{number}")), ["error centre.toml:40:10 number `95118` is routed twice"]);
+}
+
+#[test]
+fn an_alias_is_one_agents_and_nothing_else_that_is_dialled() {
+    let agent = |aliases: &str| {
+        let phone =
+            "[[phone]]\nnumber = \"8001\"\npassword = \"x\"\n[[number]]\nnumber = \"40010\"\ndialplan = \"hotline\"\n";
+        let codes = "[codes]\npark_slots = \"801-820\"\n";
+        let other = format!("[[agent]]\nnumber = \"1002\"\npassword = \"x\"\npin = \"4711\"\naliases = {aliases}\n");
+        told(&format!("{GOOD}aliases = \"601\"\n{phone}{codes}{other}"))
+    };
+    assert_eq!(agent("[\"602\", \"li.na\"]"), Vec::<String>::new());
+    for (alias, other) in [
+        ("601", "an alias"),
+        ("1001", "an agent's number"),
+        ("1002", "an agent's number"),
+        ("8001", "a phone"),
+        ("40010", "a [[number]]"),
+        ("enquiry", "a queue"),
+        ("805", "a slot of `codes.park_slots`"),
+    ] {
+        let help = "an alias is one agent's and nothing else that is dialled; choose another";
+        assert_eq!(
+            agent(&format!("\"{alias}\"")),
+            [format!("error centre.toml:51:11 `{alias}` is {other} already ({help})")]
+        );
+    }
+    let range = told(&format!("{GOOD}\n[[agent]]\nnumbers = \"2001-2003\"\npassword = \"x\"\naliases = \"602\"\n"));
+    assert!(range.contains(&"error centre.toml:42:11 `602` would be an alias of 3 agents".to_string()), "{range:?}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde::Serialize;
 use std::time::Duration;
 use toml::{Table, Value};
 
-/// Every key of an `[[agent]]` but number, password and PIN.
+/// Every key of an `[[agent]]` but number, aliases, password and PIN.
 pub fn agent(setup: &AgentSetup, utc_offset_minutes: i32) -> Table {
     let until = |end: Time| calendar::written(Local::of(end - Duration::from_secs(1), utc_offset_minutes).day);
     let skill = |(name, level): &(Name, u8)| {
@@ -30,6 +30,7 @@ pub fn agent(setup: &AgentSetup, utc_offset_minutes: i32) -> Table {
         ("weight", i64::from(setup.weight).into()),
         ("auto_ready", setup.auto_ready.into()),
         ("auto_answer", setup.auto_answer.into()),
+        ("calls_max", setup.calls_max.map_or("none".into(), |max| i64::from(max).into())),
     ])
 }
 

@@ -487,7 +487,7 @@ impl Session {
     pub(crate) fn variable(&self, name: &str) -> Option<String> {
         let text = match name {
             "caller" => &self.caller.from.national,
-            "dialled" => &self.caller.to.national,
+            "dialled" => self.caller.dialled(),
             "origin" => return Some(self.caller.origin.to_string()),
             "served_by" => return self.served_by.as_ref().map(Name::to_string),
             "language" => return Some(self.language.to_string()),

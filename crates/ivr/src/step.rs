@@ -21,6 +21,13 @@ pub struct Caller {
     pub tier: Option<Name>,
 }
 
+impl Caller {
+    /// What was dialled, in national form; as it came, when that is no number but a name.
+    pub(crate) fn dialled(&self) -> &String {
+        if self.to.national.is_empty() { &self.to.raw } else { &self.to.national }
+    }
+}
+
 /// What the session is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Input {

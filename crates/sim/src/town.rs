@@ -309,6 +309,7 @@ fn agent(index: usize) -> AgentSetup {
         prefers: Vec::new(),
         mailboxes: vec![QUEUES[0].into()],
         auto_ready: true,
+        calls_max: (index == 4).then_some(1),
         ..AgentSetup::new("".into())
     }
 }

@@ -268,6 +268,8 @@ pub struct Config {
     pub trunks: Vec<TrunkPeer>,
     /// Accounts that may register and call.
     pub accounts: Vec<Account>,
+    /// Other names of accounts, no two alike and none an account's own, and whose.
+    pub aliases: Vec<(Name, Name)>,
     /// Bounds of every collection.
     pub limits: Limits,
 }

@@ -18,6 +18,8 @@ const NO_PASSWORD: &str = "no account has this password";
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Guard {
     accounts: Map<Name, Account>,
+    /// Accounts by their other names.
+    aliases: Map<Name, Name>,
     nonces: Nonces,
     bans: Bans,
 }
@@ -36,11 +38,18 @@ enum Verdict {
 
 impl Guard {
     pub(crate) fn new(seed: u64) -> Guard {
-        Guard { accounts: Map::default(), nonces: Nonces::new(seed), bans: Bans::default() }
+        let (accounts, aliases) = (Map::default(), Map::default());
+        Guard { accounts, aliases, nonces: Nonces::new(seed), bans: Bans::default() }
     }
 
-    pub(crate) fn set_accounts(&mut self, accounts: &[Account]) {
+    pub(crate) fn set_accounts(&mut self, accounts: &[Account], aliases: &[(Name, Name)]) {
         self.accounts = accounts.iter().map(|account| (account.user.clone(), account.clone())).collect();
+        self.aliases = aliases.iter().cloned().collect();
+    }
+
+    /// The account of this name, its own or another one.
+    pub(crate) fn named(&self, name: &str) -> Option<&Name> {
+        self.accounts.get(name).map(|account| &account.user).or_else(|| self.aliases.get(name))
     }
 
     pub(crate) fn knows(&self, account: &str) -> bool {
@@ -206,11 +215,11 @@ impl Stack {
         self.guard.bans.forgive(now, ban::source(address))
     }
 
-    /// An account speaks only for itself: To of a REGISTER, From of anything else.
+    /// An account speaks only for itself, by any of its names: To of a REGISTER, From of anything else.
     fn identify(&mut self, flow: Flow, request: &Request, account: Name) -> Result<Origin, ()> {
         let claimed = if request.method == Method::Register { request.headers.to() } else { request.headers.from() };
         let user = claimed.ok().and_then(|address| address.uri.user_unescaped());
-        if user.as_deref() == Some(&*account) {
+        if user.and_then(|user| self.guard.named(&user)) == Some(&account) {
             return Ok(Origin::Account(account));
         }
         self.respond_stateless(flow, request, 403);

@@ -65,7 +65,7 @@ impl Stack {
             closes: VecDeque::new(),
         };
         stack.net.streams = stack.config.streams();
-        stack.guard.set_accounts(&stack.config.accounts);
+        stack.guard.set_accounts(&stack.config.accounts, &stack.config.aliases);
         stack.configure_lines(Time::ZERO);
         stack
     }
@@ -76,7 +76,7 @@ impl Stack {
         self.net.limits = self.config.limits.clone();
         self.net.streams = self.config.streams();
         self.net.user_agent.clone_from(&self.config.user_agent);
-        self.guard.set_accounts(&self.config.accounts);
+        self.guard.set_accounts(&self.config.accounts, &self.config.aliases);
         for account in self.registrar.accounts() {
             if !self.guard.knows(&account) {
                 self.unregister(&account);

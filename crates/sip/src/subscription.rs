@@ -179,10 +179,11 @@ impl Stack {
 
     /// What is to be watched. A mailbox is its account's own, by whatever number of ours that is no other account.
     fn topic(&self, package: Package, watcher: &Name, request: &Request) -> Result<Topic, u16> {
-        let named = request.uri.user_unescaped().unwrap_or_default();
-        let topic = Topic { of: named.as_str().into(), package };
+        let said = request.uri.user_unescaped().unwrap_or_default();
+        let account = self.guard.named(&said);
+        let topic = Topic { of: account.cloned().unwrap_or_else(|| said.as_str().into()), package };
         match package {
-            Package::Messages if named != **watcher && self.guard.knows(&named) => Err(403),
+            Package::Messages if account.is_some_and(|account| account != watcher) => Err(403),
             Package::Messages => Ok(Topic { of: watcher.clone(), package }),
             _ if self.is_watchable(&topic) => Ok(topic),
             _ => Err(404),

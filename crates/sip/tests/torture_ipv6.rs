@@ -97,6 +97,7 @@ fn stack() -> Stack {
         networks: Networks::default(),
         trunks: vec![trunk],
         accounts: vec![],
+        aliases: vec![],
         limits: Limits::default(),
     };
     Stack::new(config, 1)

@@ -14,6 +14,7 @@ fn stack() -> Stack {
         networks: Networks::default(),
         trunks: vec![trunk],
         accounts: vec![],
+        aliases: vec![],
         limits: Limits::default(),
     };
     Stack::new(config, 1)

@@ -132,6 +132,7 @@ impl Switch {
         let route = match self.star_code(&account, &incoming.dialled) {
             Some(plan) => plan.into(),
             None if busy => return Err(Refusal::new("agent_busy", 486)),
+            None if !self.plant.has_room_beside(&account, None) => return Err(Refusal::new("agent_calls", 403)),
             None if incoming.dialled == *self.plant.setup.codes.voicemail => desk::VOICEMAIL.into(),
             None => match self.plant.trunks.route(None, &to) {
                 Some(route) => route.dialplan.clone(),
@@ -191,6 +192,8 @@ impl Switch {
             return self.refuse(&incoming, &Refusal::new("no_ports", 503));
         }
         self.next_call += 1;
+        let aside = desk::is_desk(self.plant.plans.name(plan));
+        self.plant.legs.leg_mut(incoming.leg).into_iter().for_each(|leg| leg.aside = aside);
         let Known { number: from, withheld } = self.caller(&incoming);
         self.plant.fact(What::Arrived {
             call: id,

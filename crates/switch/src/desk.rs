@@ -53,7 +53,7 @@ pub(crate) fn is_desk(plan: &str) -> bool {
 
 /// The dialplan for a number that is not ours: a colleague's, or an outside one.
 pub(crate) fn outward(plant: &Plant, dialled: &str) -> &'static str {
-    match plant.directory.agent_id(dialled) {
+    match plant.directory.agent_called(dialled) {
         Some(_) => "desk/colleague",
         None => OUTSIDE,
     }

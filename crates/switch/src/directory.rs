@@ -13,6 +13,8 @@ pub(crate) struct Directory {
     /// By `QueueId`; `None` when removed.
     queues: Vec<(Name, Option<QueueSetup>)>,
     agent_ids: BTreeMap<Name, AgentId>,
+    /// Numbers of agents, by their aliases.
+    aliases: BTreeMap<Name, Name>,
     queue_ids: BTreeMap<Name, QueueId>,
     skill_ids: BTreeMap<Name, SkillId>,
     /// From 1 on: 0 is nowhere in particular.
@@ -28,6 +30,7 @@ impl Directory {
         for (_, queue) in &mut self.queues {
             *queue = None;
         }
+        self.aliases.clear();
         for agent in agents {
             self.put_agent(agent);
         }
@@ -39,6 +42,8 @@ impl Directory {
     fn put_agent(&mut self, agent: &AgentSetup) -> AgentId {
         let id = intern(&mut self.agent_ids, &agent.number, |n| AgentId(n as u32));
         put(&mut self.agents, id.0 as usize, &agent.number, agent.clone());
+        self.aliases.retain(|_, of| *of != agent.number);
+        self.aliases.extend(agent.aliases_to_number());
         self.intern_skills(&agent.skills);
         id
     }
@@ -65,7 +70,9 @@ impl Directory {
 
     /// From now on nobody has this number.
     pub(crate) fn remove_agent(&mut self, id: AgentId) {
-        self.agents[id.0 as usize].1 = None;
+        let (number, agent) = &mut self.agents[id.0 as usize];
+        *agent = None;
+        self.aliases.retain(|_, of| of != number);
     }
 
     fn intern_skills(&mut self, skills: &[(Name, u8)]) {
@@ -82,6 +89,12 @@ impl Directory {
 
     pub(crate) fn agent_id(&self, number: &str) -> Option<AgentId> {
         self.agent_ids.get(number).copied().filter(|id| self.agents[id.0 as usize].1.is_some())
+    }
+
+    /// The number of the agent who is called so, by number or alias.
+    pub(crate) fn agent_called(&self, said: &str) -> Option<&Name> {
+        let number = self.agent_id(said).map(|id| self.agent_number(id));
+        number.or_else(|| self.aliases.get(said))
     }
 
     pub(crate) fn queue_id(&self, name: &str) -> Option<QueueId> {

@@ -23,6 +23,7 @@ impl Switch {
         self.what_holds_is_configured();
         self.tapes_belong_to_calls();
         self.seats_are_one_to_one();
+        self.agents_have_as_many_calls_as_they_may();
         self.lamps_show_the_mailboxes();
         self.lamps_show_who_is_busy();
     }
@@ -52,6 +53,14 @@ impl Switch {
             let known = plant.accounts().any(|known| known == account) && plant.directory.agent_id(agent).is_some();
             assert!(known && account != agent, "agent {agent} sits at {account}");
             assert!(plant.sip.contacts(account) > 0, "agent {agent} sits at {account}, which is gone");
+        }
+    }
+
+    /// Whose number of calls is limited has no more; a limit that was lowered holds from the next call on.
+    fn agents_have_as_many_calls_as_they_may(&self) {
+        for (_, agent) in self.plant.directory.agents() {
+            let calls = self.plant.calls_of(&agent.number, None);
+            assert!(agent.calls_max.is_none_or(|most| calls <= most as usize), "{calls} calls of {}", agent.number);
         }
     }
 

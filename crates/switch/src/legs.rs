@@ -13,6 +13,8 @@ pub(crate) struct Leg {
     pub(crate) party: Party,
     /// The peer invited us.
     pub(crate) incoming: bool,
+    /// An agent's phone hears the answer to a star code: no call of that agent's.
+    pub(crate) aside: bool,
     /// Our RTP port.
     pub(crate) port: u16,
     /// Our RTP address as its peer knows it.

@@ -75,19 +75,28 @@ impl Plant {
     pub(crate) fn has_room(&self, mailbox: &Mailbox) -> bool {
         let known = match mailbox {
             Mailbox::Queue(queue) => self.directory.queue_id(queue).is_some(),
-            Mailbox::Agent(agent) => self.directory.agent_id(agent).is_some(),
+            Mailbox::Agent(agent) => self.directory.agent_called(agent).is_some(),
         };
-        known && self.mailboxes.of(mailbox).count() < self.setup.voicemail.messages_max
+        known && self.mailboxes.of(&self.by_number(mailbox)).count() < self.setup.voicemail.messages_max
+    }
+
+    /// An agent's mailbox is the one of the number, whatever the agent is called by.
+    fn by_number(&self, mailbox: &Mailbox) -> Mailbox {
+        match mailbox {
+            Mailbox::Agent(called) => Mailbox::Agent(self.directory.agent_called(called).unwrap_or(called).clone()),
+            Mailbox::Queue(_) => mailbox.clone(),
+        }
     }
 
     /// What somebody hears of a mailbox by telephone: of an agent's, also the queues' that agent attends to.
     pub(crate) fn messages_for(&self, mailbox: &Mailbox) -> Vec<Message> {
-        let agent = match mailbox {
+        let mailbox = self.by_number(mailbox);
+        let agent = match &mailbox {
             Mailbox::Agent(number) => self.directory.agent_id(number).and_then(|id| self.directory.agent(id)),
             Mailbox::Queue(_) => None,
         };
         let attended = agent.into_iter().flat_map(|setup| setup.mailboxes.iter().cloned().map(Mailbox::Queue));
-        std::iter::once(mailbox.clone())
+        std::iter::once(mailbox)
             .chain(attended)
             .flat_map(|mailbox| self.mailboxes.of(&mailbox).cloned().collect::<Vec<_>>())
             .take(LISTENED_MAX)
@@ -128,8 +137,8 @@ impl Plant {
 
 impl Call {
     /// What a recording of this call will be in a mailbox.
-    pub(crate) fn message(&self, plant: &Plant, tape: TapeId, mailbox: Mailbox) -> Message {
-        let from = Name::from(self.from.national.as_str());
+    pub(crate) fn message(&self, plant: &Plant, tape: TapeId, mailbox: &Mailbox) -> Message {
+        let (from, mailbox) = (Name::from(self.from.national.as_str()), plant.by_number(mailbox));
         let (call, left) = (self.id, plant.now);
         Message { tape, mailbox, call, from, left, ms: 0, file: "".into(), heard: false }
     }

@@ -23,7 +23,8 @@ pub struct Slots {
 }
 
 impl Slots {
-    fn find(&self, dialled: &str) -> Option<u32> {
+    /// The slot that is dialled so.
+    pub fn find(&self, dialled: &str) -> Option<u32> {
         dialled.parse().ok().filter(|slot| (self.first..=self.last).contains(slot))
     }
 }
@@ -85,6 +86,7 @@ impl Switch {
             return Some(self.plant.parked.get(&slot).copied());
         }
         let whose = dialled.strip_prefix(&*self.plant.setup.codes.pickup)?;
+        let whose = self.plant.directory.agent_called(whose).map_or(whose, |number| number);
         let team = |number: &Name| {
             let agents = &self.plant.directory;
             agents.agent_id(number).and_then(|id| agents.agent(id)).map(|agent| agent.team.clone())
@@ -112,6 +114,9 @@ impl Switch {
     /// The agent's leg becomes the call's partner, as if that one had been rung. `Err`: the answer for the phone.
     pub(crate) fn pick_up(&mut self, account: &Name, incoming: &Incoming, call: CallId) -> Result<(), u16> {
         let id = self.plant.directory.agent_id(account).ok_or(403u16)?;
+        if !self.plant.has_room_beside(account, Some(call)) {
+            return Err(403);
+        }
         let agent = self.kept_for(id, call)?;
         let (leg, party) = (incoming.leg, Party::Agent(account.clone()));
         if !self.plant.take_leg(leg, call, party.clone(), None, incoming.audio.as_ref()) {

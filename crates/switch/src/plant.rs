@@ -229,6 +229,7 @@ impl Plant {
             call,
             party,
             incoming,
+            aside: false,
             port,
             told,
             channel,

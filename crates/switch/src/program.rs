@@ -114,7 +114,7 @@ impl Call {
             }
             Step::MessageHeard { tape } => drop(plant.hear_message(tape)),
             Step::DeleteMessage { tape } => drop(plant.delete_message(tape, false)),
-            Step::Deposit { mailbox, tape } => self.deposit(plant, mailbox, tape),
+            Step::Deposit { mailbox, tape } => self.deposit(plant, &mailbox, tape),
             Step::Discard { tape } => self.discard(plant, tape),
             Step::Refer { number } => {
                 if plant.sip.refer(plant.now, self.caller, &number).is_err() {
@@ -260,14 +260,16 @@ impl Call {
     ) -> Result<(LegId, Option<AgentId>), OfferOutcome> {
         match to {
             DialTarget::Number { number, trunk } => Ok((self.ring_outside(plant, &number, trunk.as_ref())?, None)),
-            DialTarget::Agent(number) => {
+            DialTarget::Agent(called) => {
+                let number = plant.directory.agent_called(&called).cloned().ok_or(OfferOutcome::Unreachable)?;
                 let agent = plant.directory.agent_id(&number).ok_or(OfferOutcome::Unreachable)?;
                 if !plant.may_be_disturbed(&number) {
                     return Err(OfferOutcome::Refused);
                 }
+                let target = plant.phone_for(&number, self.id)?;
                 let held = hold_for(plant, agent, self.id)?;
                 let ring = Ring {
-                    target: plant.phone_of(&number),
+                    target,
                     from: self.shown_number(),
                     display: None,
                     identity: Identity::default(),
@@ -301,7 +303,8 @@ fn hold_for(plant: &mut Plant, agent: AgentId, call: busyhour_model::CallId) -> 
 }
 
 /// The four outcomes of asking for an agent by number: rung (now or after the present call), busy, offline, unknown.
-fn available(plant: &Plant, number: &str, wait_busy: bool) -> Result<AgentId, AgentAvailability> {
+fn available(plant: &Plant, called: &str, wait_busy: bool) -> Result<AgentId, AgentAvailability> {
+    let number = plant.directory.agent_called(called).ok_or(AgentAvailability::Unknown)?;
     let agent = plant.directory.agent_id(number).ok_or(AgentAvailability::Unknown)?;
     match plant.acd.agent(agent).map_or(AgentState::SignedOut, |view| view.state) {
         AgentState::Ready => Ok(agent),

@@ -95,7 +95,8 @@ impl Switch {
         let plant = &mut self.plant;
         let spec = plant.directory.change_agent(&agent);
         let known = plant.setup.agents.iter_mut().find(|known| known.number == agent.number);
-        let same_account = known.as_ref().is_some_and(|known| known.password == agent.password);
+        let same = |known: &AgentSetup| known.password == agent.password && known.aliases == agent.aliases;
+        let same_account = known.as_deref().is_some_and(same);
         match known {
             Some(known) => *known = agent,
             None => plant.setup.agents.push(agent),
@@ -148,6 +149,7 @@ pub(crate) fn sip_config(setup: &Setup, trunks: Vec<TrunkPeer>) -> Config {
         networks: setup.networks.clone(),
         trunks,
         accounts: accounts.collect(),
+        aliases: setup.agents.iter().flat_map(AgentSetup::aliases_to_number).collect(),
         limits: setup.limits.clone(),
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::plant::Plant;
 use busyhour_acd::Command;
-use busyhour_model::{AgentState, Name, Time, What};
+use busyhour_model::{AgentState, CallId, Name, OfferOutcome, Time, What};
 use busyhour_sip::{Target, is_same};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// So many wrong PINs in a row at one phone, or for one agent, and none is looked at for a while.
@@ -81,9 +81,24 @@ impl Plant {
         self.seats.accounts.get(agent).or(own)
     }
 
-    /// Where an agent is rung.
-    pub(crate) fn phone_of(&self, agent: &Name) -> Target {
-        Target::Account(self.place_of(agent).cloned().unwrap_or_else(|| "".into()))
+    /// Where an agent is rung for a call; `Err`: why not.
+    pub(crate) fn phone_for(&self, agent: &Name, call: CallId) -> Result<Target, OfferOutcome> {
+        if !self.has_room_beside(agent, Some(call)) {
+            return Err(OfferOutcome::Refused);
+        }
+        self.place_of(agent).cloned().map(Target::Account).ok_or(OfferOutcome::Unreachable)
+    }
+
+    /// Whether an agent may have this call, or one more, beside all others.
+    pub(crate) fn has_room_beside(&self, agent: &Name, call: Option<CallId>) -> bool {
+        let setup = self.directory.agent_id(agent).and_then(|id| self.directory.agent(id));
+        setup.and_then(|setup| setup.calls_max).is_none_or(|most| self.calls_of(agent, call) < most as usize)
+    }
+
+    /// How many calls an agent has, made, rung and held ones, but for this one.
+    pub(crate) fn calls_of(&self, agent: &Name, but: Option<CallId>) -> usize {
+        let others = self.legs.of_agent(agent).filter(|leg| !leg.closing && !leg.aside && Some(leg.call) != but);
+        others.map(|leg| leg.call).collect::<BTreeSet<_>>().len()
     }
 
     /// How many contacts an agent can be rung at.
@@ -105,7 +120,7 @@ impl Plant {
     /// An agent signs in at this phone; `said` is `number*PIN`. Nothing of it is kept. `Err`: why not.
     pub(crate) fn sit_down(&mut self, account: &Name, said: &str) -> Result<Name, &'static str> {
         let (number, pin) = said.trim_end_matches('#').split_once('*').unwrap_or((said, ""));
-        let agent = Name::from(number);
+        let agent = self.directory.agent_called(number).cloned().unwrap_or_else(|| number.into());
         let allowed = self.check_pin(account, &agent, pin).and_then(|()| self.check_seat(account, &agent));
         if let Err(reason) = allowed {
             self.fact(What::SeatRefused { phone: account.clone(), reason: reason.into() });

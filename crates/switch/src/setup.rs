@@ -310,6 +310,8 @@ pub fn level(skills: &[(Name, u8)], name: &Name) -> u8 {
 pub struct AgentSetup {
     /// Agent number (工号), user part and digest username.
     pub number: Name,
+    /// Other numbers and names the agent is called by, nobody's number or alias else.
+    pub aliases: Vec<Name>,
     /// SIP password.
     pub password: Name,
     /// Signs in at other phones by it; `None`: only at the own one.
@@ -334,9 +336,16 @@ pub struct AgentSetup {
     pub auto_ready: bool,
     /// The phone is asked to answer offers by itself.
     pub auto_answer: bool,
+    /// Calls at once, made, rung and held ones; `None`: as many as there may be in each state.
+    pub calls_max: Option<u32>,
 }
 
 impl AgentSetup {
+    /// Each alias, and whose it is.
+    pub(crate) fn aliases_to_number(&self) -> impl Iterator<Item = (Name, Name)> {
+        self.aliases.iter().map(|alias| (alias.clone(), self.number.clone()))
+    }
+
     /// Skills not expired yet.
     pub fn skills_at(&self, now: Time) -> Vec<(Name, u8)> {
         let held = |name: &Name| !self.expires.iter().any(|(known, at)| known == name && *at <= now);
@@ -348,6 +357,7 @@ impl AgentSetup {
         AgentSetup {
             name: number.to_string(),
             number,
+            aliases: Vec::new(),
             password: "".into(),
             pin: None,
             team: "default".into(),
@@ -359,6 +369,7 @@ impl AgentSetup {
             mailboxes: Vec::new(),
             auto_ready: false,
             auto_answer: false,
+            calls_max: None,
         }
     }
 }

@@ -44,7 +44,7 @@ impl Call {
         let Wanted { keep, shortest, limits } = wanted;
         let tape = plant.tape(self.id);
         let message = match &keep {
-            Keep::Message(mailbox) => Some(Box::new(self.message(plant, tape, mailbox.clone()))),
+            Keep::Message(mailbox) => Some(Box::new(self.message(plant, tape, mailbox))),
             Keep::Variable(_) => None,
         };
         plant.fact(What::RecordingBegan { call: self.id, tape, name: name(&keep), message });
@@ -72,7 +72,7 @@ impl Call {
         if let Some(Filed { file, ms, gap_ms, sha256 }) = file {
             plant.fact(What::Recorded { call: self.id, tape, name: name(&keep), file, ms, gap_ms, sha256 });
         }
-        if let Keep::Message(mailbox) = keep
+        if let Keep::Message(mailbox) = &keep
             && long_enough
         {
             self.deposit(plant, mailbox, tape);
@@ -87,7 +87,7 @@ impl Call {
     }
 
     /// Puts a recording into a mailbox: it is the mailbox's from now on.
-    pub(crate) fn deposit(&mut self, plant: &mut Plant, mailbox: Mailbox, tape: TapeId) {
+    pub(crate) fn deposit(&mut self, plant: &mut Plant, mailbox: &Mailbox, tape: TapeId) {
         let taping = self.tapes.iter_mut().find(|taping| taping.tape == tape && !taping.discarded);
         let Some((taping, Filed { file, ms, .. })) = taping.and_then(|taping| {
             let filed = taping.filed.clone()??;

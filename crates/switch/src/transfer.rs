@@ -152,8 +152,8 @@ impl Switch {
                 return Err(Denied::UnknownNode { plan, node });
             }
             Destination::Agent(agent) => {
-                self.plant.directory.agent_id(&agent).ok_or_else(|| Denied::UnknownAgent(agent.clone()))?;
-                Onward::Ring(DialTarget::Agent(agent))
+                let called = self.plant.directory.agent_called(&agent).cloned();
+                Onward::Ring(DialTarget::Agent(called.ok_or(Denied::UnknownAgent(agent))?))
             }
             Destination::Number(number) => self.plant.onward(&number).ok_or(Denied::NoWay(number))?,
             Destination::Slot => match self.plant.free_slot(None) {
@@ -190,8 +190,8 @@ impl Plant {
         if let Some(queue) = self.directory.queue_id(to) {
             return Some(Onward::Queue(queue));
         }
-        if self.directory.agent_id(to).is_some() {
-            return Some(Onward::Ring(DialTarget::Agent(to.into())));
+        if let Some(agent) = self.directory.agent_called(to) {
+            return Some(Onward::Ring(DialTarget::Agent(agent.clone())));
         }
         let parks = *to == *self.setup.codes.park && self.setup.codes.slots.is_some();
         if let Some(slot) = self.slot(to).map(Some).or(parks.then_some(None)) {

@@ -33,6 +33,18 @@ fn what_is_shown_may_be_laid_over_again() {
 }
 
 #[test]
+fn nobody_new_is_called_as_a_phone_or_by_an_alias() {
+    let phone = "\n[[phone]]\nnumber = \"8001\"\npassword = \"x\"\n";
+    let agent = "\n[[agent]]\nnumber = \"7001\"\npassword = \"x\"\npin = \"4711\"\naliases = \"7601\"\n";
+    let site = read("centre.toml", &format!("{RICH}{phone}{agent}"), Path::new("/nowhere")).site.unwrap();
+    let add = Amend::Add("password = \"p\"".parse().unwrap());
+    for taken in ["8001", "7601"] {
+        assert!(matches!(site.live.amend(&site.words, Kind::Agent, taken, &add), Err(Refused::Known(_))), "{taken}");
+    }
+    assert!(site.live.amend(&site.words, Kind::Agent, "7602", &add).is_ok());
+}
+
+#[test]
 fn changes_add_up_and_none_clears() {
     let mut site = site();
     let number = site.setup.agents[0].number.clone();

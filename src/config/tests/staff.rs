@@ -114,6 +114,15 @@ fn every_mistake_in_a_spreadsheet_is_located() {
 }
 
 #[test]
+fn aliases_are_words_of_one_field() {
+    let site = loaded(b"number,password,aliases\r\n1001,p1,601 li.na\r\n").site.unwrap();
+    assert_eq!(site.setup.agents[1].aliases, ["601", "li.na"].map(Name::from));
+    let told = |row: &str| told_of(&format!("number,password,aliases\r\n{row}\r\n")).pop().unwrap();
+    assert!(told("1001,p1,601 9001").starts_with("agents.csv:2:13 `9001` is an agent's number already"));
+    assert!(told("1001,p1,li#na").starts_with("agents.csv:2:9 `li#na` is no agent number"));
+}
+
+#[test]
 fn a_file_in_gbk_is_refused_with_what_to_do() {
     let gbk = [b"number,name,password\n1001,".as_slice(), &[0xd5, 0xc5, 0xc8, 0xfd], b",x\n"].concat();
     let message = Staff::new("agents.csv".into(), gbk).unwrap_err();

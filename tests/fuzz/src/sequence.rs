@@ -426,6 +426,7 @@ fn config() -> Config {
         networks: Networks::default(),
         trunks: vec![trunk],
         accounts: vec![account("1001"), account("1002")],
+        aliases: vec![("service".into(), "1001".into())],
         limits: Limits { legs: LEGS, transactions: 64, ..Limits::default() },
     }
 }

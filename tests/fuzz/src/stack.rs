@@ -46,6 +46,7 @@ fn config() -> Config {
         networks: Networks::default(),
         trunks: vec![trunk],
         accounts: vec![],
+        aliases: vec![],
         limits: Limits { legs: 8, transactions: 16, ..Limits::default() },
     }
 }

@@ -112,6 +112,17 @@ fn an_attended_transfer_joins_the_two_far_sides() {
     assert!(caller.hold_ms >= 7_000, "{}", caller.hold_ms);
 }
 
+/// Whose calls are limited to one asks nobody beside it, and is rung by nobody.
+#[test]
+fn an_agent_who_may_have_one_call_makes_none_beside_the_one_on_hold() {
+    let mut scenario = with(with(hotline(19), consult()), vec![(TALKING + 2 * SECOND, dial("1002", "1001"))]);
+    scenario.setup.agents[0].calls_max = Some(1);
+    let world = ended(scenario);
+    assert_eq!(partners(&world), [Name::from("1001")]);
+    let refused = |number| world.phone_outcomes(number).iter().map(|outcome| outcome.status).max();
+    assert_eq!((refused("1001"), refused("1002")), (Some(403), Some(486)));
+}
+
 /// Passed on while the colleague's phone still rings: it rings on, for the caller.
 #[test]
 fn a_transfer_before_the_colleague_answers_rings_on() {

@@ -126,6 +126,7 @@ pub fn config(at: SocketAddr, trunks: Vec<TrunkPeer>, accounts: &[&str]) -> Conf
         networks: Networks::default(),
         trunks,
         accounts: accounts.iter().map(account).collect(),
+        aliases: Vec::new(),
         limits: Limits { sha256: true, ..Limits::default() },
     }
 }

@@ -77,8 +77,8 @@ impl Call {
         let (offered, agent_number) = (name.clone(), number.clone());
         plant.fact(What::Offered { call: self.id, queue: offered, agent: agent_number, why, runner_up });
         let answered = plant.answers_itself(queue, agent);
-        let ring = Ring {
-            target: plant.phone_of(&number),
+        let ring = |target| Ring {
+            target,
             from: self.shown_number(),
             display: self.callback.as_ref().map(|_| format!("Call-back {}", self.shown_number())),
             identity: Identity::default(),
@@ -87,7 +87,8 @@ impl Call {
             channel: None,
             after: Duration::ZERO,
         };
-        let leg = match self.ring_leg(plant, Party::Agent(number), ring) {
+        let ring = plant.phone_for(&number, self.id).map(ring);
+        let leg = match ring.and_then(|ring| self.ring_leg(plant, Party::Agent(number), ring)) {
             Ok(leg) => leg,
             Err(outcome) => {
                 decline(self, plant, queue, agent, outcome);

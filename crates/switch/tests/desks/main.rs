@@ -2,101 +2,24 @@
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 #[allow(dead_code)]
-#[path = "trunks/exchange.rs"]
+#[path = "../trunks/exchange.rs"]
 mod exchange;
+
+mod aliases;
+mod phone;
 
 use busyhour_ivr::{Dialplan, Names};
 use busyhour_model::{AgentState, Name, What};
-use busyhour_sip::digest::{Challenge, respond};
-use busyhour_sip::{Account, HeaderName, Response};
+use busyhour_sip::{Account, HeaderName};
 use busyhour_switch::{
     AgentRow, AgentSetup, Denied, Destination, Limits, NumberRoute, QueueSetup, Reply, Request, Setup, Slots, StarCodes,
 };
-use exchange::{Exchange, MUSIC, sdp, secs};
+use exchange::{Exchange, MUSIC, secs};
+use phone::Phone;
 
 /// Waits for an agent.
 const WAITING: &str = "name = \"plan\"\nstart = \"wait\"\n[node.wait]\nqueue = \"card\"\ntimed_out = \"end\"\nfull = \"end\"\n\
     no_agents = \"end\"\n[node.end]\nhangup = 480\n";
-
-/// A phone at `10.9.n.1`.
-struct Phone {
-    n: u8,
-    account: Account,
-    challenge: Option<Challenge>,
-    sent: u32,
-}
-
-impl Phone {
-    fn new(n: u8, user: &str) -> Phone {
-        let account = Account { user: user.into(), password: "secret".into() };
-        Phone { n, account, challenge: None, sent: 0 }
-    }
-
-    /// A registered phone.
-    fn registered(exchange: &mut Exchange, n: u8, user: &str) -> Phone {
-        let mut phone = Phone::new(n, user);
-        assert_eq!(phone.register(exchange, 600), 200);
-        phone
-    }
-
-    fn register(&mut self, exchange: &mut Exchange, expires: u32) -> u16 {
-        let user = self.account.user.clone();
-        self.ask(exchange, "REGISTER", &user, &format!("Expires: {expires}\r\n"), "")
-    }
-
-    /// Dials; the answer at once, 0 for none that is final.
-    fn dial(&mut self, exchange: &mut Exchange, number: &str) -> u16 {
-        let status = self.ask(exchange, "INVITE", number, "Content-Type: application/sdp\r\n", &sdp(self.n));
-        if status < 200 { 0 } else { status }
-    }
-
-    /// Whom the call dialled last is to go on to; what is told of that at once.
-    fn refer(&mut self, exchange: &mut Exchange, to: &str) -> u16 {
-        let (n, user, call) = (self.n, &self.account.user, self.sent);
-        let answered = exchange.response(&format!("{n}-{call}")).unwrap();
-        let (dialog, cseq) = (answered.headers.text(HeaderName::To).unwrap(), call + 100);
-        let message = format!(
-            "REFER sip:x@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.9.{n}.1:5060;branch=z9hG4bKrefer{call}\r\n\
-             From: <sip:{user}@hotline.example>;tag={call}\r\nTo: {dialog}\r\nCall-ID: {n}-{call}\r\nCSeq: {cseq} REFER\r\n\
-             Max-Forwards: 70\r\nContact: <sip:{user}@10.9.{n}.1:5060>\r\nRefer-To: <sip:{to}@hotline.example>\r\n\
-             Content-Length: 0\r\n\r\n"
-        );
-        exchange.receive(n, message.as_bytes());
-        let told = std::iter::from_fn(|| exchange.request(n, "NOTIFY")).last().unwrap();
-        String::from_utf8_lossy(&told.body)[8..11].parse().unwrap()
-    }
-
-    fn ask(&mut self, exchange: &mut Exchange, method: &str, to: &str, more: &str, body: &str) -> u16 {
-        match self.send(exchange, method, to, more, body) {
-            Some(response) if response.status == 401 => {
-                let challenge = response.headers.all(HeaderName::WwwAuthenticate).next().unwrap();
-                self.challenge = Some(Challenge::parse(challenge).unwrap());
-                self.send(exchange, method, to, more, body).map_or(0, |response| response.status)
-            }
-            other => other.map_or(0, |response| response.status),
-        }
-    }
-
-    fn send(&mut self, exchange: &mut Exchange, method: &str, to: &str, more: &str, body: &str) -> Option<Response> {
-        self.sent += 1;
-        let (n, sent, user) = (self.n, self.sent, &self.account.user);
-        let uri = format!("sip:{to}@hotline.example");
-        let authorization = self.challenge.take().map(|challenge| {
-            let response = respond(&challenge, &self.account, method, &uri, "cn", 1);
-            format!("Authorization: {response}\r\n")
-        });
-        let authorization = authorization.unwrap_or_default();
-        let message = format!(
-            "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 10.9.{n}.1:5060;branch=z9hG4bK{n}-{sent}\r\n\
-             From: <sip:{user}@hotline.example>;tag={sent}\r\nTo: <{uri}>\r\nCall-ID: {n}-{sent}\r\n\
-             CSeq: {sent} {method}\r\nMax-Forwards: 70\r\nContact: <sip:{user}@10.9.{n}.1:5060>\r\n\
-             {authorization}{more}Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        exchange.receive(n, message.as_bytes());
-        exchange.response(&format!("{n}-{sent}"))
-    }
-}
 
 fn agent(number: &str, pin: &str) -> AgentSetup {
     AgentSetup { password: "secret".into(), pin: Some(pin.into()), ..AgentSetup::new(number.into()) }
