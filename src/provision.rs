@@ -70,7 +70,7 @@ pub fn render(format: Format, setup: &Setup, agent: &AgentSetup, registrar: Regi
     match format {
         Format::Yealink => yealink(setup, agent, registrar),
         Format::Linphone => linphone(setup, agent, registrar),
-        Format::Baresip => baresip(agent, registrar),
+        Format::Baresip => baresip(setup, agent, registrar),
     }
 }
 
@@ -110,7 +110,16 @@ fn yealink(setup: &Setup, agent: &AgentSetup, registrar: Registrar) -> String {
         let _ = writeln!(file, "account.1.{key} = {}", one_line(value));
     }
     let _ = writeln!(file, "voice_mail.number.1 = {}", setup.codes.voicemail);
+    if is_to_answer(setup, agent) {
+        // What Alert-Info asks for; with the microphone on.
+        file.push_str("features.intercom.allow = 1\nfeatures.intercom.mute = 0\n");
+    }
     file
+}
+
+/// Whether offers ask this phone to answer by itself. Linphone has no setting for it: its library tells the application.
+fn is_to_answer(setup: &Setup, agent: &AgentSetup) -> bool {
+    agent.auto_answer || setup.queues.iter().any(|queue| queue.auto_answer)
 }
 
 fn linphone(setup: &Setup, agent: &AgentSetup, registrar: Registrar) -> String {
@@ -150,12 +159,13 @@ fn linphone(setup: &Setup, agent: &AgentSetup, registrar: Registrar) -> String {
     file
 }
 
-fn baresip(agent: &AgentSetup, registrar: Registrar) -> String {
+fn baresip(setup: &Setup, agent: &AgentSetup, registrar: Registrar) -> String {
+    let answers = if is_to_answer(setup, agent) { ";sip_autoanswer=yes" } else { "" };
     let Registrar { transport, address } = registrar;
     let (number, password) = (&agent.number, one_line(&agent.password));
     format!(
         "<sip:{number}@{address};transport={transport}>;auth_user={number};auth_pass={password};regint={EXPIRES};\
-         mwi=yes;audio_codecs=PCMA/8000/1,PCMU/8000/1\n"
+         mwi=yes;audio_codecs=PCMA/8000/1,PCMU/8000/1{answers}\n"
     )
 }
 
@@ -239,6 +249,19 @@ mod tests {
         let opened = file.matches("<section ").count() + file.matches("<entry ").count();
         assert_eq!(opened, file.matches("</section>").count() + file.matches("</entry>").count());
         assert!(!file.contains("<Co>"));
+    }
+
+    #[test]
+    fn a_phone_obeys_where_offers_ask_it_to_answer() {
+        let (mut setup, agent) = site();
+        let obeys = |setup: &Setup, agent: &AgentSetup| {
+            [(Format::Yealink, "\nfeatures.intercom.allow = 1\n"), (Format::Baresip, ";sip_autoanswer=yes\n")]
+                .map(|(format, key)| render(format, setup, agent, at(Transport::Udp)).contains(key))
+        };
+        assert_eq!(obeys(&setup, &agent), [false; 2]);
+        assert_eq!(obeys(&setup, &AgentSetup { auto_answer: true, ..agent.clone() }), [true; 2]);
+        setup.queues[0].auto_answer = true;
+        assert_eq!(obeys(&setup, &agent), [true; 2], "any agent may get its calls");
     }
 
     #[test]
