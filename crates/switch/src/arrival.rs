@@ -173,7 +173,7 @@ impl Switch {
     }
 
     /// Whether an agent may not call now: one call in hand, and on hold at most one.
-    fn is_busy(&self, agent: AgentId) -> bool {
+    pub(crate) fn is_busy(&self, agent: AgentId) -> bool {
         let Some(view) = self.plant.acd.agent(agent) else { return false };
         let consults = self.plant.consults.contains_key(&agent);
         match self.state_of(&view) {

@@ -2,7 +2,7 @@
 
 use crate::callbacks::{Asked, Callback};
 use crate::outward::Dialling;
-use crate::phase::{Ended, Phase};
+use crate::phase::{Ended, Phase, Purpose};
 use crate::places::Places;
 use crate::plant::{Plant, Ring};
 use crate::taping::Taping;
@@ -313,7 +313,7 @@ impl Call {
             Event::PickedUp { leg, agent } if !phase.may_be_picked_up() => {
                 self.open.push(leg);
                 plant.drop_leg(leg, 486);
-                agent.inspect(|agent| plant.release(*agent));
+                plant.leave(self.id, &plant.party_of(leg, self), agent);
                 phase
             }
             event => phase.handle(self, plant, event),
@@ -328,6 +328,15 @@ impl Call {
         }
         phase.abandoned(self, plant);
         self.end(plant, cause, 503)
+    }
+
+    /// An agent who had it beside another call that is over has only this one now.
+    pub(crate) fn adopt(&mut self, agent: AgentId, number: &Name) {
+        let partner = self.phase.as_mut().and_then(Phase::partner_mut);
+        match partner.filter(|partner| partner.party.agent() == Some(number)) {
+            Some(partner) => partner.purpose = Purpose::Dial { agent: Some(agent), keys: Vec::new() },
+            None => self.occupied = Some(agent),
+        }
     }
 
     /// Takes every leg down; `status` refuses a caller who was never answered.

@@ -124,7 +124,9 @@ impl Switch {
         assert_eq!(self.plant.parked, parked.collect(), "slots hold exactly the calls that are parked");
         for (agent, call) in &self.plant.consults {
             let talks = self.plant.acd.agent(*agent).is_some_and(|view| view.state == AgentState::Talking);
-            assert!(talks && self.calls.contains_key(call), "agent {agent} made {call} beside another call");
+            let mut legs = self.plant.legs.of_agent(self.plant.directory.agent_number(*agent));
+            let there = legs.any(|leg| leg.call == *call) && self.calls.contains_key(call);
+            assert!(talks && there, "agent {agent} has {call} beside another call");
         }
         for call in self.calls.values() {
             let agents = by_call.get(&call.id).copied().unwrap_or(0);

@@ -120,7 +120,7 @@ impl Switch {
         let agent = self.kept_for(id, call)?;
         let (leg, party) = (incoming.leg, Party::Agent(account.clone()));
         if !self.plant.take_leg(leg, call, party.clone(), None, incoming.audio.as_ref()) {
-            agent.inspect(|agent| self.plant.release(*agent));
+            self.plant.leave(call, &party, agent);
             return Err(503);
         }
         self.plant.fact(What::LegOpened { call, leg, party });
@@ -131,14 +131,18 @@ impl Switch {
         Ok(())
     }
 
-    /// Keeps the agent from other calls; `None` for one who is not signed in, 486 for one who is busy.
+    /// Keeps the agent from other calls; `None` for one who has one on hold or is not signed in, 486 for one who is busy.
     fn kept_for(&mut self, agent: AgentId, call: CallId) -> Result<Option<AgentId>, u16> {
         let signed_in =
             self.plant.acd.agent(agent).is_some_and(|view| view.state != busyhour_model::AgentState::SignedOut);
         match signed_in.then(|| self.plant.acd(Command::Occupy { agent, call })) {
             None => Ok(None),
             Some(Ok(())) => Ok(Some(agent)),
-            Some(Err(_)) => Err(486),
+            Some(Err(_)) if self.is_busy(agent) => Err(486),
+            Some(Err(_)) => {
+                self.plant.consults.insert(agent, call);
+                Ok(None)
+            }
         }
     }
 }

@@ -260,8 +260,9 @@ impl Switch {
 
     /// The call an agent made beside another is the only one left.
     fn adopt(&mut self, call: CallId, agent: AgentId) {
+        let number = self.plant.directory.agent_number(agent);
         match self.calls.get_mut(&call).filter(|call| !call.phase().is_ended()) {
-            Some(call) => call.occupied = Some(agent),
+            Some(call) => call.adopt(agent, number),
             None => self.plant.release(agent),
         }
     }

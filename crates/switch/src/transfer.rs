@@ -217,6 +217,16 @@ impl Plant {
         }
     }
 
+    /// A party has no more to do with a call: an agent kept from others is free, one who had it beside one on hold may make another.
+    pub(crate) fn leave(&mut self, call: CallId, party: &Party, kept: Option<AgentId>) {
+        let beside = party.agent().and_then(|number| self.directory.agent_id(number));
+        match (kept, beside) {
+            (Some(agent), _) => self.release(agent),
+            (None, Some(agent)) if self.consults.get(&agent) == Some(&call) => drop(self.consults.remove(&agent)),
+            (None, _) => {}
+        }
+    }
+
     /// The agent is free of a call: for the next one, or for a call made beside it.
     pub(crate) fn release(&mut self, agent: AgentId) {
         let Some(call) = self.consults.remove(&agent) else {
@@ -279,6 +289,9 @@ impl Call {
         if let Some(agent) = partner.purpose.agent() {
             let _ = plant.acd(Command::Moved { agent, call: to });
         }
+        let beside = partner.party.agent().and_then(|number| plant.directory.agent_id(number));
+        let beside = beside.and_then(|agent| plant.consults.get_mut(&agent));
+        beside.into_iter().filter(|call| **call == self.id).for_each(|call| *call = to);
     }
 
     /// Takes what another call let go.

@@ -2,10 +2,11 @@
 
 use crate::stage::{SECOND, TALKING, dial, ended, hotline, partners, pass_on, with};
 use busyhour_ledger::VisitEnd;
-use busyhour_model::{CallId, Entrance, Name, OfferOutcome, Party, What};
-use busyhour_sim::peer::Answering;
-use busyhour_sim::{Deed, Scenario};
+use busyhour_model::{AgentState, CallId, Entrance, Name, OfferOutcome, Party, What};
+use busyhour_sim::peer::{Action, Answering};
+use busyhour_sim::{Deed, Scenario, World};
 use busyhour_switch::{Destination, Request, Slots};
+use std::time::Duration;
 
 /// Two slots, where callers wait twenty seconds.
 fn parking(seed: u64) -> Scenario {
@@ -67,6 +68,53 @@ fn a_parked_caller_nobody_wants_goes_back() {
     let world = ended(with(scenario, deeds));
     assert_eq!(partners(&world), names(&["1001", "1003"]));
     assert!(world.facts.iter().any(|f| matches!(f.what, What::Enqueued { entrance: Entrance::Transferred, .. })));
+}
+
+/// 1003 calls 1002, who parks that call; 1001 has the first caller on hold, who stays so long, and dials the slot.
+fn picked_up_beside(seed: u64, stay: Duration, then: Vec<(Duration, Deed)>) -> World {
+    let mut scenario = parking(seed);
+    let Deed::Call(first) = &mut scenario.deeds[0].1 else { panic!("the caller") };
+    first.script.truncate(first.script.len() - 2);
+    first.script.extend([Action::Wait(stay), Action::HangUp]);
+    let deeds = vec![
+        (TALKING, Deed::Hold { number: "1001".into(), on: true }),
+        (TALKING, dial("1003", "1002")),
+        (TALKING + 6 * SECOND, Deed::PassOn { number: "1002".into(), to: Some("801".into()) }),
+        (TALKING + 8 * SECOND, dial("1001", "801")),
+        (TALKING + 10 * SECOND, dial("1001", "1002")),
+    ];
+    ended(with(with(scenario, deeds), then))
+}
+
+/// The second call of somebody with a first one on hold, as a consultation is; there is no third.
+#[test]
+fn who_holds_a_caller_picks_up_another_call_beside() {
+    let hang_up = Deed::Ask(Box::new(Request::HangUp { call: CallId(2) }));
+    let world = picked_up_beside(8, 24 * SECOND, vec![(55 * SECOND, hang_up)]);
+    let talked = world.facts.iter().filter_map(|fact| match &fact.what {
+        What::Connected { call: CallId(2), party, .. } => Some(party.name().clone()),
+        _ => None,
+    });
+    assert_eq!(talked.collect::<Vec<_>>(), names(&["1002", "1001"]));
+    let mut statuses: Vec<u16> = world.phone_outcomes("1001").iter().map(|outcome| outcome.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 200, 486]);
+    let ends = |call| world.records.iter().find(|record| record.call == CallId(call)).unwrap().ended;
+    assert!(ends(1) < ends(2), "it goes on when the first caller hangs up");
+    let states = world.facts.iter().filter_map(|fact| match &fact.what {
+        What::AgentEntered { agent, state, .. } if &**agent == "1001" && fact.at >= ends(1) => Some((*state, fact.at)),
+        _ => None,
+    });
+    let states: Vec<_> = states.take(2).collect();
+    assert_eq!(states[0].0, AgentState::Talking);
+    assert!(states[1].0 == AgentState::WrapUp && states[1].1 >= ends(2), "busy until it is over: {states:?}");
+}
+
+/// The two others go on with each other.
+#[test]
+fn a_caller_on_hold_is_passed_on_to_who_was_picked_up() {
+    let world = picked_up_beside(9, 46 * SECOND, vec![(TALKING + 14 * SECOND, pass_on(None))]);
+    assert_eq!(partners(&world), names(&["1001", "1003"]));
 }
 
 /// A call offered to somebody of the team is taken by a colleague: answered once, by the queue's count, and nobody else rings.

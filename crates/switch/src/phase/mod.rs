@@ -192,6 +192,15 @@ impl Phase {
         }
     }
 
+    /// Whom the caller talks to, or who is passing the caller on.
+    pub(crate) fn partner_mut(&mut self) -> Option<&mut Partner> {
+        match self {
+            Phase::Talking(phase) => Some(&mut phase.partner),
+            Phase::Passing(phase) => phase.from.as_mut(),
+            _ => None,
+        }
+    }
+
     /// The partner's leg, talked to or the first of those rung.
     pub(crate) fn partner(&self) -> Option<LegId> {
         match self {

@@ -51,7 +51,7 @@ impl Passing {
             Event::Gone { leg, how } if leg == rung => self.failed(call, plant, how.status()),
             Event::Gone { leg, .. } if self.from.as_ref().is_some_and(|from| from.leg == leg) => {
                 if let Some(from) = self.from.take() {
-                    from.free(plant);
+                    from.free(call, plant);
                 }
                 Phase::Passing(self)
             }

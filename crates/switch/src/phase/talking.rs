@@ -22,10 +22,8 @@ pub(crate) struct Partner {
 
 impl Partner {
     /// Has no more to do with the call.
-    pub(crate) fn free(self, plant: &mut Plant) {
-        if let Some(agent) = self.purpose.agent() {
-            plant.release(agent);
-        }
+    pub(crate) fn free(self, call: &Call, plant: &mut Plant) {
+        plant.leave(call.id, &self.party, self.purpose.agent());
     }
 
     /// Has passed the caller on, and is hung up on.
@@ -33,7 +31,7 @@ impl Partner {
         plant.fact(What::Transferred { call: call.id, party: self.party.clone(), to: to.clone() });
         plant.sip.tell_transfer(plant.now, self.leg, 200);
         plant.drop_leg(self.leg, 200);
-        self.free(plant);
+        self.free(call, plant);
     }
 }
 
@@ -207,13 +205,13 @@ impl Talking {
     /// The same, and the partner's agent is free.
     fn part(self, call: &Call, plant: &mut Plant) {
         self.unlink(call, plant);
-        self.partner.free(plant);
+        self.partner.free(call, plant);
     }
 
     /// The call ends: frees the partner's agent and says so in the facts.
     pub(crate) fn finish(self, call: &Call, plant: &mut Plant) {
         plant.fact(What::Disconnected { call: call.id, party: self.partner.party.clone() });
-        self.partner.free(plant);
+        self.partner.free(call, plant);
     }
 }
 
