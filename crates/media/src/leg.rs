@@ -16,6 +16,8 @@ use std::time::Duration;
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 /// A play that is later than this goes on from now instead of hurrying after its clock.
 const LAG_MAX: Duration = Duration::from_millis(200);
+/// How long after a key of ours its echo may still come: across networks and back, and what echo cancellers take for near (G.168).
+pub(crate) const ECHO: Duration = Duration::from_millis(300);
 /// The longest packet we make, in samples: 60 ms.
 const FRAME_MAX: usize = 480;
 
@@ -34,6 +36,8 @@ pub(crate) struct Leg {
     outgoing: Outgoing,
     digits: dtmf::Receiver,
     ear: keypad::Ear,
+    /// Until then what sounds like a key may be the echo of ours.
+    echo_until: Time,
     /// The stream both listen to.
     digits_stream: u32,
     playing: Option<Playing>,
@@ -88,6 +92,7 @@ impl Leg {
             outgoing: Outgoing::new(random),
             digits: dtmf::Receiver::default(),
             ear: keypad::Ear::default(),
+            echo_until: Time::ZERO,
             digits_stream: 0,
             playing: None,
             reels: Reels::default(),
@@ -163,7 +168,7 @@ impl Leg {
             Kind::Event => self.digits.take(header.timestamp, payload),
             Kind::Speech(codec) => {
                 self.incoming.measure(now, header.timestamp);
-                let tones = self.line.as_ref().is_some_and(|line| line.audio.tones);
+                let tones = now >= self.echo_until && self.line.as_ref().is_some_and(|line| line.audio.tones);
                 tones.then(|| self.ear.take(header.timestamp, codec, payload)).flatten()
             }
             Kind::Other => None,
@@ -289,6 +294,9 @@ impl Leg {
         let mut buffer = [0; FRAME_MAX];
         let ms = if line.audio.ptime_ms == 0 { 20 } else { line.audio.ptime_ms.clamp(10, 60) };
         let frame = &mut buffer[..ms as usize * 8];
+        if playing.is_key() {
+            self.echo_until = due + ECHO;
+        }
         let next = playing.fill(library, line.audio.codec, line.audio.telephone_event.is_some(), frame);
         if next == Frame::End {
             let play = playing.play;

@@ -78,6 +78,11 @@ impl Playing {
         self.play.is_none()
     }
 
+    /// Whether a key is what comes next.
+    pub(crate) fn is_key(&self) -> bool {
+        matches!(self.sounds.get(self.at), Some(Sound::Key(_)))
+    }
+
     /// What somebody has to bring.
     pub(crate) fn wanted(&self) -> impl Iterator<Item = &Sound> + '_ {
         self.brought.iter().map(|one| &one.wanted)

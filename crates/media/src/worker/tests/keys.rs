@@ -1,6 +1,7 @@
 //! Keys pressed and played, as telephone events and as tones.
 
 use super::*;
+use crate::leg::ECHO;
 
 #[test]
 fn a_key_is_told_once_and_relayed_with_the_partners_payload_type() {
@@ -92,6 +93,21 @@ fn keys_in_the_sound_are_told_where_they_are_to_be_heard_there() {
         assert_eq!(rig.got(B).len(), pressed.len() / 160);
         rig.assert_unbroken(B);
     }
+}
+
+/// A line without telephone-events may echo what is pressed for it; a little later the same key is one of its own.
+#[test]
+fn the_echo_of_our_tones_is_no_key() {
+    let mut rig = Rig::bridged(Codec::Pcma, Codec::Pcma);
+    rig.connect_with(A, |audio| (audio.telephone_event, audio.tones) = (None, true));
+    rig.play(A, 1, vec![Sound::Key('5')], false);
+    let tone = LIBRARY.find("", &dtmf::tone_id('5')).unwrap().to_vec();
+    rig.pass(FRAME * 3);
+    rig.say(A, 8, 0, &tone);
+    assert_eq!(rig.digits(), "");
+    rig.pass(FRAME * 10 + ECHO);
+    rig.say(A, 8, 100, &tone);
+    assert_eq!(rig.digits(), "5");
 }
 
 /// The keys heard in A-law sound.
