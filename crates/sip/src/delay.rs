@@ -59,6 +59,7 @@ mod tests {
             networks: Networks::default(),
             trunks: Vec::new(),
             accounts: Vec::new(),
+            aliases: Vec::new(),
             limits: Limits::default(),
         };
         let mut stack = Stack::new(config, 1);

@@ -164,7 +164,7 @@ impl Response {
         [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq];
 
     /// With what it repeats of the request's header fields.
-    fn to(request: &Headers, status: u16) -> Response {
+    pub(crate) fn to(request: &Headers, status: u16) -> Response {
         let mut headers = Headers::with_capacity(12);
         Response::COPIED.into_iter().for_each(|name| headers.copy(name, request));
         Response { status, reason: Bytes::from_static(reason(status).as_bytes()), headers, body: Bytes::new() }

@@ -69,7 +69,7 @@ impl Stack {
         self.respond(now, server, request, status);
     }
 
-    /// CANCEL (section 9.2): answered by itself, then the INVITE with 487.
+    /// CANCEL (section 9.2): answered by itself, then the INVITE with 487, even if an answer to it waits to be sent.
     fn receive_cancel(&mut self, now: Time, flow: Flow, request: &Request) {
         let Some(invite) = self.net.cancelled(request) else { return self.respond_stateless(flow, request, 481) };
         if let Arrival::New(server) = self.net.open(flow, request) {
@@ -79,6 +79,9 @@ impl Stack {
         if self.refuse_incoming(now, leg, 487, None) {
             self.reason_told(leg, Reason::of(&request.headers));
             self.events.push_back(Event::Cancelled { leg });
+        } else if self.net.withdraw(now, invite, 487) {
+            self.reason_told(leg, Reason::of(&request.headers));
+            self.end(leg, true);
         }
     }
 

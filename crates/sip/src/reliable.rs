@@ -73,7 +73,7 @@ impl Reliable {
             self.held.clear();
             return false;
         }
-        if self.held.len() < HELD_MAX {
+        if self.held.len() < HELD_MAX || response.status >= 200 {
             self.held.push_back(Held { response: response.clone(), rseq });
         }
         true
@@ -100,6 +100,14 @@ impl Transactions {
             self.stop_resending(id);
         }
         awaited
+    }
+
+    /// True when an answer waited: a refusal is sent in its place.
+    pub(crate) fn withdraw(&mut self, now: Time, id: u64, status: u16) -> bool {
+        let held = self.servers.get_mut(&id).and_then(|server| server.reliable.held.pop_back());
+        let Some(Held { response, .. }) = held else { return false };
+        self.respond(now, id, &Response::to(&response.headers, status));
+        true
     }
 
     /// What waited is sent, up to the next that is to be acknowledged.

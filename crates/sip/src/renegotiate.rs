@@ -31,11 +31,12 @@ impl Stack {
                     self.drop_forks(now, &calling, None);
                 }
             }
-            // The callee may not hang up before the ACK (section 15).
-            Phase::Up(session) if session.unconfirmed.as_ref().is_some_and(|unconfirmed| unconfirmed.first) => {
-                found.gone = true
-            }
-            Phase::Up(_) => self.bye(now, leg),
+            Phase::Up(session) => match session.unconfirmed.as_ref().filter(|unconfirmed| unconfirmed.first) {
+                Some(answer) if self.net.withdraw(now, answer.server, DECLINE) => drop(self.remove(leg)),
+                // The callee may not hang up before the ACK (section 15).
+                Some(_) => found.gone = true,
+                None => self.bye(now, leg),
+            },
         }
         Ok(())
     }

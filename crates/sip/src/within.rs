@@ -70,7 +70,9 @@ impl Stack {
             return self.events.push_back(Event::Cancelled { leg: place.leg });
         }
         let unconfirmed = self.session(place).and_then(|session| session.unconfirmed.take());
-        if let Some(unconfirmed) = unconfirmed {
+        if let Some(unconfirmed) = unconfirmed
+            && !self.net.withdraw(now, unconfirmed.server, 487)
+        {
             self.net.stop_resending(unconfirmed.server);
         }
         self.end(place.leg, true);

@@ -29,7 +29,8 @@ pub fn world_with(trunk: TrunkPeer) -> World {
 
 /// A request of the carrier's call; what comes back within 100 ms.
 pub fn send(world: &mut World, to_line: &str, method: &str, cseq: u32, more: &str, body: &str) -> Vec<Response> {
-    let branch = format!("z9hG4bK{method}{cseq}");
+    // A CANCEL has the branch of what it cancels.
+    let branch = format!("z9hG4bK{}{cseq}", if method == "CANCEL" { "INVITE" } else { method });
     let raw = Raw {
         method,
         uri: "sip:95118@10.0.0.1",

@@ -92,6 +92,34 @@ fn a_response_nobody_acknowledges_ends_the_call() {
     assert_eq!(world.events(0), [Event::Cancelled { leg }]);
 }
 
+/// RFC 3261 sections 9.2 and 15.1.2: an answer that waits for a PRACK is withdrawn when either side hangs up before.
+#[test]
+fn an_answer_that_waits_is_withdrawn_when_somebody_hangs_up() {
+    for (by, status) in [("BYE", 487), ("CANCEL", 487), ("us", 603)] {
+        let mut world = world();
+        let leg = invite(&mut world, "Supported: 100rel\r\n");
+        let early = ring(&mut world, leg, true);
+        world.ask(0, |stack, now| stack.answer(now, leg, rtp())).unwrap();
+        let responses = match by {
+            "BYE" => send(&mut world, &to_of(&early), "BYE", 2, "", ""),
+            "CANCEL" => send(&mut world, TO, "CANCEL", 1, "", ""),
+            _ => {
+                world.hang_up(0, leg);
+                world.run(millis(100));
+                world.responses_to(carrier())
+            }
+        };
+        let told: Vec<u16> = responses.iter().filter(|told| told.status >= 200).map(|told| told.status).collect();
+        assert_eq!(told.last(), Some(&status), "{by}: {told:?}");
+        send(&mut world, &to_of(&early), "ACK", 1, "", "");
+        world.run(secs(40));
+        let ended = (by != "us").then_some(Event::Ended { leg, by_peer: true });
+        assert_eq!(world.events(0), ended.into_iter().collect::<Vec<_>>(), "{by}");
+        let stack = &world.ends[0].stack;
+        assert_eq!((stack.legs(), stack.transactions(), stack.timers()), (0, 0, 0), "{by}");
+    }
+}
+
 /// Section 5: an offer in the PRACK is answered in its 200.
 #[test]
 fn a_prack_may_change_the_sound() {
