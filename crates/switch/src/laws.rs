@@ -56,7 +56,7 @@ impl Switch {
         }
     }
 
-    /// Whose number of calls is limited has no more; a limit that was lowered holds from the next call on.
+    /// Whose number of calls is limited has no more. The simulator lowers no limit: a lower one holds from the next call on.
     fn agents_have_as_many_calls_as_they_may(&self) {
         for (_, agent) in self.plant.directory.agents() {
             let calls = self.plant.calls_of(&agent.number, None);
