@@ -61,8 +61,8 @@ pub struct Setup {
     pub call_max: Duration,
     /// Calls at once; the next gets 503.
     pub calls_max: usize,
-    /// Calls that one agent dials to numbers outside, or passes on there, within each of these spans, the next gets 403; none named: any number. Bounds
-    /// what a stolen password can cost.
+    /// Calls that one agent dials to numbers outside, or passes on there, within each of these spans, the next gets 403; none named:
+    /// any number. Bounds what a stolen password can cost.
     pub outside_limits: Vec<(u32, Duration)>,
     /// Bounds of the SIP stack.
     pub limits: Limits,
