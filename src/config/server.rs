@@ -19,8 +19,8 @@ use toml::de::DeValue;
 
 /// Media threads at most.
 const MEDIA_THREADS_MAX: usize = 64;
-/// An answer may take 32 s (RFC 3261 timer F).
-const QUALIFY_MIN: Duration = Duration::from_secs(33);
+/// Between two questions whether a phone is there.
+const QUALIFY_MIN: Duration = Duration::from_secs(10);
 /// A parked caller nobody picks up goes back after so long.
 const PARKED: Duration = Duration::from_secs(120);
 /// Slots for parked callers at most.
@@ -252,7 +252,7 @@ fn qualified(value: &DeValue) -> Result<Duration, String> {
     if fits {
         Ok(span)
     } else {
-        Err("phones are asked each \"33s\" to \"1h\" (an answer may take 32 s); \"0s\": never".into())
+        Err("phones are asked each \"10s\" to \"1h\" whether they are there; \"0s\": never".into())
     }
 }
 

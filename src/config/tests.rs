@@ -183,7 +183,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "udp = [",
         "qualify = \"5s\"\nudp = [",
-        "error centre.toml:7:11 phones are asked each \"33s\" to \"1h\" (an answer may take 32 s); \"0s\": never",
+        "error centre.toml:7:11 phones are asked each \"10s\" to \"1h\" whether they are there; \"0s\": never",
     ),
     ("password = \"secret\"", "password = \"secret\"\npin = \"12\"", "error centre.toml:37:7 a PIN has 4 to 12 digits"),
     (

@@ -25,11 +25,15 @@ impl Stack {
         }
     }
 
-    /// OPTIONS to each of an account's phones that is reached by UDP.
+    /// OPTIONS to each of an account's phones that is reached by UDP and may not still answer the last one.
     pub(crate) fn qualify(&mut self, now: Time, account: &Name) {
         self.registrar.qualified(account);
         let period = self.config.limits.qualify;
-        let due = self.registrar.known(account).filter(|binding| binding.is_qualified() && !period.is_zero());
+        if period.is_zero() || !self.registrar.known(account).any(Binding::is_qualified) {
+            return;
+        }
+        let open = |binding: &Binding| self.registrar.is_asked(binding);
+        let due = self.registrar.known(account).filter(|binding| binding.is_qualified() && !open(binding));
         let due: Vec<_> = due.map(|binding| (binding.uri.clone(), binding.flow, binding.path.clone())).collect();
         for (uri, flow, path) in &due {
             let mut request = self.build_options(uri, *flow);
@@ -37,9 +41,7 @@ impl Stack {
             let id = self.net.send(now, request, *flow, Owner::Qualify, None);
             self.registrar.asked(account, uri, id);
         }
-        if !due.is_empty() {
-            self.registrar.qualify_by(account, self.net.timers.set(now + period, Alarm::Qualify(account.clone())));
-        }
+        self.registrar.qualify_by(account, self.net.timers.set(now + period, Alarm::Qualify(account.clone())));
     }
 
     /// Any answer shows life, but 408 of a proxy on the way.

@@ -178,6 +178,11 @@ impl Registrar {
         }
     }
 
+    /// Whether what a phone was asked last is not settled yet.
+    pub(crate) fn is_asked(&self, binding: &Binding) -> bool {
+        binding.asked.is_some_and(|id| self.asked.contains_key(&id))
+    }
+
     /// A phone was sent this OPTIONS.
     pub(crate) fn asked(&mut self, account: &Name, uri: &Uri, id: u64) {
         let Some(bindings) = self.accounts.get_mut(account) else { return };

@@ -8,9 +8,14 @@ const DESK: &str = "10.1.0.9:5062";
 
 /// Our stack, which asks every minute, and account 8001 registered at the first phone.
 fn world() -> (World, Phone) {
+    world_asking(60)
+}
+
+/// The same, asking this often.
+fn world_asking(seconds: u64) -> (World, Phone) {
     let at = addr("10.0.0.1:5060");
     let mut world = World::new(1);
-    let limits = Limits { sha256: true, qualify: secs(60), ..Limits::default() };
+    let limits = Limits { sha256: true, qualify: secs(seconds), ..Limits::default() };
     world.add(at, busyhour_sip::Config { limits, ..config(at, Vec::new(), &["8001"]) }, 11);
     let mut phone = Phone::new(PHONE, "8001");
     phone.sign_in(&mut world);
@@ -82,6 +87,19 @@ fn a_silent_phone_is_not_called_until_it_answers_again() {
     let options = next(&mut world).1;
     answer(&mut world, PHONE, &options, 200);
     assert_eq!((phones(&mut world), world.events(0)), ((1, 0), vec![qualified(true), registered(1)]));
+}
+
+/// Timer F is 32 s: who asked anew every ten seconds would never hear of it.
+#[test]
+fn a_phone_is_not_asked_anew_while_it_may_still_answer() {
+    let (mut world, _) = world_asking(10);
+    next(&mut world);
+    assert_eq!((asked(&mut world, 33).len(), phones(&mut world)), (1, (0, 1)), "it is the first one all the time");
+    let options = next(&mut world).1;
+    answer(&mut world, PHONE, &options, 200);
+    assert_eq!(world.events(0), [qualified(false), registered(0), qualified(true), registered(1)]);
+    assert!(asked(&mut world, 8).is_empty());
+    assert_eq!(asked(&mut world, 3).len(), 1, "answered, it is asked again ten seconds later");
 }
 
 #[test]
