@@ -11,6 +11,8 @@ pub mod peer;
 #[cfg(feature = "world")]
 mod scenario;
 #[cfg(feature = "world")]
+mod silence;
+#[cfg(feature = "world")]
 mod town;
 #[cfg(feature = "world")]
 mod world;

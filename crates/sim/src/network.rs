@@ -1,8 +1,8 @@
 //! Wires that lose, duplicate, reorder and delay; the same seed loses the same packets.
 
 use busyhour_model::{Seed, Time};
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// How bad the wires are.
@@ -36,28 +36,44 @@ pub(crate) struct Packet {
 pub(crate) struct Network {
     faults: Faults,
     seed: Seed,
+    /// Whose cable is out.
+    unplugged: BTreeSet<IpAddr>,
     sent: u64,
     on_the_way: BTreeMap<(Time, u64), Packet>,
 }
 
 impl Network {
     pub(crate) fn new(faults: Faults, seed: Seed) -> Network {
-        Network { faults, seed, sent: 0, on_the_way: BTreeMap::new() }
+        Network { faults, seed, unplugged: BTreeSet::new(), sent: 0, on_the_way: BTreeMap::new() }
     }
 
     /// The wires are good from now on.
     pub(crate) fn heal(&mut self) {
         self.faults = Faults::NONE;
+        self.unplugged.clear();
+    }
+
+    /// Takes a host's cable out, or puts it back.
+    pub(crate) fn plug(&mut self, host: IpAddr, on: bool) {
+        if on {
+            self.unplugged.remove(&host)
+        } else {
+            self.unplugged.insert(host)
+        };
     }
 
     pub(crate) fn send(&mut self, now: Time, packet: Packet) {
-        if self.seed.per_mille(self.faults.loss) {
+        if self.seed.per_mille(self.faults.loss) || self.is_unplugged(&packet) {
             return;
         }
         if self.seed.per_mille(self.faults.duplication) {
             self.deliver_later(now, packet.clone());
         }
         self.deliver_later(now, packet);
+    }
+
+    fn is_unplugged(&self, packet: &Packet) -> bool {
+        [packet.from, packet.to].iter().any(|end| self.unplugged.contains(&end.ip()))
     }
 
     fn deliver_later(&mut self, now: Time, packet: Packet) {

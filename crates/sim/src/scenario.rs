@@ -58,6 +58,13 @@ pub enum Deed {
         /// Agent number.
         number: String,
     },
+    /// A phone's cable is pulled out, or put back.
+    Plug {
+        /// Agent number.
+        number: String,
+        /// Put back.
+        on: bool,
+    },
     /// Switch and media worker are written out and read back.
     Restore,
 }
@@ -136,6 +143,9 @@ impl Scenario {
             scenario.setup.trunks[0].channels = 1 + random.below(3) as u32;
         }
         scenario.setup.ring_timeout = random.between(5 * SECOND, 45 * SECOND);
+        if random.per_mille(300) {
+            scenario.setup.limits.qualify = random.between(10 * SECOND, 60 * SECOND);
+        }
         for phone in &mut scenario.phones {
             phone.answering = answering(&mut random);
             phone.ending = ending(&mut random);
@@ -170,7 +180,19 @@ impl Scenario {
             scenario.pass_on(&mut random);
         }
         scenario.withhold(&mut random);
+        if random.per_mille(300) {
+            scenario.unplug(&mut random);
+        }
         scenario
+    }
+
+    /// A phone's cable is pulled out, and put back before or after anybody may have noticed.
+    fn unplug(&mut self, random: &mut Seed) {
+        let number = random.choose(&self.setup.agents).expect("a scenario has agents").number.to_string();
+        let out = random.between(SECOND, STORM / 3);
+        let back = out + random.between(SECOND, STORM);
+        self.deeds.push((out, Deed::Plug { number: number.clone(), on: false }));
+        self.deeds.push((back, Deed::Plug { number, on: true }));
     }
 
     /// Some callers, each with a number of its own, show it to nobody.

@@ -5,6 +5,7 @@ use crate::laws;
 use crate::network::{Network, Packet};
 use crate::peer::{Caller, CallerSetup, Out, Outcome, Phone};
 use crate::scenario::{Deed, Scenario, Service};
+use crate::silence::Silence;
 use busyhour_acd::Command;
 use busyhour_acd::LookAhead;
 use busyhour_ivr::LookUp;
@@ -48,6 +49,7 @@ pub struct World {
     filed: VecDeque<media::Event>,
     network: Network,
     hiding: Hiding,
+    silence: Silence,
     peers: Vec<Host>,
     by_address: BTreeMap<SocketAddr, usize>,
     /// When each peer wants to be woken.
@@ -96,6 +98,7 @@ impl World {
         let mut world = World {
             now,
             hiding: Hiding::new(&scenario.setup),
+            silence: Silence::new(scenario.setup.limits.qualify),
             switch: Switch::new(now, scenario.setup, seed.draw()),
             worker: media::Worker::new(library.clone(), worker_config),
             library,
@@ -242,6 +245,7 @@ impl World {
         if to == self.sip {
             let flow = laws::flow(self.hiding.told(from.ip()), from);
             self.hiding.heard(from.ip(), &bytes);
+            self.silence.heard(self.now, from, &bytes);
             self.switch.handle_datagram(self.now, flow, &bytes);
             self.drain_switch();
         } else if let Some(&index) = self.by_address.get(&to) {
@@ -280,6 +284,7 @@ impl World {
             Deed::PassOn { number, to } => self.phone(&number, |phone, now| phone.transfer(now, to.as_deref())),
             Deed::Unregister { number } => self.phone(&number, |phone, now| phone.register(now, false)),
             Deed::Register { number } => self.phone(&number, |phone, now| phone.register(now, true)),
+            Deed::Plug { number, on } => self.plug(&number, on),
             Deed::Restore => self.restore(),
         }
     }
@@ -297,6 +302,13 @@ impl World {
             Peer::Phone(phone) => deed(phone, now),
             Peer::Caller(_) => {}
         });
+    }
+
+    fn plug(&mut self, number: &str, on: bool) {
+        let its = |host: &&Host| matches!(&host.peer, Peer::Phone(phone) if phone.number() == number);
+        if let Some(host) = self.peers.iter().find(its) {
+            self.network.plug(host.sip.ip(), on);
+        }
     }
 
     fn take_over(&mut self, number: &str) {
@@ -357,6 +369,7 @@ impl World {
             while let Some(transmit) = self.switch.poll_transmit() {
                 let (from, to) = (transmit.flow.local, transmit.flow.remote);
                 self.hiding.check(to.ip(), &transmit.bytes);
+                self.silence.check(self.now, to, &transmit.bytes);
                 let text = String::from_utf8_lossy(&transmit.bytes);
                 self.told
                     .extend(text.lines().find_map(|line| line.strip_prefix("X-Busyhour-Data: ")).map(String::from));

@@ -36,13 +36,14 @@ fn kind(fact: &Fact) -> String {
         What::AgentEntered { state, .. } => format!("agent {state:?}"),
         What::TrunkRefused { reason, .. } => format!("trunk {reason}"),
         What::Held { on, .. } => format!("held {on}"),
+        What::Qualified { answers, .. } => format!("qualified {answers}"),
         What::Registered { contacts, .. } => format!("registered {}", contacts.min(&1)),
         other => format!("{other:?}").split(' ').next().unwrap_or_default().to_owned(),
     }
 }
 
 /// What 256 storms must have had, or they test nothing.
-const WEATHER: [&str; 49] = [
+const WEATHER: [&str; 51] = [
     "Connected",
     "Disconnected",
     "NodeEntered",
@@ -92,6 +93,8 @@ const WEATHER: [&str; 49] = [
     "trunk channels_full",
     "held true",
     "registered 0",
+    "qualified false",
+    "qualified true",
 ];
 
 /// `BUSYHOUR_SEEDS=10000` for more, `BUSYHOUR_SEED=17` for one with its whole panic.

@@ -9,6 +9,7 @@ mod parking;
 mod queues;
 mod reloads;
 mod sent_on;
+mod silence;
 mod stage;
 mod surveys;
 mod transfers;
