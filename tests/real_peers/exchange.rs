@@ -113,6 +113,8 @@ impl Exchange {
         for (name, key, value) in [
             ("server", "domain", Value::from(bound[0].trim_end_matches(&format!(":{sip}")))),
             ("server", "data", "data".into()),
+            // SIPp takes a question for the call it waits for; a test that asks says how often.
+            ("sip", "qualify", section(&mut config, "sip").remove("qualify").unwrap_or("0s".into())),
             ("sip", "udp", bound.clone().into()),
             ("sip", "tcp", bound.into()),
             ("media", "address", host.into()),

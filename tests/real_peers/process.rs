@@ -82,6 +82,11 @@ impl Process {
         self.signal_group(libc::SIGSTOP);
     }
 
+    /// Goes on where it was frozen.
+    pub(crate) fn thaws(&self) {
+        self.signal_group(libc::SIGCONT);
+    }
+
     /// Ends at once, whatever it does, and its group with it.
     pub(crate) fn dies(mut self) {
         self.signal_group(libc::SIGKILL);

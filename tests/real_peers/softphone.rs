@@ -4,6 +4,7 @@ use crate::process::{Process, until};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 /// A running softphone.
 pub(crate) struct Softphone {
-    process: Process,
+    pub(crate) process: Process,
     recordings: PathBuf,
     keys: TcpStream,
 }
@@ -41,7 +42,7 @@ impl Softphone {
         fs::write(home.join("accounts"), format!("{}\n", line.account)).unwrap();
         fs::write(home.join("contacts"), "").unwrap();
         let mut command = Command::new("baresip");
-        command.arg("-f").arg(&home);
+        command.arg("-f").arg(&home).process_group(0);
         let process = Process::start(line.name, folder, &mut command);
         let keys = until("baresip takes commands", Duration::from_secs(10), || TcpStream::connect(keys).ok());
         keys.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
