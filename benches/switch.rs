@@ -1,4 +1,5 @@
-//! What one registration, one call and one waiting caller cost the switch: CPU time and bytes, without sockets and without sound.
+//! What one registration, one question to a phone, one call and one waiting caller cost the switch: CPU time and bytes, without
+//! sockets and without sound.
 //!
 //! With `--soak CALLS` instead: so many calls one after the other, which must leave nothing behind.
 //!
@@ -236,6 +237,30 @@ impl Bench {
     }
 }
 
+/// So many phones registered, each of which answers at once and waits for the BYE.
+fn register(bench: &mut Bench, scenario: &Scenario, agents: usize) {
+    for index in 0..agents {
+        let mut phone = scenario.phone(index);
+        (phone.answering, phone.ending) = (Answering::After(Duration::ZERO, Duration::ZERO), Ending::Wait);
+        let sip = phone.sip;
+        bench.add(Peer::Phone(Phone::new(bench.now, phone, index as u64)), sip);
+    }
+    bench.quiet();
+    bench.pass(Duration::from_secs(1));
+}
+
+/// A minute of asking so many phones by OPTIONS, each once.
+fn ask(agents: usize) {
+    const PERIOD: Duration = Duration::from_secs(60);
+    let mut scenario = Scenario::calm(1, agents);
+    scenario.setup.limits.qualify = PERIOD;
+    let mut bench = Bench::new(&scenario);
+    register(&mut bench, &scenario, agents);
+    // The first minute brings each phone's first turn, which is anywhere in it.
+    bench.pass(PERIOD);
+    bench.measure("OPTIONS to a phone, answered, its next turn set", agents, |bench| bench.pass(PERIOD));
+}
+
 /// So many new callers, answered and in the menu; their legs.
 fn call_in(bench: &mut Bench, scenario: &Scenario, first: usize, count: usize, script: &[Action]) -> Vec<LegId> {
     for index in first..first + count {
@@ -296,20 +321,14 @@ fn main() {
         script
     };
     bench.measure("REGISTER (401, then 200), phone becomes ready", agents, |bench| {
-        for index in 0..agents {
-            let mut phone = scenario.phone(index);
-            (phone.answering, phone.ending) = (Answering::After(Duration::ZERO, Duration::ZERO), Ending::Wait);
-            let sip = phone.sip;
-            bench.add(Peer::Phone(Phone::new(bench.now, phone, index as u64)), sip);
-        }
-        bench.quiet();
-        bench.pass(Duration::from_secs(1));
+        register(bench, &scenario, agents);
     });
     bench.measure("the same registrations, transactions over", agents, |bench| bench.pass(Duration::from_secs(40)));
     let mut words = std::env::args().skip_while(|word| word != "--soak").skip(1);
     if let Some(calls) = words.next() {
         return soak(&mut bench, &scenario, agents, calls.parse().expect("--soak CALLS"), &talk(5));
     }
+    ask(1_500);
     for round in 0..2 {
         let script = talk(5);
         bench.measure("call: IVR, menu, queue, agent, talk, BYE", agents, |bench| {
