@@ -184,7 +184,7 @@ fn config(sip: SocketAddr, http: SocketAddr, agents: u64) -> String {
     write!(
         text,
         "[server]\ndomain = \"{DOMAIN}\"\ndata = \"data\"\ndialplans = \"dialplans\"\ncalls_max = 5000\nring_timeout = \"60s\"\n\
-         [sip]\nudp = [\"{sip}\"]\ntcp = [\"{sip}\"]\n\
+         [sip]\nudp = [\"{sip}\"]\ntcp = [\"{sip}\"]\nqualify = \"0s\"\n\
          [media]\naddress = \"127.0.0.1\"\nports = \"20000-31999\"\nsilence_timeout = \"0s\"\n\
          agent_silence_timeout = \"0s\"\n\
          [http]\nlisten = \"{http}\"\n\

@@ -19,8 +19,9 @@ use toml::de::DeValue;
 
 /// Media threads at most.
 const MEDIA_THREADS_MAX: usize = 64;
-/// Between two questions whether a phone is there.
+/// Between two questions whether a phone is there: at least, and where nothing else is said.
 const QUALIFY_MIN: Duration = Duration::from_secs(10);
+const QUALIFY: Duration = Duration::from_secs(60);
 /// A parked caller nobody picks up goes back after so long.
 const PARKED: Duration = Duration::from_secs(120);
 /// Slots for parked callers at most.
@@ -163,7 +164,7 @@ fn sip(root: &mut Section, sheet: &mut Sheet) -> Sip {
     }
     let origins = section.list(sheet, "origins", origin).unwrap_or_default();
     let advertise = section.read(sheet, "advertise", parsed::<IpAddr>).map(|r| r.value);
-    let mut limits = Limits::default();
+    let mut limits = Limits { qualify: QUALIFY, ..Limits::default() };
     section.lay(sheet, "datagram_bytes", integer, &mut limits.datagram_bytes);
     section.lay(sheet, "sha256", flag, &mut limits.sha256);
     section.lay(sheet, "session_expires", expires, &mut limits.session_expires);
