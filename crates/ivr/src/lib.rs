@@ -27,6 +27,7 @@ mod sub;
 mod sum;
 mod survey;
 mod template;
+mod transfer;
 mod verb;
 mod waiting;
 

@@ -8,6 +8,7 @@ use crate::recording::{Into, Record};
 use crate::script::Script;
 use crate::step::Preference;
 use crate::survey::Survey;
+use crate::transfer::Transfer;
 use busyhour_model::Name;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -243,14 +244,6 @@ pub(crate) struct Dial {
 pub(crate) enum Dialled {
     Number { number: Text, trunk: Option<Name> },
     Agent(Text),
-}
-
-/// Let the caller's side call somebody else itself; the call is over then.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Transfer {
-    pub(crate) number: Text,
-    pub(crate) timeout: Duration,
-    pub(crate) failed: NodeId,
 }
 
 /// Promise to call back, with the place the caller had in the last queue.

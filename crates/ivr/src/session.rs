@@ -6,7 +6,7 @@ use crate::keyed::{Keyed, Value};
 use crate::lookup::Pending;
 use crate::messages::Listening;
 use crate::phrase::{self, Item, Text};
-use crate::plan::{Case, Dial, Dialled, Dialplan, Node, NodeId, Play, Transfer, Verb};
+use crate::plan::{Case, Dial, Dialled, Dialplan, Node, NodeId, Play, Verb};
 use crate::recording::Taping;
 use crate::step::{Caller, DialTarget, Input, QueueState, Step};
 use crate::waiting::Programme;
@@ -369,32 +369,6 @@ impl Session {
             dial.keys.as_ref().and_then(|keys| self.text(keys)).map(|keys| phrase::keys(&keys)).unwrap_or_default();
         self.steps.push_back(Step::Dial { to, timeout: dial.timeout, keys });
         None
-    }
-
-    fn transfer(&mut self, now: Time, transfer: &Transfer) -> Option<NodeId> {
-        self.answer();
-        let Some(number) = self.text(&transfer.number) else { return Some(transfer.failed) };
-        self.typed.clear();
-        self.stage = Stage::Transferring;
-        self.deadline = Some(now + transfer.timeout);
-        self.steps.push_back(Step::Refer { number });
-        None
-    }
-
-    fn referred(&mut self, node: &Node, answered: bool) -> Option<NodeId> {
-        let (Stage::Transferring, Verb::Transfer(transfer)) = (&self.stage, &node.verb) else { return None };
-        if answered {
-            self.stage = Stage::Ended;
-            self.deadline = None;
-            self.steps.push_back(Step::PassedOn);
-            return None;
-        }
-        Some(transfer.failed)
-    }
-
-    /// The caller's side was asked to call somebody else: when it hangs up now, it has.
-    pub fn is_passed_on(&self) -> bool {
-        self.stage == Stage::Transferring
     }
 
     fn promised(&mut self, node: &Node, taken: bool) -> Option<NodeId> {

@@ -2,7 +2,7 @@
 
 use crate::parse::Reader;
 use crate::phrase::{Item, Phrase, Text};
-use crate::plan::{Announce, Ask, Callback, Collect, Comfort, Dial, Dialled, Menu, Play, Queue, Transfer, Verb};
+use crate::plan::{Announce, Ask, Callback, Collect, Comfort, Dial, Dialled, Menu, Play, Queue, Verb};
 use crate::source::{Fields, Value};
 use crate::step::{Preference, Preferred};
 use busyhour_model::Name;
@@ -383,12 +383,6 @@ impl<'t> Reader<'t> {
         let trunk = self.report.text(value)?;
         self.known(value.span().start, "trunk", trunk, &self.names.trunks, false);
         Some(trunk.into())
-    }
-
-    fn transfer(&mut self, fields: &mut Fields<'t>, value: &'t Value<'t>) -> Verb {
-        let number = self.scalar(value, true).unwrap_or(Text::Literal("".into()));
-        let timeout = self.duration(fields, "timeout", SECONDS(30));
-        Verb::Transfer(Transfer { number, timeout, failed: self.target(fields, "failed") })
     }
 
     /// `true` for the calling number, or the number.
