@@ -79,7 +79,7 @@ impl Stack {
         if self.refuse_incoming(now, leg, 487, None) {
             self.reason_told(leg, Reason::of(&request.headers));
             self.events.push_back(Event::Cancelled { leg });
-        } else if self.net.withdraw(now, invite, 487) {
+        } else if self.net.withdraw(now, invite, 487, None) {
             self.reason_told(leg, Reason::of(&request.headers));
             self.end(leg, true);
         }

@@ -102,11 +102,15 @@ impl Transactions {
         awaited
     }
 
-    /// True when an answer waited: a refusal is sent in its place.
-    pub(crate) fn withdraw(&mut self, now: Time, id: u64, status: u16) -> bool {
+    /// True when an answer waited: a refusal is sent in its place. `why` is told in `Reason` (RFC 3326).
+    pub(crate) fn withdraw(&mut self, now: Time, id: u64, status: u16, why: Option<String>) -> bool {
         let held = self.servers.get_mut(&id).and_then(|server| server.reliable.held.pop_back());
         let Some(Held { response, .. }) = held else { return false };
-        self.respond(now, id, &Response::to(&response.headers, status));
+        let mut refusal = Response::to(&response.headers, status);
+        if let Some(why) = why {
+            refusal.headers.push(HeaderName::Reason, why);
+        }
+        self.respond(now, id, &refusal);
         true
     }
 

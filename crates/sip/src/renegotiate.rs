@@ -32,7 +32,9 @@ impl Stack {
                 }
             }
             Phase::Up(session) => match session.unconfirmed.as_ref().filter(|unconfirmed| unconfirmed.first) {
-                Some(answer) if self.net.withdraw(now, answer.server, DECLINE) => drop(self.remove(leg)),
+                Some(answer) if self.net.withdraw(now, answer.server, DECLINE, session.dialog.why()) => {
+                    self.remove(leg);
+                }
                 // The callee may not hang up before the ACK (section 15).
                 Some(_) => found.gone = true,
                 None => self.bye(now, leg),

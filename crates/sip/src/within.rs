@@ -71,7 +71,7 @@ impl Stack {
         }
         let unconfirmed = self.session(place).and_then(|session| session.unconfirmed.take());
         if let Some(unconfirmed) = unconfirmed
-            && !self.net.withdraw(now, unconfirmed.server, 487)
+            && !self.net.withdraw(now, unconfirmed.server, 487, None)
         {
             self.net.stop_resending(unconfirmed.server);
         }

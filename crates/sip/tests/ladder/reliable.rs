@@ -92,10 +92,11 @@ fn a_response_nobody_acknowledges_ends_the_call() {
     assert_eq!(world.events(0), [Event::Cancelled { leg }]);
 }
 
-/// RFC 3261 sections 9.2 and 15.1.2: an answer that waits for a PRACK is withdrawn when either side hangs up before.
+/// RFC 3261 sections 9.2 and 15.1.2: an answer that waits for a PRACK is withdrawn when either side hangs up before. Why we do is told
+/// (RFC 3326 section 2); who did it knows.
 #[test]
 fn an_answer_that_waits_is_withdrawn_when_somebody_hangs_up() {
-    for (by, status) in [("BYE", 487), ("CANCEL", 487), ("us", 603)] {
+    for (by, status, reason) in [("BYE", 487, None), ("CANCEL", 487, None), ("us", 603, Some("Q.850;cause=16"))] {
         let mut world = world();
         let leg = invite(&mut world, "Supported: 100rel\r\n");
         let early = ring(&mut world, leg, true);
@@ -104,6 +105,7 @@ fn an_answer_that_waits_is_withdrawn_when_somebody_hangs_up() {
             "BYE" => send(&mut world, &to_of(&early), "BYE", 2, "", ""),
             "CANCEL" => send(&mut world, TO, "CANCEL", 1, "", ""),
             _ => {
+                world.ask(0, |stack, _| stack.give_reason(leg, 16));
                 world.hang_up(0, leg);
                 world.run(millis(100));
                 world.responses_to(carrier())
@@ -111,6 +113,7 @@ fn an_answer_that_waits_is_withdrawn_when_somebody_hangs_up() {
         };
         let told: Vec<u16> = responses.iter().filter(|told| told.status >= 200).map(|told| told.status).collect();
         assert_eq!(told.last(), Some(&status), "{by}: {told:?}");
+        assert_eq!(responses.last().unwrap().headers.text(HeaderName::Reason), reason, "{by}");
         send(&mut world, &to_of(&early), "ACK", 1, "", "");
         world.run(secs(40));
         let ended = (by != "us").then_some(Event::Ended { leg, by_peer: true });
