@@ -23,6 +23,7 @@ mod protocol;
 mod scanners;
 mod scenario;
 mod secure;
+mod signing_in;
 mod silence;
 mod softphone;
 mod sound;

@@ -73,6 +73,7 @@ impl Verb {
                 Into::Mailbox { owner: whose, .. } => ("voicemail", Kind::Asked, owner(whose)),
             },
             Verb::Listen(listen) => ("messages", Kind::Heard, owner(&listen.owner)),
+            Verb::SignIn(sign_in) => ("sign_in", Kind::Silent, format!("agent {}", text(&sign_in.agent))),
             Verb::LookUp(asked) => ("lookup", Kind::Silent, asked.url.filled(text)),
             Verb::HangUp { status, cause } => {
                 let cause = cause.map(|cause| format!(", cause {cause}")).unwrap_or_default();

@@ -210,6 +210,17 @@ pub const NODES: Tables = &[
         &[&[must("messages", Kind::ValueOrTable("mailbox"), "let somebody listen to a queue's messages")], THEN],
     ),
     (
+        "sign_in",
+        &[
+            &[
+                must("sign_in", Kind::Value, "let this agent number sign in at the phone that calls"),
+                must("pin", Kind::Value, "that agent's PIN, collected into a secret variable"),
+                must("refused", Kind::Node, "another PIN, an agent in a call, or no phone of ours; tried too often"),
+            ],
+            THEN,
+        ],
+    ),
+    (
         "queue",
         &[
             &[
@@ -446,6 +457,7 @@ pub const STEPS: Tables = &[
     ("partner_leaves", &[&[must("partner_leaves", Kind::True, "agent or dialled party hangs up")]]),
     ("transfer_fails", &[&[must("transfer_fails", Kind::True, "the next transfer fails")]]),
     ("refuse_callback", &[&[must("refuse_callback", Kind::True, "the next call-back cannot be promised")]]),
+    ("refuse_sign_in", &[&[must("refuse_sign_in", Kind::True, "the next sign-in is refused")]]),
     ("mailbox_full", &[&[must("mailbox_full", Kind::True, "the next mailbox asked for is full")]]),
     ("messages", &[&[must("messages", Kind::Number(0, 100), "so many new messages are in the next mailbox")]]),
     ("hear", &[&[must("hear", Kind::Texts, "these prompts, one after another")]]),
@@ -481,6 +493,7 @@ pub const STEPS: Tables = &[
     ("dial", &[&[must("dial", Kind::Text, "this is rung")]]),
     ("transfer", &[&[must("transfer", Kind::Text, "the caller is passed on to this number")]]),
     ("callback", &[&[must("callback", Kind::Text, "calling back this number is promised")]]),
+    ("sign_in", &[&[must("sign_in", Kind::Text, "this agent number is to sign in")]]),
     ("voicemail", &[&[must("voicemail", Kind::Text, "the mailbox of this queue or agent is asked for")]]),
     ("hangup", &[&[must("hangup", Kind::Status, "hung up, with this status")]]),
 ];

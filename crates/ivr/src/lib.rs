@@ -21,6 +21,7 @@ mod rehearsal;
 mod say;
 mod script;
 mod session;
+mod sign_in;
 mod source;
 mod step;
 mod sub;
@@ -33,7 +34,7 @@ mod waiting;
 
 pub use diff::{Aspect, Change};
 pub use graph::Graph;
-pub use keyed::{KEYS_MAX, VALUE_MAX};
+pub use keyed::{KEYS_MAX, Pin, VALUE_MAX};
 pub use lookup::{LookUp, LookUpAnswer};
 pub use parse::{Parsed, VARIABLES_MAX};
 pub use phrase::ITEMS_MAX;

@@ -63,6 +63,8 @@ pub(crate) struct Reader<'t> {
     written: BTreeMap<Name, usize>,
     secret: BTreeSet<Name>,
     read: Vec<Read>,
+    /// Variables with PINs, and where they are used.
+    pins: Vec<(Name, usize)>,
     /// The node being read.
     inside: Option<NodeId>,
     pub(crate) played: Vec<Played>,
@@ -112,6 +114,7 @@ impl<'t> Reader<'t> {
             written: BTreeMap::new(),
             secret: BTreeSet::new(),
             read: Vec::new(),
+            pins: Vec::new(),
             inside: None,
             played: Vec::new(),
             spoken: Vec::new(),
@@ -365,6 +368,13 @@ impl<'t> Reader<'t> {
         self.read.push(Read { name: name.into(), offset, leaks });
     }
 
+    /// Note that a PIN is read; a variable with one is to be secret.
+    pub(crate) fn pin_read(&mut self, pin: &Text, offset: usize) {
+        if let Text::Variable(name) = pin {
+            self.pins.push((name.clone(), offset));
+        }
+    }
+
     /// Note that a variable is given a value.
     pub(crate) fn write(&mut self, name: &str, offset: usize, secret: bool) {
         let plain = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
@@ -402,6 +412,10 @@ impl<'t> Reader<'t> {
                     self.report.at(*offset, format!("the variable `{name}` is secret: it can only be compared"));
                 self.report.note(mistake);
             }
+        }
+        for (name, offset) in self.pins.iter().filter(|(name, _)| known.contains(name) && !self.secret.contains(name)) {
+            let warning = self.report.at(*offset, format!("the variable `{name}` holds a PIN and is not secret"));
+            self.report.note(warning.help("say `secret = true` where it is collected").warning());
         }
         let used: BTreeSet<&Name> = read.iter().map(|read| &read.name).collect();
         for (name, offset) in std::mem::take(&mut self.written) {

@@ -6,6 +6,7 @@ use crate::messages::Listen;
 use crate::phrase::{Phrase, Text};
 use crate::recording::{Into, Record};
 use crate::script::Script;
+use crate::sign_in::SignIn;
 use crate::step::Preference;
 use crate::survey::Survey;
 use crate::transfer::Transfer;
@@ -47,6 +48,11 @@ impl Dialplan {
     /// Whether it records anything: a caller's words, a message.
     pub fn records(&self) -> bool {
         self.nodes.iter().any(|node| matches!(node.verb, Verb::Record(_)))
+    }
+
+    /// Whether agents may sign in by it.
+    pub fn signs_in(&self) -> bool {
+        self.nodes.iter().any(|node| matches!(node.verb, Verb::SignIn(_)))
     }
 
     /// Names of all nodes, sorted.
@@ -112,6 +118,7 @@ pub(crate) enum Verb {
     Callback(Callback),
     LookUp(Box<Asked>),
     Listen(Listen),
+    SignIn(SignIn),
     Survey(Box<Survey>),
     HangUp {
         status: u16,
@@ -297,6 +304,7 @@ impl Verb {
             }
             Verb::Transfer(transfer) => vec![at_once(("failed", &transfer.failed))],
             Verb::Callback(callback) => [("then", &callback.then), ("refused", &callback.refused)].map(at_once).into(),
+            Verb::SignIn(sign_in) => [("then", &sign_in.then), ("refused", &sign_in.refused)].map(at_once).into(),
             // An answer may come at once.
             Verb::LookUp(asked) => {
                 [("then", &asked.then), ("not_found", &asked.not_found), ("failed", &asked.failed)].map(at_once).into()

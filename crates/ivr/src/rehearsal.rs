@@ -40,6 +40,7 @@ struct Rehearsal<'p> {
     asked: Option<u32>,
     /// Whether the next call-back asked for is refused.
     refuses: bool,
+    refuses_sign_in: bool,
     transfer_fails: bool,
     /// The last survey, and the scores by question.
     survey: (Name, BTreeMap<Name, u32>),
@@ -85,6 +86,7 @@ enum Happened {
     Dialled(Name),
     PassedOn(Name),
     CalledBack(Name),
+    SignedIn(Name),
     Mailbox(Name),
     HungUp(u16),
 }
@@ -108,6 +110,7 @@ impl fmt::Display for Happened {
             Happened::Dialled(to) => write!(f, "dialled {to}"),
             Happened::PassedOn(to) => write!(f, "passed the caller on to {to}"),
             Happened::CalledBack(to) => write!(f, "promised to call back {to}"),
+            Happened::SignedIn(agent) => write!(f, "asked to sign in as {agent}"),
             Happened::Mailbox(whose) => write!(f, "asked for the mailbox of {whose}"),
             Happened::HungUp(status) => write!(f, "hung up ({status})"),
         }
@@ -139,6 +142,7 @@ impl fmt::Display for Act {
             Act::Transfer(to) => write!(f, "to pass the caller on to {to}"),
             Act::Voicemail(whose) => write!(f, "to leave a message for {whose}"),
             Act::Callback(to) => write!(f, "to promise to call back {to}"),
+            Act::SignIn(agent) => write!(f, "to sign in as {agent}"),
             Act::HangUp(Some(status)) => write!(f, "to hang up ({status})"),
             Act::HangUp(None) => write!(f, "to hang up"),
             done => write!(f, "{done:?}"),
@@ -173,6 +177,7 @@ impl<'p> Rehearsal<'p> {
             queues: BTreeMap::new(),
             asked: None,
             refuses: false,
+            refuses_sign_in: false,
             transfer_fails: false,
             survey: ("".into(), BTreeMap::new()),
             taping: None,
@@ -205,6 +210,7 @@ impl<'p> Rehearsal<'p> {
             Act::Agent(availability) => self.tell(Input::AgentUnavailable(*availability)),
             Act::FailTransfer => self.transfer_fails = true,
             Act::RefuseCallback => self.refuses = true,
+            Act::RefuseSignIn => self.refuses_sign_in = true,
             Act::FillMailbox => self.mailbox_full = true,
             Act::Messages(count) => self.messages = *count,
             Act::DialFails(outcome) => self.tell(Input::DialFailed(*outcome)),
@@ -317,17 +323,25 @@ impl<'p> Rehearsal<'p> {
         self.log.extend(pressed);
     }
 
+    fn open(&mut self, mailbox: Mailbox) {
+        let open = !std::mem::take(&mut self.mailbox_full);
+        let (Mailbox::Queue(whose) | Mailbox::Agent(whose)) = mailbox;
+        self.log.push(Happened::Mailbox(whose));
+        self.tell(Input::Mailbox { open });
+    }
+
+    fn sign_in(&mut self, agent: Name) {
+        self.log.push(Happened::SignedIn(agent));
+        let done = !std::mem::take(&mut self.refuses_sign_in);
+        self.tell(Input::SignedIn { done });
+    }
+
     fn note(&mut self, step: Step) {
         match step {
             Step::Entered(node) => self.log.push(Happened::Entered(node)),
             Step::Play { sounds, repeat } => self.heard(sounds, repeat),
             Step::Stop => self.play_ends = None,
-            Step::OpenMailbox { mailbox } => {
-                let open = !std::mem::take(&mut self.mailbox_full);
-                let (Mailbox::Queue(whose) | Mailbox::Agent(whose)) = mailbox;
-                self.log.push(Happened::Mailbox(whose));
-                self.tell(Input::Mailbox { open });
-            }
+            Step::OpenMailbox { mailbox } => self.open(mailbox),
             Step::AskMessages { mailbox } => {
                 let messages = (1..=self.messages).map(|id| self.message(id, &mailbox)).collect();
                 self.tell(Input::Messages(messages));
@@ -373,6 +387,7 @@ impl<'p> Rehearsal<'p> {
                 let taken = !std::mem::take(&mut self.refuses);
                 self.tell(Input::Callback { taken });
             }
+            Step::SignIn { agent, .. } => self.sign_in(agent.into()),
             Step::HangUp { status, .. } => {
                 self.play_ends = None;
                 self.log.push(Happened::HungUp(status));
@@ -432,6 +447,7 @@ fn found(log: &[Happened], expected: &Act) -> Option<usize> {
         (Act::Dial(to), Happened::Dialled(dialled)) => to == dialled,
         (Act::Transfer(to), Happened::PassedOn(number)) => to == number,
         (Act::Callback(to), Happened::CalledBack(number)) => to == number,
+        (Act::SignIn(to), Happened::SignedIn(agent)) => to == agent,
         (Act::Voicemail(whose), Happened::Mailbox(asked)) => whose == asked,
         (Act::HangUp(status), Happened::HungUp(sent)) => status.is_none_or(|status| status == *sent),
         (

@@ -52,6 +52,8 @@ pub(crate) enum Act {
     PartnerLeaves,
     /// The next call-back asked for is refused.
     RefuseCallback,
+    /// The next sign-in is refused.
+    RefuseSignIn,
     /// The next transfer fails.
     FailTransfer,
     /// The next mailbox asked for is full.
@@ -81,6 +83,8 @@ pub(crate) enum Act {
     Transfer(Name),
     /// To this number.
     Callback(Name),
+    /// This agent is to sign in.
+    SignIn(Name),
     /// A message is to be left in this queue's or agent's mailbox.
     Voicemail(Name),
     HangUp(Option<u16>),
@@ -111,7 +115,7 @@ pub struct Failure {
 }
 
 /// Every step of a test has one of these keys.
-pub(crate) const ACTS: [&str; 25] = [
+pub(crate) const ACTS: [&str; 27] = [
     "press",
     "pass",
     "speak",
@@ -123,6 +127,7 @@ pub(crate) const ACTS: [&str; 25] = [
     "partner_leaves",
     "transfer_fails",
     "refuse_callback",
+    "refuse_sign_in",
     "mailbox_full",
     "messages",
     "hear",
@@ -135,6 +140,7 @@ pub(crate) const ACTS: [&str; 25] = [
     "dial",
     "transfer",
     "callback",
+    "sign_in",
     "voicemail",
     "hangup",
 ];
@@ -222,6 +228,7 @@ impl<'t> Reader<'t> {
             "partner_leaves" => Act::PartnerLeaves,
             "transfer_fails" => Act::FailTransfer,
             "refuse_callback" => Act::RefuseCallback,
+            "refuse_sign_in" => Act::RefuseSignIn,
             "mailbox_full" => Act::FillMailbox,
             "messages" => Act::Messages(self.report.integer(value, 0, 100)? as u32),
             "hear" => Act::Hear(self.heard(value)),
@@ -237,6 +244,7 @@ impl<'t> Reader<'t> {
             "dial" => Act::Dial(self.report.text(value)?.into()),
             "transfer" => Act::Transfer(self.report.text(value)?.into()),
             "callback" => Act::Callback(self.report.text(value)?.into()),
+            "sign_in" => Act::SignIn(self.report.text(value)?.into()),
             "voicemail" => Act::Voicemail(self.report.text(value)?.into()),
             _ => Act::HangUp(self.hang_up_status(value)),
         })

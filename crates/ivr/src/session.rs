@@ -67,6 +67,7 @@ pub(crate) enum Stage {
     Listening(Listening),
     Recording(Taping),
     Promising,
+    SigningIn,
     Transferring,
     Ended,
 }
@@ -139,6 +140,7 @@ impl Session {
             Input::AgentUnavailable(availability) => self.agent_unavailable(node, availability),
             Input::DialFailed(outcome) => self.dial_ended(node, Some(outcome)),
             Input::Callback { taken } => self.promised(node, taken),
+            Input::SignedIn { done } => self.signed_in(node, done),
             Input::Referred { answered } => self.referred(node, answered),
             Input::PartnerLeft => self.partner_left(node),
             Input::Recorded { tape, voice } => self.recorded(&node.verb, tape, voice),
@@ -242,6 +244,7 @@ impl Session {
             Verb::LookUp(asked) => self.look_up(now, asked),
             Verb::Record(record) => self.record(now, record),
             Verb::Listen(listen) => self.listen(listen),
+            Verb::SignIn(sign_in) => self.sign_in(sign_in),
             Verb::HangUp { status, cause } => {
                 self.end_because(*status, *cause);
                 None

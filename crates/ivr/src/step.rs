@@ -1,5 +1,6 @@
 //! What a session wants done next, and what it is told.
 
+use crate::keyed::Pin;
 use crate::lookup::{LookUp, LookUpAnswer};
 use busyhour_model::{
     DequeueReason, LookUpOutcome, Mailbox, Message, Name, Number, OfferOutcome, Schedule, Sound, TapeId,
@@ -65,6 +66,11 @@ pub enum Input {
     Callback {
         /// It is promised.
         taken: bool,
+    },
+    /// Answer to `Step::SignIn`, at once.
+    SignedIn {
+        /// The caller is that agent from now on.
+        done: bool,
     },
     /// How `Step::Refer` went.
     Referred {
@@ -216,6 +222,13 @@ pub enum Step {
     Callback {
         /// Where to; the calling number when none is given.
         number: Option<String>,
+    },
+    /// Let an agent sign in at the phone that calls. Tell me `Input::SignedIn` now.
+    SignIn {
+        /// Agent number.
+        agent: String,
+        /// That shows it is this agent.
+        pin: Pin,
     },
     /// Record the caller until one of these ends it. `Input::Recorded` follows.
     Record {

@@ -9,7 +9,7 @@ use busyhour_model::Name;
 use std::time::Duration;
 
 /// Every node has exactly one of these keys.
-pub(crate) const VERBS: [&str; 22] = [
+pub(crate) const VERBS: [&str; 23] = [
     "answer",
     "ring",
     "play",
@@ -27,6 +27,7 @@ pub(crate) const VERBS: [&str; 22] = [
     "voicemail",
     "dtmf",
     "messages",
+    "sign_in",
     "queue",
     "dial",
     "transfer",
@@ -82,6 +83,7 @@ impl<'t> Reader<'t> {
             "record" => self.record(fields, value),
             "voicemail" => self.voicemail(fields, value),
             "messages" => self.messages(fields, value),
+            "sign_in" => self.sign_in(fields, value),
             "dtmf" => self.dtmf(fields, value),
             "transfer" => self.transfer(fields, value),
             "callback" => self.callback(fields, value),

@@ -46,6 +46,20 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("answer = false\nthen = \"other\"", "does nothing", "false", "goto"),
     ("callback = false\nthen = \"other\"\nrefused = \"end\"", "does nothing", "false", "callback = true"),
     ("callback = true\nthen = \"other\"", "node `start` needs `refused`", "start]", ""),
+    ("sign_in = \"1001\"\nthen = \"other\"\nrefused = \"end\"", "node `start` needs `pin`", "start]", ""),
+    (
+        "collect = \"pin\"\nlength = 4\nthen = \"in\"\ntoo_many = \"end\"\n\
+         [node.in]\nsign_in = \"1001\"\npin = \"$pin\"\nthen = \"other\"\nrefused = \"end\"",
+        "the variable `pin` holds a PIN and is not secret",
+        "\"$pin\"",
+        "secret = true",
+    ),
+    (
+        "sign_in = \"1001\"\npin = \"1\"\nthen = \"other\"\nrefused = \"start\"",
+        "endless loop: start -> start",
+        "start]",
+        "",
+    ),
     ("record = \"x\"\nend_keys = \"#a\"\nelse = \"end\"\nthen = \"other\"", "`#a` has what is no key", "\"#a\"", ""),
     (
         "record = \"x\"\nlongest = \"11m\"\nelse = \"end\"\nthen = \"other\"",

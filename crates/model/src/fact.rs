@@ -401,7 +401,7 @@ pub enum What {
     },
     /// Nobody was signed in at a phone.
     SeatRefused {
-        /// Its account.
+        /// Its account, or the trunk of who has no phone of ours.
         phone: Name,
         /// `wrong_pin`, `locked`, `busy`, `no_phone`.
         reason: Name,

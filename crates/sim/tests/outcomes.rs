@@ -5,7 +5,7 @@
 use busyhour_ivr::{Dialplan, Names, language};
 use busyhour_model::{Schedule, What};
 use busyhour_sim::peer::{Action, Answering, Ending, PhoneSetup};
-use busyhour_sim::{Deed, Scenario, Service, World};
+use busyhour_sim::{Deed, NUMBER, Scenario, Service, World};
 use busyhour_switch::Request;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -118,6 +118,8 @@ const ASKED: &str = "lookup = \"https://crm.example/{$caller}\"";
 const QUEUED: &str = "queue = \"enquiry\"";
 const OF_1001: &str = "queue = \"enquiry\"\nagent = \"1001\"";
 const DIALLED: &str = "dial = { number = \"13900139000\", trunk = \"carrier\" }\ntimeout = \"5s\"";
+/// By a phone; a carrier's caller has none.
+const SIGNED_IN: &str = "sign_in = \"1002\"\npin = \"4711\"";
 const RECORDED: &str = "record = \"words\"\nlongest = \"3s\"";
 const LEFT: &str = "voicemail = \"enquiry\"\nlongest = \"3s\"";
 const SURVEYED: &str = r##"survey = "visit"
@@ -170,6 +172,11 @@ fn rows() -> Vec<Row> {
             "then",
             "messages = \"enquiry\"\n[node.start]\nvoicemail = \"enquiry\"\nlongest = \"3s\"\nthen = \"test\"\nelse = \"then\"",
         ),
+        row("sign_in", "then", SIGNED_IN).with(|town| {
+            town.setup.agents[1].pin = Some("4711".into());
+            town.deeds.push((9 * SECOND, Deed::Dial { number: "1002".into(), code: NUMBER.into() }));
+        }),
+        row("sign_in", "refused", SIGNED_IN).with(|town| town.setup.agents[1].pin = Some("4711".into())),
         row("queue", "keys", QUEUED).does([Wait(3 * SECOND), Press('1')]).with(pause),
         row("queue", "served", QUEUED).with(|town| town.phones[0].ending = Ending::HangUp(SECOND, 2 * SECOND)),
         row("queue", "timed_out", QUEUED).with(|town| {

@@ -8,7 +8,7 @@ use crate::setup::TrunkSetup;
 use crate::switch::Switch;
 use crate::trunks::{Channel, Full};
 use busyhour_acd::Command;
-use busyhour_ivr::{Caller, Session};
+use busyhour_ivr::{Caller, Dialplan, Session};
 use busyhour_model::{AgentId, AgentState, CallId, Name, Number, Party, PlanId, TrunkId, What};
 use busyhour_sip::{Incoming, Origin};
 use std::time::Duration;
@@ -51,6 +51,10 @@ struct Arrival {
 impl Switch {
     /// Takes or refuses a new INVITE.
     pub(crate) fn arrive(&mut self, mut incoming: Incoming) {
+        let phone = match &incoming.origin {
+            Origin::Account(account) => Some(account.clone()),
+            Origin::Trunk(_) => None,
+        };
         if let Err(refusal) = self.name_agent(&mut incoming) {
             return self.refuse(&incoming, &refusal);
         }
@@ -74,7 +78,7 @@ impl Switch {
             false => self.admit(&incoming),
         };
         match admitted {
-            Ok(arrival) => self.begin(incoming, arrival),
+            Ok(arrival) => self.begin(incoming, arrival, phone),
             Err(refusal) => self.refuse(&incoming, &refusal),
         }
     }
@@ -89,9 +93,18 @@ impl Switch {
         if incoming.dialled == *codes.ready || incoming.dialled.starts_with(&*codes.not_ready) {
             self.plant.come_back(&account);
         }
-        let agent = self.plant.agent_at(&account).ok_or(Refusal::new("nobody_here", 403))?;
-        incoming.origin = Origin::Account(agent);
+        match self.plant.agent_at(&account) {
+            Some(agent) => incoming.origin = Origin::Account(agent),
+            None if self.leads_to_sign_in(&incoming.dialled) => {}
+            None => return Err(Refusal::new("nobody_here", 403)),
+        }
         Ok(())
+    }
+
+    /// Whether agents sign in by the dialplan of this number.
+    fn leads_to_sign_in(&self, dialled: &str) -> bool {
+        let route = self.plant.trunks.route(None, &Number::parse(dialled));
+        route.and_then(|route| self.plant.plans.current(&route.dialplan)).is_some_and(Dialplan::signs_in)
     }
 
     fn admit(&mut self, incoming: &Incoming) -> Result<Arrival, Refusal> {
@@ -161,11 +174,15 @@ impl Switch {
         Ok(Arrival { origin: Party::Agent(account), channel: None, to, plan })
     }
 
-    /// An agent signs in at this phone, and hears so. What was dialled beside the code is forgotten.
+    /// An agent signs in at this phone, and hears so; by keys, when nothing is dialled beside the code: that is forgotten.
     fn admit_sitting(&mut self, account: &Name, said: &str) -> Result<Arrival, Refusal> {
-        let (origin, plan) = match self.plant.sit_down(account, said) {
-            Ok(agent) => (agent, "desk/signed-in"),
-            Err(_) => (account.clone(), "desk/refused"),
+        let said = said.trim_end_matches('#');
+        let (number, pin) = said.split_once('*').unwrap_or((said, ""));
+        let seated = (!said.is_empty()).then(|| self.plant.sit_down(account, number, pin));
+        let (origin, plan) = match seated {
+            None => (account.clone(), desk::SIGN_IN),
+            Some(Ok(agent)) => (agent, "desk/signed-in"),
+            Some(Err(_)) => (account.clone(), "desk/refused"),
         };
         let plan = self.plant.plans.enter(plan).ok_or(Refusal::new("unknown_number", 404))?;
         let to = Number::parse(&self.plant.setup.codes.sign_in);
@@ -183,7 +200,7 @@ impl Switch {
         }
     }
 
-    fn begin(&mut self, incoming: Incoming, arrival: Arrival) {
+    fn begin(&mut self, incoming: Incoming, arrival: Arrival, phone: Option<Name>) {
         let Arrival { origin, channel, to, plan } = arrival;
         let id = CallId(self.next_call);
         if !self.plant.take_leg(incoming.leg, id, origin.clone(), channel.clone(), incoming.audio.as_ref()) {
@@ -192,7 +209,7 @@ impl Switch {
             return self.refuse(&incoming, &Refusal::new("no_ports", 503));
         }
         self.next_call += 1;
-        let aside = desk::is_desk(self.plant.plans.name(plan));
+        let aside = self.is_aside(plan);
         self.plant.legs.leg_mut(incoming.leg).into_iter().for_each(|leg| leg.aside = aside);
         let Known { number: from, withheld } = self.caller(&incoming);
         self.plant.fact(What::Arrived {
@@ -215,11 +232,16 @@ impl Switch {
         let caller = Caller { from: from.clone(), to: to.clone(), origin: origin.name().clone(), tier };
         let session = Session::new(now, self.plant.plans.plan(plan), caller);
         let mut call = Call::new(id, now, incoming.leg, origin, from, to, plan, session);
-        call.withheld = withheld;
+        (call.withheld, call.phone) = (withheld, phone);
         call.max_forwards = incoming.max_forwards.saturating_sub(1);
         self.occupy(&mut call);
         self.calls.insert(id, call);
         self.tell(id, crate::call::Event::Begin);
+    }
+
+    /// Whether it is with us that an agent talks: by a star code, or to sign in.
+    fn is_aside(&self, plan: PlanId) -> bool {
+        desk::is_desk(self.plant.plans.name(plan)) || self.plant.plans.plan(plan).signs_in()
     }
 
     /// Who calls: an agent by the account, others as far as their trunk is believed.
@@ -234,7 +256,7 @@ impl Switch {
     fn occupy(&mut self, call: &mut Call) {
         let Party::Agent(number) = &call.origin else { return };
         let Some(agent) = self.plant.directory.agent_id(number) else { return };
-        if desk::is_desk(self.plant.plans.name(call.plan)) {
+        if self.is_aside(call.plan) {
             return;
         }
         if self.plant.acd(Command::Occupy { agent, call: call.id }).is_ok() {

@@ -27,6 +27,8 @@ pub(crate) struct Call {
     /// `NOBODY` while a call-back or a trial has reached nobody.
     pub(crate) caller: LegId,
     pub(crate) origin: Party,
+    /// The account it was made from: its phone may be another agent's than the own one, or nobody's.
+    pub(crate) phone: Option<Name>,
     pub(crate) from: Number,
     pub(crate) to: Number,
     /// `from` is shown to nobody (RFC 3325 section 7).
@@ -186,6 +188,7 @@ impl Call {
             begun,
             caller,
             origin,
+            phone: None,
             from,
             to,
             withheld: false,

@@ -14,13 +14,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Our own tiny dialplans: what an agent hears after a star code, and dialling out. Name and text.
-const PLANS: [(&str, &str); 10] = [
+const PLANS: [(&str, &str); 11] = [
     ("desk/ready", include_str!("desk/ready.toml")),
     ("desk/not-ready", include_str!("desk/not-ready.toml")),
     ("desk/signed-in", include_str!("desk/signed-in.toml")),
     ("desk/sign-out", include_str!("desk/sign-out.toml")),
     ("desk/refused", include_str!("desk/refused.toml")),
     ("desk/parked", include_str!("desk/parked.toml")),
+    (SIGN_IN, include_str!("../../../dialplans/sign-in.toml")),
     (VOICEMAIL, include_str!("desk/voicemail.toml")),
     ("desk/colleague", include_str!("desk/colleague.toml")),
     (OUTSIDE, include_str!("desk/outside.toml")),
@@ -28,6 +29,8 @@ const PLANS: [(&str, &str); 10] = [
 ];
 /// The reason of an agent who is not ready and rung by nobody, colleagues neither.
 pub(crate) const DND: &str = "dnd";
+/// The plan that asks for agent number and PIN; one of the configuration's may have its name and place.
+pub(crate) const SIGN_IN: &str = "desk/sign-in";
 /// The plan of an agent who listens to messages.
 pub(crate) const VOICEMAIL: &str = "desk/voicemail";
 /// A number that is nobody's here.

@@ -42,6 +42,11 @@ impl Plans {
         Some(id)
     }
 
+    /// The current version of a dialplan.
+    pub(crate) fn current(&self, name: &str) -> Option<&Dialplan> {
+        Some(self.plan(*self.current.get(name)?))
+    }
+
     /// One call more uses this version.
     pub(crate) fn stay(&mut self, id: PlanId) {
         if let Some(version) = self.versions.get_mut(&id) {

@@ -99,6 +99,7 @@ impl Call {
                 let taken = self.ask_callback(plant, number);
                 return self.run_program(plant, phase, Input::Callback { taken });
             }
+            Step::SignIn { agent, pin } => return self.sign_in(plant, phase, &agent, &pin),
             Step::Dial { to, timeout, keys } => return self.dial(plant, to, timeout, keys),
             Step::Record { keep, longest, shortest, silence, keys } => {
                 let limits = Limits { longest: Some(longest), silence, keys };

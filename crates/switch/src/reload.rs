@@ -14,7 +14,8 @@ impl Switch {
     /// Makes `setup` hold from now on. Calls in progress keep their dialplan version, queue and agent.
     pub(crate) fn configure(&mut self, mut setup: Setup) {
         let mut plans = std::mem::take(&mut setup.dialplans);
-        plans.extend(desk::plans());
+        let own = plans.iter().any(|(name, _)| **name == *desk::SIGN_IN);
+        plans.extend(desk::plans().into_iter().filter(|(name, _)| !own || **name != *desk::SIGN_IN));
         let plant = &mut self.plant;
         plant.plans.configure(&plans);
         plant.trunks.configure(&setup.trunks, &setup.groups, &setup.numbers);

@@ -1,7 +1,10 @@
 //! Who sits at which phone: agents who signed in by PIN at one that is not their own.
 
+use crate::call::Call;
+use crate::phase::Phase;
 use crate::plant::Plant;
 use busyhour_acd::Command;
+use busyhour_ivr::{Input, Pin};
 use busyhour_model::{AgentState, CallId, Name, OfferOutcome, Time, What};
 use busyhour_sip::{Target, is_same};
 use serde::{Deserialize, Serialize};
@@ -68,6 +71,20 @@ fn count(wrong: &mut BTreeMap<Name, Wrong>, now: Time, of: &Name) {
     *known = Wrong { count: count + 1, last: now };
 }
 
+impl Call {
+    /// An agent signs in at the phone that calls. Who calls by a trunk has no phone of ours.
+    pub(crate) fn sign_in(&mut self, plant: &mut Plant, phase: Phase, agent: &str, Pin(pin): &Pin) -> Phase {
+        let done = match &self.phone {
+            Some(phone) => plant.sit_down(phone, agent, pin).is_ok(),
+            None => {
+                plant.seat_refused(self.origin.name(), "no_phone");
+                false
+            }
+        };
+        self.run_program(plant, phase, Input::SignedIn { done })
+    }
+}
+
 impl Plant {
     /// Whose phone this account is now: who signed in there, else its own agent, unless that one sits elsewhere.
     pub(crate) fn agent_at(&self, account: &Name) -> Option<Name> {
@@ -117,13 +134,12 @@ impl Plant {
         self.directory.agents().map(|(_, agent)| &agent.number).chain(phones)
     }
 
-    /// An agent signs in at this phone; `said` is `number*PIN`. Nothing of it is kept. `Err`: why not.
-    pub(crate) fn sit_down(&mut self, account: &Name, said: &str) -> Result<Name, &'static str> {
-        let (number, pin) = said.trim_end_matches('#').split_once('*').unwrap_or((said, ""));
+    /// An agent signs in at this phone. Nothing of what was dialled or keyed in is kept. `Err`: why not.
+    pub(crate) fn sit_down(&mut self, account: &Name, number: &str, pin: &str) -> Result<Name, &'static str> {
         let agent = self.directory.agent_called(number).cloned().unwrap_or_else(|| number.into());
         let allowed = self.check_pin(account, &agent, pin).and_then(|()| self.check_seat(account, &agent));
         if let Err(reason) = allowed {
-            self.fact(What::SeatRefused { phone: account.clone(), reason: reason.into() });
+            self.seat_refused(account, reason);
             return Err(reason);
         }
         if let Some(former) = self.agent_at(account).filter(|former| *former != agent) {
@@ -141,6 +157,10 @@ impl Plant {
             let _ = self.acd(Command::SignIn { agent: id, not_ready: None });
         }
         Ok(agent)
+    }
+
+    fn seat_refused(&mut self, phone: &Name, reason: &str) {
+        self.fact(What::SeatRefused { phone: phone.clone(), reason: reason.into() });
     }
 
     fn check_pin(&mut self, account: &Name, agent: &Name, pin: &str) -> Result<(), &'static str> {
@@ -163,9 +183,9 @@ impl Plant {
         Err("wrong_pin")
     }
 
-    /// A phone that can ring, and nobody taken out of a call.
+    /// A phone that can ring, and nobody taken out of a call. What an agent hears of us is none.
     fn check_seat(&self, account: &Name, agent: &Name) -> Result<(), &'static str> {
-        let calls = |agent: &Name| self.legs.of_agent(agent).any(|leg| !leg.closing);
+        let calls = |agent: &Name| self.legs.of_agent(agent).any(|leg| !leg.closing && !leg.aside);
         if self.sip.contacts(account) == 0 {
             return Err("no_phone");
         }

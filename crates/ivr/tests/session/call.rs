@@ -133,6 +133,7 @@ pub(crate) fn short(step: &Step) -> String {
         Step::Refer { number } => format!("refer({number})"),
         Step::PassedOn => "passed on".into(),
         Step::Callback { number } => format!("callback({})", number.as_deref().unwrap_or("-")),
+        Step::SignIn { agent, pin } => format!("sign-in({agent} {})", pin.0),
         Step::Record { keep, longest, silence, keys, .. } => {
             let keep = match keep {
                 Keep::Variable(name) => name.to_string(),

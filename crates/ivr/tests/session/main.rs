@@ -55,6 +55,23 @@ fn a_callback_is_promised_or_refused() {
     }
 }
 
+#[test]
+fn an_agent_signs_in_by_a_pin_nobody_is_shown_or_is_refused() {
+    let node = "collect = \"pin\"\nlength = 4\nsecret = true\nthen = \"in\"\ntoo_many = \"n3\"\n[node.in]\n\
+                sign_in = \"$caller\"\npin = \"$pin\"\nthen = \"n1\"\nrefused = \"n2\"";
+    for (done, next) in [(true, "@n1 bye601"), (false, "@n2 bye602")] {
+        let mut call = Call::from("1001", node);
+        call.start();
+        call.press("471");
+        call.session.handle(call.now, &call.plan, Input::Digit('1'));
+        let shown = format!("{:?}", call.session);
+        assert!(shown.contains("SignIn") && !shown.contains("4711"), "{shown}");
+        assert_eq!(call.steps(), "@in sign-in(1001 4711)");
+        assert_eq!(call.tell(Input::SignedIn { done }), next);
+        assert_eq!(call.tell(Input::SignedIn { done: !done }), "", "once");
+    }
+}
+
 const QUEUE: &str = "queue = \"q\"\npriority = 5\nskills = { card = 2, \"$language\" = 1 }\ngreeting = \"g\"\n\
                      announce = { after = \"10s\", every = \"30s\", key = \"0\" }\ncomfort = { after = \"15s\", every = \"60s\", play = \"c\" }\n\
                      keys = { 1 = \"n4\" }\ntimed_out = \"n1\"\nfull = \"n2\"\nno_agents = \"n3\"";

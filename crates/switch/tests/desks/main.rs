@@ -7,6 +7,7 @@ mod exchange;
 
 mod aliases;
 mod phone;
+mod voice;
 
 use busyhour_ivr::{Dialplan, Names};
 use busyhour_model::{AgentState, Name, What};
