@@ -12,6 +12,7 @@ mod centres;
 mod dialogs;
 mod exchange;
 mod failover;
+mod groups;
 mod homer;
 mod kamailio;
 mod linphone;
