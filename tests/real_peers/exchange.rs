@@ -195,7 +195,7 @@ fn program() -> Command {
 }
 
 /// A port nobody uses now, neither UDP nor TCP users of the loopback.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

@@ -6,6 +6,7 @@
 #[expect(dead_code, reason = "what only tests/transports needs")]
 #[path = "../transports/authority.rs"]
 mod authority;
+mod browser;
 mod capture;
 mod carriers;
 mod centres;
@@ -18,6 +19,9 @@ mod kamailio;
 mod linphone;
 mod network;
 mod outward;
+#[expect(dead_code, reason = "what only tests/transports needs")]
+#[path = "../transports/peer.rs"]
+mod peer;
 mod process;
 mod prompts;
 mod protocol;
@@ -30,6 +34,8 @@ mod softphone;
 mod sound;
 mod transfers;
 mod voicemail;
+#[path = "../transports/web.rs"]
+mod web;
 
 use capture::Capture;
 use exchange::{CARRIER, Exchange, PASSWORD, PHONES};

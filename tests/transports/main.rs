@@ -3,6 +3,7 @@
 
 mod authority;
 mod peer;
+mod web;
 mod websocket;
 
 use authority::{Authority, Issued};

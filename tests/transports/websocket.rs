@@ -1,64 +1,12 @@
 //! WebSockets (RFC 7118): the handshake, messages both ways, the end.
 
 use super::authority::Authority;
-use super::peer::{Peer, Wire, tcp, tls};
+use super::peer::{Peer, tcp, tls};
+use super::web::{Web, connect};
 use super::{OFFER, Server};
-use busyhour_sip::{HeaderName, Limits, Message, Transport};
+use busyhour_sip::{HeaderName, Transport};
 use std::io::{Read, Write};
-use tokio_tungstenite::tungstenite::handshake::client::{Request, generate_key};
-use tokio_tungstenite::tungstenite::{self, Error, HandshakeError, WebSocket};
-
-struct Web<S>(WebSocket<S>);
-
-fn request(protocol: &str, origin: Option<&str>) -> Request {
-    let request = Request::builder()
-        .uri("ws://busyhour.local/")
-        .header("Host", "busyhour.local")
-        .header("Connection", "Upgrade")
-        .header("Upgrade", "websocket")
-        .header("Sec-WebSocket-Version", "13")
-        .header("Sec-WebSocket-Key", generate_key())
-        .header("Sec-WebSocket-Protocol", protocol);
-    origin.into_iter().fold(request, |request, origin| request.header("Origin", origin)).body(()).unwrap()
-}
-
-/// The socket and the subprotocol agreed, or the status of the refusal.
-fn connect<S: Read + Write>(stream: S, protocol: &str, origin: Option<&str>) -> Result<(Web<S>, String), u16> {
-    match tungstenite::client(request(protocol, origin), stream) {
-        Ok((socket, answer)) => {
-            let agreed = answer.headers()["Sec-WebSocket-Protocol"].to_str().unwrap().to_owned();
-            Ok((Web(socket), agreed))
-        }
-        Err(HandshakeError::Failure(Error::Http(answer))) => Err(answer.status().as_u16()),
-        Err(error) => panic!("{error}"),
-    }
-}
-
-impl<S: Read + Write> Wire for Web<S> {
-    fn send(&mut self, text: &str) {
-        // Binary is as good as text (RFC 7118 section 5), and Content-Length may be missing.
-        let text = text.replace("Content-Length: 0\r\n", "");
-        let message = if text.starts_with("REGISTER") {
-            tungstenite::Message::binary(text.into_bytes())
-        } else {
-            tungstenite::Message::text(text)
-        };
-        self.0.send(message).unwrap();
-    }
-
-    fn receive(&mut self) -> Option<Message> {
-        loop {
-            match self.0.read().ok()? {
-                tungstenite::Message::Text(text) if text.as_str() == "\r\n" => {}
-                tungstenite::Message::Text(text) => {
-                    return Some(Message::parse(&text.into(), &Limits::default()).unwrap());
-                }
-                tungstenite::Message::Close(_) => return None,
-                _ => {}
-            }
-        }
-    }
-}
+use tokio_tungstenite::tungstenite;
 
 #[test]
 fn a_browser_registers_and_talks_over_both_kinds_of_websocket() {
