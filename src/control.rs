@@ -134,6 +134,7 @@ impl Control {
         let mut events = Vec::with_capacity(MEDIA_BATCH);
         let mut backlog = Backlog::new();
         let mut end: Option<Instant> = None;
+        self.net.writable().await;
         self.drain(Instant::now());
         loop {
             let due = self.switch.poll_timeout();
@@ -231,6 +232,7 @@ impl Control {
                 self.input(|switch, now| switch.handle_stream(now, flow, &bytes));
             }
             StreamEvent::Bytes(..) => {}
+            StreamEvent::Undelivered(quoted) => self.input(|switch, now| switch.handle_undelivered(now, &quoted)),
             StreamEvent::Unreachable(flow) => self.input(|switch, now| switch.handle_unreachable(now, flow)),
             StreamEvent::Closed(flow) => {
                 if let Some(tracer) = &mut self.tracer {

@@ -5,6 +5,7 @@ mod certificates;
 mod connection;
 mod crowds;
 mod names;
+mod undelivered;
 mod websocket;
 
 use busyhour_model::Name;
@@ -40,7 +41,7 @@ const WRITES_MAX: usize = 256;
 /// Connections at once.
 const CONNECTIONS_MAX: usize = 10_000;
 
-/// What a connection has to say.
+/// What connections have to say, and the network of datagrams.
 #[derive(Debug)]
 pub enum StreamEvent {
     /// Bytes came; of a WebSocket one whole message.
@@ -53,6 +54,8 @@ pub enum StreamEvent {
     Closed(Flow),
     /// It could not be opened.
     Unreachable(Flow),
+    /// A datagram of ours came back; how it began, as far as ICMP tells.
+    Undelivered(Bytes),
     /// A peer connected (seen by [`Net::accept`] only).
     Accepted(Transport, SocketAddr, TcpStream, SocketAddr),
 }
@@ -117,13 +120,14 @@ impl Manners {
 
 /// All SIP sockets. Addresses are those peers are told.
 pub struct Net {
-    udp: Vec<(SocketAddr, UdpSocket)>,
+    udp: Vec<(SocketAddr, Arc<UdpSocket>)>,
     connections: BTreeMap<u64, Connection>,
     crowds: Crowds,
     /// The newest connection to a peer, for a trunk or for nobody in particular.
     by_peer: BTreeMap<(Transport, SocketAddr, Option<Name>), u64>,
     next: u64,
     sender: Sender<StreamEvent>,
+    /// Tasks that accept connections and learn of datagrams that came back.
     listeners: Vec<AbortHandle>,
     manners: Manners,
     crypto: Option<Crypto>,
@@ -142,7 +146,7 @@ impl Bound {
     /// Serves them, inside the runtime of the control loop; the second is what connections have to say.
     pub fn serve(self, manners: Manners) -> io::Result<(Net, Receiver<StreamEvent>)> {
         let (sender, events) = channel(EVENTS_MAX);
-        let udp = self.udp.into_iter().map(|(told, socket)| Ok((told, UdpSocket::from_std(socket)?)));
+        let udp = self.udp.into_iter().map(|(told, socket)| Ok((told, Arc::new(UdpSocket::from_std(socket)?))));
         let mut net = Net {
             udp: udp.collect::<io::Result<_>>()?,
             connections: BTreeMap::new(),
@@ -154,6 +158,10 @@ impl Bound {
             manners,
             crypto: None,
         };
+        for (_, socket) in &net.udp {
+            let task = tokio::spawn(undelivered::listen(Arc::clone(socket), net.sender.clone()));
+            net.listeners.push(task.abort_handle());
+        }
         for (transport, told, listener) in self.streams {
             let listener = TcpListener::from_std(listener)?;
             let task = tokio::spawn(listen(transport, told, listener, net.sender.clone()));
@@ -164,6 +172,13 @@ impl Bound {
 }
 
 impl Net {
+    /// Waits until the runtime has seen the sockets: until then it takes them for full.
+    pub async fn writable(&self) {
+        for (_, socket) in &self.udp {
+            let _ = socket.writable().await;
+        }
+    }
+
     /// Waits until a datagram may be there.
     pub async fn readable(&self) {
         poll_fn(|cx| {
@@ -203,10 +218,14 @@ impl Net {
         let ours = self.udp.iter().find(|(ours, _)| *ours == flow.local);
         let ours = ours.or_else(|| self.udp.iter().find(|(ours, _)| told(ours) == flow.local));
         let socket = ours.or_else(|| self.udp.iter().find(|(ours, _)| fits(ours)));
-        match socket.map(|(_, socket)| socket.try_send_to(&bytes, flow.remote)) {
-            Some(Ok(_)) => Ok(()),
-            Some(Err(e)) if e.kind() == io::ErrorKind::WouldBlock => Err(Unsent::Dropped),
-            _ => Err(Unsent::Unreachable(flow)),
+        let Some((_, socket)) = socket else { return Err(Unsent::Unreachable(flow)) };
+        let send = || socket.try_send_to(&bytes, flow.remote);
+        let full = |e: &io::Error| e.kind() == io::ErrorKind::WouldBlock;
+        // The first error may be of a datagram before, to another peer.
+        match send().or_else(|e| if full(&e) { Err(e) } else { send() }) {
+            Ok(_) => Ok(()),
+            Err(e) if full(&e) => Err(Unsent::Dropped),
+            Err(_) => Err(Unsent::Unreachable(flow)),
         }
     }
 

@@ -65,29 +65,24 @@ pub(super) struct Wire {
     timers: IntCounterVec,
     refused: IntCounterVec,
     pongs_missed: IntCounter,
+    undelivered: IntCounter,
 }
 
 impl Wire {
     pub(super) fn new(m: &Maker) -> Wire {
         let requests = "SIP requests received or sent, by method and direction.";
+        let (responses, repeated) = ("SIP responses by method and code.", "Retransmitted SIP messages.");
         let refused = "SIP messages not served, by reason.";
         let timers =
             "Timers that fired: A-K (RFC 3261), L, M (RFC 6026), repetitions and session timers (RFC 3262, 4028).";
         Wire {
             requests: m.counts("busyhour_sip_requests_total", requests, &["direction", "method", "transport"]),
-            responses: m.counts(
-                "busyhour_sip_responses_total",
-                "SIP responses by method and code.",
-                &["direction", "method", "code"],
-            ),
-            retransmissions: m.counts(
-                "busyhour_sip_retransmissions_total",
-                "Retransmitted SIP messages.",
-                &["direction", "method"],
-            ),
+            responses: m.counts("busyhour_sip_responses_total", responses, &["direction", "method", "code"]),
+            retransmissions: m.counts("busyhour_sip_retransmissions_total", repeated, &["direction", "method"]),
             timers: m.counts("busyhour_sip_timers_fired_total", timers, &["timer"]),
             refused: m.counts("busyhour_sip_refused_messages_total", refused, &["reason"]),
             pongs_missed: m.count("busyhour_sip_pongs_missed_total", "Connections to trunks given up without a pong."),
+            undelivered: m.count("busyhour_sip_undelivered_total", "SIP requests given back by the network (ICMP)."),
         }
     }
 
@@ -121,8 +116,10 @@ impl Wire {
         for (reason, n) in reasons {
             self.refused.with_label_values(&[reason]).inc_by(n);
         }
-        self.pongs_missed.reset();
-        self.pongs_missed.inc_by(counters.pongs_missed);
+        for (counter, n) in [(&self.pongs_missed, counters.pongs_missed), (&self.undelivered, counters.undelivered)] {
+            counter.reset();
+            counter.inc_by(n);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! SIP sockets bound but not yet served: binding fails before anything else starts.
 
+use super::undelivered;
 use busyhour_sip::Transport;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -77,6 +78,7 @@ fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
     let _ = socket.set_send_buffer_size(UDP_BUFFER);
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
+    undelivered::ask(&socket, address.is_ipv6())?;
     Ok(socket.into())
 }
 

@@ -90,3 +90,31 @@ async fn a_websocket_is_never_opened_by_us() {
     let sent = net.send(Transmit { flow, trunk: None, bytes: Bytes::from_static(b"x") }, None);
     assert_eq!(sent, Err(Unsent::Unreachable(flow)));
 }
+
+/// RFC 3261 section 18.4, by the system's own ICMP.
+#[tokio::test]
+async fn a_datagram_to_a_closed_port_comes_back_and_the_next_goes_out() {
+    for ours in ["127.0.0.1:0", "[::1]:0"] {
+        let ours: SocketAddr = ours.parse().unwrap();
+        let bound = Bound::new(&[(Transport::Udp, ours)], None).unwrap();
+        let local = bound.locals()[0].1;
+        let certificates = Certificates::new(&TlsSetup::default()).unwrap();
+        let (mut net, mut events) = bound.serve(Manners::new(certificates, &[], Networks::default())).unwrap();
+        let peer = UdpSocket::bind(ours).await.unwrap();
+        let closed = std::net::UdpSocket::bind(ours).unwrap().local_addr().unwrap();
+        net.writable().await;
+        let mut send = |remote, bytes: &'static [u8]| {
+            let flow = Flow { transport: Transport::Udp, local, remote, connection: 0 };
+            net.send(Transmit { flow, bytes: bytes.into(), trunk: None }, None)
+        };
+        for _ in 0..3 {
+            send(closed, b"to nobody").unwrap();
+            // What the one before left behind in the socket is not about this.
+            send(peer.local_addr().unwrap(), b"to the peer").unwrap();
+            let mut buffer = [0; 64];
+            assert_eq!(peer.recv(&mut buffer).await.unwrap(), 11);
+            let Some(StreamEvent::Undelivered(quoted)) = events.recv().await else { panic!("nothing came back") };
+            assert_eq!(quoted, "to nobody");
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use crate::counters::{Clock, Way};
 use crate::event::{Flow, Transport};
 use crate::timer::Timer;
-use crate::transaction::{Alarm, INVITE_MAX, T1, T1_64, T2, T4, Transactions, cseq, our_via};
+use crate::transaction::{Alarm, COOKIE, INVITE_MAX, T1, T1_64, T2, T4, Transactions, cseq, our_via};
 use crate::{HeaderName, Limits, Message, Method, Request, Response, Verb};
 use busyhour_model::{LegId, Time, TrunkId};
 use bytes::Bytes;
@@ -140,7 +140,7 @@ impl Client {
         }
     }
 
-    fn reliable(&self) -> bool {
+    pub(crate) fn reliable(&self) -> bool {
         self.flow.transport.is_stream()
     }
 
@@ -192,7 +192,7 @@ impl Transactions {
     ) -> u64 {
         let id = self.next_id();
         let token = self.random.draw();
-        let branch = format!("z9hG4bK{id:x}.{token:016x}");
+        let branch = format!("{COOKIE}{id:x}.{token:016x}");
         request.headers.push_front(HeaderName::Via, our_via(flow, &branch).to_string());
         if matches!(owner, Owner::Register(_)) && flow.transport.is_stream() {
             crate::alive::ask_to_keep(&mut request);
@@ -267,11 +267,16 @@ impl Transactions {
             return None;
         }
         let via = response.headers.top_via().ok()?;
-        let (id, token) = via.branch()?.strip_prefix("z9hG4bK")?.split_once('.')?;
         let verb = Verb::from(&response.headers.cseq().ok()?.1);
+        Some((self.of_branch(via.branch()?.strip_prefix(COOKIE)?, verb)?, verb))
+    }
+
+    /// The request with this branch, which carries our own number and what nobody can guess.
+    pub(crate) fn of_branch(&self, branch: &str, verb: Verb) -> Option<u64> {
+        let (id, token) = branch.split_once('.')?;
         let id = u64::from_str_radix(id, 16).ok()? | u64::from(verb == Verb::Cancel);
         let client = self.clients.get(&id)?;
-        (client.verb == verb && u64::from_str_radix(token, 16) == Ok(client.token)).then_some((id, verb))
+        (client.verb == verb && u64::from_str_radix(token, 16) == Ok(client.token)).then_some(id)
     }
 
     /// True when the owner is to be told.
@@ -388,7 +393,7 @@ impl Transactions {
     }
 
     /// Sends by datagram after all what went by TCP for its size; false when it cannot, or did not.
-    fn narrow(&mut self, now: Time, id: u64) -> bool {
+    pub(crate) fn narrow(&mut self, now: Time, id: u64) -> bool {
         let Some(client) = self.clients.get_mut(&id) else { return false };
         let Some((flow, mut request)) = client.datagram.take_if(|_| client.state == State::Sent).zip(client.request())
         else {
@@ -446,29 +451,7 @@ impl Transactions {
         open.then_some(Outcome { id, owner, flow, result: Err(Failure::Timeout) })
     }
 
-    /// Fails every request for which `lost` holds (section 17.1.4), oldest first.
-    pub(crate) fn fail_clients(&mut self, now: Time, lost: impl Fn(&Flow) -> bool) -> Vec<Outcome> {
-        let mut ids: Vec<u64> = self
-            .clients
-            .iter()
-            .filter(|(_, client)| client.is_open() && lost(&client.flow))
-            .map(|(id, _)| *id)
-            .collect();
-        ids.sort_unstable();
-        ids.into_iter()
-            .filter_map(|id| {
-                if self.narrow(now, id) {
-                    return None;
-                }
-                let client = self.clients.get(&id)?;
-                let (owner, flow) = (client.owner, client.flow);
-                self.forget_client(id);
-                Some(Outcome { id, owner, flow, result: Err(Failure::Unreachable) })
-            })
-            .collect()
-    }
-
-    fn forget_client(&mut self, id: u64) {
+    pub(crate) fn forget_client(&mut self, id: u64) {
         if let Some(mut client) = self.clients.remove(&id) {
             self.stop(&mut client.resend);
             self.stop(&mut client.end);

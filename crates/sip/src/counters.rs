@@ -220,6 +220,9 @@ pub struct Counters {
     pub throttled: u64,
     /// Transactions of ours that ended without a final response.
     pub timeouts: u64,
+    /// Requests of ours that the network gave back (ICMP).
+    #[serde(default)]
+    pub undelivered: u64,
 }
 
 impl Counters {

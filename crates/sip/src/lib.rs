@@ -54,6 +54,7 @@ mod transaction;
 mod transfer;
 mod transport;
 mod trunk;
+mod undelivered;
 pub mod uri;
 pub mod value;
 mod veil;

@@ -4,7 +4,7 @@ use crate::counters::{Clock, Way};
 use crate::event::{Flow, Transport};
 use crate::reliable::Reliable;
 use crate::timer::Timer;
-use crate::transaction::{Alarm, T1, T1_64, T2, T4, Transactions, way_back};
+use crate::transaction::{Alarm, COOKIE, T1, T1_64, T2, T4, Transactions, way_back};
 use crate::{HeaderName, Method, Request, Response, Verb, Via};
 use busyhour_model::{LegId, Time};
 use bytes::Bytes;
@@ -308,7 +308,7 @@ impl Server {
 fn transaction_key(request: &Request, method: &Method) -> Option<String> {
     let method = if *method == Method::Ack { &Method::Invite } else { method };
     let via = request.headers.top_via().ok()?;
-    if let Some(branch) = via.branch().filter(|branch| branch.len() > 7 && branch.starts_with("z9hG4bK")) {
+    if let Some(branch) = via.branch().filter(|branch| branch.len() > COOKIE.len() && branch.starts_with(COOKIE)) {
         return Some(format!("{branch} {}:{} {method}", via.host, via.port.unwrap_or(5060)));
     }
     let number = request.headers.cseq().ok()?.0;

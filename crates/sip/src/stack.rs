@@ -182,7 +182,15 @@ impl Stack {
         }
     }
 
-    /// The peer cannot be reached: no connection, or ICMP said so.
+    /// The network gave a datagram of ours back (RFC 3261 section 18.4): `quoted` is how it began, as far as ICMP tells.
+    pub fn handle_undelivered(&mut self, now: Time, quoted: &[u8]) {
+        if let Some(outcome) = self.net.fail_quoted(now, quoted) {
+            self.net.counters.undelivered += 1;
+            self.settle(now, None, outcome);
+        }
+    }
+
+    /// The peer cannot be reached: no connection, or the system refused to send.
     pub fn handle_unreachable(&mut self, now: Time, flow: Flow) {
         let lost = |of: &Flow| of.transport == flow.transport && of.remote == flow.remote;
         for outcome in self.net.fail_clients(now, lost) {

@@ -17,6 +17,8 @@ use std::time::Duration;
 /// Keyed lookups only: nothing may depend on the order of iteration.
 pub(crate) type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
+/// Begins every branch (RFC 3261 section 8.1.1.7).
+pub(crate) const COOKIE: &str = "z9hG4bK";
 /// Round-trip estimate (RFC 3261 section 17.1.1.1).
 pub(crate) const T1: Duration = Duration::from_millis(500);
 /// Longest interval between retransmissions of anything but an INVITE.
@@ -150,7 +152,7 @@ impl Transactions {
 
     /// Sends an ACK to a 2xx: its own branch, no transaction (section 13.2.2.4).
     pub(crate) fn send_ack(&mut self, trunk: Option<TrunkId>, flow: Flow, mut ack: Request) -> Bytes {
-        let branch = format!("z9hG4bK{:x}.{:016x}", self.next_id(), self.random.draw());
+        let branch = format!("{COOKIE}{:x}.{:016x}", self.next_id(), self.random.draw());
         ack.headers.push_front(crate::HeaderName::Via, our_via(flow, &branch).to_string());
         let bytes = ack.to_bytes();
         self.transmit_request(trunk, flow, Verb::Ack, bytes.clone());

@@ -99,6 +99,12 @@ impl Switch {
         self.settle();
     }
 
+    /// The network gave a datagram back that begins so.
+    pub fn handle_undelivered(&mut self, now: Time, quoted: &[u8]) {
+        self.at(now).sip.handle_undelivered(now, quoted);
+        self.settle();
+    }
+
     /// The media plane says something.
     pub fn handle_media(&mut self, now: Time, event: media::Event) {
         self.at(now);
