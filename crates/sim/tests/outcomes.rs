@@ -122,6 +122,13 @@ const DIALLED: &str = "dial = { number = \"13900139000\", trunk = \"carrier\" }\
 const SIGNED_IN: &str = "sign_in = \"1002\"\npin = \"4711\"";
 const RECORDED: &str = "record = \"words\"\nlongest = \"3s\"";
 const LEFT: &str = "voicemail = \"enquiry\"\nlongest = \"3s\"";
+/// By who has left one.
+const LISTENED: &str = r##"messages = "enquiry"
+[node.start]
+voicemail = "enquiry"
+longest = "3s"
+then = "test"
+else = "then""##;
 const SURVEYED: &str = r##"survey = "visit"
 [survey.visit]
 questions = [{ name = "score", ask = "ivr/language", keys = { 1 = 1, 5 = 5 } }]"##;
@@ -136,6 +143,15 @@ return = true"##;
 /// Called back, from where the caller waits.
 const PROMISED: &str =
     "callback = true\n[node.start]\nqueue = \"enquiry\"\nkeys = { 1 = \"test\" }\nelse = \"refused\"";
+
+fn has_pin(town: &mut Scenario) {
+    town.setup.agents[1].pin = Some("4711".into());
+}
+
+fn dials(town: &mut Scenario) {
+    has_pin(town);
+    town.deeds.push((9 * SECOND, Deed::Dial { number: "1002".into(), code: NUMBER.into() }));
+}
 
 fn rows() -> Vec<Row> {
     use Action::{Press, Wait};
@@ -167,16 +183,9 @@ fn rows() -> Vec<Row> {
         row("voicemail", "too_short", LEFT).with(silent),
         row("voicemail", "failed", LEFT).with(|town| town.disk_full = true),
         row("dtmf", "then", "dtmf = \"12,#\""),
-        row(
-            "messages",
-            "then",
-            "messages = \"enquiry\"\n[node.start]\nvoicemail = \"enquiry\"\nlongest = \"3s\"\nthen = \"test\"\nelse = \"then\"",
-        ),
-        row("sign_in", "then", SIGNED_IN).with(|town| {
-            town.setup.agents[1].pin = Some("4711".into());
-            town.deeds.push((9 * SECOND, Deed::Dial { number: "1002".into(), code: NUMBER.into() }));
-        }),
-        row("sign_in", "refused", SIGNED_IN).with(|town| town.setup.agents[1].pin = Some("4711".into())),
+        row("messages", "then", LISTENED),
+        row("sign_in", "then", SIGNED_IN).with(dials),
+        row("sign_in", "refused", SIGNED_IN).with(has_pin),
         row("queue", "keys", QUEUED).does([Wait(3 * SECOND), Press('1')]).with(pause),
         row("queue", "served", QUEUED).with(|town| town.phones[0].ending = Ending::HangUp(SECOND, 2 * SECOND)),
         row("queue", "timed_out", QUEUED).with(|town| {
