@@ -168,8 +168,8 @@ fn plane(legs: u64, seconds: u64) -> Turn {
             }
         }
     };
-    let plane =
-        Plane::start(1, &Arc::new(Library::new()), &Config::default(), clock, listener, drop).expect("threads start");
+    let plane = Plane::start(1, &Arc::new(Library::new()), &Config::default(), clock, listener, drop, None)
+        .expect("threads start");
     let phones = sockets(legs);
     let mut ends = Vec::new();
     for (i, phone) in phones.iter().enumerate() {

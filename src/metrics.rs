@@ -108,7 +108,7 @@ impl Metrics {
         let refusals = "Connections that came to nothing, by transport and reason.";
         let qualified = "Phones that gave no answer to OPTIONS and are not rung, or answer again, by which.";
         let success = Gauge::new("busyhour_config_reload_success_timestamp_seconds", "Time of the last good reload.");
-        let hep = m.counts("busyhour_hep_packets_total", "SIP messages mirrored to Homer, by outcome.", &["outcome"]);
+        let hep = m.counts("busyhour_hep_packets_total", "SIP and RTCP mirrored to Homer, by outcome.", &["outcome"]);
         Metrics {
             wire: Wire::new(&m),
             trunks: Trunks::new(&m),

@@ -8,7 +8,7 @@ use crate::forecaster::Forecaster;
 use crate::http;
 use crate::journal::Journal;
 use crate::lookup::LookUps;
-use crate::media::Plane;
+use crate::media::{Plane, Reporting};
 use crate::metrics::Metrics;
 use crate::net::{Bound, Certificates, Manners};
 use crate::notify::Notifier;
@@ -78,7 +78,9 @@ pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
     site.setup.locals = bound.locals();
     let sip = bound.locals();
     let (told, events) = mpsc::unbounded_channel();
-    let sound = start_sound(&site, seed, clock, &told, &metrics, &store)?;
+    let (tracer, traces, trace_thread) = start_trace(&site, &metrics)?;
+    let reporting = traces.as_ref().and_then(Traces::reporting);
+    let sound = start_sound(&site, seed, clock, &told, &metrics, &store, reporting.as_ref())?;
     let Sound { plane, tapes, tapes_thread } = sound;
     let messages = store.messages().map_err(|e| StartError(format!("messages cannot be read: {e}")))?;
     let webhook = site.shell.message_webhook.clone();
@@ -87,7 +89,6 @@ pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
         Recorder::start(Arc::clone(&metrics), journal, store.clone(), tapes.clone(), notifier)
             .map_err(|e| no_thread(&e))?;
     let (asks, asked) = mpsc::channel(ASKS_MAX);
-    let (tracer, traces, trace_thread) = start_trace(&site, &metrics)?;
     let control = Wiring {
         setup: site.setup.clone(),
         messages,
@@ -178,6 +179,7 @@ fn start_sound(
     events: &mpsc::UnboundedSender<busyhour_media::Event>,
     metrics: &Metrics,
     store: &Store,
+    reporting: Option<&Reporting>,
 ) -> Result<Sound, StartError> {
     let (library, faults) = Catalogue::of(site.shell.prompts.as_deref()).library(site.shell.country);
     for fault in faults {
@@ -196,7 +198,7 @@ fn start_sound(
         taped => recording.take(taped),
     };
     let now = move || clock.now();
-    let plane = Plane::start(site.shell.media_threads, &library, &media, now, listener, recording);
+    let plane = Plane::start(site.shell.media_threads, &library, &media, now, listener, recording, reporting);
     let plane = Arc::new(plane.map_err(|e| StartError(format!("the media threads cannot start: {e}")))?);
     let spoken = Arc::downgrade(&plane);
     let tell = move |command| {

@@ -1,5 +1,5 @@
-//! What went over the wire, kept for a while and mirrored to Homer: the control loop hands over batches, a thread of its own
-//! files and finds them.
+//! What went over the wire, kept for a while and mirrored to Homer: the control loop hands over batches, media threads RTCP, a thread
+//! of its own files and finds them.
 
 mod hep;
 mod ladder;
@@ -7,6 +7,7 @@ mod pcap;
 mod ring;
 mod svg;
 
+use crate::media::Reporting;
 use busyhour_model::{CallId, Fact, LegId, Name, Time, What};
 use busyhour_sip::{Flow, Frame, Framer, Limits, Transmit, Way};
 use bytes::Bytes;
@@ -14,6 +15,8 @@ use hep::{Hep, Secrets};
 use prometheus::IntCounter;
 use ring::Ring;
 use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
@@ -42,6 +45,15 @@ pub struct Seen {
     pub bytes: Bytes,
 }
 
+/// An RTCP packet of a leg.
+struct Reported {
+    at: Time,
+    leg: LegId,
+    from: SocketAddr,
+    to: SocketAddr,
+    bytes: Bytes,
+}
+
 /// What the control loop notes.
 enum Note {
     Message(Seen),
@@ -64,6 +76,7 @@ enum Note {
 
 enum Order {
     Take(Vec<Note>),
+    Report(Reported),
     Find(CallId, oneshot::Sender<Result<Found, Missing>>),
     Close,
 }
@@ -82,6 +95,8 @@ pub struct Tracer {
 pub struct Traces {
     orders: SyncSender<Order>,
     keeps: bool,
+    /// RTCP that the collector was to be told of and is not; `None`: it is told none.
+    unreported: Option<IntCounter>,
     secrets: Secrets,
 }
 
@@ -93,11 +108,13 @@ pub fn start(
 ) -> std::io::Result<(Tracer, Traces, JoinHandle<()>)> {
     let (orders, queue) = sync_channel(BATCHES_MAX);
     let secrets = Secrets::default();
+    let wanted = |(setup, counts): &(HepSetup, HepCounts)| setup.rtcp.then(|| counts.lost.clone());
+    let unreported = hep.as_ref().and_then(wanted);
     let hep = hep.map(|(setup, counts)| Hep::open(setup, secrets.clone(), counts)).transpose()?;
     let shelf = Shelf { hep, ..Shelf::new(bytes) };
     let thread = std::thread::Builder::new().name("trace".into()).spawn(move || shelf.run(&queue))?;
     let tracer = Tracer { orders: orders.clone(), batch: Vec::with_capacity(BATCH_MAX), lost, gap: false };
-    Ok((tracer, Traces { orders, keeps: bytes > 0, secrets }, thread))
+    Ok((tracer, Traces { orders, keeps: bytes > 0, unreported, secrets }, thread))
 }
 
 impl Tracer {
@@ -173,6 +190,16 @@ impl Traces {
         self.secrets.hide(headers);
     }
 
+    /// Takes the RTCP of all legs, which the collector is told of; `None`: not. Never waits: what the thread has no room for is lost,
+    /// and counted.
+    pub fn reporting(&self) -> Option<Reporting> {
+        let (lost, orders) = (self.unreported.clone()?, self.orders.clone());
+        Some(Arc::new(move |at, leg, [from, to], bytes| {
+            let reported = Reported { at, leg, from, to, bytes: Bytes::copy_from_slice(bytes) };
+            lost.inc_by(u64::from(orders.try_send(Order::Report(reported)).is_err()));
+        }))
+    }
+
     /// The messages of a call, oldest first; `None` when the thread has ended or has more to do than it can.
     pub async fn find(&self, call: CallId) -> Option<Result<Found, Missing>> {
         let (reply, answer) = oneshot::channel();
@@ -204,6 +231,7 @@ impl Shelf {
         while let Ok(order) = queue.recv() {
             match order {
                 Order::Take(batch) => batch.into_iter().for_each(|note| self.take(note)),
+                Order::Report(reported) => self.hep.iter_mut().for_each(|hep| hep.report(&reported)),
                 // Whoever asked may have left.
                 Order::Find(call, reply) => drop(reply.send(self.ring.find(call))),
                 Order::Close => return,

@@ -1,4 +1,4 @@
-//! `[hep]`: the Homer collector that SIP messages are mirrored to.
+//! `[hep]`: the Homer collector that SIP messages and RTCP reports are mirrored to.
 
 use super::sheet::{Section, Sheet, flag, integer, one_of, parsed, text};
 use crate::trace::HepSetup;
@@ -19,6 +19,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet) -> Option<HepSetup> {
     let capture_id = section.or(sheet, "capture_id", integer, 2_001);
     let key = section.read(sheet, "key", key).map(|read| read.value);
     let unmasked = section.or(sheet, "unmasked", flag, false);
+    let rtcp = section.or(sheet, "rtcp", flag, true);
     section.finish(sheet);
     let collector = collector?;
     if collector.value.ip().is_unspecified() || collector.value.port() == 0 {
@@ -27,7 +28,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet) -> Option<HepSetup> {
             format!("{} is nowhere; write the collector's, like \"10.0.0.9:9060\"", collector.value),
         );
     }
-    Some(HepSetup { collector: collector.value, by_tcp, capture_id, key, unmasked })
+    Some(HepSetup { collector: collector.value, by_tcp, capture_id, key, unmasked, rtcp })
 }
 
 fn by_tcp(value: &DeValue) -> Result<bool, String> {

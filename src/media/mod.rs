@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use sys::Bell;
+pub use thread::Reporting;
 use thread::{Clock, Door, Gauges, Listener, Order, Recording, Thread, Wiring};
 
 /// Commands waiting for one thread; `Plane::send` waits for it when there are more.
@@ -58,8 +59,8 @@ struct Placement {
 }
 
 impl Plane {
-    /// Starts `threads` threads (at least one). `clock` never goes back; `listener` gets every event and
-    /// `recording` what goes to tapes, on a media thread; neither may block.
+    /// Starts `threads` threads (at least one). `clock` never goes back; `listener` gets every event,
+    /// `recording` what goes to tapes and `reporting` all RTCP, on a media thread; none may block.
     pub fn start(
         threads: usize,
         library: &Arc<Library>,
@@ -67,6 +68,7 @@ impl Plane {
         clock: impl Fn() -> Time + Send + Sync + 'static,
         listener: impl Fn(Event) + Send + Sync + 'static,
         recording: impl Fn(Taped) + Send + Sync + 'static,
+        reporting: Option<&Reporting>,
     ) -> io::Result<Plane> {
         let (clock, listener): (Clock, Listener) = (Arc::new(clock), Arc::new(listener));
         let recording: Recording = Arc::new(recording);
@@ -93,6 +95,7 @@ impl Plane {
                 clock: clock.clone(),
                 listener: listener.clone(),
                 recording: recording.clone(),
+                reporting: reporting.cloned(),
             };
             let thread = Thread::new(Worker::new(library.clone(), config), wiring)?;
             let join = std::thread::Builder::new().name(format!("media-{i}")).spawn(move || thread.run())?;

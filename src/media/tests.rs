@@ -14,11 +14,18 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn plane(threads: usize) -> (Plane, Receiver<Event>) {
+    reported(threads, None)
+}
+
+fn reported(threads: usize, reporting: Option<&Reporting>) -> (Plane, Receiver<Event>) {
     let (sender, events) = channel();
     let (epoch, begin) = (SystemTime::now().duration_since(UNIX_EPOCH).unwrap(), Instant::now());
     let clock = move || Time::from_micros((epoch + begin.elapsed()).as_micros() as u64);
     let listener = move |event| drop(sender.send(event));
-    (Plane::start(threads, &Arc::new(Library::new()), &Config::default(), clock, listener, drop).unwrap(), events)
+    (
+        Plane::start(threads, &Arc::new(Library::new()), &Config::default(), clock, listener, drop, reporting).unwrap(),
+        events,
+    )
 }
 
 /// An even port that is free together with the one above. Each is given to one test only.
@@ -251,4 +258,33 @@ fn whoever_is_rung_for_looks_although_rings_are_spared() {
         next = letters.try_iter().last().map_or(next, |letter| letter + 1);
     }
     postman.join().unwrap();
+}
+
+#[test]
+fn rtcp_of_the_peer_and_ours_is_told_and_no_strangers() {
+    const REPORT: [u8; 8] = [0x80, 201, 0, 1, 0, 0, 0, 7];
+    let (teller, told) = channel();
+    let tell = move |_, leg, way: [SocketAddr; 2], bytes: &[u8]| drop(teller.send((leg, way, bytes.to_vec())));
+    let tell: Reporting = Arc::new(tell);
+    let (plane, events) = reported(1, Some(&tell));
+    let mut phone = Phone::connected(&plane, 1, Codec::Pcma);
+    let (theirs, ours) =
+        (phone.socket.local_addr().unwrap(), SocketAddr::new(phone.local.ip(), phone.local.port() + 1));
+    let hears = |phone: &Phone, patience| {
+        phone.socket.send_to(&REPORT, ours).unwrap();
+        told.recv_timeout(patience).ok()
+    };
+    let first = (0..500).find_map(|_| hears(&phone, Duration::from_millis(20)));
+    assert_eq!(first, Some((phone.leg, [theirs, ours], REPORT.to_vec())));
+    let stranger = UdpSocket::bind("127.0.0.2:0").unwrap();
+    stranger.send_to(&REPORT, ours).unwrap();
+    // Who was heard gets a last report.
+    phone.say(8, &[0xD5; 160]);
+    assert!(hears(&phone, PATIENCE).is_some_and(|(_, way, _)| way == [theirs, ours]), "what came after the stranger's");
+    plane.send(Command::Close { leg: phone.leg });
+    closed(&events);
+    let rest: Vec<_> = told.try_iter().collect();
+    assert!(rest.iter().all(|(_, way, _)| way.contains(&theirs)), "{rest:?}");
+    let last = rest.last().unwrap();
+    assert_eq!((last.1, last.2[1]), ([ours, theirs], 201), "our last report");
 }

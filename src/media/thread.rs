@@ -65,6 +65,8 @@ pub(super) struct Gauges {
 pub(super) type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 pub(super) type Listener = Arc<dyn Fn(Event) + Send + Sync>;
 pub(super) type Recording = Arc<dyn Fn(Taped) + Send + Sync>;
+/// Told of each RTCP packet of a leg, as it comes or has been sent: from where, to where. May not block.
+pub type Reporting = Arc<dyn Fn(Time, LegId, [SocketAddr; 2], &[u8]) + Send + Sync>;
 
 /// One media thread.
 pub(super) struct Thread {
@@ -89,6 +91,18 @@ pub(super) struct Wiring {
     pub(super) clock: Clock,
     pub(super) listener: Listener,
     pub(super) recording: Recording,
+    /// `None`: nobody wants to know.
+    pub(super) reporting: Option<Reporting>,
+}
+
+impl Wiring {
+    fn report(&self, leg: LegId, socket: &UdpSocket, bytes: &[u8], way: impl Fn(SocketAddr) -> [SocketAddr; 2]) {
+        if let Some(reporting) = &self.reporting
+            && let Ok(local) = socket.local_addr()
+        {
+            reporting((self.clock)(), leg, way(local), bytes);
+        }
+    }
 }
 
 impl Thread {
@@ -207,10 +221,10 @@ impl Thread {
         for _ in 0..ROUNDS_MAX {
             let count = self.batch.receive(socket);
             for (from, bytes) in (0..count).filter_map(|i| self.batch.datagram(i)) {
-                if rtcp {
-                    self.worker.handle_rtcp(now, leg, from, bytes);
-                } else {
+                if !rtcp {
                     self.worker.handle_rtp(now, leg, from, bytes);
+                } else if self.worker.handle_rtcp(now, leg, from, bytes) {
+                    self.wiring.report(leg, socket, bytes, |local| [from, local]);
                 }
             }
             self.wiring.gauges.received.fetch_add(count as u64, Relaxed);
@@ -228,7 +242,13 @@ impl Thread {
             let socket = if transmit.rtcp { &pair.rtcp } else { &pair.rtp };
             match socket.send_to(transmit.bytes, transmit.to) {
                 Ok(_) => sent += 1,
-                Err(_) => errors += 1,
+                Err(_) => {
+                    errors += 1;
+                    continue;
+                }
+            }
+            if transmit.rtcp {
+                self.wiring.report(transmit.leg, socket, transmit.bytes, |local| [local, transmit.to]);
             }
         }
         self.wiring.gauges.sent.fetch_add(sent, Relaxed);

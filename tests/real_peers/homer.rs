@@ -1,8 +1,11 @@
-//! What is mirrored to Homer, read by sngrep as the collector.
+//! What is mirrored to Homer, read by sngrep as the collector; reports of sound, of which sngrep shows none, by hand.
 
-use crate::exchange::{Exchange, PASSWORD, PHONES};
+use crate::exchange::{CARRIER, Exchange, PASSWORD, PHONES};
 use crate::process::{Process, output, until};
-use crate::{SECOND, sipp, wanted};
+use crate::softphone::{Line, Softphone};
+use crate::{CALLER_HERTZ, SECOND, sipp, sound, wanted};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::UdpSocket;
 use std::process::Command;
@@ -43,4 +46,68 @@ fn sngrep_reads_every_message_mirrored_as_hep3_and_no_password_follows_from_them
     let answers = rows("sip.auth.digest.response", &["sip.auth.digest.response"]);
     assert_eq!(answers.len(), 6);
     assert!(answers.iter().all(|answer| answer.trim_matches('"').bytes().all(|byte| byte == b'*')), "{answers:?}");
+}
+
+/// The chunks of a packet by their type.
+fn chunks(packet: &[u8]) -> BTreeMap<u16, Vec<u8>> {
+    let word = |at: usize| u16::from_be_bytes([packet[at], packet[at + 1]]);
+    assert_eq!((&packet[..4], usize::from(word(4))), (&b"HEP3"[..], packet.len()));
+    let (mut chunks, mut at) = (BTreeMap::new(), 6);
+    while at < packet.len() {
+        let end = at + usize::from(word(at + 4));
+        chunks.insert(word(at + 2), packet[at + 6..end].to_vec());
+        at = end;
+    }
+    chunks
+}
+
+/// A source port, the Call-ID, and the report itself.
+type Told = (u16, String, Value);
+
+/// baresip sends a report each five seconds, and so do we: its caller is listened to in the hotline's first menu.
+#[test]
+fn rtcp_of_both_sides_is_mirrored_under_the_call_id() {
+    if !wanted() {
+        return;
+    }
+    let collector = UdpSocket::bind("127.0.0.1:0").unwrap();
+    collector.set_read_timeout(Some(SECOND / 10)).unwrap();
+    let exchange = Exchange::mirrored("homer-rtcp", collector.local_addr().unwrap().port());
+    let voice = exchange.folder.join("caller-voice.wav");
+    sound::write_tone(&voice, CALLER_HERTZ, 60);
+    let (address, port) = (CARRIER.parse().unwrap(), 27_440);
+    let account = format!("<sip:13800138000@{CARRIER}:{port}>;regint=0;audio_codecs=PCMA/8000/1");
+    let mut caller =
+        Softphone::start(&exchange.folder, &Line { name: "caller", address, port, account, voice: &voice });
+    caller.command("dial", &format!("sip:95118@127.0.0.1:{}", exchange.sip));
+    let (mut call_ids, mut theirs, mut ours) = (Vec::new(), Vec::<Told>::new(), Vec::<Told>::new());
+    until("both sides have reported on what they hear", 30 * SECOND, || {
+        let mut buffer = [0; 65_535];
+        let length = collector.recv(&mut buffer).ok()?;
+        let packet = chunks(&buffer[..length]);
+        let call_id = String::from_utf8(packet[&17].clone()).unwrap();
+        if packet[&11] == [1] {
+            call_ids.extend(packet[&15].starts_with(b"INVITE ").then_some(call_id));
+        } else {
+            assert_eq!(packet[&11], [5]);
+            let source = u16::from_be_bytes([packet[&7][0], packet[&7][1]]);
+            let told = (source, call_id, serde_json::from_slice(&packet[&15]).unwrap());
+            let mine = (exchange.media.0..=exchange.media.1).contains(&source);
+            (if mine { &mut ours } else { &mut theirs }).push(told);
+        }
+        let heard = |told: &[Told]| told.iter().any(|(.., report)| report["report_count"] == 1);
+        (heard(&theirs) && heard(&ours)).then_some(())
+    });
+    caller.command("hangup", "");
+    assert_eq!(call_ids.len(), 1);
+    for (source, call_id, report) in theirs.iter().chain(&ours) {
+        assert_eq!((source % 2, call_id), (1, &call_ids[0]), "{report}");
+    }
+    let ssrc = |told: &[Told]| told[0].2["ssrc"].clone();
+    for (told, other) in [(&theirs, &ours), (&ours, &theirs)] {
+        let report = &told.iter().find(|(.., report)| report["report_count"] == 1).unwrap().2;
+        assert_eq!(report["report_blocks"][0]["source_ssrc"], ssrc(other), "each reports on the other");
+        assert!(report["sender_information"]["packets"].as_u64() > Some(100), "{report}");
+    }
+    exchange.records(1);
 }

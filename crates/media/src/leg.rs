@@ -222,15 +222,15 @@ impl Leg {
         }
     }
 
-    /// Takes an RTCP packet: a sign of life of a phone that sends no sound, and measures; never a hang-up.
-    pub(crate) fn hear_rtcp(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) {
-        let Some(line) = &mut self.line else { return };
+    /// Takes an RTCP packet: a sign of life of a phone that sends no sound, and measures; never a hang-up. False: it is not the peer's.
+    pub(crate) fn hear_rtcp(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) -> bool {
+        let Some(line) = &mut self.line else { return false };
         let announced = from == line.audio.remote_rtcp;
         let Some(heard) =
             (announced || line.latch.trusts(from.ip())).then(|| rtcp::read(bytes, self.outgoing.ssrc)).flatten()
         else {
             self.stats.refused_in += 1;
-            return;
+            return false;
         };
         line.heard_at = now;
         line.rtcp_source = Some(from).filter(|_| !announced && line.latch.moved());
@@ -240,6 +240,7 @@ impl Leg {
         if let Some(rtt) = heard.echo.and_then(|echo| rtcp::round_trip(now, echo)) {
             self.stats.rtt_us = Some(rtt);
         }
+        true
     }
 
     /// Does what is due.

@@ -20,6 +20,7 @@ pub mod rtp;
 mod signal;
 mod tape;
 mod timeline;
+pub mod told;
 pub mod tone;
 pub mod wav;
 mod worker;

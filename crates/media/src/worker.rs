@@ -148,12 +148,13 @@ impl Worker {
         }
     }
 
-    /// Takes an RTCP packet that came to this leg's RTCP port.
-    pub fn handle_rtcp(&mut self, now: Time, leg: LegId, from: SocketAddr, bytes: &[u8]) {
-        match self.state.legs.get_mut(&leg) {
-            Some(leg) => leg.hear_rtcp(now, from, bytes),
-            None => self.state.counters.strays += 1,
-        }
+    /// Takes an RTCP packet that came to this leg's RTCP port; false: it is not its peer's.
+    pub fn handle_rtcp(&mut self, now: Time, leg: LegId, from: SocketAddr, bytes: &[u8]) -> bool {
+        let Some(leg) = self.state.legs.get_mut(&leg) else {
+            self.state.counters.strays += 1;
+            return false;
+        };
+        leg.hear_rtcp(now, from, bytes)
     }
 
     /// Does everything that is due by now.

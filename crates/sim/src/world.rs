@@ -259,10 +259,11 @@ impl World {
         } else if to.ip() == self.sip.ip()
             && let Some(&leg) = self.ports.get(&(to.port() & !1))
         {
-            match to.port() % 2 {
-                0 => self.worker.handle_rtp(self.now, leg, from, &bytes),
-                _ => self.worker.handle_rtcp(self.now, leg, from, &bytes),
-            };
+            if to.port().is_multiple_of(2) {
+                self.worker.handle_rtp(self.now, leg, from, &bytes);
+            } else {
+                self.worker.handle_rtcp(self.now, leg, from, &bytes);
+            }
             if self.drain_worker() {
                 self.drain_switch();
             }

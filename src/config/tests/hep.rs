@@ -13,10 +13,11 @@ fn only_the_collector_must_be_said() {
     let setup = |source: &str| read("centre.toml", source, Path::new("/nowhere")).site.unwrap().shell.hep;
     assert_eq!(setup(GOOD), None, "nothing is mirrored unless wished");
     let collector = "10.0.0.9:9060".parse().unwrap();
-    let plain = HepSetup { collector, by_tcp: false, capture_id: 2_001, key: None, unmasked: false };
+    let plain = HepSetup { collector, by_tcp: false, capture_id: 2_001, key: None, unmasked: false, rtcp: true };
     assert_eq!(setup(&with("collector = \"10.0.0.9:9060\"")), Some(plain));
-    let whole = HepSetup { collector, by_tcp: true, capture_id: 7, key: Some("k".into()), unmasked: true };
-    let said = "collector = \"10.0.0.9:9060\"\ntransport = \"tcp\"\ncapture_id = 7\nkey = \"k\"\nunmasked = true";
+    let whole = HepSetup { collector, by_tcp: true, capture_id: 7, key: Some("k".into()), unmasked: true, rtcp: false };
+    let said = "collector = \"10.0.0.9:9060\"\ntransport = \"tcp\"\ncapture_id = 7\nkey = \"k\"\nunmasked = true\n\
+                rtcp = false";
     assert_eq!(setup(&with(said)), Some(whole));
 }
 

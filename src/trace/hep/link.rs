@@ -46,6 +46,11 @@ impl Link {
         Ok(Link { way, counts })
     }
 
+    /// Counts a packet that could not be made.
+    pub(super) fn lose(&self) {
+        self.counts.lost.inc();
+    }
+
     /// Sends a packet, or counts it as lost; never waits.
     pub(super) fn send(&self, packet: &[u8]) {
         let lost = match &self.way {

@@ -1,8 +1,8 @@
 //! A collector written by hand, by UDP and by TCP.
 
 use super::*;
-use busyhour_model::Time;
-use busyhour_sip::Flow;
+use busyhour_model::{LegId, Time};
+use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -47,7 +47,7 @@ fn bound() -> UdpSocket {
 }
 
 fn setup(collector: SocketAddr) -> HepSetup {
-    HepSetup { collector, by_tcp: false, capture_id: 2_001, key: Some("hotline".into()), unmasked: true }
+    HepSetup { collector, by_tcp: false, capture_id: 2_001, key: Some("hotline".into()), unmasked: true, rtcp: true }
 }
 
 #[test]
@@ -159,4 +159,58 @@ fn by_tcp_what_no_collector_takes_is_counted() {
     }
     drop(hep);
     assert_eq!((counts.sent.get(), counts.lost.get()), (0, 2_000));
+}
+
+/// An answer of ours on leg 42.
+const ANSWER: &str =
+    "SIP/2.0 200 OK\r\nFrom: <sip:c@h>;tag=x\r\nTo: <sip:h@h>;tag=2a.00ff\r\nCall-ID: q@w\r\nCSeq: 1 INVITE\r\n\r\n";
+/// A sender's report with one block and an SDES, then a receiver's without any, written by hand.
+const REPORTS: &[u8] = &[
+    0x81, 200, 0, 12, 0x11, 0x22, 0x33, 0x44, 0xE8, 0, 0, 1, 0x80, 0, 0, 0, 0, 0, 0, 160, 0, 0, 0, 250, 0, 0, 0x9C,
+    0x40, 0x55, 0x66, 0x77, 0x88, 64, 0, 0, 3, 0, 1, 0, 10, 0, 0, 0, 80, 1, 2, 3, 4, 0, 1, 0, 0, //
+    0x81, 202, 0, 2, 0x11, 0x22, 0x33, 0x44, 1, 1, b'x', 0, //
+    0x80, 201, 0, 1, 0x11, 0x22, 0x33, 0x44,
+];
+const SENDER: &str = concat!(
+    r#"{"sender_information":{"ntp_timestamp_sec":3892314113,"ntp_timestamp_usec":2147483648,"rtp_timestamp":160,"#,
+    r#""packets":250,"octets":40000},"ssrc":287454020,"type":200,"report_count":1,"report_blocks":[{"source_ssrc":1432778632,"#,
+    r#""fraction_lost":64,"packets_lost":3,"highest_seq_no":65546,"ia_jitter":80,"lsr":16909060,"dlsr":65536}]}"#
+);
+const RECEIVER: &str = r#"{"ssrc":287454020,"type":201,"report_count":0,"report_blocks":[]}"#;
+
+#[test]
+fn a_report_is_told_as_json_under_the_call_id_of_its_leg() {
+    let collector = bound();
+    let (mut hep, counts) = mirror(setup(collector.local_addr().unwrap()));
+    let (from, to) = ("10.0.0.2:4001".parse().unwrap(), "10.0.0.1:20001".parse().unwrap());
+    let at = Time::from_micros(1_790_000_000_000_123);
+    let reported = Reported { at, leg: LegId(0x2a), from, to, bytes: Bytes::from_static(REPORTS) };
+    hep.report(&reported);
+    assert_eq!((counts.sent.get(), counts.lost.get()), (0, 1), "whose leg that is nobody knows");
+    hep.mirror(&seen(Way::Out, Transport::Udp, "10.0.0.1:5060", "10.0.0.2:5070", ANSWER));
+    hep.report(&reported);
+    let mut buffer = [0; 65_535];
+    let mut next = || {
+        let length = collector.recv(&mut buffer).unwrap();
+        decoded(&buffer[..length])
+    };
+    assert_eq!(next()[&11], [1]);
+    let wanted: [(u16, &[u8]); 13] = [
+        (1, &[2]),
+        (2, &[17]),
+        (3, &[10, 0, 0, 2]),
+        (4, &[10, 0, 0, 1]),
+        (7, &4001_u16.to_be_bytes()),
+        (8, &20_001_u16.to_be_bytes()),
+        (9, &1_790_000_000_u32.to_be_bytes()),
+        (10, &123_u32.to_be_bytes()),
+        (11, &[5]),
+        (12, &2_001_u32.to_be_bytes()),
+        (14, b"hotline"),
+        (15, SENDER.as_bytes()),
+        (17, b"q@w"),
+    ];
+    assert_eq!(next(), wanted.map(|(kind, value)| (kind, value.to_vec())).into());
+    assert_eq!(String::from_utf8_lossy(&next()[&15]), RECEIVER);
+    assert_eq!((counts.sent.get(), counts.lost.get()), (3, 1));
 }

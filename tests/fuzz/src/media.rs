@@ -56,7 +56,9 @@ pub fn worker(data: &[u8]) {
         let which = packet.len() % 2;
         now += std::time::Duration::from_millis(packet.len() as u64);
         match packet.first() {
-            Some(byte) if byte % 4 == 3 => worker.handle_rtcp(now, LegId(which as u64 + 1), peers[which], packet),
+            Some(byte) if byte % 4 == 3 => {
+                worker.handle_rtcp(now, LegId(which as u64 + 1), peers[which], packet);
+            }
             _ => worker.handle_rtp(now, LegId(which as u64 + 1), peers[which], packet),
         }
         worker.handle_timeout(now);
