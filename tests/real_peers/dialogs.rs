@@ -125,6 +125,11 @@ fn rfc3891_a_ringing_call_is_picked_up_and_then_taken_over_by_another_phone() {
     rung.succeeds_within(10 * SECOND);
 
     let talk = named(&exchange, "1002", "SIP/2.0 200");
+    let stranger = Scenario::dials("1003", "1002").challenged();
+    let stranger =
+        stranger.invites_as("1003", &format!("Replaces: {talk}")).gets(403, &[]).sends("ACK", NOTHING, NOTHING);
+    let stranger = somebody(&exchange, "stranger", PHONES, 27_060, stranger);
+    stranger.succeeds_within(10 * SECOND);
     let takes_over = Scenario::dials("1002", "1002")
         .challenged()
         .waits(1_500)
@@ -134,10 +139,12 @@ fn rfc3891_a_ringing_call_is_picked_up_and_then_taken_over_by_another_phone() {
         .invites_as("1002", &format!("Replaces: {talk}"))
         .gets(200, &[])
         .sends("ACK", NOTHING, NOTHING)
-        .waits(2_000)
+        .waits(3_000)
         .ends();
     let second = somebody(&exchange, "second", PHONES, 27_040, takes_over);
-    for phone in [first, second, caller] {
+    first.succeeds_within(10 * SECOND);
+    assert_eq!(exchange.rows("/api/calls/active").len(), 1, "who is replaced is hung up on, and the call goes on");
+    for phone in [second, caller] {
         phone.succeeds_within(20 * SECOND);
     }
     let record = exchange.records(1).remove(0);

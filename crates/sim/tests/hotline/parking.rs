@@ -96,9 +96,7 @@ fn who_holds_a_caller_picks_up_another_call_beside() {
         _ => None,
     });
     assert_eq!(talked.collect::<Vec<_>>(), names(&["1002", "1001"]));
-    let mut statuses: Vec<u16> = world.phone_outcomes("1001").iter().map(|outcome| outcome.status).collect();
-    statuses.sort_unstable();
-    assert_eq!(statuses, [200, 200, 486]);
+    assert_eq!(statuses(&world, "1001"), [200, 200, 486]);
     let ends = |call| world.records.iter().find(|record| record.call == CallId(call)).unwrap().ended;
     assert!(ends(1) < ends(2), "it goes on when the first caller hangs up");
     let states = world.facts.iter().filter_map(|fact| match &fact.what {
@@ -108,6 +106,36 @@ fn who_holds_a_caller_picks_up_another_call_beside() {
     let states: Vec<_> = states.take(2).collect();
     assert_eq!(states[0].0, AgentState::Talking);
     assert!(states[1].0 == AgentState::WrapUp && states[1].1 >= ends(2), "busy until it is over: {states:?}");
+}
+
+#[test]
+fn when_the_call_picked_up_is_over_the_agent_may_ask_somebody_else() {
+    let then = vec![
+        (TALKING + 13 * SECOND, Deed::Ask(Box::new(Request::HangUp { call: CallId(2) }))),
+        (TALKING + 16 * SECOND, dial("1001", "1003")),
+        (TALKING + 22 * SECOND, Deed::HangUp { number: "1001".into() }),
+    ];
+    let world = picked_up_beside(10, 46 * SECOND, then);
+    assert_eq!(statuses(&world, "1001"), [200, 200, 200, 486], "the last one while it was beside");
+}
+
+#[test]
+fn who_talks_to_a_caller_picks_up_nobody() {
+    let deeds = vec![
+        (TALKING, dial("1003", "1002")),
+        (TALKING + 6 * SECOND, Deed::PassOn { number: "1002".into(), to: Some("801".into()) }),
+        (TALKING + 8 * SECOND, dial("1001", "801")),
+        (TALKING + 12 * SECOND, Deed::Ask(Box::new(Request::HangUp { call: CallId(2) }))),
+    ];
+    let world = ended(with(parking(11), deeds));
+    assert_eq!(statuses(&world, "1001"), [200, 486]);
+}
+
+/// How an agent's calls were answered, whoever made them.
+fn statuses(world: &World, agent: &str) -> Vec<u16> {
+    let mut statuses: Vec<u16> = world.phone_outcomes(agent).iter().map(|outcome| outcome.status).collect();
+    statuses.sort_unstable();
+    statuses
 }
 
 /// The two others go on with each other.

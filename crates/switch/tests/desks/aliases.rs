@@ -157,3 +157,28 @@ fn what_is_offered_beside_as_many_calls_as_may_be_is_not_rung() {
         assert_eq!(refused(&exchange), if rings { vec![] } else { vec![Name::from("Refused")] });
     }
 }
+
+#[test]
+fn what_rings_at_an_agent_or_is_over_is_no_second_call() {
+    let mut exchange = Exchange::new(limited(1));
+    let [mut one, mut two] = phones(&mut exchange, ["1001", "1002"]);
+    assert_eq!(two.dial(&mut exchange, "1001"), 0);
+    assert_eq!(one.dial(&mut exchange, "*81001"), 200, "the only call is picked up at another phone of its agent");
+    exchange.hang_up_all();
+    assert_eq!(one.dial(&mut exchange, "1002"), 0);
+    let rings = exchange.request(2, "INVITE").unwrap();
+    exchange.answer(2, &rings, 486, &[]);
+    assert_eq!(one.dial(&mut exchange, "1002"), 0, "though the refusal is not acknowledged yet");
+}
+
+#[test]
+fn who_has_as_many_calls_as_may_be_picks_up_none() {
+    let mut setup = limited(1);
+    setup.agents.push(agent("1003", "1234"));
+    let mut exchange = Exchange::new(setup);
+    let [mut one, mut two, _] = phones(&mut exchange, ["1001", "1002", "1003"]);
+    assert_eq!(two.dial(&mut exchange, "1003"), 0);
+    assert_eq!(one.dial(&mut exchange, "1002"), 0);
+    assert_eq!(one.dial(&mut exchange, "*81003"), 403);
+    assert_eq!(two.dial(&mut exchange, "*81003"), 200, "and it still rings");
+}
