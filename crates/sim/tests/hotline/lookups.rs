@@ -65,7 +65,7 @@ fn town(seed: u64, callers: usize, service: Service, patience: Duration) -> Worl
     scenario.setup.numbers.retain(|route| *route.dialplan == *"hotline");
     scenario.service = service;
     for index in 0..callers {
-        let pin = "4711".chars().map(Action::Press);
+        let pin = "5823".chars().map(Action::Press);
         let first = [Action::AwaitAnswer(5 * SECOND), Action::Wait(SECOND)];
         let script = first.into_iter().chain(pin).chain([Action::Wait(patience), Action::HangUp]);
         let caller = scenario.caller(index, script.collect());
@@ -108,9 +108,9 @@ fn each_answer_leads_its_own_way() {
     assert_eq!(outcomes(&world), [(Found, 1), (Refused, 1), (Unreachable, 2), (NotFound, 1)]);
     assert_eq!(nodes(&world), ["gold", "failed", "failed", "stranger"]);
     let told = format!("{:?}{:?}", world.journal, world.records);
-    assert!(!told.contains("4711"), "nobody is told the PIN");
+    assert!(!told.contains("5823"), "nobody is told the PIN");
     let snapshot = format!("{:?}", world.switch);
-    assert!(!snapshot.contains("4711"));
+    assert!(!snapshot.contains("5823"));
 }
 
 #[test]
