@@ -1,7 +1,7 @@
 //! Calls from us, until they are answered (RFC 3261 section 13.2).
 
 use crate::cause::Reason;
-use crate::client::{Outcome, Owner};
+use crate::client::{Failure, Outcome, Owner};
 use crate::dialog::Dialog;
 use crate::error::Error;
 use crate::event::{Event, Flow, Invite, Target};
@@ -68,7 +68,7 @@ impl Stack {
         if calling.forks.is_empty() {
             return Err(Error::NoContact);
         }
-        if !rest.is_empty() {
+        if trunk.is_some() && (!rest.is_empty() || invite.replaceable) {
             let timer = Some(self.patience(now, leg, trunk));
             calling.again = Some(Box::new(Again { invite, rest, timer }));
         }
@@ -91,7 +91,7 @@ impl Stack {
         }
     }
 
-    /// How long a trunk's peer may say nothing while there are others.
+    /// How long a trunk's peer may say nothing while there are others, or other trunks.
     fn patience(&mut self, now: Time, leg: LegId, trunk: Option<TrunkId>) -> Timer {
         let line = trunk.and_then(|trunk| self.line_config(trunk));
         let patience = line.map_or(Duration::ZERO, |line| line.patience);
@@ -129,7 +129,8 @@ impl Stack {
     /// The peer that was tried does not take the call: the next one, unless somebody rang already (RFC 3263 section 4.3).
     /// False: there is none.
     fn try_next(&mut self, now: Time, leg: LegId, failed: Flow, pause: Option<Duration>) -> bool {
-        if !self.calling(leg).is_some_and(|calling| calling.early.is_empty() && calling.again.is_some()) {
+        let more = |calling: &mut Calling| calling.again.as_ref().is_some_and(|again| !again.rest.is_empty());
+        if !self.calling(leg).is_some_and(|calling| calling.early.is_empty() && more(calling)) {
             return false;
         }
         let Some(Leg { trunk, phase: Phase::Calling(mut calling), gone }) = self.legs.remove(&leg) else {
@@ -143,7 +144,7 @@ impl Stack {
         calling.forks.iter_mut().for_each(|fork| fork.open = false);
         let way = again.rest.remove(0);
         self.send_invite(now, leg, trunk, &again.invite, &way, &mut calling);
-        if !again.rest.is_empty() {
+        if !again.rest.is_empty() || again.invite.replaceable {
             again.timer = Some(self.patience(now, leg, trunk));
             calling.again = Some(again);
         }
@@ -167,14 +168,15 @@ impl Stack {
         }
         let Some(client) = calling.forks.iter().find(|fork| fork.open).map(|fork| fork.client) else { return };
         let Some(flow) = self.net.clients.get(&client).map(|client| client.flow) else { return };
-        if self.try_next(now, leg, flow, None) {
-            if let Some(client) = self.net.clients.get_mut(&client) {
-                client.owner = Owner::Nobody;
-            }
-            self.net.cancel(now, client);
-            if let Some(trunk) = self.legs.get(&leg).and_then(|leg| leg.trunk) {
-                self.leave_registrar(now, trunk);
-            }
+        let trunk = self.legs.get(&leg).and_then(|leg| leg.trunk);
+        let goes_on = self.try_next(now, leg, flow, None);
+        if let Some(client) = self.net.clients.get_mut(&client) {
+            client.owner = Owner::Nobody;
+        }
+        self.net.cancel(now, client);
+        trunk.into_iter().for_each(|trunk| self.leave_registrar(now, trunk));
+        if !goes_on {
+            self.fork_failed(leg, client, Final { status: Failure::Timeout.status(), ..Final::default() });
         }
     }
 

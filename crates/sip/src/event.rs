@@ -103,6 +103,8 @@ pub struct Invite {
     pub headers: Vec<(String, String)>,
     /// Max-Forwards: one less than in the INVITE that causes it (RFC 7332 section 4), else [`MAX_FORWARDS`].
     pub max_forwards: u8,
+    /// Somebody else can be called instead: the last peer of a trunk, too, is given up when it says nothing for its patience.
+    pub replaceable: bool,
 }
 
 /// Max-Forwards of what we send by ourselves (RFC 3261 section 8.1.1.6).

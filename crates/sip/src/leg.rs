@@ -88,11 +88,11 @@ impl Final {
     }
 }
 
-/// Further ways to the same callee.
+/// What is done when the peer tried now takes no call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Again {
     pub(crate) invite: Invite,
-    /// Not empty.
+    /// Further ways to the same callee; none when it can only be given up.
     pub(crate) rest: Vec<Way>,
     /// When the peer tried now has been silent for too long.
     pub(crate) timer: Option<Timer>,

@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 /// Statuses after which another trunk is tried, when a group does not say: it could not take the call, or did not answer.
 pub const NEXT_ON: [u16; 6] = [408, 480, 500, 502, 503, 504];
 
+/// What a trunk's silence counts as (RFC 3261 section 8.1.3.1).
+pub(crate) const SILENT: u16 = 408;
+
 /// The group for calls that name none, when there is one of that name.
 pub(crate) const DEFAULT: &str = "default";
 

@@ -117,7 +117,8 @@ impl Call {
         let target = Target::Trunk { trunk, number };
         let (display, headers, channel) = (None, Vec::new(), Some(channel));
         let max_forwards = self.max_forwards;
-        let ring = Ring { target, from, display, identity, headers, max_forwards, channel, after };
+        let replaceable = plant.trunks.has_more(dialling.by.as_ref(), &dialling.tried);
+        let ring = Ring { target, from, display, identity, headers, max_forwards, channel, after, replaceable };
         let Ok(leg) = self.ring_leg(plant, party, ring) else {
             return Err(Refused::No(self.dial_refused(plant, trunk, "unreachable")));
         };

@@ -199,8 +199,8 @@ impl Plant {
         let met = self.sip.heads_for(&ring.target);
         let place = self.place(port, met, met);
         let local = place.told;
-        let Ring { target, from, display, identity, headers, max_forwards, after, .. } = ring;
-        let invite = Invite { target, from, display, identity, local, headers, max_forwards };
+        let Ring { target, from, display, identity, headers, max_forwards, after, replaceable, .. } = ring;
+        let invite = Invite { target, from, display, identity, local, headers, max_forwards, replaceable };
         match self.sip.invite_at(self.now, self.now + after, invite) {
             Ok(leg) => Some((leg, place)),
             Err(_) => {
@@ -392,6 +392,8 @@ pub(crate) struct Ring {
     pub(crate) channel: Option<Channel>,
     /// The INVITE goes out so much later.
     pub(crate) after: Duration,
+    /// Another trunk may take the call instead.
+    pub(crate) replaceable: bool,
 }
 
 /// Normal call clearing (Q.850).

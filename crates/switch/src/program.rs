@@ -278,6 +278,7 @@ impl Call {
                     max_forwards: self.max_forwards,
                     channel: None,
                     after: Duration::ZERO,
+                    replaceable: false,
                 };
                 let rung = self.ring_leg(plant, Party::Agent(number), ring);
                 if rung.is_err() && held {

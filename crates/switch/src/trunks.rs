@@ -134,6 +134,12 @@ impl Trunks {
         self.turns.entry(name).or_default().choose(&open)
     }
 
+    /// Whether a silent trunk may be given up for another one that works.
+    pub(crate) fn has_more(&self, by: Option<&Name>, tried: &[TrunkId]) -> bool {
+        let works = |trunk: TrunkId| !tried.contains(&trunk) && self.trunk(trunk).is_working();
+        self.goes_on(by, groups::SILENT, None) && self.candidates(by).iter().any(|candidate| works(candidate.trunk))
+    }
+
     fn candidates(&self, by: Option<&Name>) -> Vec<Candidate> {
         if let Some(group) = self.group(by) {
             let member = |member: &groups::GroupMember| {

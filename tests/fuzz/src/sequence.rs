@@ -356,8 +356,16 @@ impl Play<'_> {
             _ => Target::Account("1001".into()),
         };
         let (identity, local) = (Identity::default(), ([192, 0, 2, 1], 20_002).into());
-        let invite =
-            Invite { target, from: number(), display: None, identity, local, headers: Vec::new(), max_forwards: 70 };
+        let invite = Invite {
+            target,
+            from: number(),
+            display: None,
+            identity,
+            local,
+            headers: Vec::new(),
+            max_forwards: 70,
+            replaceable: false,
+        };
         self.legs.extend(self.stack.invite(self.now, invite).ok());
     }
 

@@ -14,6 +14,7 @@ fn to_trunk() -> Invite {
         local: rtp(),
         headers: Vec::new(),
         max_forwards: 70,
+        replaceable: false,
     }
 }
 

@@ -59,6 +59,7 @@ pub fn call(world: &mut World) -> LegId {
         local: rtp(),
         headers: Vec::new(),
         max_forwards: 70,
+        replaceable: false,
     };
     world.ask(0, |stack, now| stack.invite(now, invite)).unwrap()
 }

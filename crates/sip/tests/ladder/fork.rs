@@ -23,6 +23,7 @@ fn ring_account(world: &mut World) -> Result<LegId, Error> {
         local: rtp(),
         headers: vec![("X-Call".into(), "c1".into())],
         max_forwards: 70,
+        replaceable: false,
     };
     world.ask(0, |stack, now| stack.invite(now, invite))
 }

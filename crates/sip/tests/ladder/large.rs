@@ -29,6 +29,7 @@ fn call(world: &mut World, target: Target, bytes: usize) -> LegId {
         local: rtp(),
         headers,
         max_forwards: 70,
+        replaceable: false,
     };
     world.ask(0, |stack, now| stack.invite(now, invite)).unwrap()
 }
@@ -69,6 +70,7 @@ fn a_call_set_up_by_tcp_for_its_size_goes_on() {
             local: rtp(),
             headers: vec![],
             max_forwards: 70,
+            replaceable: false,
         }
     };
     let leg = world.ask(0, |stack, now| stack.invite(now, invite)).unwrap();

@@ -210,7 +210,16 @@ fn resolved(world: &mut World, wanted: &Wanted, outcome: &Result<Found, Unfound>
 fn try_call(world: &mut World) -> Option<busyhour_model::LegId> {
     let target = Target::Trunk { trunk: TrunkId(3), number: "13900139000".to_owned() };
     let (from, identity) = ("02195118".to_owned(), Identity::default());
-    let invite = Invite { target, from, display: None, identity, local: rtp(), headers: Vec::new(), max_forwards: 70 };
+    let invite = Invite {
+        target,
+        from,
+        display: None,
+        identity,
+        local: rtp(),
+        headers: Vec::new(),
+        max_forwards: 70,
+        replaceable: false,
+    };
     world.ask(0, |stack, now| stack.invite(now, invite)).ok()
 }
 

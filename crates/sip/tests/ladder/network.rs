@@ -32,6 +32,7 @@ fn call(world: &mut World, target: Target, local: SocketAddr) -> (Flow, Request)
         local,
         headers: vec![],
         max_forwards: 70,
+        replaceable: false,
     };
     world.ask(0, |stack, now| stack.invite(now, invite)).unwrap();
     match world.log.pop().unwrap() {

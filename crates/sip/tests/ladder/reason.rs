@@ -10,7 +10,16 @@ const BUSY: Reason = Reason { cause: Some(17), status: Some(486) };
 fn call(world: &mut World) -> LegId {
     let target = Target::Trunk { trunk: TrunkId(3), number: "13900139000".to_owned() };
     let (from, display, identity) = ("02195118".to_owned(), None, Identity::default());
-    let invite = Invite { target, from, display, identity, local: rtp(), headers: Vec::new(), max_forwards: 70 };
+    let invite = Invite {
+        target,
+        from,
+        display,
+        identity,
+        local: rtp(),
+        headers: Vec::new(),
+        max_forwards: 70,
+        replaceable: false,
+    };
     world.ask(0, |stack, now| stack.invite(now, invite)).unwrap()
 }
 
@@ -52,7 +61,16 @@ fn a_cancel_tells_why() {
     let mut world = World::pair(3);
     let target = Target::Trunk { trunk: TrunkId(1), number: "95118".to_owned() };
     let (from, display, identity) = ("13800138000".to_owned(), None, Identity::default());
-    let invite = Invite { target, from, display, identity, local: rtp(), headers: Vec::new(), max_forwards: 70 };
+    let invite = Invite {
+        target,
+        from,
+        display,
+        identity,
+        local: rtp(),
+        headers: Vec::new(),
+        max_forwards: 70,
+        replaceable: false,
+    };
     let caller = world.ask(0, |stack, now| stack.invite(now, invite)).unwrap();
     world.run(millis(50));
     let leg = world.incoming(1).leg;

@@ -45,6 +45,7 @@ fn invite(world: &mut World) -> Request {
         local: rtp(),
         headers: Vec::new(),
         max_forwards: 70,
+        replaceable: false,
     };
     world.ask(0, |stack, now| stack.invite(now, invite)).unwrap();
     requests(world).remove(0)

@@ -33,6 +33,7 @@ fn invite() -> Invite {
         local: rtp(),
         headers: Vec::new(),
         max_forwards: 70,
+        replaceable: false,
     }
 }
 

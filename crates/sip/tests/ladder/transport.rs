@@ -94,6 +94,7 @@ fn call(target: Target) -> Invite {
         local: rtp(),
         headers: vec![],
         max_forwards: 70,
+        replaceable: false,
     }
 }
 

@@ -189,7 +189,7 @@ fn a_call_out_says_how_often_it_may_be_sent_on() {
     let mut world = world_with(with_credentials());
     let target = Target::Trunk { trunk: TrunkId(3), number: "13900139000".into() };
     let (from, display, identity, headers) = ("1".into(), None, Identity::default(), Vec::new());
-    let invite = Invite { target, from, display, identity, local: rtp(), headers, max_forwards: 9 };
+    let invite = Invite { target, from, display, identity, local: rtp(), headers, max_forwards: 9, replaceable: false };
     world.ask(0, |stack, now| stack.invite(now, invite)).unwrap();
     let first = next(&mut world);
     answer(&mut world, &first, 407, &[(HeaderName::ProxyAuthenticate, &challenge(Algorithm::Md5))]);

@@ -86,6 +86,7 @@ impl Call {
             max_forwards: self.max_forwards,
             channel: None,
             after: Duration::ZERO,
+            replaceable: false,
         };
         let ring = plant.phone_for(&number, self.id).map(ring);
         let leg = match ring.and_then(|ring| self.ring_leg(plant, Party::Agent(number), ring)) {

@@ -3,6 +3,7 @@
 use crate::exchange::{Exchange, dialling, secs, setup, trunk};
 use busyhour_model::What;
 use busyhour_switch::{GroupMember, NEXT_ON, Setup, TrunkGroup};
+use std::time::Duration;
 
 /// A caller of trunk 1 is dialled on by trunks 2, 3 and 4: priorities and weights of each.
 fn grouped(members: &[(u8, u32, u32)], to: &str) -> Setup {
@@ -75,6 +76,41 @@ fn a_call_that_went_on_to_another_trunk_is_answered_there() {
     assert_eq!(exchange.response("call-1").unwrap().status, 200);
     let connected = |what: &What| matches!(what, What::Connected { party, .. } if &**party.name() == "t3");
     assert!(exchange.facts.iter().any(connected));
+}
+
+#[test]
+fn a_silent_trunk_is_given_up_for_another_and_the_last_one_is_not() {
+    let mut exchange = Exchange::new(grouped(&ORDER[..2], TO));
+    exchange.call(1, "13900139000", "95118", "");
+    let invite = exchange.request(2, "INVITE").unwrap();
+    exchange.run(Duration::from_millis(3_900));
+    assert!(exchange.request(3, "INVITE").is_none());
+    exchange.run(Duration::from_millis(200));
+    let second = exchange.request(3, "INVITE").unwrap();
+    // It lives after all, and learns that it is too late.
+    exchange.answer(2, &invite, 100, &[]);
+    assert!(exchange.request(2, "CANCEL").is_some());
+    exchange.run(secs(20));
+    assert!(exchange.request(3, "CANCEL").is_none(), "there is no other");
+    exchange.answer(3, &second, 200, &[]);
+    assert_eq!(exchange.response("call-1").unwrap().status, 200);
+}
+
+/// One that works slowly is worth more than one that is down.
+#[test]
+fn a_trunk_that_says_it_is_trying_or_has_no_substitute_is_waited_for() {
+    for (tries, members) in [(true, &ORDER[..2]), (false, &ORDER[..1])] {
+        let mut exchange = Exchange::new(grouped(members, TO));
+        exchange.call(1, "13900139000", "95118", "");
+        let invite = exchange.request(2, "INVITE").unwrap();
+        if tries {
+            exchange.answer(2, &invite, 100, &[]);
+        }
+        exchange.run(secs(20));
+        assert!(exchange.request(3, "INVITE").is_none() && exchange.request(2, "CANCEL").is_none());
+        exchange.answer(2, &invite, 200, &[]);
+        assert_eq!(exchange.response("call-1").unwrap().status, 200);
+    }
 }
 
 #[test]
