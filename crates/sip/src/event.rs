@@ -107,6 +107,22 @@ pub struct Invite {
     pub replaceable: bool,
 }
 
+impl Invite {
+    /// A call from us to `target`, as this user, with our sound at `local`.
+    pub fn new(target: Target, from: impl Into<String>, local: SocketAddr) -> Invite {
+        Invite {
+            target,
+            from: from.into(),
+            display: None,
+            identity: Identity::default(),
+            local,
+            headers: Vec::new(),
+            max_forwards: MAX_FORWARDS,
+            replaceable: false,
+        }
+    }
+}
+
 /// Max-Forwards of what we send by ourselves (RFC 3261 section 8.1.1.6).
 pub const MAX_FORWARDS: u8 = 70;
 

@@ -4,8 +4,8 @@
 use busyhour_model::{Direction, LegId, Time, TrunkId};
 use busyhour_sip::digest::{self, Challenge};
 use busyhour_sip::{
-    Account, Config, Event, Flow, HeaderName, Identity, Invite, Limits, Message, Networks, Peer, Stack, Target,
-    Transport, TrunkPeer,
+    Account, Config, Event, Flow, HeaderName, Invite, Limits, Message, Networks, Peer, Stack, Target, Transport,
+    TrunkPeer,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -355,17 +355,7 @@ impl Play<'_> {
             0 => Target::Trunk { trunk: TrunkId(1), number: number() },
             _ => Target::Account("1001".into()),
         };
-        let (identity, local) = (Identity::default(), ([192, 0, 2, 1], 20_002).into());
-        let invite = Invite {
-            target,
-            from: number(),
-            display: None,
-            identity,
-            local,
-            headers: Vec::new(),
-            max_forwards: 70,
-            replaceable: false,
-        };
+        let invite = Invite::new(target, number(), ([192, 0, 2, 1], 20_002).into());
         self.legs.extend(self.stack.invite(self.now, invite).ok());
     }
 

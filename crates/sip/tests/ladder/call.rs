@@ -2,20 +2,11 @@
 
 use crate::{World, millis, rtp, secs};
 use busyhour_model::{Direction, LegId, TrunkId};
-use busyhour_sip::{Clock, Event, HeaderName, Identity, Invite, Message, Target};
+use busyhour_sip::{Clock, Event, HeaderName, Invite, Message, Target};
 
 fn to_trunk() -> Invite {
     let target = Target::Trunk { trunk: TrunkId(1), number: "95118".to_owned() };
-    Invite {
-        target,
-        from: "13800138000".to_owned(),
-        display: None,
-        identity: Identity::default(),
-        local: rtp(),
-        headers: Vec::new(),
-        max_forwards: 70,
-        replaceable: false,
-    }
+    Invite::new(target, "13800138000", rtp())
 }
 
 fn call(world: &mut World) -> LegId {

@@ -2,7 +2,7 @@
 
 use super::{Raw, World, addr, config, millis, rtp, trunk};
 use busyhour_model::{LegId, TrunkId};
-use busyhour_sip::{HeaderName, Identity, Invite, Message, Request, Response, Target, TrunkPeer};
+use busyhour_sip::{HeaderName, Invite, Message, Request, Response, Target, TrunkPeer};
 use std::net::SocketAddr;
 
 /// To of the carrier's INVITE.
@@ -51,16 +51,7 @@ pub fn send(world: &mut World, to_line: &str, method: &str, cseq: u32, more: &st
 /// We call a number by this carrier.
 pub fn call(world: &mut World) -> LegId {
     let target = Target::Trunk { trunk: TrunkId(3), number: "13900139000".to_owned() };
-    let invite = Invite {
-        target,
-        from: "02195118".to_owned(),
-        display: None,
-        identity: Identity::default(),
-        local: rtp(),
-        headers: Vec::new(),
-        max_forwards: 70,
-        replaceable: false,
-    };
+    let invite = Invite::new(target, "02195118", rtp());
     world.ask(0, |stack, now| stack.invite(now, invite)).unwrap()
 }
 

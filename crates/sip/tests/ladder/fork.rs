@@ -4,7 +4,7 @@ use crate::phone::{PHONE, Phone};
 use crate::{DOMAIN, OFFER, Raw, World, addr, config, millis, request, rtp, trunk};
 use busyhour_model::{Direction, LegId};
 use busyhour_sip::digest::Challenge;
-use busyhour_sip::{Error, Event, HeaderName, Identity, Invite, Message, NOT_SELECTED, Request, Response, Target};
+use busyhour_sip::{Error, Event, HeaderName, Invite, Message, NOT_SELECTED, Request, Response, Target};
 use std::net::SocketAddr;
 
 fn world() -> World {
@@ -16,14 +16,9 @@ fn world() -> World {
 
 fn ring_account(world: &mut World) -> Result<LegId, Error> {
     let invite = Invite {
-        target: Target::Account("8001".into()),
-        from: "13800138000".into(),
         display: Some("来电".into()),
-        identity: Identity::default(),
-        local: rtp(),
         headers: vec![("X-Call".into(), "c1".into())],
-        max_forwards: 70,
-        replaceable: false,
+        ..Invite::new(Target::Account("8001".into()), "13800138000", rtp())
     };
     world.ask(0, |stack, now| stack.invite(now, invite))
 }

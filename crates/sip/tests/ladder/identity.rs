@@ -60,16 +60,7 @@ fn the_number_called_first_is_found_in_either_header() {
 fn invite(world: &mut World, identity: Identity) -> Request {
     let target = Target::Trunk { trunk: TrunkId(3), number: "+8613800138000".to_owned() };
     let from = "+862195118".to_owned();
-    let invite = Invite {
-        target,
-        from,
-        display: None,
-        identity,
-        local: rtp(),
-        headers: Vec::new(),
-        max_forwards: 70,
-        replaceable: false,
-    };
+    let invite = Invite { identity, ..Invite::new(target, from, rtp()) };
     world.ask(0, |stack, now| stack.invite(now, invite)).unwrap();
     carrier::requests(world).remove(0)
 }

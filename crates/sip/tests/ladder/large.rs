@@ -3,7 +3,7 @@
 use crate::phone::{PHONE, Phone};
 use crate::{World, addr, config, millis, rtp, secs, trunk};
 use busyhour_model::{LegId, TrunkId};
-use busyhour_sip::{Event, Flow, Identity, Invite, Message, Request, Target, Transport, Verb, Way};
+use busyhour_sip::{Event, Flow, Invite, Message, Request, Target, Transport, Verb, Way};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -21,16 +21,7 @@ fn world() -> World {
 /// Calls with so many bytes of data about the caller.
 fn call(world: &mut World, target: Target, bytes: usize) -> LegId {
     let headers = vec![("X-Data".to_owned(), "x".repeat(bytes))];
-    let invite = Invite {
-        target,
-        from: "13800138000".into(),
-        display: None,
-        identity: Identity::default(),
-        local: rtp(),
-        headers,
-        max_forwards: 70,
-        replaceable: false,
-    };
+    let invite = Invite { headers, ..Invite::new(target, "13800138000", rtp()) };
     world.ask(0, |stack, now| stack.invite(now, invite)).unwrap()
 }
 
@@ -62,16 +53,7 @@ fn a_call_set_up_by_tcp_for_its_size_goes_on() {
     let mut world = World::pair(3);
     let invite = Invite {
         headers: vec![("X-Data".into(), "x".repeat(1300))],
-        ..Invite {
-            target: Target::Trunk { trunk: TrunkId(1), number: "95118".into() },
-            from: "1".into(),
-            display: None,
-            identity: Identity::default(),
-            local: rtp(),
-            headers: vec![],
-            max_forwards: 70,
-            replaceable: false,
-        }
+        ..Invite::new(Target::Trunk { trunk: TrunkId(1), number: "95118".into() }, "1", rtp())
     };
     let leg = world.ask(0, |stack, now| stack.invite(now, invite)).unwrap();
     world.run(millis(100));

@@ -4,8 +4,8 @@ use crate::{OFFER, World, addr, config, millis, rtp, secs, trunk};
 use busyhour_model::{Time, Trouble, TrunkId};
 use busyhour_sip::dns::{Answer, Fault, Kind, Question, Record};
 use busyhour_sip::{
-    Account, Event, Found, HeaderName, Identity, Invite, Message, NamedPeer, Peer, Search, Target, Transport,
-    TrunkPeer, Unfound, Wanted,
+    Account, Event, Found, HeaderName, Invite, Message, NamedPeer, Peer, Search, Target, Transport, TrunkPeer, Unfound,
+    Wanted,
 };
 use std::net::SocketAddr;
 
@@ -209,17 +209,7 @@ fn resolved(world: &mut World, wanted: &Wanted, outcome: &Result<Found, Unfound>
 
 fn try_call(world: &mut World) -> Option<busyhour_model::LegId> {
     let target = Target::Trunk { trunk: TrunkId(3), number: "13900139000".to_owned() };
-    let (from, identity) = ("02195118".to_owned(), Identity::default());
-    let invite = Invite {
-        target,
-        from,
-        display: None,
-        identity,
-        local: rtp(),
-        headers: Vec::new(),
-        max_forwards: 70,
-        replaceable: false,
-    };
+    let invite = Invite::new(target, "02195118", rtp());
     world.ask(0, |stack, now| stack.invite(now, invite)).ok()
 }
 

@@ -24,16 +24,7 @@ fn world() -> World {
 }
 
 fn call(world: &mut World, target: Target, local: SocketAddr) -> (Flow, Request) {
-    let invite = Invite {
-        target,
-        from: "1".into(),
-        display: None,
-        identity: Default::default(),
-        local,
-        headers: vec![],
-        max_forwards: 70,
-        replaceable: false,
-    };
+    let invite = Invite::new(target, "1", local);
     world.ask(0, |stack, now| stack.invite(now, invite)).unwrap();
     match world.log.pop().unwrap() {
         (_, flow, Message::Request(request)) => (flow, request),

@@ -3,23 +3,13 @@
 use crate::carrier::{OFFERED, TO, answer, requests, send, to_of, world};
 use crate::{OFFER, World, millis, rtp};
 use busyhour_model::{LegId, TrunkId};
-use busyhour_sip::{Event, HeaderName, Identity, Invite, Message, Reason, Target};
+use busyhour_sip::{Event, HeaderName, Invite, Message, Reason, Target};
 
 const BUSY: Reason = Reason { cause: Some(17), status: Some(486) };
 
 fn call(world: &mut World) -> LegId {
     let target = Target::Trunk { trunk: TrunkId(3), number: "13900139000".to_owned() };
-    let (from, display, identity) = ("02195118".to_owned(), None, Identity::default());
-    let invite = Invite {
-        target,
-        from,
-        display,
-        identity,
-        local: rtp(),
-        headers: Vec::new(),
-        max_forwards: 70,
-        replaceable: false,
-    };
+    let invite = Invite::new(target, "02195118", rtp());
     world.ask(0, |stack, now| stack.invite(now, invite)).unwrap()
 }
 
@@ -60,17 +50,7 @@ fn a_bye_tells_why() {
 fn a_cancel_tells_why() {
     let mut world = World::pair(3);
     let target = Target::Trunk { trunk: TrunkId(1), number: "95118".to_owned() };
-    let (from, display, identity) = ("13800138000".to_owned(), None, Identity::default());
-    let invite = Invite {
-        target,
-        from,
-        display,
-        identity,
-        local: rtp(),
-        headers: Vec::new(),
-        max_forwards: 70,
-        replaceable: false,
-    };
+    let invite = Invite::new(target, "13800138000", rtp());
     let caller = world.ask(0, |stack, now| stack.invite(now, invite)).unwrap();
     world.run(millis(50));
     let leg = world.incoming(1).leg;

@@ -3,7 +3,7 @@
 use crate::phone::{PHONE, Phone};
 use crate::{World, addr, config, millis, rtp, secs};
 use busyhour_model::Name;
-use busyhour_sip::{HeaderName, Identity, Invite, Limits, Message, Request, Target};
+use busyhour_sip::{HeaderName, Invite, Limits, Message, Request, Target};
 
 fn world(limits: Limits) -> World {
     let at = addr("10.0.0.1:5060");
@@ -37,16 +37,7 @@ fn requests(world: &mut World) -> Vec<Request> {
 }
 
 fn invite(world: &mut World) -> Request {
-    let invite = Invite {
-        target: Target::Account("8001".into()),
-        from: "13800138000".into(),
-        display: None,
-        identity: Identity::default(),
-        local: rtp(),
-        headers: Vec::new(),
-        max_forwards: 70,
-        replaceable: false,
-    };
+    let invite = Invite::new(Target::Account("8001".into()), "13800138000", rtp());
     world.ask(0, |stack, now| stack.invite(now, invite)).unwrap();
     requests(world).remove(0)
 }

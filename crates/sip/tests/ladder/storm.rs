@@ -2,7 +2,7 @@
 
 use crate::{Weather, World, leg_of, millis, rtp, secs};
 use busyhour_model::{Direction, LegId, Seed, TrunkId};
-use busyhour_sip::{Event, Identity, Invite, Message, Stack, Target, Transport};
+use busyhour_sip::{Event, Invite, Message, Stack, Target, Transport};
 use std::collections::BTreeSet;
 
 /// Seeds of an ordinary run; `BUSYHOUR_SEEDS=10000 cargo test storm` runs more.
@@ -25,16 +25,7 @@ struct Party {
 
 fn invite() -> Invite {
     let target = Target::Trunk { trunk: TrunkId(1), number: "95118".to_owned() };
-    Invite {
-        target,
-        from: "13800138000".to_owned(),
-        display: None,
-        identity: Identity::default(),
-        local: rtp(),
-        headers: Vec::new(),
-        max_forwards: 70,
-        replaceable: false,
-    }
+    Invite::new(target, "13800138000", rtp())
 }
 
 fn learn(world: &mut World, parties: &mut [Party; 2]) {

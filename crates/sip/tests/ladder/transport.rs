@@ -3,9 +3,7 @@
 use crate::{DOMAIN, OFFER, Raw, World, addr, config, millis, rtp, secs, trunk};
 use busyhour_model::TrunkId;
 use busyhour_sip::digest::{Algorithm, Challenge, respond};
-use busyhour_sip::{
-    Account, Event, Flow, HeaderName, Identity, Invite, Message, Origin, Request, Response, Target, Transport,
-};
+use busyhour_sip::{Account, Event, Flow, HeaderName, Invite, Message, Origin, Request, Response, Target, Transport};
 use std::net::SocketAddr;
 
 fn world() -> World {
@@ -86,16 +84,7 @@ impl Peer {
 }
 
 fn call(target: Target) -> Invite {
-    Invite {
-        target,
-        from: "13800138000".into(),
-        display: None,
-        identity: Identity::default(),
-        local: rtp(),
-        headers: vec![],
-        max_forwards: 70,
-        replaceable: false,
-    }
+    Invite::new(target, "13800138000", rtp())
 }
 
 /// The INVITE that calling the account sends, and by what way.

@@ -4,7 +4,7 @@ use crate::carrier::{TO, call, carrier, send, world, world_with};
 use crate::{OFFER, Raw, World, addr, millis, request, rtp, secs, trunk};
 use busyhour_model::{LegId, Trouble, TrunkId};
 use busyhour_sip::digest::{Algorithm, Challenge, Credentials};
-use busyhour_sip::{Account, Event, HeaderName, Identity, Invite, Origin, Request, Target, TrunkPeer};
+use busyhour_sip::{Account, Event, HeaderName, Invite, Origin, Request, Target, TrunkPeer};
 
 fn out(world: &mut World) -> (LegId, Request) {
     let leg = call(world);
@@ -188,8 +188,7 @@ fn an_answer_we_cannot_play_is_hung_up() {
 fn a_call_out_says_how_often_it_may_be_sent_on() {
     let mut world = world_with(with_credentials());
     let target = Target::Trunk { trunk: TrunkId(3), number: "13900139000".into() };
-    let (from, display, identity, headers) = ("1".into(), None, Identity::default(), Vec::new());
-    let invite = Invite { target, from, display, identity, local: rtp(), headers, max_forwards: 9, replaceable: false };
+    let invite = Invite { max_forwards: 9, ..Invite::new(target, "1", rtp()) };
     world.ask(0, |stack, now| stack.invite(now, invite)).unwrap();
     let first = next(&mut world);
     answer(&mut world, &first, 407, &[(HeaderName::ProxyAuthenticate, &challenge(Algorithm::Md5))]);
