@@ -98,7 +98,7 @@ fn a_carriers_calls_by_udp_and_tcp_reach_the_agents_and_every_leg_hangs_up() {
 
     let mut answer = sipp(&exchange, "agent.xml", PHONES, 27_000);
     answer.args(["-mp", "27100", "-rtp_echo", "-m", &(BY_UDP + BY_TCP).to_string()]);
-    let phones = Process::start("phones", &exchange.folder, &mut answer);
+    let phones = Process::start("phones", &exchange.folder, &mut answer).listens(27_000);
     let dial = |name: &str, transport: &str, port: u16, calls: usize| {
         let mut dial = sipp(&exchange, "carrier.xml", CARRIER, port);
         dial.args(["-t", transport, "-mp", &(port + 100).to_string(), "-inf", "numbers.csv"]);

@@ -35,6 +35,20 @@ impl Process {
         Process { child, name: name.to_owned(), log }
     }
 
+    /// Waits until somebody takes what comes to this port: what comes before is given back by ICMP, and fails. Or it has ended.
+    pub(crate) fn listens(mut self, port: u16) -> Process {
+        let local = format!(":{port:04X}");
+        let taken = |table: &&str| {
+            let table = fs::read_to_string(format!("/proc/net/{table}")).unwrap_or_default();
+            table.lines().any(|line| line.split_whitespace().nth(1).is_some_and(|at| at.ends_with(&local)))
+        };
+        until(&format!("{} listens", self.name), Duration::from_secs(10), || {
+            let ended = self.child.try_wait().unwrap().is_some();
+            (ended || ["udp", "udp6", "tcp", "tcp6"].iter().any(taken)).then_some(())
+        });
+        self
+    }
+
     /// What it said so far.
     pub(crate) fn said(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap()).into_owned()

@@ -73,7 +73,7 @@ fn scanners_find_nothing_while_phones_and_carriers_are_served() {
     until("the agent is ready", 5 * SECOND, || (exchange.agents("ready") == 1).then_some(()));
     let mut answer = sipp(&exchange, "agent.xml", PHONES, 27_000);
     answer.args(["-mp", "27100", "-rtp_echo", "-m", "1"]);
-    let phone = Process::start("phone", &exchange.folder, &mut answer);
+    let phone = Process::start("phone", &exchange.folder, &mut answer).listens(27_000);
     crate::sound::write_call(&exchange.folder.join("caller.pcap"), crate::CALLER_HERTZ, 12, &[(2.0, 1), (4.0, 1)]);
     let mut dial = sipp(&exchange, "carrier.xml", CARRIER, 27_200);
     dial.args(["-mp", "27300", "-inf", "numbers.csv", "-m", "1"]);

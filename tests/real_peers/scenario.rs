@@ -263,7 +263,7 @@ impl Scenario {
         self.write(&file);
         let mut command = sipp(exchange, &file.display().to_string(), address, port);
         command.args(["-mp", &(port + 2).to_string(), "-m", "1"]).args(more);
-        Process::start(name, &exchange.folder, &mut command)
+        Process::start(name, &exchange.folder, &mut command).listens(port)
     }
 
     /// Writes it where SIPp finds it.
