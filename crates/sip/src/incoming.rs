@@ -2,9 +2,10 @@
 
 use crate::dialog::Dialog;
 use crate::error::Error;
-use crate::event::{Event, Flow, Incoming as News, MAX_FORWARDS, Origin};
+use crate::event::{Event, Flow, Incoming as News, Origin};
 use crate::expiry::is_too_brief;
 use crate::identity::{Identities, first_number};
+use crate::invite::MAX_FORWARDS;
 use crate::leg::{Incoming, Leg, Phase, Session, Unconfirmed, tag};
 use crate::media::Media;
 use crate::reliable::Wish;

@@ -1,7 +1,8 @@
 //! Calls that wait for their turn: a leg whose INVITE goes out later.
 
 use crate::error::Error;
-use crate::event::{Event, Invite};
+use crate::event::Event;
+use crate::invite::Invite;
 use crate::leg::{Calling, Leg, Phase};
 use crate::media::Media;
 use crate::stack::Stack;
