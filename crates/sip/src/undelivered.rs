@@ -1,6 +1,6 @@
 //! Requests that cannot be delivered: no connection, or ICMP (RFC 3261 sections 17.1.4 and 18.4).
 
-use crate::client::{Failure, Outcome};
+use crate::client::{Client, Failure, Outcome, Owner};
 use crate::transaction::{COOKIE, Transactions};
 use crate::{Flow, Method, Verb};
 use busyhour_model::Time;
@@ -18,10 +18,12 @@ impl Transactions {
         ids.into_iter().filter_map(|id| self.fail(now, id)).collect()
     }
 
-    /// Fails the open request that `quoted` begins (section 18.4); what is on its way by connection is not in datagrams.
+    /// Fails the open request that `quoted` begins (section 18.4). What belongs to a dialog is repeated until its timer ends: no talk is
+    /// given up for a peer that is away for a moment.
     pub(crate) fn fail_quoted(&mut self, now: Time, quoted: &[u8]) -> Option<Outcome> {
         let id = self.quoted(quoted)?;
-        let lost = self.clients.get(&id).is_some_and(|client| client.is_open() && !client.reliable());
+        let lost = |client: &Client| client.is_open() && !client.reliable() && client.owner.has_no_dialog();
+        let lost = self.clients.get(&id).is_some_and(lost);
         lost.then(|| self.fail(now, id)).flatten()
     }
 
@@ -42,5 +44,12 @@ impl Transactions {
         let branch = rest.split_once(COOKIE)?.1;
         let end = branch.find(|c: char| !c.is_ascii_hexdigit() && c != '.')?;
         self.of_branch(&branch[..end], Verb::from(&Method::parse(method.as_bytes())?))
+    }
+}
+
+impl Owner {
+    fn has_no_dialog(self) -> bool {
+        use Owner::{Leaving, Probe, Qualify, Register, Setup};
+        matches!(self, Setup(_) | Register(_) | Leaving(_) | Probe(_) | Qualify)
     }
 }

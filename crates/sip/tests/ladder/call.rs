@@ -9,12 +9,12 @@ fn to_trunk() -> Invite {
     Invite::new(target, "13800138000", rtp())
 }
 
-fn call(world: &mut World) -> LegId {
+pub fn call(world: &mut World) -> LegId {
     world.ask(0, |stack, now| stack.invite(now, to_trunk())).unwrap()
 }
 
 /// Both legs of an answered call.
-fn up(world: &mut World) -> (LegId, LegId) {
+pub fn up(world: &mut World) -> (LegId, LegId) {
     let caller = call(world);
     world.run(millis(50));
     let callee = world.incoming(1).leg;
@@ -357,36 +357,6 @@ fn an_unreachable_peer_is_told_at_once() {
     let flow = world.log[0].1;
     world.ask(0, |stack, now| stack.handle_unreachable(now, flow));
     assert_eq!(world.event(0), Event::Refused { leg: caller, status: 503, retry_after: None });
-    world.assert_quiet();
-}
-
-/// RFC 3261 section 18.4: ICMP quotes how the request began.
-#[test]
-fn a_request_the_network_gives_back_fails_at_once_and_no_other() {
-    let mut world = World::pair(18);
-    world.lose = |_| true;
-    let (first, second) = (call(&mut world), call(&mut world));
-    let sent = |world: &World, at: usize| match &world.log[at].2 {
-        Message::Request(request) => String::from_utf8(request.to_bytes().to_vec()).unwrap(),
-        Message::Response(_) => panic!("nobody answers"),
-    };
-    let (other, quoted) = (sent(&world, 0), sent(&world, 1));
-    let branch = quoted.find("z9hG4bK").unwrap();
-    let end = branch + quoted[branch..].find(';').unwrap();
-    let last = if &quoted[end - 1..end] == "0" { "1" } else { "0" };
-    let guessed = [&quoted[..end - 1], last, &quoted[end..]].concat();
-    let changed = quoted.replacen("INVITE", "BYE", 1);
-    for nobodys in [&quoted[..end], &guessed, &changed, "", "INVITE"] {
-        world.ask(0, |stack, now| stack.handle_undelivered(now, nobodys.as_bytes()));
-        assert!(world.events(0).is_empty());
-    }
-    world.ask(0, |stack, now| stack.handle_undelivered(now, &quoted.as_bytes()[..=end]));
-    assert_eq!(world.event(0), Event::Refused { leg: second, status: 503, retry_after: None });
-    assert_eq!(world.stack(0).counters().undelivered, 1);
-    for bytes in [quoted, other] {
-        world.ask(0, |stack, now| stack.handle_undelivered(now, bytes.as_bytes()));
-    }
-    assert_eq!(world.event(0), Event::Refused { leg: first, status: 503, retry_after: None });
     world.assert_quiet();
 }
 

@@ -30,6 +30,7 @@ mod terms;
 mod transfer;
 mod transport;
 mod trunk;
+mod undelivered;
 
 use busyhour_model::{LegId, Seed, Time, TrunkId};
 use busyhour_sip::{
