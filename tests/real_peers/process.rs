@@ -38,8 +38,9 @@ impl Process {
     /// Waits until somebody takes what comes to this port: what comes before is given back by ICMP, and fails. Or it has ended.
     pub(crate) fn listens(mut self, port: u16) -> Process {
         let local = format!(":{port:04X}");
+        // Of this thread: each test may have a network of its own.
         let taken = |table: &&str| {
-            let table = fs::read_to_string(format!("/proc/net/{table}")).unwrap_or_default();
+            let table = fs::read_to_string(format!("/proc/thread-self/net/{table}")).unwrap_or_default();
             table.lines().any(|line| line.split_whitespace().nth(1).is_some_and(|at| at.ends_with(&local)))
         };
         until(&format!("{} listens", self.name), Duration::from_secs(10), || {
