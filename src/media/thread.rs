@@ -221,10 +221,12 @@ impl Thread {
         for _ in 0..ROUNDS_MAX {
             let count = self.batch.receive(socket);
             for (from, bytes) in (0..count).filter_map(|i| self.batch.datagram(i)) {
-                if !rtcp {
+                if rtcp {
+                    if self.worker.handle_rtcp(now, leg, from, bytes) {
+                        self.wiring.report(leg, socket, bytes, |local| [from, local]);
+                    }
+                } else {
                     self.worker.handle_rtp(now, leg, from, bytes);
-                } else if self.worker.handle_rtcp(now, leg, from, bytes) {
-                    self.wiring.report(leg, socket, bytes, |local| [from, local]);
                 }
             }
             self.wiring.gauges.received.fetch_add(count as u64, Relaxed);

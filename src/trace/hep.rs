@@ -5,7 +5,7 @@ mod calls;
 mod link;
 
 use super::{Reported, Seen};
-use busyhour_media::told;
+use busyhour_media::report;
 use busyhour_model::{Name, Time};
 use busyhour_sip::{Flow, Glance, Transport, Way};
 use calls::Calls;
@@ -130,7 +130,7 @@ impl Hep {
         let Reported { at, leg, from, to, ref bytes } = *reported;
         let Some(call_id) = self.calls.of(leg) else { return self.link.lose() };
         let head = Head { kind: RTCP, at, from, to, transport: Transport::Udp, call_id };
-        for report in told::reports(bytes) {
+        for report in report::reports(bytes) {
             let json = serde_json::to_vec(&report).unwrap_or_default();
             write(&mut self.packet, &self.setup, &head, &json);
             self.link.send(&self.packet);

@@ -38,7 +38,9 @@ auto_ready = true
 
 /// The first request's body; answered with 204.
 fn told(listener: &TcpListener) -> serde_json::Value {
-    let (mut stream, _) = listener.accept().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let (mut stream, _) = until("a message is told", 20 * SECOND, || listener.accept().ok());
+    stream.set_nonblocking(false).unwrap();
     stream.set_read_timeout(Some(10 * SECOND)).unwrap();
     let mut request = Vec::new();
     let mut buffer = [0; 4096];

@@ -96,11 +96,12 @@ fn a_silent_trunk_is_given_up_for_another_and_the_last_one_is_not() {
     assert_eq!(exchange.response("call-1").unwrap().status, 200);
 }
 
-/// One that works slowly is worth more than one that is down.
 #[test]
-fn a_trunk_that_says_it_is_trying_or_has_no_substitute_is_waited_for() {
-    for (tries, members) in [(true, &ORDER[..2]), (false, &ORDER[..1])] {
-        let mut exchange = Exchange::new(grouped(members, TO));
+fn a_trunk_that_says_it_is_trying_or_has_no_substitute_that_works_is_waited_for() {
+    for (tries, members, drained) in [(true, 2, false), (false, 1, false), (false, 2, true)] {
+        let mut setup = grouped(&ORDER[..members], TO);
+        setup.trunks[2].limits.drained = drained;
+        let mut exchange = Exchange::new(setup);
         exchange.call(1, "13900139000", "95118", "");
         let invite = exchange.request(2, "INVITE").unwrap();
         if tries {

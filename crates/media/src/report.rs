@@ -8,7 +8,7 @@ const REPORTS_MAX: usize = 8;
 
 /// What one side says of a stream it sends and of those it hears.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Told {
+pub struct Report {
     /// Of its own stream, when it sends one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sender_information: Option<Sender>,
@@ -58,9 +58,9 @@ pub struct Heard {
 }
 
 /// The reports of a compound packet.
-pub fn reports(bytes: &[u8]) -> Vec<Told> {
+pub fn reports(bytes: &[u8]) -> Vec<Report> {
     let Ok(compound) = Compound::parse(bytes) else { return Vec::new() };
-    let report = |packet: Packet<'_>| match packet {
+    let read = |packet: Packet<'_>| match packet {
         Packet::Sr(report) => {
             let ntp = report.ntp_timestamp();
             let sender = Sender {
@@ -75,10 +75,10 @@ pub fn reports(bytes: &[u8]) -> Vec<Told> {
         Packet::Rr(report) => Some(of(201, report.ssrc(), None, report.report_blocks())),
         _ => None,
     };
-    compound.filter_map(|packet| report(packet.ok()?)).take(REPORTS_MAX).collect()
+    compound.filter_map(|packet| read(packet.ok()?)).take(REPORTS_MAX).collect()
 }
 
-fn of<'p>(kind: u8, ssrc: u32, sender: Option<Sender>, blocks: impl Iterator<Item = ReportBlock<'p>>) -> Told {
+fn of<'p>(kind: u8, ssrc: u32, sender: Option<Sender>, blocks: impl Iterator<Item = ReportBlock<'p>>) -> Report {
     let heard = |block: ReportBlock<'_>| Heard {
         source_ssrc: block.ssrc(),
         fraction_lost: block.fraction_lost(),
@@ -89,7 +89,7 @@ fn of<'p>(kind: u8, ssrc: u32, sender: Option<Sender>, blocks: impl Iterator<Ite
         dlsr: block.delay_since_last_sender_report_timestamp(),
     };
     let report_blocks: Vec<Heard> = blocks.map(heard).collect();
-    Told { sender_information: sender, ssrc, kind, report_count: report_blocks.len(), report_blocks }
+    Report { sender_information: sender, ssrc, kind, report_count: report_blocks.len(), report_blocks }
 }
 
 #[cfg(test)]
