@@ -1,6 +1,8 @@
 //! The wire as Wireshark sees it: nothing we send or relay may be malformed.
 
 use crate::process::{Process, output, until};
+use std::fs;
+use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -36,6 +38,7 @@ impl Capture {
     /// Ends the capture and judges it: `calls` INVITEs with sound, every packet sound in form.
     #[track_caller]
     pub(crate) fn ends_clean(mut self, calls: usize) -> Capture {
+        self.catch_up();
         self.process.stop();
         let faults = self.rows("_ws.malformed || _ws.expert.severity == 0x00800000", "frame.number -e _ws.col.Info");
         assert!(faults.is_empty(), "malformed:\n{}", faults.join("\n"));
@@ -73,6 +76,15 @@ impl Capture {
         let reports = self.rows("rtcp.pt == 200 || rtcp.pt == 201", "frame.number").len();
         assert!(reports > 0, "no RTCP report");
         self
+    }
+
+    /// What is still on its way to the file when tshark is stopped is lost: waits for a keep-alive of a length of its own.
+    fn catch_up(&self) {
+        let last = b"\r\n".repeat(37);
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.send_to(&last, ("127.0.0.1", self.sip)).unwrap();
+        let written = || fs::read(&self.file).unwrap().windows(last.len()).any(|bytes| bytes == last);
+        until("the last packet is captured", Duration::from_secs(10), || written().then_some(()));
     }
 
     /// One field of every packet that `filter` shows, SIP and RTP recognised by their ports.
