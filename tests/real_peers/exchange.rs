@@ -149,6 +149,7 @@ impl Exchange {
 
     fn answer(&self, method: &str, path: &str) -> Option<Vec<u8>> {
         let mut stream = TcpStream::connect(self.http).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         write!(stream, "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             .ok()?;
         let mut answer = Vec::new();
