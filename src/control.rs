@@ -5,7 +5,7 @@ use crate::forecaster::Forecaster;
 use crate::lookup::LookUps;
 use crate::media::Plane;
 use crate::metrics::Metrics;
-use crate::net::{BATCH_MAX, Net, StreamEvent, Unsent};
+use crate::net::{BATCH_MAX, Inbox, Net, StreamEvent, Unsent};
 use crate::recorder::Recorder;
 use crate::resolver::{Resolved, Resolver};
 use crate::timer::Timer;
@@ -29,9 +29,6 @@ const FAILURES_MAX: usize = 10_000;
 
 /// How long the end waits for registrars to hear that we are registered no more.
 const LEAVE_MAX: Duration = Duration::from_secs(2);
-/// A shorter wait is told to nobody, unless a longer one was told so recently.
-const WAIT_MIN: Duration = Duration::from_millis(1);
-const WAIT_TOLD: Duration = Duration::from_secs(2);
 
 /// A question to the control loop, answered at once.
 pub enum Ask {
@@ -99,40 +96,11 @@ enum Woken {
     Due,
 }
 
-/// How long datagrams have waited for us at most: since the sockets were last empty, less the time in which there was nothing
-/// to do.
-struct Backlog {
-    empty: Instant,
-    idle: Duration,
-    /// When there was last a wait worth telling.
-    told: Option<Instant>,
-}
-
-impl Backlog {
-    fn new() -> Backlog {
-        Backlog { empty: Instant::now(), idle: Duration::ZERO, told: None }
-    }
-
-    /// The wait, when the switch should know.
-    fn worth_telling(&mut self) -> Option<Duration> {
-        let wait = self.empty.elapsed().saturating_sub(self.idle);
-        if wait >= WAIT_MIN {
-            self.told = Some(Instant::now());
-        }
-        self.told.is_some_and(|told| told.elapsed() < WAIT_TOLD).then_some(wait)
-    }
-
-    fn emptied(&mut self) {
-        (self.empty, self.idle) = (Instant::now(), Duration::ZERO);
-    }
-}
-
 impl Control {
     /// Runs until told to stop, or until nobody can ask any more; then until registrars have let us go, or do not answer.
     pub async fn run(mut self) {
-        let mut buffer = Net::buffer();
+        let mut inbox = Inbox::default();
         let mut events = Vec::with_capacity(MEDIA_BATCH);
-        let mut backlog = Backlog::new();
         let mut end: Option<Instant> = None;
         self.net.writable().await;
         self.drain(Instant::now());
@@ -140,7 +108,6 @@ impl Control {
             let due = self.switch.poll_timeout();
             let looks = self.forecaster.due(&self.switch);
             let deadline = due.into_iter().chain(looks).map(|at| self.clock.instant(at)).chain(end).min();
-            let asleep = Instant::now();
             let woken = tokio::select! {
                 ask = self.asks.recv(), if end.is_none() => Woken::Ask(ask),
                 _ = self.events.recv_many(&mut events, MEDIA_BATCH) => Woken::Media,
@@ -151,7 +118,6 @@ impl Control {
                 classes = self.forecaster.answer() => Woken::Forecast(classes),
                 () = self.timer.until(deadline) => Woken::Due,
             };
-            backlog.idle += asleep.elapsed();
             match woken {
                 Woken::Ask(None | Some(Ask::Stop)) => {
                     end = Some(Instant::now() + LEAVE_MAX);
@@ -164,7 +130,7 @@ impl Control {
                     }
                 }
                 Woken::Stream(event) => self.stream(event),
-                Woken::Datagrams => self.datagrams(&mut buffer, &mut backlog),
+                Woken::Datagrams => self.datagrams(&mut inbox),
                 Woken::LookUp(call, id, answer) => {
                     self.input(|switch, now| switch.handle_lookup(now, call, id, answer));
                 }
@@ -189,26 +155,20 @@ impl Control {
         }
     }
 
-    fn datagrams(&mut self, buffer: &mut [u8], backlog: &mut Backlog) {
-        if let Some(wait) = backlog.worth_telling() {
-            self.input(|switch, now| switch.handle_wait(now, wait));
-        }
-        let mut left = false;
+    fn datagrams(&mut self, inbox: &mut Inbox) {
+        let mut longest = None;
         for index in 0..self.net.udp_sockets() {
-            let mut taken = 0;
-            while taken < BATCH_MAX
-                && let Some((flow, size)) = self.net.datagram(index, buffer).map(|(flow, bytes)| (flow, bytes.len()))
-            {
-                taken += 1;
+            for _ in 0..BATCH_MAX {
+                let Some((flow, waited, bytes)) = self.net.datagram(index, inbox) else { break };
+                longest = longest.max(Some(waited));
                 if let Some(tracer) = &mut self.tracer {
-                    tracer.datagram(self.clock.now(), flow, &buffer[..size]);
+                    tracer.datagram(self.clock.now(), flow, bytes);
                 }
-                self.input(|switch, now| switch.handle_datagram(now, flow, &buffer[..size]));
+                self.input(|switch, now| switch.handle_datagram(now, flow, bytes));
             }
-            left |= taken == BATCH_MAX;
         }
-        if !left {
-            backlog.emptied();
+        if let Some(longest) = longest {
+            self.input(|switch, now| switch.handle_wait(now, longest));
         }
     }
 

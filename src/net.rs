@@ -4,6 +4,7 @@ mod bound;
 mod certificates;
 mod connection;
 mod crowds;
+mod inbox;
 mod names;
 mod undelivered;
 mod websocket;
@@ -13,6 +14,7 @@ use busyhour_sip::{Flow, Networks, Transmit, Transport};
 use bytes::Bytes;
 use connection::Line;
 use crowds::Crowds;
+use inbox::Came;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
@@ -29,11 +31,10 @@ use tokio::task::AbortHandle;
 pub(crate) use bound::advertised;
 pub use bound::{Bound, refused};
 pub use certificates::{Certificates, Identity, TlsSetup, TrunkTls, certificates};
+pub use inbox::Inbox;
 
 /// Datagrams taken from one socket before anybody else gets a turn.
 pub const BATCH_MAX: usize = 64;
-/// The largest datagram.
-const DATAGRAM_MAX: usize = 65_535;
 /// Events of all connections together that control has not yet seen; then the connections wait.
 const EVENTS_MAX: usize = 1_024;
 /// Messages waiting for one peer; a slower peer is cut off.
@@ -193,18 +194,13 @@ impl Net {
         self.udp.len()
     }
 
-    /// The next datagram of socket `index`, if one is there.
-    pub fn datagram<'b>(&self, index: usize, buffer: &'b mut [u8]) -> Option<(Flow, &'b [u8])> {
+    /// The next datagram of socket `index`, if one is there, and how long it has waited.
+    pub fn datagram<'i>(&self, index: usize, inbox: &'i mut Inbox) -> Option<(Flow, Duration, &'i [u8])> {
         let (local, socket) = &self.udp[index];
-        let (size, remote) = socket.try_recv_from(buffer).ok()?;
+        let Came { from: remote, waited, bytes } = inbox.take(socket)?;
         let local = self.manners.networks.told(*local, remote.ip());
         let flow = Flow { transport: Transport::Udp, local, remote, connection: 0 };
-        Some((flow, &buffer[..size]))
-    }
-
-    /// A buffer any datagram fits in.
-    pub fn buffer() -> Vec<u8> {
-        vec![0; DATAGRAM_MAX]
+        Some((flow, waited, bytes))
     }
 
     /// Sends, for a trunk or for nobody's; what is told back is what the switch must hear. SIP repeats what a full socket drops.

@@ -19,6 +19,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 pub use hep::{HepCounts, HepSetup};
@@ -31,6 +32,8 @@ pub use svg::svg;
 const BATCHES_MAX: usize = 1_024;
 /// Notes of one batch; then it is handed over in the middle of a turn.
 const BATCH_MAX: usize = 256;
+/// After a group, orders may gather for so long: who hands over need not wake this thread each time.
+const GATHER: Duration = Duration::from_millis(5);
 
 /// One message on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -228,14 +231,17 @@ impl Shelf {
     }
 
     fn run(mut self, queue: &Receiver<Order>) {
-        while let Ok(order) = queue.recv() {
-            match order {
-                Order::Take(batch) => batch.into_iter().for_each(|note| self.take(note)),
-                Order::Report(reported) => self.hep.iter_mut().for_each(|hep| hep.report(&reported)),
-                // Whoever asked may have left.
-                Order::Find(call, reply) => drop(reply.send(self.ring.find(call))),
-                Order::Close => return,
+        while let Ok(first) = queue.recv() {
+            for order in std::iter::once(first).chain(queue.try_iter()) {
+                match order {
+                    Order::Take(batch) => batch.into_iter().for_each(|note| self.take(note)),
+                    Order::Report(reported) => self.hep.iter_mut().for_each(|hep| hep.report(&reported)),
+                    // Whoever asked may have left.
+                    Order::Find(call, reply) => drop(reply.send(self.ring.find(call))),
+                    Order::Close => return,
+                }
             }
+            std::thread::sleep(GATHER);
         }
     }
 

@@ -1,6 +1,6 @@
 //! SIP sockets bound but not yet served: binding fails before anything else starts.
 
-use super::undelivered;
+use super::{inbox, undelivered};
 use busyhour_sip::Transport;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -79,6 +79,7 @@ fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     undelivered::ask(&socket, address.is_ipv6())?;
+    inbox::ask(&socket)?;
     Ok(socket.into())
 }
 

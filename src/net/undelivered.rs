@@ -8,6 +8,7 @@ use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, SetSockOpt, SockaddrStorage, recvmsg,
     sockopt::{Ipv4RecvErr, Ipv6RecvErr},
 };
+use nix::sys::time::TimeSpec;
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
@@ -39,7 +40,8 @@ pub(super) async fn listen(socket: Arc<UdpSocket>, events: Sender<StreamEvent>) 
 fn take(socket: &UdpSocket) -> io::Result<Option<Bytes>> {
     let mut buffer = [0; QUOTED_MAX];
     let mut slices = [IoSliceMut::new(&mut buffer)];
-    let mut control = cmsg_space!(sock_extended_err, sockaddr_in6);
+    // Room for the stamp too (see `inbox`): what is cut short is no answer.
+    let mut control = cmsg_space!(TimeSpec, sock_extended_err, sockaddr_in6);
     let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
     let message = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut slices, Some(&mut control), flags)?;
     let fatal = message.cmsgs()?.any(|told| match told {

@@ -266,9 +266,9 @@ impl Transactions {
         if response.headers.list(HeaderName::Via).count() != 1 {
             return None;
         }
-        let via = response.headers.top_via().ok()?;
+        let hop = response.headers.hop()?;
         let verb = Verb::from(&response.headers.cseq().ok()?.1);
-        Some((self.of_branch(via.branch()?.strip_prefix(COOKIE)?, verb)?, verb))
+        Some((self.of_branch(hop.branch()?.strip_prefix(COOKIE)?, verb)?, verb))
     }
 
     /// The request with this branch, which carries our own number and what nobody can guess.
@@ -399,8 +399,9 @@ impl Transactions {
         else {
             return false;
         };
-        let Ok(via) = request.headers.top_via() else { return false };
-        request.headers.set_top(HeaderName::Via, our_via(flow, via.branch().unwrap_or_default()).to_string());
+        let via = request.headers.hop().map(|hop| our_via(flow, hop.branch().unwrap_or_default()));
+        let Some(via) = via else { return false };
+        request.headers.set_top(HeaderName::Via, via.to_string());
         (client.flow, client.bytes) = (flow, request.to_bytes());
         let (line, verb, bytes) = (client.line(), client.verb, client.bytes.clone());
         let old = client.resend.replace(self.timers.set(now + T1, Alarm::ClientResend(id)));

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -202,7 +203,7 @@ pub fn respond(challenge: &Challenge, account: &Account, method: &str, uri: &str
 }
 
 /// The parameters after `Digest`, unquoted.
-fn params(value: &[u8]) -> Option<Vec<(String, String)>> {
+fn params(value: &[u8]) -> Option<Vec<(&str, Cow<'_, str>)>> {
     let (scheme, rest) = value.trim_ascii().split_at_checked(6)?;
     let sound = scheme.eq_ignore_ascii_case(b"Digest") && rest.first().is_some_and(u8::is_ascii_whitespace);
     sound.then_some(())?;
@@ -210,18 +211,23 @@ fn params(value: &[u8]) -> Option<Vec<(String, String)>> {
         .map(|param| {
             let equals = memchr::memchr(b'=', param)?;
             let name = token(param[..equals].trim_ascii_end())?;
-            Some((name.to_ascii_lowercase(), unquote(param[equals + 1..].trim_ascii_start())))
+            Some((name, unquote(param[equals + 1..].trim_ascii_start())))
         })
         .collect()
 }
 
-fn param<'a>(params: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    params.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+fn param<'a>(params: &'a [(&str, Cow<'_, str>)], name: &str) -> Option<&'a str> {
+    params.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
 }
 
 fn hex(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from_digit(u32::from(value), 16).expect("a nibble is below 16");
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
+    }
+    text
 }
 
 fn is_hex(text: &str) -> bool {

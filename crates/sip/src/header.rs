@@ -1,6 +1,6 @@
 //! Header fields in the order and the bytes they came in.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 macro_rules! names {
@@ -146,17 +146,26 @@ pub struct Header {
 impl Header {
     /// A header field as we write it: `Name: value`. Line breaks in `value` become spaces, so no value can forge a header.
     pub fn new(name: &str, value: &[u8]) -> Header {
-        let mut line = BytesMut::with_capacity(name.len() + 2 + value.len());
-        line.put_slice(name.as_bytes());
-        line.put_slice(b": ");
-        line.extend(value.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }));
-        Header {
-            name: HeaderName::parse(name.as_bytes()),
-            name_end: name.len() as u32,
-            value_start: name.len() as u32 + 2,
-            value_end: line.len() as u32,
-            line: line.freeze(),
+        Header::spelt(HeaderName::parse(name.as_bytes()), name, value)
+    }
+
+    fn spelt(name: HeaderName, spelling: &str, value: &[u8]) -> Header {
+        let mut line = [spelling.as_bytes(), b": ", value].concat();
+        let value_start = spelling.len() + 2;
+        for byte in line[value_start..].iter_mut().filter(|byte| matches!(byte, b'\r' | b'\n')) {
+            *byte = b' ';
         }
+        Header {
+            name,
+            name_end: spelling.len() as u32,
+            value_start: value_start as u32,
+            value_end: line.len() as u32,
+            line: line.into(),
+        }
+    }
+
+    fn of(name: HeaderName, value: &[u8]) -> Header {
+        Header::spelt(name, name.as_str(), value)
     }
 
     /// The field in `line` (no CRLF, unfolded); `None` without a name that is a token, or without a colon.
@@ -251,7 +260,7 @@ impl Headers {
 
     /// Adds a field at the end.
     pub fn push(&mut self, name: HeaderName, value: impl AsRef<[u8]>) {
-        self.0.push(Header::new(name.as_str(), value.as_ref()));
+        self.0.push(Header::of(name, value.as_ref()));
     }
 
     /// Adds a field with a name of its own at the end. A name that is no token is left out.
@@ -263,7 +272,7 @@ impl Headers {
 
     /// Adds a field before all others.
     pub fn push_front(&mut self, name: HeaderName, value: impl AsRef<[u8]>) {
-        self.0.insert(0, Header::new(name.as_str(), value.as_ref()));
+        self.0.insert(0, Header::of(name, value.as_ref()));
     }
 
     /// Adds a field as it came with another message.
@@ -283,7 +292,7 @@ impl Headers {
 
     /// Makes `value` the only one of `name`: in place of the first, or at the end.
     pub fn set(&mut self, name: HeaderName, value: impl AsRef<[u8]>) {
-        let header = Header::new(name.as_str(), value.as_ref());
+        let header = Header::of(name, value.as_ref());
         let Some(at) = self.0.iter().position(|header| header.name == name) else { return self.0.push(header) };
         self.remove(name);
         self.0.insert(at, header);
@@ -299,7 +308,7 @@ impl Headers {
             line.extend_from_slice(b", ");
             line.extend_from_slice(rest);
         }
-        *header = Header::new(name.as_str(), &line);
+        *header = Header::of(name, &line);
     }
 }
 

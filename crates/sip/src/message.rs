@@ -184,14 +184,15 @@ impl Response {
     /// Adds `tag` to To, unless it has one.
     pub fn set_to_tag(&mut self, tag: &str) {
         let Some(to) = self.headers.first(HeaderName::To) else { return };
-        let tagged = match NameAddr::parse(to) {
-            Ok(address) if address.tag().is_some() => return,
-            // `;tag=` with nothing after it is in the way of a tag.
-            Ok(mut address) if address.param("tag").is_some() => {
+        let tagged = match AddressParts::split(to).and_then(|address| address.param("tag")) {
+            // Nothing after `;tag=` is in the way of a tag.
+            Some(b"") => {
+                let Ok(mut address) = NameAddr::parse(to) else { return };
                 address.set_param("tag", Some(tag));
                 address.to_string().into_bytes()
             }
-            _ => [to, b";tag=", tag.as_bytes()].concat(),
+            Some(_) => return,
+            None => [to, b";tag=", tag.as_bytes()].concat(),
         };
         self.headers.set(HeaderName::To, tagged);
     }

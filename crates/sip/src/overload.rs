@@ -12,7 +12,10 @@ const STALE: Duration = Duration::from_secs(1);
 /// Who is refused comes back after so many seconds, spread so that not all come at once.
 const RETRY_AFTER: std::ops::Range<u64> = 2..11;
 
-/// Refused from the longer wait on, taken again from the shorter one.
+/// Waits so long, and growing, for so long are overload (the interval of RFC 8289): what a moment's halt leaves gets shorter.
+const LASTING: Duration = Duration::from_millis(100);
+
+/// Too long from the one wait on, short again below the other.
 struct Band {
     begins: Duration,
     ends: Duration,
@@ -26,36 +29,62 @@ const CALLS: Band = Band { begins: Duration::from_millis(100), ends: Duration::f
 /// How long inputs wait, and what is refused for that.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Overload {
-    /// Smoothed.
-    wait: Duration,
     told: Time,
-    registrations: bool,
-    calls: bool,
+    registrations: Gate,
+    calls: Gate,
     /// Requests refused in this episode.
     refused: u64,
 }
 
-impl Band {
-    fn holds(&self, before: bool, wait: Duration) -> bool {
-        wait > if before { self.ends } else { self.begins }
+/// Whether requests of a kind are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+enum Gate {
+    #[default]
+    Open,
+    /// Waits are too long since then, when one was so long.
+    Closing {
+        since: Time,
+        wait: Duration,
+    },
+    Closed,
+}
+
+impl Gate {
+    fn tell(self, band: &Band, now: Time, wait: Duration) -> Gate {
+        match self {
+            Gate::Closed if wait > band.ends => Gate::Closed,
+            Gate::Open if wait > band.begins => Gate::Closing { since: now, wait },
+            Gate::Closing { since, wait: first } if wait > band.begins => {
+                if now.since(since) < LASTING {
+                    self
+                } else if wait < first {
+                    Gate::Closing { since: now, wait }
+                } else {
+                    Gate::Closed
+                }
+            }
+            _ => Gate::Open,
+        }
     }
 }
 
 impl Overload {
     /// Takes a wait just measured; whether an episode began or ended.
     fn tell(&mut self, now: Time, wait: Duration) -> Option<bool> {
-        let before = self.registrations;
-        let known = now.since(self.told) < STALE;
-        self.wait = if known { (self.wait * 3 + wait) / 4 } else { wait };
+        let before = self.registrations == Gate::Closed;
+        if now.since(self.told) >= STALE {
+            (self.registrations, self.calls) = (Gate::Open, Gate::Open);
+        }
         self.told = now;
-        self.registrations = REGISTRATIONS.holds(self.registrations && known, self.wait);
-        self.calls = CALLS.holds(self.calls && known, self.wait);
-        (before != self.registrations).then_some(self.registrations)
+        self.registrations = self.registrations.tell(&REGISTRATIONS, now, wait);
+        self.calls = self.calls.tell(&CALLS, now, wait);
+        let after = self.registrations == Gate::Closed;
+        (before != after).then_some(after)
     }
 
     fn refuses(&self, now: Time, method: &Method) -> bool {
-        let refused = if *method == Method::Invite { self.calls } else { self.registrations };
-        refused && now.since(self.told) < STALE
+        let gate = if *method == Method::Invite { self.calls } else { self.registrations };
+        gate == Gate::Closed && now.since(self.told) < STALE
     }
 }
 
@@ -89,37 +118,41 @@ mod tests {
         Duration::from_millis(millis)
     }
 
+    /// Which of REGISTER and INVITE are refused after each of these waits, told each 50 ms.
+    fn refused(waits: &[u64]) -> Vec<(bool, bool)> {
+        let (mut overload, mut now) = (Overload::default(), Time::from_secs(1_000));
+        let after = waits.iter().map(|wait| {
+            now += millis(50);
+            overload.tell(now, millis(*wait));
+            (overload.refuses(now, &Method::Register), overload.refuses(now, &Method::Invite))
+        });
+        after.collect()
+    }
+
     #[test]
     fn registrations_give_way_before_calls_and_both_come_back_later() {
-        let mut overload = Overload::default();
-        let mut now = Time::from_secs(1_000);
-        let mut seen = Vec::new();
-        for wait in [0, 40, 60, 90, 110, 110, 110, 200, 200, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] {
-            now += millis(20);
-            let turn = overload.tell(now, millis(wait));
-            let state = (overload.refuses(now, &Method::Register), overload.refuses(now, &Method::Invite), turn);
-            if seen.last() != Some(&state) {
-                seen.push(state);
-            }
-        }
-        let expected = [
-            (false, false, None),
-            (true, false, Some(true)),
-            (true, false, None),
-            (true, true, None),
-            (true, false, None),
-            (false, false, Some(false)),
-            (false, false, None),
-        ];
-        assert_eq!(seen, expected);
+        let seen = refused(&[0, 60, 70, 80, 90, 110, 150, 190, 50, 21, 20, 11, 10, 0]);
+        let (none, registrations, both) = ((false, false), (true, false), (true, true));
+        let expected = [none, none, none, registrations, registrations, registrations, registrations];
+        assert_eq!(seen[..7], expected);
+        assert_eq!(seen[7..], [both, both, both, registrations, registrations, none, none]);
+    }
+
+    #[test]
+    fn a_queue_that_gets_shorter_is_no_overload_until_it_grows_again() {
+        let after_a_halt = [900, 800, 700, 600, 500, 400, 300, 200, 120, 110, 90];
+        assert!(refused(&after_a_halt).iter().all(|refused| *refused == (false, false)));
+        assert_eq!(refused(&[900, 800, 700, 750, 800])[3..], [(false, false), (true, true)]);
     }
 
     #[test]
     fn what_was_told_long_ago_refuses_nobody() {
         let mut overload = Overload::default();
         let now = Time::from_secs(1_000);
-        assert_eq!(overload.tell(now, millis(500)), Some(true));
-        assert!(overload.refuses(now + millis(999), &Method::Invite));
+        assert_eq!(overload.tell(now, millis(500)), None);
+        assert_eq!(overload.tell(now + LASTING, millis(500)), Some(true));
+        let now = now + LASTING;
+        assert!(overload.refuses(now + millis(899), &Method::Invite));
         assert!(!overload.refuses(now + STALE, &Method::Invite));
         assert_eq!(overload.tell(now + STALE, millis(15)), Some(false), "nor does it keep on what would not begin");
     }

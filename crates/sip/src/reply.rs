@@ -44,9 +44,9 @@ impl Stack {
         self.net.counters.response(Way::Out, verb, reply.status);
         // Where no Via can be read, the way back is the way it came.
         let mut back = flow;
-        if let Ok(via) = reply.headers.top_via() {
-            back = way_back(flow, &via);
-            if flow.transport == Transport::Udp && via.port == Some(0) {
+        if let Some(hop) = reply.headers.hop() {
+            back = way_back(flow, &hop);
+            if flow.transport == Transport::Udp && hop.port == Some(0) {
                 back.remote = SocketAddr::new(flow.remote.ip(), 5060);
             }
         }

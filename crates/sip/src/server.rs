@@ -5,7 +5,8 @@ use crate::event::{Flow, Transport};
 use crate::reliable::Reliable;
 use crate::timer::Timer;
 use crate::transaction::{Alarm, COOKIE, T1, T1_64, T2, T4, Transactions, way_back};
-use crate::{HeaderName, Method, Request, Response, Verb, Via};
+use crate::value::ViaParts;
+use crate::{HeaderName, Method, Request, Response, Verb};
 use busyhour_model::{LegId, Time};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -82,9 +83,8 @@ impl Transactions {
     /// Opens a transaction for a request [`Transactions::is_again`] did not know.
     pub(crate) fn open(&mut self, flow: Flow, request: &Request) -> Arrival {
         let verb = Verb::from(&request.method);
-        let (Ok(via), Some(key)) = (request.headers.top_via(), transaction_key(request, &request.method)) else {
-            return Arrival::Full;
-        };
+        let Some(hop) = request.headers.hop() else { return Arrival::Full };
+        let Some(key) = transaction_key(request, &request.method) else { return Arrival::Full };
         if self.servers.len() >= self.limits.transactions && !matches!(verb, Verb::Bye | Verb::Cancel) {
             return Arrival::Full;
         }
@@ -96,7 +96,7 @@ impl Transactions {
         if let Some(merge) = &merge {
             self.merges.insert(merge.clone(), id);
         }
-        self.servers.insert(id, Server::new(verb, key, merge, flow, &via));
+        self.servers.insert(id, Server::new(verb, key, merge, flow, &hop));
         if merged { Arrival::Merged(id) } else { Arrival::New(id) }
     }
 
@@ -282,9 +282,9 @@ impl Server {
         }
     }
 
-    fn new(verb: Verb, key: String, merge: Option<String>, flow: Flow, via: &Via) -> Server {
-        let flow = way_back(flow, via);
-        let fallback = SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(flow.transport.default_port()));
+    fn new(verb: Verb, key: String, merge: Option<String>, flow: Flow, hop: &ViaParts<'_>) -> Server {
+        let flow = way_back(flow, hop);
+        let fallback = SocketAddr::new(flow.remote.ip(), hop.port.unwrap_or(flow.transport.default_port()));
         let (state, interval) = (State::Open, T1);
         Server {
             verb,
@@ -307,14 +307,14 @@ impl Server {
 /// RFC 3261 section 17.2.3. An ACK or CANCEL looks for its INVITE under that method.
 fn transaction_key(request: &Request, method: &Method) -> Option<String> {
     let method = if *method == Method::Ack { &Method::Invite } else { method };
-    let via = request.headers.top_via().ok()?;
-    if let Some(branch) = via.branch().filter(|branch| branch.len() > COOKIE.len() && branch.starts_with(COOKIE)) {
-        return Some(format!("{branch} {}:{} {method}", via.host, via.port.unwrap_or(5060)));
+    let hop = request.headers.hop()?;
+    let (host, port, branch) = (hop.host_text(), hop.port.unwrap_or(5060), hop.branch().unwrap_or_default());
+    if branch.len() > COOKIE.len() && branch.starts_with(COOKIE) {
+        return Some(format!("{branch} {host}:{port} {method}"));
     }
     let number = request.headers.cseq().ok()?.0;
     let tag = request.headers.from_tag().unwrap_or_default();
-    let via = format!("{}:{} {}", via.host, via.port.unwrap_or(5060), via.branch().unwrap_or(""));
-    Some(format!("{} {tag} {} {number} {via} {method}", request.uri, request.headers.call_id()))
+    Some(format!("{} {tag} {} {number} {host}:{port} {branch} {method}", request.uri, request.headers.call_id()))
 }
 
 /// What merged requests have in common; only requests outside dialogs can be merged.

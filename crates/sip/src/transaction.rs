@@ -6,6 +6,7 @@ use crate::counters::{Counters, Way};
 use crate::event::{Flow, Limits, Transmit, Transport};
 use crate::server::Server;
 use crate::timer::{Timer, Timers};
+use crate::value::ViaParts;
 use crate::{Host, Method, Request, Response, Verb, Via};
 use busyhour_model::{LegId, Name, Seed, Time, TrunkId};
 use bytes::Bytes;
@@ -145,9 +146,9 @@ impl Transactions {
 
     /// Sends a response without keeping it (section 8.2.7).
     pub(crate) fn respond_stateless(&mut self, flow: Flow, request: &Request, response: &Response) {
-        let Ok(via) = request.headers.top_via() else { return };
+        let Some(hop) = request.headers.hop() else { return };
         self.counters.response(Way::Out, Verb::from(&request.method), response.status);
-        self.transmit(way_back(flow, &via), response.to_bytes());
+        self.transmit(way_back(flow, &hop), response.to_bytes());
     }
 
     /// Sends an ACK to a 2xx: its own branch, no transaction (section 13.2.2.4).
@@ -181,9 +182,9 @@ pub(crate) fn host(ip: IpAddr) -> Host {
 
 /// Where the response to a request that came over `flow` goes (sections 18.2.2, RFC 3581 section 4). `maddr` is not followed: it would
 /// let anybody make us send to anybody.
-pub(crate) fn way_back(mut flow: Flow, via: &Via) -> Flow {
-    if flow.transport == Transport::Udp && via.rport().is_none() {
-        flow.remote = SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(5060));
+pub(crate) fn way_back(mut flow: Flow, hop: &ViaParts<'_>) -> Flow {
+    if flow.transport == Transport::Udp && hop.param("rport").is_none() {
+        flow.remote = SocketAddr::new(flow.remote.ip(), hop.port.unwrap_or(5060));
     }
     flow
 }

@@ -3,6 +3,7 @@
 use crate::uri::{Host, Params, Parts, Uri, host_port, param, write_params};
 use crate::{Fault, HeaderName, Headers, Method};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -51,7 +52,7 @@ impl Via {
         let parts = ViaParts::split(text).ok_or(Fault::Header(HeaderName::Via))?;
         Ok(Via {
             transport: lossy(parts.transport),
-            host: Host::parse(parts.host).ok_or(Fault::Header(HeaderName::Via))?,
+            host: parts.host().ok_or(Fault::Header(HeaderName::Via))?,
             port: parts.port,
             params: owned_params(parts.params),
         })
@@ -92,7 +93,7 @@ impl NameAddr {
     /// The address in `text`, with or without angle brackets. Fails with [`Fault::Address`].
     pub fn parse(text: &[u8]) -> Result<NameAddr, Fault> {
         let parts = AddressParts::split(text).ok_or(Fault::Address)?;
-        let display = parts.display.map(unquote).filter(|display| !display.is_empty());
+        let display = parts.display.map(|display| unquote(display).into_owned()).filter(|display| !display.is_empty());
         Ok(NameAddr { display, uri: Uri::parse(parts.uri)?, params: owned_params(parts.params) })
     }
 
@@ -125,6 +126,11 @@ impl Headers {
     /// The first hop.
     pub fn top_via(&self) -> Result<Via, Fault> {
         Via::parse(self.list(HeaderName::Via).next().ok_or(Fault::Missing(HeaderName::Via))?)
+    }
+
+    /// The first hop, nothing copied.
+    pub(crate) fn hop(&self) -> Option<ViaParts<'_>> {
+        ViaParts::split(self.list(HeaderName::Via).next()?)
     }
 
     /// All hops, topmost first.
@@ -172,12 +178,12 @@ impl Headers {
 
     /// The `tag` of From.
     pub fn from_tag(&self) -> Option<String> {
-        self.from().ok()?.tag().map(str::to_owned)
+        tag(self.first(HeaderName::From)?)
     }
 
     /// The `tag` of To.
     pub fn to_tag(&self) -> Option<String> {
-        self.to().ok()?.tag().map(str::to_owned)
+        tag(self.first(HeaderName::To)?)
     }
 
     /// Call-ID; empty when there is none.
@@ -247,6 +253,11 @@ impl Headers {
     }
 }
 
+/// The `tag` of an address.
+fn tag(text: &[u8]) -> Option<String> {
+    AddressParts::split(text)?.param("tag").filter(|tag| !tag.is_empty()).map(lossy)
+}
+
 /// The number that `text` starts with; saturates.
 fn digits(text: &[u8]) -> Option<u32> {
     let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
@@ -299,35 +310,57 @@ fn split(text: &[u8], at: u8) -> impl Iterator<Item = &[u8]> {
 
 /// Where `wanted` first stands outside quotes and angle brackets.
 fn outside(text: &[u8], wanted: u8) -> Option<usize> {
-    let (mut quoted, mut angled, mut escaped) = (false, false, false);
-    text.iter().position(|&byte| {
-        if escaped {
-            escaped = false;
-            return false;
+    let mut at = 0;
+    loop {
+        at += memchr::memchr3(wanted, b'"', b'<', &text[at..])?;
+        match text[at] {
+            found if found == wanted => return Some(at),
+            b'"' => at += quoted_end(&text[at..])?,
+            _ => at += angled_end(&text[at..])?,
         }
-        if byte == wanted && !quoted && !angled {
-            return true;
+    }
+}
+
+/// Where the angle brackets that `text` starts with end.
+fn angled_end(text: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += memchr::memchr2(b'>', b'"', &text[at..])?;
+        match text[at] {
+            b'>' => return Some(at + 1),
+            _ => at += quoted_end(&text[at..])?,
         }
-        match byte {
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b'<' if !quoted => angled = true,
-            b'>' if !quoted => angled = false,
-            _ => {}
-        }
-        false
-    })
+    }
 }
 
 /// A Via cut into its parts, checked, nothing copied.
 pub(crate) struct ViaParts<'a> {
     transport: &'a [u8],
     host: &'a [u8],
-    port: Option<u16>,
+    pub(crate) port: Option<u16>,
     params: &'a [u8],
 }
 
 impl<'a> ViaParts<'a> {
+    fn host(&self) -> Option<Host> {
+        Host::parse(self.host)
+    }
+
+    /// The same as it was spelt.
+    pub(crate) fn host_text(&self) -> &'a str {
+        std::str::from_utf8(self.host).unwrap_or_default()
+    }
+
+    /// Raw value of a parameter: empty without value.
+    pub(crate) fn param(&self, name: &str) -> Option<&'a [u8]> {
+        raw_param(self.params, name)
+    }
+
+    /// Transaction id.
+    pub(crate) fn branch(&self) -> Option<&'a str> {
+        std::str::from_utf8(self.param("branch")?).ok().filter(|branch| !branch.is_empty())
+    }
+
     pub(crate) fn split(text: &'a [u8]) -> Option<ViaParts<'a>> {
         let rest = after_slash(text.trim_ascii(), b"SIP")?;
         let rest = after_slash(rest, b"2.0")?;
@@ -374,6 +407,11 @@ impl<'a> AddressParts<'a> {
         sound.then_some(AddressParts { display: None, uri, params })
     }
 
+    /// Raw value of a header parameter: empty without value.
+    pub(crate) fn param(&self, name: &str) -> Option<&'a [u8]> {
+        raw_param(self.params, name)
+    }
+
     /// Whether address and URI are sound.
     pub(crate) fn check(text: &[u8]) -> bool {
         AddressParts::split(text).is_some_and(|parts| Parts::split(parts.uri).is_ok())
@@ -390,13 +428,14 @@ fn is_display(text: &[u8]) -> bool {
 
 /// Where the quoted string that `text` starts with ends.
 fn quoted_end(text: &[u8]) -> Option<usize> {
-    let mut escaped = false;
-    let close = text.iter().skip(1).position(|byte| {
-        let closes = *byte == b'"' && !escaped;
-        escaped = *byte == b'\\' && !escaped;
-        closes
-    })?;
-    Some(close + 2)
+    let mut at = 1;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
+        match text[at] {
+            b'"' => return Some(at + 1),
+            _ => at += 2,
+        }
+    }
 }
 
 /// The parameters in `;name = value;name`; `None` in place of a malformed one.
@@ -425,6 +464,11 @@ fn are_params(text: &[u8]) -> bool {
     split_params(text).all(|param| param.is_some())
 }
 
+fn raw_param<'a>(params: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let mut params = split_params(params).flatten();
+    params.find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value.unwrap_or_default())
+}
+
 pub(crate) fn owned_params(text: &[u8]) -> Params {
     split_params(text).flatten().map(|(name, value)| (lossy(name), value.map(lossy))).collect()
 }
@@ -434,14 +478,17 @@ fn lossy(text: &[u8]) -> String {
 }
 
 /// A quoted string without quotes and escapes; anything else as it is. Bytes that are no UTF-8 are replaced.
-pub fn unquote(text: &[u8]) -> String {
-    let [b'"', inner @ .., b'"'] = text else { return lossy(text) };
+pub fn unquote(text: &[u8]) -> Cow<'_, str> {
+    let [b'"', inner @ .., b'"'] = text else { return String::from_utf8_lossy(text) };
+    if memchr::memchr(b'\\', inner).is_none() {
+        return String::from_utf8_lossy(inner);
+    }
     let mut plain = Vec::with_capacity(inner.len());
     let mut bytes = inner.iter().copied();
     while let Some(byte) = bytes.next() {
         plain.push(if byte == b'\\' { bytes.next().unwrap_or(byte) } else { byte });
     }
-    lossy(&plain)
+    Cow::Owned(lossy(&plain))
 }
 
 /// `text` as a quoted string. Control characters are escaped, but line breaks, which cannot be, become spaces (RFC 3261 section 25.1, quoted-pair).

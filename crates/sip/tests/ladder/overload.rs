@@ -81,12 +81,27 @@ fn goodput_stays_flat_at_five_times_the_capacity() {
 }
 
 #[test]
+fn a_halt_refuses_nobody() {
+    let mut world = world();
+    // The processor was away for 600 ms at half its load.
+    for n in 0..100 {
+        let came = world.now + millis(20) * n;
+        let handled = came.max(world.now + millis(600) + CALL * n);
+        world.ask(0, |stack, _| stack.handle_wait(handled, handled.since(came)));
+    }
+    assert_eq!(world.stack(0).counters().overloaded, 0);
+    assert!(world.events(0).is_empty());
+}
+
+#[test]
 fn calls_in_progress_and_probes_do_not_notice() {
     let mut world = world();
     request(&mut world, "INVITE", 1, "", OFFER);
     let leg = world.incoming(0).leg;
     world.ask(0, |stack, now| stack.answer(now, leg, rtp())).unwrap();
     let answered = world.log.iter().rev().find_map(|(_, _, message)| message.headers().to_tag()).unwrap();
+    world.ask(0, |stack, now| stack.handle_wait(now, secs(1)));
+    world.now += millis(100);
     world.ask(0, |stack, now| stack.handle_wait(now, secs(1)));
     assert_eq!(world.event(0), Event::Overload { on: true, refused: 0 });
     world.log.clear();
