@@ -89,9 +89,11 @@ impl Switch {
         if call == with || party(leg) != party(other) {
             return Err(DECLINE);
         }
-        let asked = leg;
-        // The call somebody else made goes on: its record has the customer.
-        if self.is_caller(call, leg) && !self.is_caller(with, other) && self.transferable(other).is_ok() {
+        // The call somebody else made goes on: its record has the customer. Both talk, so it cannot fail; and who asked is told
+        // while there is a dialog to tell it in.
+        let swaps = self.is_caller(call, leg) && !self.is_caller(with, other) && self.transferable(other).is_ok();
+        if swaps {
+            self.plant.sip.tell_transfer(self.plant.now, leg, 200);
             (leg, other, call, with) = (other, leg, with, call);
         }
         self.tell(with, Event::Give { leg: other, to: call });
@@ -100,7 +102,9 @@ impl Switch {
             Some(Given::Place(place)) => Onward::Place(place),
             Some(Given::Nothing) | None => return Err(DECLINE),
         };
-        self.plant.sip.tell_transfer(self.plant.now, asked, 200);
+        if !swaps {
+            self.plant.sip.tell_transfer(self.plant.now, leg, 200);
+        }
         self.tell(call, Event::PassOn { leg, onward });
         Ok(())
     }

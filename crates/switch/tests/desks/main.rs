@@ -7,6 +7,7 @@ mod exchange;
 
 mod aliases;
 mod phone;
+mod transfers;
 mod voice;
 
 use busyhour_ivr::{Dialplan, Names};

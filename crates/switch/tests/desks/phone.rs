@@ -45,18 +45,27 @@ impl Phone {
 
     /// Whom the call dialled last is to go on to; what is told of that at once.
     pub fn refer(&mut self, exchange: &mut Exchange, to: &str) -> u16 {
+        self.refer_to(exchange, &format!("sip:{to}@hotline.example"))
+    }
+
+    /// The same of any URI.
+    pub fn refer_to(&mut self, exchange: &mut Exchange, uri: &str) -> u16 {
         let (n, user, call) = (self.n, &self.called, self.sent);
         let answered = exchange.response(&format!("{n}-{call}")).unwrap();
         let (dialog, cseq) = (answered.headers.text(HeaderName::To).unwrap(), call + 100);
         let message = format!(
             "REFER sip:x@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.9.{n}.1:5060;branch=z9hG4bKrefer{call}\r\n\
              From: <sip:{user}@hotline.example>;tag={call}\r\nTo: {dialog}\r\nCall-ID: {n}-{call}\r\nCSeq: {cseq} REFER\r\n\
-             Max-Forwards: 70\r\nContact: <sip:{user}@10.9.{n}.1:5060>\r\nRefer-To: <sip:{to}@hotline.example>\r\n\
+             Max-Forwards: 70\r\nContact: <sip:{user}@10.9.{n}.1:5060>\r\nRefer-To: <{uri}>\r\n\
              Content-Length: 0\r\n\r\n"
         );
         exchange.receive(n, message.as_bytes());
-        let told = std::iter::from_fn(|| exchange.request(n, "NOTIFY")).last().unwrap();
-        String::from_utf8_lossy(&told.body)[8..11].parse().unwrap()
+        let mut told = 0;
+        while let Some(notify) = exchange.request(n, "NOTIFY") {
+            told = String::from_utf8_lossy(&notify.body)[8..11].parse().unwrap();
+            exchange.answer(n, &notify, 200, &[]);
+        }
+        told
     }
 
     pub fn ask(&mut self, exchange: &mut Exchange, method: &str, to: &str, more: &str, body: &str) -> u16 {
