@@ -1,7 +1,7 @@
 //! Why calls end, by ITU-T Q.850 and by SIP: which stands for which (RFC 3398), and how it is told (RFC 3326).
 
+use crate::parts::owned_params;
 use crate::uri::param;
-use crate::value::owned_params;
 use crate::{HeaderName, Headers};
 use serde::{Deserialize, Serialize};
 

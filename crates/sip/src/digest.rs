@@ -1,6 +1,7 @@
 //! Digest authentication (RFC 7616, RFC 8760), MD5 and SHA-256, qop=auth.
 
-use crate::value::{commas, quote, token, unquote};
+use crate::parts::commas;
+use crate::value::{quote, token, unquote};
 use crate::{Account, Fault, HeaderName};
 use busyhour_model::Time;
 use ipnet::IpNet;

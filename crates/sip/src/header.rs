@@ -250,7 +250,7 @@ impl Headers {
 
     /// The elements of all fields called `name`, commas taken apart (RFC 3261 section 7.3.1).
     pub fn list(&self, name: HeaderName) -> impl Iterator<Item = &[u8]> {
-        self.all(name).flat_map(crate::value::commas)
+        self.all(name).flat_map(crate::parts::commas)
     }
 
     /// The value of the first field spelt `name` in any case, for names [`HeaderName`] does not know.
@@ -304,7 +304,7 @@ impl Headers {
             return self.push(name, value);
         };
         let mut line = value.as_ref().to_vec();
-        for rest in crate::value::commas(header.value()).skip(1) {
+        for rest in crate::parts::commas(header.value()).skip(1) {
             line.extend_from_slice(b", ");
             line.extend_from_slice(rest);
         }

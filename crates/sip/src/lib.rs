@@ -37,6 +37,7 @@ mod named;
 mod network;
 mod overload;
 mod package;
+mod parts;
 mod qualify;
 mod receive;
 mod referral;

@@ -1,7 +1,7 @@
 //! SIP messages: what came, checked as far as RFC 3261 lets one check without a transaction.
 
 use crate::header::{Line, LineKind, Lines};
-use crate::value::{AddressParts, ViaParts, commas};
+use crate::parts::{AddressParts, ViaParts, commas};
 use crate::{Header, HeaderName, Headers, Limits, Method, NameAddr, Uri};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};

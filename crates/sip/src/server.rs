@@ -2,10 +2,10 @@
 
 use crate::counters::{Clock, Way};
 use crate::event::{Flow, Transport};
+use crate::parts::ViaParts;
 use crate::reliable::Reliable;
 use crate::timer::Timer;
 use crate::transaction::{Alarm, COOKIE, T1, T1_64, T2, T4, Transactions, way_back};
-use crate::value::ViaParts;
 use crate::{HeaderName, Method, Request, Response, Verb};
 use busyhour_model::{LegId, Time};
 use bytes::Bytes;
