@@ -64,26 +64,3 @@ fn address(storage: SockaddrStorage) -> Option<SocketAddr> {
     let v4 = storage.as_sockaddr_in().map(|v4| SocketAddrV4::from(*v4).into());
     v4.or_else(|| storage.as_sockaddr_in6().map(|v6| SocketAddrV6::from(*v6).into()))
 }
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_datagram_tells_who_sent_it_and_how_long_it_has_waited() {
-        for ours in ["127.0.0.1:0", "[::1]:0"] {
-            let socket = UdpSocket::bind(ours).await.unwrap();
-            ask(&socket).unwrap();
-            let peer = UdpSocket::bind(ours).await.unwrap();
-            peer.send_to(b"OPTIONS", socket.local_addr().unwrap()).await.unwrap();
-            tokio::time::sleep(Duration::from_millis(30)).await;
-            socket.readable().await.unwrap();
-            let mut inbox = Inbox::default();
-            let came = inbox.take(&socket).unwrap();
-            assert_eq!((came.bytes, came.from), (&b"OPTIONS"[..], peer.local_addr().unwrap()));
-            assert!(came.waited >= Duration::from_millis(25), "{:?}", came.waited);
-            assert!(inbox.take(&socket).is_none());
-        }
-    }
-}

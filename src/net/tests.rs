@@ -118,3 +118,23 @@ async fn a_datagram_to_a_closed_port_comes_back_and_the_next_goes_out() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_datagram_tells_who_sent_it_and_how_long_it_has_waited() {
+    for ours in ["127.0.0.1:0", "[::1]:0"] {
+        let ours: SocketAddr = ours.parse().unwrap();
+        let bound = Bound::new(&[(Transport::Udp, ours)], None).unwrap();
+        let local = bound.locals()[0].1;
+        let certificates = Certificates::new(&TlsSetup::default()).unwrap();
+        let (net, _events) = bound.serve(Manners::new(certificates, &[], Networks::default())).unwrap();
+        let peer = UdpSocket::bind(ours).await.unwrap();
+        peer.send_to(b"OPTIONS", local).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        net.readable().await;
+        let mut inbox = Inbox::default();
+        let (flow, waited, bytes) = net.datagram(0, &mut inbox).unwrap();
+        assert_eq!((flow.local, flow.remote, bytes), (local, peer.local_addr().unwrap(), &b"OPTIONS"[..]));
+        assert!(waited >= Duration::from_millis(25), "{waited:?}");
+        assert!(net.datagram(0, &mut inbox).is_none());
+    }
+}
