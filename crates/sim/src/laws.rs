@@ -76,10 +76,11 @@ impl World {
 
     /// Who was given an agent whose phone vanishes waits again, at once.
     fn check_lost_phones(&self) {
-        let (mut given, mut again) = (BTreeMap::new(), BTreeSet::new());
+        let (mut given, mut again, mut away) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
         for Fact { at, what } in &self.facts {
             match what {
-                What::Connected { call, party: Party::Agent(agent), queue: Some(_) } => {
+                // Who is away already and picks up a call is away again after it.
+                What::Connected { call, party: Party::Agent(agent), queue: Some(_) } if !away.contains(agent) => {
                     given.insert(agent, (*at, *call));
                 }
                 What::Enqueued { call, entrance: Entrance::PhoneLost, .. } => {
@@ -87,7 +88,13 @@ impl World {
                 }
                 What::AgentEntered { state: AgentState::Talking | AgentState::Hold | AgentState::WrapUp, .. } => {}
                 What::AgentEntered { agent, reason, .. } => {
-                    let lost = given.remove(agent).filter(|_| reason.as_deref() == Some("phone_lost"));
+                    let is_away = reason.as_deref() == Some("phone_lost");
+                    if is_away {
+                        away.insert(agent)
+                    } else {
+                        away.remove(agent)
+                    };
+                    let lost = given.remove(agent).filter(|_| is_away);
                     // An agent who was asking a colleague as well is away only after that.
                     let waits = lost.is_none_or(|(since, call)| {
                         again.range((since, CallId(0))..=(*at, call)).any(|(_, waits)| *waits == call)
