@@ -122,6 +122,17 @@ fn a_call_that_needs_more_than_anyone_here_can_relaxes_on_time() {
 }
 
 #[test]
+fn a_need_is_not_relaxed_a_microsecond_too_early() {
+    let relax = vec![(Duration::from_secs(15), vec![(ENGLISH, 1)])];
+    let spec = QueueSpec { required: vec![(ENGLISH, 3)], relax, ..queue() };
+    let mut scene = Scene::new(spec, &[&[(ENGLISH, 1)]]);
+    let since = Time::from_micros(5_000_001);
+    let placed = Command::Enqueue(Enqueue { since, ..call(1) });
+    assert_eq!(scene.at(20, placed), [""; 0], "with a place of 14.999999 s ago");
+    assert_eq!(scene.acd.poll_timeout(), Some(Time::from_micros(20_000_001)));
+}
+
+#[test]
 fn a_caller_who_keyed_an_agent_number_waits_for_that_agent_before_all_others() {
     let mut scene = Scene::new(queue(), &[&[], &[]]);
     scene.enqueue(5, 1);
