@@ -5,8 +5,10 @@ mod dialplan;
 mod import;
 mod prompts;
 mod provision;
+mod recordings;
 mod show;
 mod trace;
+mod transfer;
 mod trial;
 mod trunks;
 mod voicemail;
@@ -110,6 +112,9 @@ enum Command {
     /// Callers' messages: list, play, mark as heard, delete
     #[command(subcommand)]
     Voicemail(voicemail::Voicemail),
+    /// Conversations: list, sample, play, hold, retain, delete, pause
+    #[command(subcommand)]
+    Recordings(recordings::Recordings),
     /// Trunks: list, drain, and what they make of a number
     #[command(subcommand)]
     Trunks(trunks::Trunks),
@@ -234,7 +239,7 @@ enum Ctl {
         /// Call, like c42
         call: String,
         #[command(flatten)]
-        to: TransferArgs,
+        to: transfer::TransferArgs,
         #[command(flatten)]
         ask: AskArgs,
     },
@@ -253,41 +258,6 @@ enum Ctl {
     },
     /// What is alive in the switch
     Status(AskArgs),
-}
-
-#[derive(Args)]
-#[group(required = true, multiple = false)]
-struct TransferArgs {
-    /// Into this queue
-    #[arg(long)]
-    queue: Option<String>,
-    /// To this node of the call's dialplan
-    #[arg(long)]
-    node: Option<String>,
-    /// To this agent, who is rung; nobody there: back to the partner
-    #[arg(long)]
-    agent: Option<String>,
-    /// To what an agent could dial: a number of ours or one outside
-    #[arg(long)]
-    number: Option<String>,
-    /// To whom the agent talks in this other call
-    #[arg(long)]
-    to_call: Option<String>,
-    /// Into a free slot for parked callers
-    #[arg(long)]
-    park: bool,
-}
-
-impl TransferArgs {
-    /// What is sent to, and its name; clap sees that there is one.
-    fn place(&self) -> (&str, &str) {
-        let TransferArgs { queue, node, agent, number, to_call, park } = self;
-        if *park {
-            return ("park", "true");
-        }
-        let said = [("queue", queue), ("node", node), ("agent", agent), ("number", number), ("call", to_call)];
-        said.into_iter().find_map(|(key, place)| Some((key, place.as_deref()?))).unwrap_or_default()
-    }
 }
 
 #[derive(Args)]
@@ -333,6 +303,7 @@ pub fn run() -> ExitCode {
         Command::Journal(Journal::Check { path, json }) => check_journal(&path, json),
         Command::Trunks(command) => return trunks::run(&command),
         Command::Provision(command) => return provision::run(&command),
+        Command::Recordings(command) => recordings::run(&command).map(ok),
         Command::Voicemail(command) => voicemail::run(&command).map(ok),
         Command::Ctl(ctl) => steer(&ctl).map(ok),
     };

@@ -13,6 +13,7 @@ mod live;
 mod phone;
 mod policy;
 mod queue;
+mod recording;
 mod rewriting;
 mod roster;
 mod schedule;
@@ -283,7 +284,7 @@ fn sections(sheet: &mut Sheet, source: &str, folder: &Path, staff: Option<&Staff
     sheet.folder = folder.to_path_buf();
     let server = server::read(&mut root, sheet, folder);
     sheet.utc_offset_minutes = server.utc_offset_minutes;
-    let mut roster = roster::read(&mut root, sheet, server.utc_offset_minutes);
+    let mut roster = roster::read(&mut root, sheet, server.utc_offset_minutes, server.shell.data.is_some());
     let given = root.read(sheet, "agents", sheet::text);
     root.finish(sheet);
     let staff = given.and_then(|path| open_staff(&path, folder, staff, sheet));

@@ -13,7 +13,7 @@ use crate::recorder::{Recorder, Told};
 use crate::store::Store;
 use crate::tapes::Tapes;
 use crate::trace::Traces;
-use busyhour_model::{Diagnostic, Fact, What};
+use busyhour_model::{Diagnostic, Fact, Name, What};
 use busyhour_switch::{CallRow, Denied, Entry, QueueSetup, Reply, Request};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -172,8 +172,13 @@ impl Desk {
         Reloaded { ok, diagnostics }
     }
 
+    /// For how long recordings are kept, by name; the first is the default.
+    pub(crate) fn retentions(&self) -> Vec<(Name, Duration)> {
+        self.site.lock().unwrap_or_else(PoisonError::into_inner).setup.recording.keep.clone()
+    }
+
     /// A fact only the shell knows.
-    fn tell(&self, what: What) {
+    pub(crate) fn tell(&self, what: What) {
         self.recorder.take(Entry::Fact(Fact { at: self.clock.now(), what }));
     }
 

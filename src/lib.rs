@@ -24,6 +24,7 @@ pub mod provision;
 pub mod recorder;
 mod replace;
 pub mod resolver;
+pub mod retention;
 pub mod schema;
 pub mod serve;
 pub mod store;

@@ -6,7 +6,7 @@ use crate::notify::Notifier;
 use crate::store::Store;
 use crate::tapes::Tapes;
 use busyhour_ledger::{CallRecord, Ledger};
-use busyhour_model::{Fact, What};
+use busyhour_model::{Deed, Fact, Handled, What};
 use busyhour_switch::Entry;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -149,11 +149,13 @@ impl Shared {
             tracing::info!(%source, %reason, "banned; `busyhour ctl bans` lists all");
         }
         match &fact.what {
-            What::Discarded { tape, .. } | What::MessageDeleted { tape, .. } => tapes.remove(*tape),
+            What::Discarded { tape, .. }
+            | What::MessageDeleted { tape, .. }
+            | What::RecordingHandled(Handled { tape, deed: Deed::Removed, .. }) => tapes.remove(*tape),
             What::MessageLeft { message } => notifier.message_left(message),
             _ => {}
         }
-        store.fact(&fact.what);
+        store.fact(fact);
         self.tell(|| Told::Fact(Box::new(fact.clone())));
         if let Some(record) = record {
             self.metrics.record(&record);

@@ -15,6 +15,7 @@ use crate::notify::Notifier;
 use crate::prompts::Catalogue;
 use crate::recorder::{Recorder, Told};
 use crate::resolver::{DnsSetup, Resolver};
+use crate::retention::Retention;
 use crate::store::Store;
 use crate::tapes::{self, Tapes};
 use crate::timer::Timer;
@@ -63,6 +64,7 @@ pub struct Running {
     store_thread: Option<JoinHandle<()>>,
     tapes_thread: Option<JoinHandle<()>>,
     trace_thread: Option<JoinHandle<()>>,
+    retention: Option<Retention>,
     drain: Duration,
 }
 
@@ -75,16 +77,15 @@ pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
     let http = site.shell.http.map(bind_http).transpose()?;
     let certificates = Certificates::new(&site.tls).map_err(StartError)?;
     let (journal, store, store_thread) = files(site.shell.data.as_deref(), &metrics)?;
-    site.setup.locals = bound.locals();
     let sip = bound.locals();
+    site.setup.locals.clone_from(&sip);
     let (told, events) = mpsc::unbounded_channel();
     let (tracer, traces, trace_thread) = start_trace(&site, &metrics)?;
     let reporting = traces.as_ref().and_then(Traces::reporting);
-    let sound = start_sound(&site, seed, clock, &told, &metrics, &store, reporting.as_ref())?;
-    let Sound { plane, tapes, tapes_thread } = sound;
+    let Sound { plane, tapes, tapes_thread } =
+        start_sound(&site, seed, clock, &told, &metrics, &store, reporting.as_ref())?;
     let messages = store.messages().map_err(|e| StartError(format!("messages cannot be read: {e}")))?;
-    let webhook = site.shell.message_webhook.clone();
-    let notifier = Notifier::start(webhook, metrics.notified.clone()).map_err(|e| no_thread(&e))?;
+    let notifier = start_notifier(&site, &metrics)?;
     let (recorder, recorder_thread) =
         Recorder::start(Arc::clone(&metrics), journal, store.clone(), tapes.clone(), notifier)
             .map_err(|e| no_thread(&e))?;
@@ -126,6 +127,7 @@ pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
     desk.keep_versions("start");
     let (http, http_stop, http_thread) = start_http(http, &desk)?;
     Ok(Running {
+        retention: Some(Retention::start(desk.clone()).map_err(|e| no_thread(&e))?),
         desk,
         sip,
         http,
@@ -138,6 +140,10 @@ pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
         trace_thread,
         drain,
     })
+}
+
+fn start_notifier(site: &Site, metrics: &Metrics) -> Result<Notifier, StartError> {
+    Notifier::start(site.shell.message_webhook.clone(), metrics.notified.clone()).map_err(|e| no_thread(&e))
 }
 
 fn bind_http(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
@@ -409,6 +415,7 @@ impl Running {
         self.trace_thread.take().map(JoinHandle::join);
         self.desk.tapes.close();
         self.tapes_thread.take().map(JoinHandle::join);
+        drop(self.retention.take());
         drop(self.http_stop.take());
         self.http_thread.take().map(JoinHandle::join);
         self.desk.recorder.close();

@@ -1,12 +1,14 @@
 //! Call records in SQLite: one thread owns the connection, writes many records per transaction and answers queries.
 
 mod messages;
+mod recordings;
 mod surveys;
 
 use busyhour_ledger::CallRecord;
 use busyhour_media::Filed;
-use busyhour_model::{CallId, Message, TapeId, Time, What};
+use busyhour_model::{CallId, Fact, Message, Name, TapeId, Time};
 use prometheus::{IntCounter, IntGauge};
+pub use recordings::{Done, Kept, KeptState, Search};
 use rusqlite::{Connection, Transaction, params};
 use std::collections::VecDeque;
 use std::path::Path;
@@ -25,6 +27,8 @@ const GROUP_MAX: usize = 512;
 const RETRY: Duration = Duration::from_secs(1);
 /// Records gather for so long before they are written in one transaction.
 const GATHER: Duration = Duration::from_millis(10);
+/// Recordings removed in one go.
+const EXPIRED_MAX: u32 = 1_000;
 /// Rows of one answer.
 pub const ROWS_MAX: u32 = 10_000;
 
@@ -63,14 +67,24 @@ pub struct Store {
 
 enum Order {
     Put(Box<CallRecord>),
-    /// A fact about a message.
-    Fact(Box<What>),
+    /// A fact about a message or a conversation's recording.
+    Fact(Box<Fact>),
     /// A recording that was completed at the start.
     Mended(TapeId, Filed),
     Messages(oneshot::Sender<Result<Vec<Message>, String>>),
     Query(Wanted, oneshot::Sender<Result<Vec<CallRecord>, String>>),
+    Look(Box<Look>),
     Close,
 }
+
+/// A question about recordings, and where its answer goes.
+enum Look {
+    Search(Search, u32, Answer<Vec<Kept>>),
+    One(TapeId, Answer<(Option<Kept>, Vec<Done>)>),
+    Expired(Time, Vec<(Name, Duration)>, Answer<Vec<TapeId>>),
+}
+
+type Answer<T> = oneshot::Sender<Result<T, String>>;
 
 /// Which records; the newest come first.
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +108,7 @@ impl Store {
         connection.execute_batch(SCHEMA)?;
         connection.execute_batch(messages::SCHEMA)?;
         connection.execute_batch(surveys::SCHEMA)?;
+        connection.execute_batch(recordings::SCHEMA)?;
         // Finds a read-only file or full disk now, not at the first call.
         connection.execute_batch("BEGIN IMMEDIATE; CREATE TABLE probe (x); DROP TABLE probe; COMMIT")?;
         let (orders, queue) = sync_channel(QUEUE_MAX);
@@ -110,9 +125,10 @@ impl Store {
         }
     }
 
-    /// Hands a fact over, when it is about a message; never waits.
-    pub fn fact(&self, what: &What) {
-        if messages::concerns(what) && self.orders.try_send(Order::Fact(Box::new(what.clone()))).is_err() {
+    /// Hands a fact over, when it is about a message or a conversation's recording; never waits.
+    pub fn fact(&self, fact: &Fact) {
+        let concerns = messages::concerns(&fact.what) || recordings::concerns(&fact.what);
+        if concerns && self.orders.try_send(Order::Fact(Box::new(fact.clone()))).is_err() {
             self.counts.lost.inc();
         }
     }
@@ -143,6 +159,27 @@ impl Store {
     async fn query(&self, wanted: Wanted) -> Result<Vec<CallRecord>, String> {
         let (reply, answer) = oneshot::channel();
         self.orders.try_send(Order::Query(wanted, reply)).map_err(|_| "the store is busy".to_string())?;
+        answer.await.map_err(|_| "the store has stopped".to_string())?
+    }
+
+    /// Recordings of conversations, the newest first, at most `limit`.
+    pub async fn recordings(&self, wanted: Search, limit: u32) -> Result<Vec<Kept>, String> {
+        self.look(|reply| Look::Search(wanted, limit.min(ROWS_MAX), reply)).await
+    }
+
+    /// One recording, if it is still there, and all that was done with it.
+    pub async fn recording(&self, tape: TapeId) -> Result<(Option<Kept>, Vec<Done>), String> {
+        self.look(|reply| Look::One(tape, reply)).await
+    }
+
+    /// Recordings kept for as long as their class says, some of them.
+    pub async fn expired(&self, now: Time, keep: Vec<(Name, Duration)>) -> Result<Vec<TapeId>, String> {
+        self.look(|reply| Look::Expired(now, keep, reply)).await
+    }
+
+    async fn look<T>(&self, look: impl FnOnce(Answer<T>) -> Look) -> Result<T, String> {
+        let (reply, answer) = oneshot::channel();
+        self.orders.try_send(Order::Look(Box::new(look(reply)))).map_err(|_| "the store is busy".to_string())?;
         answer.await.map_err(|_| "the store has stopped".to_string())?
     }
 
@@ -186,11 +223,17 @@ impl Writer {
         match order {
             Order::Put(_) if self.spool.len() >= SPOOL_MAX => self.counts.lost.inc(),
             Order::Put(record) => self.spool.push_back(record),
-            Order::Fact(what) => self.write_message(|connection| messages::apply(connection, &what)),
-            Order::Mended(tape, filed) => {
-                self.write_message(|connection| messages::complete(connection, tape, &filed));
-            }
+            Order::Fact(fact) => self.write_one(|connection| {
+                messages::apply(connection, &fact.what)?;
+                recordings::apply(connection, &fact)
+            }),
+            Order::Mended(tape, filed) => self.write_one(|connection| {
+                messages::complete(connection, tape, &filed)?;
+                recordings::complete(connection, tape, &filed)
+            }),
+            Order::Look(look) => self.look(*look),
             Order::Messages(reply) => {
+                self.write_one(recordings::begin_anew);
                 let _ = reply.send(messages::all(&self.connection).map_err(|e| e.to_string()));
             }
             Order::Query(wanted, reply) => {
@@ -204,12 +247,27 @@ impl Writer {
         true
     }
 
-    /// Messages are few: each is written at once. The journal has those the database refuses.
-    fn write_message(&self, write: impl FnOnce(&Connection) -> rusqlite::Result<()>) {
+    /// Messages and conversations are few: each is written at once. The journal has those the database refuses.
+    fn write_one(&self, write: impl FnOnce(&Connection) -> rusqlite::Result<()>) {
         if let Err(e) = write(&self.connection) {
             self.counts.errors.inc();
             self.counts.lost.inc();
-            tracing::error!("a message cannot be stored: {e}");
+            tracing::error!("a message or recording cannot be stored: {e}");
+        }
+    }
+
+    /// Whoever asked may have left.
+    fn look(&self, look: Look) {
+        let unreadable = |e| format!("the store cannot be read: {e}");
+        let connection = &self.connection;
+        match look {
+            Look::Search(wanted, limit, reply) => {
+                drop(reply.send(recordings::search(connection, &wanted, limit).map_err(unreadable)));
+            }
+            Look::One(tape, reply) => drop(reply.send(recordings::find(connection, tape).map_err(unreadable))),
+            Look::Expired(now, keep, reply) => {
+                drop(reply.send(recordings::expired(connection, now, &keep, EXPIRED_MAX).map_err(unreadable)));
+            }
         }
     }
 
@@ -320,7 +378,7 @@ fn insert(transaction: &Transaction, record: &CallRecord) -> rusqlite::Result<()
 mod tests {
     use super::*;
     use busyhour_ledger::Ledger;
-    use busyhour_model::{Cause, Fact, LegId, Number, Party};
+    use busyhour_model::{Cause, LegId, Number, Party, What};
 
     fn counts() -> StoreCounts {
         let counter = |name: &str| IntCounter::new(name, "test").unwrap();

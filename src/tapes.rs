@@ -54,6 +54,7 @@ enum Order {
     Taped(Taped),
     Remove(TapeId),
     Read(TapeId, Reading),
+    File(TapeId, Reading),
     Close,
 }
 
@@ -121,6 +122,13 @@ impl Tapes {
         read.await.ok()?
     }
 
+    /// A finished tape's file as it is.
+    pub async fn file(&self, tape: TapeId) -> Option<Vec<u8>> {
+        let (reading, read) = tokio::sync::oneshot::channel();
+        self.orders.send(Order::File(tape, reading)).ok()?;
+        read.await.ok()?
+    }
+
     /// Finishes every file and ends the thread; join it afterwards.
     pub fn close(&self) {
         let _ = self.orders.send(Order::Close);
@@ -170,6 +178,7 @@ impl<F: Fn(Told)> Writer<F> {
                 }
                 Order::Remove(tape) => self.remove(tape),
                 Order::Read(tape, reading) => drop(reading.send(self.read(tape))),
+                Order::File(tape, reading) => self.hand_over(tape, reading),
                 Order::Close => break,
             }
         }
@@ -254,6 +263,13 @@ impl<F: Fn(Told)> Writer<F> {
     fn read(&self, tape: TapeId) -> Option<Vec<u8>> {
         let sound = file::sound(self.folder.as_ref()?, tape);
         sound.inspect_err(|e| tracing::warn!("{} cannot be played: {e}", name(tape))).ok()
+    }
+
+    /// A long one takes a while: recordings are not to wait for it.
+    fn hand_over(&self, tape: TapeId, reading: Reading) {
+        let Some(path) = self.folder.as_ref().map(|folder| folder.join(name(tape))) else { return };
+        let read = move || drop(reading.send(std::fs::read(path).ok()));
+        drop(std::thread::Builder::new().name("playback".into()).spawn(read));
     }
 
     fn remove(&self, tape: TapeId) {

@@ -22,7 +22,7 @@ pub(super) fn fetch<T: DeserializeOwned>(server: &Server, path: &str, json: bool
     Ok(None)
 }
 
-fn now() -> Time {
+pub(super) fn now() -> Time {
     Time::from_micros(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64)
 }
 

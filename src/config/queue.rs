@@ -61,6 +61,8 @@ pub(super) fn lay(section: &mut Section, sheet: &mut Sheet, mut setup: QueueSetu
     section.lay_option(sheet, "redial_within", duration, &mut setup.redial_within);
     section.lay_mention(sheet, "schedule", &mut setup.schedule);
     section.lay(sheet, "closing", closing, &mut setup.closing);
+    section.lay_option(sheet, "record", flag, &mut setup.record);
+    section.lay_mention(sheet, "retention", &mut setup.retention);
     callback(section, sheet, &mut setup.callback);
     policy::lay(section, sheet, &mut setup.policy);
     limits(section, sheet, &setup);

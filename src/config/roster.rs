@@ -4,12 +4,13 @@ use super::agent::{self, Agent};
 use super::group::{self, Group};
 use super::phone::{self, Phone};
 use super::queue::{self, Queue};
+use super::recording;
 use super::schedule::{self, Timetable};
 use super::sheet::{Read, Section, Sheet, text};
 use super::tier::{self, Tier};
 use super::trunk::{self, NumberEntry, Trunk};
 use busyhour_model::Name;
-use busyhour_switch::{AgentSetup, Change};
+use busyhour_switch::{AgentSetup, Change, RecordingSetup};
 
 /// The team of an agent of whom none is said.
 pub(super) const NO_TEAM: &str = "default";
@@ -32,6 +33,7 @@ pub(super) struct Roster {
     pub(super) staff: Vec<Agent>,
     /// Those added while it ran.
     pub(super) added: Vec<AgentSetup>,
+    pub(super) recording: RecordingSetup,
     utc_offset_minutes: i32,
 }
 
@@ -43,6 +45,7 @@ pub struct Words {
     teams: Vec<Name>,
     schedules: Vec<Name>,
     queues: Vec<Name>,
+    retentions: Vec<Name>,
     /// What no new agent may be called: phones' numbers and agents' aliases.
     pub(super) taken: Vec<Name>,
     /// The clock of dates.
@@ -50,19 +53,21 @@ pub struct Words {
 }
 
 impl Words {
-    /// What may stand for a `skill`, `site`, `schedule`, `queue` or `team`.
+    /// What may stand for a `skill`, `site`, `schedule`, `queue`, `retention` or `team`.
     pub(super) fn of(&self, kind: &str) -> &[Name] {
         match kind {
             "skill" => &self.skills,
             "site" => &self.sites,
             "schedule" => &self.schedules,
             "queue" => &self.queues,
+            "retention" => &self.retentions,
             _ => &self.teams,
         }
     }
 }
 
-pub(super) fn read(root: &mut Section, sheet: &mut Sheet, utc_offset_minutes: i32) -> Roster {
+/// `kept`: there is a data folder.
+pub(super) fn read(root: &mut Section, sheet: &mut Sheet, utc_offset_minutes: i32, kept: bool) -> Roster {
     let calendars = root.sections(sheet, "calendar");
     let calendars: Vec<_> = calendars.into_iter().filter_map(|s| schedule::calendar(s, sheet)).collect();
     sheet.unique("calendar", calendars.iter().map(|calendar| &calendar.name));
@@ -83,6 +88,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, utc_offset_minutes: i3
         phones: root.sections(sheet, "phone").into_iter().flat_map(|s| phone::phones(s, sheet)).collect(),
         staff: Vec::new(),
         added: Vec::new(),
+        recording: recording::read(root, sheet, kept),
         utc_offset_minutes,
     }
 }
@@ -133,6 +139,7 @@ impl Roster {
             teams,
             schedules,
             queues,
+            retentions: self.recording.keep.iter().map(|(name, _)| name.clone()).collect(),
             taken,
             utc_offset_minutes: self.utc_offset_minutes,
         }

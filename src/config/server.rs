@@ -368,6 +368,7 @@ impl Server {
             phones: roster.phones.iter().map(|phone| phone.account.clone()).collect(),
             dialplans,
             voicemail: self.voicemail.clone(),
+            recording: roster.recording.clone(),
             codes: StarCodes {
                 ready: code(0),
                 not_ready: code(1),

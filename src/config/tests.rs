@@ -18,6 +18,7 @@ mod hep;
 mod lines;
 mod live;
 mod numbers;
+mod recording;
 mod routing;
 mod schedules;
 mod staff;

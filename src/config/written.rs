@@ -77,6 +77,8 @@ pub fn queue(setup: &QueueSetup) -> Table {
         ("redial_within", optional(setup.redial_within.map(span))),
         ("schedule", setup.schedule.as_deref().unwrap_or("none").into()),
         ("closing", word(setup.closing)),
+        ("record", setup.record.map_or("none".into(), Value::from)),
+        ("retention", setup.retention.as_deref().unwrap_or("none").into()),
         ("callback", table(callback)),
         ("order", word(policy.order)),
         ("need", optional(policy.need.as_ref().map(Need::to_string))),

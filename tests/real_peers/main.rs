@@ -25,6 +25,7 @@ mod peer;
 mod process;
 mod prompts;
 mod protocol;
+mod recordings;
 mod scanners;
 mod scenario;
 mod secure;

@@ -35,8 +35,19 @@ pub(crate) fn write_tone(path: &Path, hertz: f64, seconds: usize) {
 /// For how many seconds a tone is clearly heard in a 16-bit mono WAV file: a tenth of a second counts when the tone
 /// has at least a quarter of the amplitude it was sent with.
 pub(crate) fn seconds_of_tone(path: &Path, hertz: f64) -> f64 {
+    seconds_of(&samples(path), hertz)
+}
+
+/// The same in samples.
+pub(crate) fn seconds_of(samples: &[f64], hertz: f64) -> f64 {
     let heard = |tenth: &&[f64]| goertzel(tenth, hertz) > AMPLITUDE / 4.0;
-    samples(path).chunks_exact(RATE / 10).filter(heard).count() as f64 / 10.0
+    samples.chunks_exact(RATE / 10).filter(heard).count() as f64 / 10.0
+}
+
+/// Left and right of an A-law WAV file of two channels.
+pub(crate) fn sides(path: &Path) -> [Vec<f64>; 2] {
+    let both = samples(path);
+    [0, 1].map(|side| both.iter().skip(side).step_by(2).copied().collect())
 }
 
 /// The samples of a mono WAV file at 8 kHz, 16-bit or A-law.

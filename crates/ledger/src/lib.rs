@@ -6,6 +6,7 @@ mod fold;
 mod open;
 mod ratio;
 mod record;
+mod sample;
 mod satisfaction;
 mod slot;
 mod traffic;
@@ -17,6 +18,7 @@ pub use ratio::Ratio;
 pub use record::{
     CallRecord, LegRecord, NodeVisit, OfferRecord, Prediction, QueueVisit, Recording, Transfer, VisitEnd,
 };
+pub use sample::sample;
 pub use satisfaction::{Answer, Survey, SurveyEnd, Surveys};
 pub use slot::{Callbacks, Counts, SLOT_SECS, SLOTS_MAX, Slot, THRESHOLDS_S, Total};
 pub use traffic::{Bound, Delays, Traffic, TrafficRow, legs_at_trunks};

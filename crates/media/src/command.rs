@@ -66,6 +66,15 @@ pub enum Command {
         /// What ends it.
         limits: Limits,
     },
+    /// Leave what is said out of a recording, or put it in again; the time runs on.
+    PauseRecord {
+        /// The leg.
+        leg: LegId,
+        /// The tape.
+        tape: TapeId,
+        /// Leave it out.
+        on: bool,
+    },
     /// End a recording.
     StopRecord {
         /// The leg.
@@ -173,6 +182,7 @@ impl Command {
             | Command::Bridge { a: leg, .. }
             | Command::Unbridge { leg }
             | Command::Record { leg, .. }
+            | Command::PauseRecord { leg, .. }
             | Command::StopRecord { leg, .. }
             | Command::Supply { leg, .. }
             | Command::Close { leg } => *leg,

@@ -17,6 +17,8 @@ const COEFFICIENTS: [f32; 8] = [1.707_738, 1.645_281, 1.568_687, 1.478_205, 1.16
 const BLOCK: usize = 102;
 /// Blocks without the key after which it is no longer pressed: less is a click in the line.
 const MISSED: u8 = 3;
+/// A key has sounded for so long at most when it is told: two blocks and what was left of the one before.
+pub(crate) const TOLD_AFTER: usize = 3 * BLOCK;
 /// Sound missing for longer (50 ms) is a pause, not loss.
 const GAP_MAX: i32 = 400;
 /// Sound that comes so much too late belongs to a sender that started over: 10 s.
@@ -67,6 +69,11 @@ impl Ear {
         }
         self.next = Some(timestamp.wrapping_add(payload.len() as u32));
         payload.iter().fold(None, |key, code| self.hear(g711::decode(codec, *code)).or(key))
+    }
+
+    /// Whether a key sounds now.
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.pressed.is_some()
     }
 
     fn hear(&mut self, sample: i16) -> Option<char> {

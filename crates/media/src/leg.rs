@@ -67,6 +67,8 @@ pub(crate) struct Heard<'a> {
     pub(crate) origin: Origin,
     pub(crate) kind: Kind,
     pub(crate) digit: Option<char>,
+    /// A key sounds in it.
+    pub(crate) toned: bool,
     pub(crate) payload: &'a [u8],
 }
 
@@ -173,7 +175,8 @@ impl Leg {
             }
             Kind::Other => None,
         };
-        Some(Heard { origin: Origin { leg: self.id, stream, header }, kind, digit, payload })
+        let toned = matches!(kind, Kind::Speech(_)) && self.ear.is_pressed();
+        Some(Heard { origin: Origin { leg: self.id, stream, header }, kind, digit, toned, payload })
     }
 
     fn admit<'a>(&mut self, now: Time, from: SocketAddr, bytes: &'a [u8]) -> Option<(rtp::Header, &'a [u8], Kind)> {

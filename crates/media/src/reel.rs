@@ -2,7 +2,7 @@
 
 use crate::leg::{Heard, Kind};
 use crate::timeline::Timeline;
-use crate::{Event, Limits, TapeEnd, Taped, Track, g711, samples};
+use crate::{Event, Limits, TapeEnd, Taped, Track, g711, keypad, samples};
 use busyhour_model::{Codec, LegId, TapeId, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -52,6 +52,8 @@ pub(crate) struct Reel {
     loud: u64,
     /// The end of the last key, which is not to be heard.
     muted: i64,
+    /// What is said is left out.
+    paused: bool,
     hand_out: Time,
 }
 
@@ -87,6 +89,11 @@ impl Reels {
         if let Some(digit) = heard.digit {
             self.end(now, TapeEnd::Key(digit), out, |reel| reel.limits.keys.contains(digit));
         }
+    }
+
+    /// Leaves what is said out of a tape, or puts it in again.
+    pub(crate) fn pause(&mut self, tape: TapeId, on: bool) {
+        self.0.iter_mut().filter(|reel| reel.tape == tape).for_each(|reel| reel.paused = on);
     }
 
     /// Ends one tape.
@@ -128,11 +135,13 @@ impl Reel {
         let first = position(since, now);
         let (timeline, hand_out) = (Timeline::new(first), now + BLOCK);
         let anchor = None;
-        Reel { leg, tape, track, limits, since, first, timeline, anchor, loud: first, muted: 0, hand_out }
+        let (loud, muted, paused) = (first, 0, false);
+        Reel { leg, tape, track, limits, since, first, timeline, anchor, loud, muted, paused, hand_out }
     }
 
     fn hear(&mut self, now: Time, heard: &Heard<'_>) {
         match heard.kind {
+            _ if self.paused => {}
             Kind::Speech(codec) => self.speech(now, heard, codec),
             Kind::Event => self.mute(now, heard),
             Kind::Other => {}
@@ -141,10 +150,16 @@ impl Reel {
 
     fn speech(&mut self, now: Time, heard: &Heard<'_>, codec: Codec) {
         let at = self.place(now, heard, heard.payload.len() as i64);
-        let key = ((self.muted - at).max(0) as usize).min(heard.payload.len());
+        let len = heard.payload.len();
+        if heard.toned {
+            let sounded = if heard.digit.is_some() { keypad::TOLD_AFTER } else { 0 };
+            self.silence(at - sounded as i64, sounded);
+            self.muted = self.muted.max(at + len as i64);
+        }
+        let key = ((self.muted - at).max(0) as usize).min(len);
         let spoken = &heard.payload[key..];
         if is_loud(codec, spoken) {
-            self.loud = self.loud.max((at + heard.payload.len() as i64).max(0) as u64);
+            self.loud = self.loud.max((at + len as i64).max(0) as u64);
         }
         match g711::transcoder(codec, Codec::Pcma) {
             Some(table) => self.timeline.put(at + key as i64, spoken.iter().map(|code| table[*code as usize])),
@@ -158,7 +173,11 @@ impl Reel {
         let held = i64::from(u16::from_be_bytes([high, low])).min(LATE_MAX);
         let at = self.place(now, heard, held);
         self.muted = self.muted.max(at + held);
-        self.timeline.put(at, std::iter::repeat_n(g711::silence(Codec::Pcma), held as usize));
+        self.silence(at, held as usize);
+    }
+
+    fn silence(&mut self, at: i64, len: usize) {
+        self.timeline.put(at, std::iter::repeat_n(g711::silence(Codec::Pcma), len));
     }
 
     /// Where a packet of `len` samples belongs: by its timestamp while the stream keeps time, else by when it came.

@@ -110,6 +110,7 @@ impl Worker {
             Command::Record { leg, tape, .. } | Command::StopRecord { leg, tape } => {
                 self.record(now, leg, tape, command)
             }
+            Command::PauseRecord { leg, tape, on } => self.with(leg, |leg| leg.reels.pause(tape, on)),
             Command::Supply { leg, wanted, sound } => {
                 self.state.counters.prompts_missing += u64::from(sound.is_none());
                 self.with(leg, |leg| leg.supply(&wanted, sound));

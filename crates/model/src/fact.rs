@@ -1,8 +1,8 @@
 //! What happened: past tense, serialisable, never changed. Records, metrics and boards are folds over these.
 
 use crate::{
-    AgentId, AgentState, CallId, Cause, DequeueReason, Entrance, LegId, LookUpOutcome, Mailbox, Message, Name, Number,
-    OfferOutcome, Party, QueueId, Release, Side, StreamStats, TapeId, Time, Trouble, Why,
+    AgentId, AgentState, CallId, Cause, Conversation, DequeueReason, Entrance, Handled, LegId, LookUpOutcome, Mailbox,
+    Message, Name, Number, OfferOutcome, Party, QueueId, Release, Side, StreamStats, TapeId, Time, Trouble, Why,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -306,6 +306,17 @@ pub enum What {
         /// The message it will be.
         message: Option<Box<Message>>,
     },
+    /// A conversation began to be recorded. `Recorded` follows with the name `conversation`, unless nothing came of it.
+    ConversationTaped(Box<Conversation>),
+    /// A conversation's recording could not be written.
+    RecordingLost {
+        /// The call.
+        call: CallId,
+        /// The tape.
+        tape: TapeId,
+    },
+    /// Somebody did something with a conversation's recording.
+    RecordingHandled(Handled),
     /// A caller's message is in a mailbox.
     MessageLeft {
         /// The message.

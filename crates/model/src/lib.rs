@@ -2,6 +2,7 @@
 
 mod audio;
 pub mod calendar;
+mod conversation;
 mod diagnostic;
 mod fact;
 mod id;
@@ -15,6 +16,7 @@ mod time;
 mod why;
 
 pub use audio::{Audio, Codec, Direction, Side, Sound, StreamStats, WORDS_MAX, Words};
+pub use conversation::{Conversation, Deed, Handled};
 pub use diagnostic::{Diagnostic, Severity};
 pub use fact::{Fact, What};
 pub use id::{AgentId, CallId, LegId, PlanId, PlayId, QueueId, SkillId, TapeId, TrunkId};

@@ -2,7 +2,7 @@
 
 use crate::world::World;
 use busyhour_model::{AgentState, CallId, Candidate, DequeueReason, Entrance, Fact, Name, Party, Rule, Time, What};
-use busyhour_switch::{Flow, Transport};
+use busyhour_switch::{CONVERSATION, Flow, Transport};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
@@ -32,15 +32,40 @@ impl World {
         self.check_surveys();
         self.check_replay();
         self.check_tapes();
+        self.check_conversations();
     }
 
     /// What is named in the records is on tape, as long as they say, and nothing else is.
     fn check_tapes(&self) {
         let named = self.records.iter().flat_map(|record| &record.recordings);
-        let named = named.filter(|recording| !self.deleted.contains(&recording.tape));
+        let named = named.filter(|tape| *tape.name != *CONVERSATION && !self.deleted.contains(&tape.tape));
         let named: BTreeMap<_, _> = named.map(|recording| (recording.tape, recording.ms)).collect();
         let kept: BTreeMap<_, _> = self.tapes.iter().map(|(tape, sound)| (*tape, sound.len() as u64 / 8)).collect();
         assert_eq!(named, kept, "recordings kept are those in the records");
+    }
+
+    /// S17: what two parties say is recorded, all the time they can hear each other and no longer: to the second.
+    fn check_conversations(&self) {
+        let mut since = BTreeMap::new();
+        let mut heard: BTreeMap<CallId, [u64; 3]> = BTreeMap::new();
+        for Fact { at, what } in &self.facts {
+            match what {
+                What::Connected { call, .. } => drop(since.insert(*call, *at)),
+                What::Disconnected { call, .. } => {
+                    let spell = since.remove(call).map_or(0, |since| at.since(since).as_millis() as u64);
+                    heard.entry(*call).or_default()[0] += spell;
+                }
+                What::ConversationTaped(conversation) => heard.entry(conversation.call).or_default()[2] += 1,
+                What::Recorded { call, name, ms, .. } if **name == *CONVERSATION => {
+                    heard.entry(*call).or_default()[1] += ms;
+                }
+                What::RecordingLost { call, tape } => assert!(self.disk_full, "{tape} of {call} is lost"),
+                _ => {}
+            }
+        }
+        for (call, [talked, recorded, tapes]) in heard.into_iter().filter(|_| !self.disk_full) {
+            assert!(talked.abs_diff(recorded) <= 1000 * tapes, "{call}: {recorded} of {talked} ms are recorded");
+        }
     }
 
     /// The journal, replayed from its beginning, has come to the state of the ACD, and its marks were right on the way.

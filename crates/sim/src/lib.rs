@@ -13,6 +13,8 @@ mod scenario;
 #[cfg(feature = "world")]
 mod silence;
 #[cfg(feature = "world")]
+mod taper;
+#[cfg(feature = "world")]
 mod town;
 #[cfg(feature = "world")]
 mod world;

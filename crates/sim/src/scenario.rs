@@ -297,7 +297,7 @@ impl Scenario {
     fn meddling(&self, random: &mut Seed) -> Deed {
         let agent = random.choose(&self.setup.agents).expect("a scenario has agents").number.clone();
         let number = agent.to_string();
-        match random.below(14) {
+        match random.below(15) {
             0 => Deed::Ask(Box::new(Request::Ready { agent })),
             1 => Deed::Ask(Box::new(Request::NotReady { agent, reason: "break".into(), force: random.per_mille(500) })),
             2 => Deed::Ask(Box::new(Request::SignOut { agent })),
@@ -314,6 +314,10 @@ impl Scenario {
             8 | 9 => Deed::Ask(Box::new(transfer(random))),
             10 => Deed::Ask(Box::new(Request::ExtendWrapUp { agent, by: random.between(SECOND, 5 * SECOND) })),
             11 | 12 => Deed::Ask(Box::new(town::change(&self.setup, random))),
+            13 => {
+                let (call, on) = (CallId(1 + random.below(12)), random.per_mille(700));
+                Deed::Ask(Box::new(Request::PauseRecording { call, on, by: "supervisor".into() }))
+            }
             _ => Deed::Restore,
         }
     }

@@ -7,8 +7,8 @@ use busyhour_media::Library;
 use busyhour_model::calendar::Clock;
 use busyhour_model::{Days, Name, Opening, Pattern, Schedule, Seed};
 use busyhour_switch::{
-    AgentSetup, CallbackSetup, Change, Closing, Limits, Network, Networks, NumberRoute, Peer, QueueSetup, Request,
-    Setup, Slots, StarCodes, TierSetup, Transport, TrunkPolicy, TrunkSetup, VoicemailSetup,
+    AgentSetup, CallbackSetup, Change, Closing, Limits, Network, Networks, NumberRoute, Peer, QueueSetup, Recorded,
+    RecordingSetup, Request, Setup, Slots, StarCodes, TierSetup, Transport, TrunkPolicy, TrunkSetup, VoicemailSetup,
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -136,6 +136,7 @@ pub(crate) fn setup(agents: usize) -> Setup {
             ..StarCodes::default()
         },
         voicemail: VoicemailSetup::default(),
+        recording: RecordingSetup { conversations: Recorded::All, ..RecordingSetup::default() },
         ring_timeout: Duration::from_secs(12),
         silence_timeout: Duration::from_secs(8),
         agent_silence_timeout: Duration::from_secs(5),
@@ -267,6 +268,8 @@ fn queue(name: &str) -> QueueSetup {
         policy: Policy::default(),
         schedule: None,
         closing: Closing::Stay,
+        record: None,
+        retention: None,
     }
 }
 

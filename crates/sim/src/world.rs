@@ -10,8 +10,8 @@ use busyhour_acd::Command;
 use busyhour_acd::LookAhead;
 use busyhour_ivr::LookUp;
 use busyhour_ledger::{CallRecord, Ledger};
-use busyhour_media::{self as media, Filed, Taped};
-use busyhour_model::{CallId, Fact, LegId, Name, QueueId, Rule, Seed, Sound, TapeId, Time, What};
+use busyhour_media::{self as media, Track};
+use busyhour_model::{CallId, Fact, LegId, Name, QueueId, Rule, Seed, TapeId, Time, What};
 use busyhour_switch::{Entry, Replay, Setup, Switch};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -41,12 +41,12 @@ struct Host {
 /// The world; see the module.
 #[derive(Debug)]
 pub struct World {
-    now: Time,
+    pub(crate) now: Time,
     /// The switch under test.
     pub switch: Switch,
-    worker: media::Worker,
+    pub(crate) worker: media::Worker,
     library: Arc<media::Library>,
-    filed: VecDeque<media::Event>,
+    pub(crate) filed: VecDeque<media::Event>,
     network: Network,
     hiding: Hiding,
     silence: Silence,
@@ -59,7 +59,7 @@ pub struct World {
     deeds: BTreeMap<(Time, usize), Deed>,
     sip: SocketAddr,
     service: Service,
-    disk_full: bool,
+    pub(crate) disk_full: bool,
     /// Answers of the service under way.
     answers: BTreeMap<(Time, u64), (CallId, LookUp)>,
     foresee: Option<Duration>,
@@ -80,6 +80,8 @@ pub struct World {
     pub(crate) deleted: BTreeSet<TapeId>,
     /// What was recorded and not thrown away: A-law, by tape.
     pub tapes: BTreeMap<TapeId, Vec<u8>>,
+    /// How many samples of each side of a conversation were.
+    pub(crate) sides: BTreeMap<(TapeId, Track), u64>,
     /// Everything that happened, in order.
     pub facts: Vec<Fact>,
     /// The same with commands and marks.
@@ -125,6 +127,7 @@ impl World {
             told: Vec::new(),
             deleted: BTreeSet::new(),
             tapes: BTreeMap::new(),
+            sides: BTreeMap::new(),
             facts: Vec::new(),
             journal: Vec::new(),
         };
@@ -425,37 +428,6 @@ impl World {
                 laws::check_why(&fact, |queue| self.rules[&self.queues[queue]]);
                 self.records.extend(self.ledger.apply(&fact));
                 self.facts.push(fact);
-            }
-        }
-    }
-
-    /// As the thread that writes recordings does, in no time; its answers come after what the worker says.
-    fn file(&mut self, taped: Taped) {
-        match taped {
-            Taped::Sound { .. } if self.disk_full => {}
-            Taped::End { leg, tape, .. } if self.disk_full => {
-                self.filed.push_back(media::Event::Filed { leg, tape, file: None });
-            }
-            Taped::Sound { tape, at, sound, .. } => {
-                let whole = self.tapes.entry(tape).or_default();
-                assert_eq!(whole.len() as u64, at, "a tape is handed out without a hole");
-                whole.extend(sound);
-            }
-            Taped::End { leg, tape, at, .. } => {
-                let whole = self.tapes.entry(tape).or_default();
-                whole.truncate(at as usize);
-                let file = format!("{}.wav", tape.0).into();
-                let filed = Filed { file, ms: at / 8, gap_ms: 0, sha256: "".into() };
-                self.filed.push_back(media::Event::Filed { leg, tape, file: Some(filed) });
-            }
-            Taped::Wanted { leg, sound: wanted } => {
-                let sound = match &wanted {
-                    Sound::Tape(tape) => self.tapes.get(tape).map(|sound| sound.as_slice().into()),
-                    // Whoever speaks here says each byte of the text for 10 ms.
-                    Sound::Spoken(words) => Some(words.text.bytes().flat_map(|code| [code; 80]).collect()),
-                    _ => None,
-                };
-                self.worker.handle_command(self.now, media::Command::Supply { leg, wanted, sound });
             }
         }
     }

@@ -38,12 +38,12 @@ fn kind(fact: &Fact) -> String {
         What::Held { on, .. } => format!("held {on}"),
         What::Qualified { answers, .. } => format!("qualified {answers}"),
         What::Registered { contacts, .. } => format!("registered {}", contacts.min(&1)),
-        other => format!("{other:?}").split(' ').next().unwrap_or_default().to_owned(),
+        other => format!("{other:?}").split([' ', '(']).next().unwrap_or_default().to_owned(),
     }
 }
 
 /// What 256 storms must have had, or they test nothing.
-const WEATHER: [&str; 51] = [
+const WEATHER: [&str; 53] = [
     "Connected",
     "Disconnected",
     "NodeEntered",
@@ -61,6 +61,8 @@ const WEATHER: [&str; 51] = [
     "ended CallbackExpired",
     "Transferred",
     "Recorded",
+    "ConversationTaped",
+    "RecordingHandled",
     "Discarded",
     "MessageLeft",
     "MessageHeard",

@@ -50,6 +50,8 @@ pub(crate) struct Call {
     /// Legs whose media has not closed yet.
     pub(crate) open: Vec<LegId>,
     pub(crate) tapes: Vec<Taping>,
+    /// Recordings of its conversations that are not filed yet.
+    pub(crate) conversations: Vec<TapeId>,
     /// Taken only while the phase handles an event.
     phase: Option<Phase>,
 }
@@ -202,6 +204,7 @@ impl Call {
             dialling: None,
             open,
             tapes: Vec::new(),
+            conversations: Vec::new(),
             phase,
         }
     }
@@ -260,6 +263,10 @@ impl Call {
 
     pub(crate) fn phase(&self) -> &Phase {
         self.phase.as_ref().expect("a phase is taken only inside `handle`, and put back by it or by `fail`")
+    }
+
+    pub(crate) fn phase_mut(&mut self) -> &mut Phase {
+        self.phase.as_mut().expect("a phase is taken only inside `handle`, and put back by it or by `fail`")
     }
 
     pub(crate) fn handle(&mut self, plant: &mut Plant, event: Event) {

@@ -103,6 +103,7 @@ impl Switch {
                 Ok(Reply::Done)
             }
             Request::Standing { agent, towards } => self.standing(agent, towards),
+            Request::PauseRecording { call, on, by } => self.pause_recording(call, on, by),
             Request::Transfer { call, to } => self.transfer(call, to),
             Request::Change { change, says, by } => self.change(change, says, by),
             Request::Messages { mailbox } => Ok(self.messages(mailbox.as_ref())),
@@ -354,6 +355,7 @@ impl Switch {
             ahead: place.map(|place| place.ahead),
             data: call.shown_data(&self.plant).into_iter().collect(),
             wait_ms: place.and_then(|place| place.wait).map(millis),
+            recording: call.phase().recording().map(Name::from),
             partner: call.phase().partner().and_then(|leg| Some(self.plant.legs.leg(leg)?.party.name().clone())),
         }
     }

@@ -4,6 +4,7 @@ mod arrival;
 mod call;
 mod callbacks;
 mod causes;
+mod conversations;
 mod desk;
 mod directory;
 mod groups;
@@ -43,6 +44,7 @@ pub use busyhour_sip::{
     Transport, Unfound, Wanted,
 };
 pub use causes::{CauseRule, Causes};
+pub use conversations::{CONVERSATION, DEFAULT_RETENTION, Recorded, RecordingSetup};
 pub use groups::{GroupMember, NEXT_ON, TrunkGroup};
 pub use journal::{Entry, Snapshot, Unreadable};
 pub use limits::{TierChannels, TrunkLimits};

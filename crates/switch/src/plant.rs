@@ -281,6 +281,11 @@ impl Plant {
         }
     }
 
+    /// Nothing is played there.
+    pub(crate) fn is_quiet(&self, id: LegId) -> bool {
+        self.legs.leg(id).is_some_and(|leg| leg.play.is_none())
+    }
+
     /// Plays a synthesised sound for ever: music, ring-back.
     pub(crate) fn play_system(&mut self, id: LegId, sound: &str) {
         self.play(id, vec![Sound::Prompt { language: "".into(), id: sound.into() }], true);

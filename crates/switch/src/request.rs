@@ -87,6 +87,15 @@ pub enum Request {
         /// Where to.
         to: Destination,
     },
+    /// Leave what is said out of a call's recording, or put it in again.
+    PauseRecording {
+        /// Which.
+        call: CallId,
+        /// Leave it out.
+        on: bool,
+        /// Who asks.
+        by: Name,
+    },
     /// Messages, the oldest of each mailbox first.
     Messages {
         /// Of this one only.
@@ -241,6 +250,9 @@ pub enum Denied {
     /// Nobody's caller: only a caller from a trunk who talks can be sent on.
     #[error("call {0} is no caller talking to somebody")]
     NotTalking(CallId),
+    /// Nothing is being recorded of it.
+    #[error("call {0} is no conversation that is recorded")]
+    NotRecorded(CallId),
     /// No such node.
     #[error("the call's dialplan {plan} has no node {node}")]
     UnknownNode {
@@ -368,6 +380,8 @@ pub struct CallRow {
     pub wait_ms: Option<u64>,
     /// Partner, when ringing or talking.
     pub partner: Option<Name>,
+    /// Its conversation is recorded, or that is paused.
+    pub recording: Option<Name>,
     /// What the dialplan shows of the caller.
     pub data: BTreeMap<Name, String>,
 }

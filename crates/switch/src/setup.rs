@@ -1,5 +1,6 @@
 //! What a switch is told at its start and at each reload. Validated by the shell; names are unique.
 
+use crate::conversations::RecordingSetup;
 use crate::groups::TrunkGroup;
 use crate::limits::TrunkLimits;
 use crate::mailboxes::VoicemailSetup;
@@ -51,6 +52,8 @@ pub struct Setup {
     pub codes: StarCodes,
     /// What holds for all mailboxes.
     pub voicemail: VoicemailSetup,
+    /// What is recorded of conversations.
+    pub recording: RecordingSetup,
     /// An agent's phone rings so long.
     pub ring_timeout: Duration,
     /// A leg without RTP or RTCP for so long while it should send ends the call; zero: never.
@@ -227,6 +230,10 @@ pub struct QueueSetup {
     pub schedule: Option<Name>,
     /// What becomes of those who wait when it closes.
     pub closing: Closing,
+    /// Whether its conversations are recorded; `None`: as [`RecordingSetup`] says.
+    pub record: Option<bool>,
+    /// For how long those recordings are kept: a name of the configuration.
+    pub retention: Option<Name>,
 }
 
 /// What becomes of those who wait when a queue closes.
@@ -287,6 +294,8 @@ impl QueueSetup {
             policy: Policy::default(),
             schedule: None,
             closing: Closing::Stay,
+            record: None,
+            retention: None,
         }
     }
 

@@ -475,6 +475,7 @@ mod tests {
             phones: Vec::new(),
             codes: StarCodes::default(),
             voicemail: crate::mailboxes::VoicemailSetup::default(),
+            recording: crate::conversations::RecordingSetup::default(),
             ring_timeout: Duration::from_secs(15),
             silence_timeout: Duration::ZERO,
             agent_silence_timeout: Duration::ZERO,

@@ -63,6 +63,10 @@ impl Call {
     /// A recording's file is complete: the dialplan goes on, unless the caller has hung up.
     pub(crate) fn filed(&mut self, plant: &mut Plant, phase: Phase, tape: TapeId, file: Option<Filed>) -> Phase {
         plant.tapes.remove(&tape);
+        if self.conversations.contains(&tape) {
+            self.conversation_filed(plant, tape, file);
+            return phase;
+        }
         let Some(taping) = self.tapes.iter_mut().find(|taping| taping.tape == tape && taping.filed.is_none()) else {
             return phase;
         };
@@ -115,7 +119,8 @@ impl Call {
 
     /// Recordings whose files are still being written.
     pub(crate) fn unfiled(&self) -> impl Iterator<Item = TapeId> + '_ {
-        self.tapes.iter().filter(|taping| taping.filed.is_none()).map(|taping| taping.tape)
+        let asked = self.tapes.iter().filter(|taping| taping.filed.is_none()).map(|taping| taping.tape);
+        asked.chain(self.conversations.iter().copied())
     }
 
     /// Waits no longer for files.
@@ -123,6 +128,9 @@ impl Call {
         for taping in self.tapes.iter_mut().filter(|taping| taping.filed.is_none()) {
             taping.filed = Some(None);
             plant.tapes.remove(&taping.tape);
+        }
+        for tape in std::mem::take(&mut self.conversations) {
+            self.filed(plant, Phase::in_ivr(), tape, None);
         }
     }
 }

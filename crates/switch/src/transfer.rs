@@ -250,6 +250,7 @@ impl Call {
     pub(crate) fn give(&mut self, plant: &mut Plant, phase: Phase, leg: LegId, to: CallId) -> Phase {
         let (given, phase) = match phase {
             Phase::Talking(mut talking) => {
+                talking.end_recording(plant);
                 if leg != self.caller {
                     self.turn(&mut talking.partner);
                 }

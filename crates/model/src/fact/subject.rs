@@ -36,9 +36,11 @@ impl What {
             | What::LegJoined { call, .. }
             | What::RecordingBegan { call, .. }
             | What::Recorded { call, .. }
+            | What::RecordingLost { call, .. }
             | What::Discarded { call, .. }
             | What::Ended { call, .. } => Some(*call),
             What::MessageLeft { message } => Some(message.call),
+            What::ConversationTaped(conversation) => Some(conversation.call),
             What::Fault { call, .. } => *call,
             What::AgentEntered { .. }
             | What::Registered { .. }
@@ -48,6 +50,7 @@ impl What {
             | What::SeatRefused { .. }
             | What::MessageHeard { .. }
             | What::MessageDeleted { .. }
+            | What::RecordingHandled(_)
             | What::TrunkState { .. }
             | What::TrunkAnswered { .. }
             | What::TrunkRefused { .. }

@@ -53,7 +53,7 @@ impl Calling {
         let party = Party::Agent(plant.directory.agent_number(agent).clone());
         call.connected(plant, &party, Some(queue));
         let partner = Partner { leg: self.leg, party, purpose: self.purpose };
-        Phase::Talking(Talking { partner, held_by: Vec::new() })
+        Phase::Talking(Talking::new(call, plant, partner, Some(queue)))
     }
 
     fn missed(self, call: &mut Call, plant: &mut Plant) -> Phase {

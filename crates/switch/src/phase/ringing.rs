@@ -122,7 +122,7 @@ impl Ringing {
         }
         let party = plant.legs.leg(leg).map_or_else(|| call.origin.clone(), |leg| leg.party.clone());
         call.connected(plant, &party, served);
-        Phase::Talking(Talking { partner: Partner { leg, party, purpose }, held_by: Vec::new() })
+        Phase::Talking(Talking::new(call, plant, Partner { leg, party, purpose }, served))
     }
 
     /// A colleague takes the call from where it rings.
@@ -140,7 +140,7 @@ impl Ringing {
         let party = plant.party_of(leg, call);
         call.connected(plant, &party, queue);
         let purpose = Purpose::Dial { agent, keys: Vec::new() };
-        Phase::Talking(Talking { partner: Partner { leg, party, purpose }, held_by: Vec::new() })
+        Phase::Talking(Talking::new(call, plant, Partner { leg, party, purpose }, queue))
     }
 
     /// An agent took the offer.

@@ -2,6 +2,7 @@
 
 use super::{Passing, Phase, Purpose, Rung};
 use crate::call::{Call, Event, Gone};
+use crate::conversations::Rolling;
 use crate::plant::Plant;
 use crate::transfer::{Onward, Side};
 use busyhour_acd::Command;
@@ -40,6 +41,7 @@ pub(crate) struct Talking {
     pub(crate) partner: Partner,
     /// Legs whose owner put the other on hold.
     pub(crate) held_by: Vec<LegId>,
+    pub(crate) rolling: Option<Rolling>,
 }
 
 impl Talking {
@@ -49,13 +51,20 @@ impl Talking {
         legs.iter().for_each(|leg| plant.stop(*leg));
         plant.bridge(call.caller, partner.leg);
         call.connected(plant, &partner.party, None);
-        let mut talking = Talking { partner, held_by: Vec::new() };
+        let queue = partner.purpose.queue();
+        let mut talking = Talking::new(call, plant, partner, queue);
         for leg in legs {
             if let Some(audio) = plant.legs.leg(leg).and_then(|leg| leg.audio.clone()) {
                 talking = talking.media_changed(call, plant, leg, &audio);
             }
         }
         Phase::Talking(talking)
+    }
+
+    /// Caller and partner hear each other just now; `queue` brought them together.
+    pub(crate) fn new(call: &mut Call, plant: &mut Plant, partner: Partner, queue: Option<QueueId>) -> Talking {
+        let rolling = Rolling::begin(call, plant, &partner, queue);
+        Talking { partner, held_by: Vec::new(), rolling }
     }
 
     pub(crate) fn handle(self, call: &mut Call, plant: &mut Plant, event: Event) -> Phase {
@@ -145,6 +154,7 @@ impl Talking {
 
     /// An agent goes on with the call on another phone.
     fn replace(mut self, call: &mut Call, plant: &mut Plant, old: LegId, new: LegId) -> Phase {
+        self.end_recording(plant);
         call.open.push(new);
         plant.unbridge(call.caller);
         let side = if old == call.caller { &mut call.caller } else { &mut self.partner.leg };
@@ -155,6 +165,8 @@ impl Talking {
         call.answer_leg(plant, new);
         plant.bridge(legs[0], legs[1]);
         plant.drop_leg(old, 200);
+        let queue = self.queue();
+        self.rolling = Rolling::begin(call, plant, &self.partner, queue);
         Phase::Talking(self)
     }
 
@@ -197,9 +209,14 @@ impl Talking {
 
     /// The caller hears the partner no more.
     fn unlink(&self, call: &Call, plant: &mut Plant) {
+        self.end_recording(plant);
         plant.unbridge(call.caller);
         plant.stop(call.caller);
         plant.fact(What::Disconnected { call: call.id, party: self.partner.party.clone() });
+    }
+
+    pub(crate) fn end_recording(&self, plant: &mut Plant) {
+        self.rolling.iter().for_each(|rolling| rolling.end(plant));
     }
 
     /// The same, and the partner's agent is free.
@@ -210,6 +227,7 @@ impl Talking {
 
     /// The call ends: frees the partner's agent and says so in the facts.
     pub(crate) fn finish(self, call: &Call, plant: &mut Plant) {
+        self.end_recording(plant);
         plant.fact(What::Disconnected { call: call.id, party: self.partner.party.clone() });
         self.partner.free(call, plant);
     }

@@ -6,6 +6,7 @@
 mod exchange;
 
 mod aliases;
+mod conversations;
 mod phone;
 mod transfers;
 mod voice;
@@ -269,16 +270,23 @@ fn who_must_not_be_disturbed_is_busy_for_colleagues_until_ready_again() {
 
 /// A queue that 1001 serves, and its only agent is ready.
 fn queue(queue: QueueSetup, agent: AgentSetup) -> Exchange {
+    queue_in(queue, agent, |_| ())
+}
+
+/// The same, in a configuration that is changed so.
+fn queue_in(queue: QueueSetup, agent: AgentSetup, change: impl FnOnce(&mut Setup)) -> Exchange {
     let names = Names { queues: vec!["card".into()], ..Names::default() };
     let plan = Dialplan::parse("plan.toml", WAITING, &names).unwrap().plan;
     let number = NumberRoute { number: "*".into(), trunk: None, dialplan: "plan".into(), calls_max: None };
-    let mut exchange = Exchange::new(Setup {
+    let mut setup = Setup {
         agents: vec![agent],
         queues: vec![queue],
         numbers: vec![number],
         dialplans: vec![("plan".into(), plan)],
         ..exchange::setup(vec![exchange::trunk(5)], MUSIC)
-    });
+    };
+    change(&mut setup);
+    let mut exchange = Exchange::new(setup);
     Phone::registered(&mut exchange, 1, "1001");
     exchange.switch.handle_request(exchange.now, Request::Ready { agent: "1001".into() }).unwrap();
     exchange.drain();

@@ -5,7 +5,7 @@ use busyhour_media as media;
 use busyhour_model::{StreamStats, Time, What};
 use busyhour_sip::{Flow, HeaderName, Message, Request, Response};
 use busyhour_switch::{
-    Entry, Limits, NumberRoute, Peer, Setup, StarCodes, Switch, Transport, TrunkSetup, VoicemailSetup,
+    Entry, Limits, NumberRoute, Peer, RecordingSetup, Setup, StarCodes, Switch, Transport, TrunkSetup, VoicemailSetup,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -25,6 +25,8 @@ pub struct Exchange {
     pub switch: Switch,
     pub now: Time,
     pub facts: Vec<What>,
+    /// What the media plane was told.
+    pub media: Vec<media::Command>,
     /// What was sent and not looked at yet.
     sent: Vec<(SocketAddr, Message)>,
     calls: u32,
@@ -67,6 +69,7 @@ pub fn setup(trunks: Vec<TrunkSetup>, plan: &str) -> Setup {
         phones: Vec::new(),
         codes: StarCodes::default(),
         voicemail: VoicemailSetup::default(),
+        recording: RecordingSetup::default(),
         ring_timeout: secs(15),
         silence_timeout: Duration::ZERO,
         agent_silence_timeout: Duration::ZERO,
@@ -80,8 +83,14 @@ pub fn setup(trunks: Vec<TrunkSetup>, plan: &str) -> Setup {
 impl Exchange {
     pub fn new(setup: Setup) -> Exchange {
         let now = Time::from_secs(1_790_000_000);
-        let mut exchange =
-            Exchange { switch: Switch::new(now, setup, 1), now, facts: Vec::new(), sent: Vec::new(), calls: 0 };
+        let mut exchange = Exchange {
+            switch: Switch::new(now, setup, 1),
+            now,
+            facts: Vec::new(),
+            media: Vec::new(),
+            sent: Vec::new(),
+            calls: 0,
+        };
         exchange.drain();
         exchange
     }
@@ -100,6 +109,7 @@ impl Exchange {
             }
             self.switch.check();
             let Some(command) = self.switch.poll_media() else { break };
+            self.media.push(command.clone());
             if let media::Command::Close { leg } = command {
                 self.switch.handle_media(self.now, media::Event::Closed { leg, stats: StreamStats::default() });
             }

@@ -1,7 +1,7 @@
 //! What a phone said is on the tape at its time, whatever the line did to it; and tapes are heard again.
 
 use super::*;
-use crate::{Limits, TapeEnd, Taped, Track};
+use crate::{Limits, TapeEnd, Taped, Track, keypad};
 use busyhour_model::TapeId;
 
 const TAPE: TapeId = TapeId(5);
@@ -197,6 +197,42 @@ fn keys_are_not_heard_on_the_tape_even_if_the_phone_sends_their_tone_as_well() {
     rig.command(Command::StopRecord { leg: A, tape: TAPE });
     let frames: Vec<u8> = rig.taped(Track::Mono).1.chunks(160).map(|codes| codes[0]).collect();
     assert_eq!(frames, [vec![1; 10], vec![SILENCE; 5], vec![1; 15]].concat());
+}
+
+#[test]
+fn a_key_that_is_only_heard_as_its_tones_is_not_on_the_tape_either() {
+    let mut rig = Rig::pair(Codec::Pcma, Codec::Pcma);
+    rig.connect_with(A, |audio| (audio.telephone_event, audio.tones) = (None, true));
+    rig.record(Limits::default());
+    rig.pass(FRAME);
+    let key: Vec<u8> = keypad::tones().nth(5).unwrap().1;
+    let quiet = vec![SILENCE; 4_000];
+    let said = [&tone_codes(Codec::Pcma, 400.0)[..], &quiet, &key, &quiet, &tone_codes(Codec::Pcma, 400.0)].concat();
+    rig.say(A, 8, 0, &said);
+    rig.command(Command::StopRecord { leg: A, tape: TAPE });
+    assert_eq!(rig.digits(), "5");
+    let (_, sound, _) = rig.taped(Track::Mono);
+    let at = tone_codes(Codec::Pcma, 400.0).len();
+    let around = &sound[at..at + quiet.len() * 2 + key.len()];
+    assert!(around.iter().all(|code| *code == SILENCE), "{:?}", around.iter().position(|code| *code != SILENCE));
+    let voices = [&sound[..at], &sound[at + quiet.len() * 2 + key.len()..]];
+    assert!(voices.iter().all(|voice| level(Codec::Pcma, voice, 400.0) > -13.0), "what is said before and after stays");
+}
+
+#[test]
+fn what_is_said_while_a_tape_is_paused_is_silence_and_the_time_runs_on() {
+    let mut rig = Rig::pair(Codec::Pcma, Codec::Pcma);
+    rig.record(Limits::default());
+    for sequence in 0..60u16 {
+        if sequence == 20 || sequence == 40 {
+            rig.command(Command::PauseRecord { leg: A, tape: TAPE, on: sequence == 20 });
+        }
+        rig.pass(FRAME);
+        rig.frame(sequence, 1);
+    }
+    rig.command(Command::StopRecord { leg: A, tape: TAPE });
+    let frames: Vec<u8> = rig.taped(Track::Mono).1.chunks(160).map(|codes| codes[0]).collect();
+    assert_eq!(frames, [vec![1; 20], vec![SILENCE; 20], vec![1; 20]].concat());
 }
 
 #[test]

@@ -1,0 +1,69 @@
+//! `[recording]`: what is recorded and kept, and what is wrong with it.
+
+use super::*;
+use busyhour_switch::Recorded;
+use std::time::Duration;
+
+const RECORDING: &str = with_hotline!(
+    r#"
+[server]
+data = "data"
+[recording]
+conversations = "all"
+beep = true
+keep = "90d"
+retentions = { complaint = "20y" }
+"#
+);
+
+fn read_as(text: &str) -> Loaded {
+    read("centre.toml", text, Path::new("/nowhere"))
+}
+
+#[test]
+fn what_is_recorded_and_for_how_long_is_as_it_says() {
+    let setup = read_as(
+        &RECORDING.replace("name = \"enquiry\"", "name = \"enquiry\"\nrecord = false\nretention = \"complaint\""),
+    );
+    let setup = setup.site.unwrap_or_else(|| panic!("{:?}", setup.diagnostics)).setup;
+    let day = Duration::from_secs(24 * 3600);
+    let keep = [("default", day * 90), ("complaint", day * 365 * 20)].map(|(name, keep)| (name.into(), keep));
+    assert_eq!((setup.recording.conversations, setup.recording.beep), (Recorded::All, true));
+    assert_eq!(setup.recording.keep, keep);
+    let queue = &setup.queues[0];
+    assert_eq!((queue.record, queue.retention.as_deref()), (Some(false), Some("complaint")));
+}
+
+#[test]
+fn without_a_data_folder_nothing_is_recorded_unless_that_is_asked_for() {
+    let silent = RECORDING.replace("data = \"data\"\n", "").replace("conversations = \"all\"\n", "");
+    assert_eq!(read_as(&silent).site.unwrap().setup.recording.conversations, Recorded::None);
+    let asked = read_as(&RECORDING.replace("data = \"data\"\n", ""));
+    assert!(asked.site.is_none() && asked.diagnostics[0].message.contains("recordings are files"), "{asked:?}");
+}
+
+#[test]
+fn mistakes_are_located() {
+    for (right, wrong, message) in [
+        (
+            "\"all\"",
+            "\"some\"",
+            "error centre.toml:5:17 `some` are nobody's conversations: \"customers\", \"all\" or \"none\"",
+        ),
+        ("\"90d\"", "\"12h\"", "error centre.toml:7:8 recordings are kept for \"1d\" to \"100y\""),
+        ("\"90d\"", "\"long\"", "error centre.toml:7:8 this is no time to keep something; write \"180d\" or \"20y\""),
+        (
+            "complaint =",
+            "default =",
+            "error centre.toml:8:16 what has no other retention has `default`; say `keep` instead",
+        ),
+        (
+            "name = \"enquiry\"",
+            "name = \"enquiry\"\nretention = \"complant\"",
+            "error centre.toml:20:13 no retention is named `complant` (did you mean `complaint`?)",
+        ),
+    ] {
+        let found = told(&RECORDING.replace(right, wrong));
+        assert!(found.iter().any(|found| found == message), "{message}\n{found:#?}");
+    }
+}

@@ -1,0 +1,235 @@
+//! Conversations' recordings over HTTP: searched, sampled, played, held, retained, removed; and paused while they run.
+
+use super::live::Peer;
+use super::{Fault, LIMIT, Who, call_id, done};
+use crate::desk::Desk;
+use crate::store::{Done, Kept, KeptState, ROWS_MAX, Search};
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use busyhour_ledger::sample;
+use busyhour_model::{Deed, Handled, Name, TapeId, Time, What};
+use busyhour_switch::Request;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Who looks after a recording is the store's business, and it is written to disk elsewhere: calls go on.
+const ELSEWHERE: &str = "calls go on; try again in a moment";
+
+pub(super) fn routes() -> Router<Desk> {
+    let pause = post(async |state, path, who, peer| roll(true, state, path, who, peer).await);
+    let resume = post(async |state, path, who, peer| roll(false, state, path, who, peer).await);
+    Router::new()
+        .route("/api/recordings", get(list))
+        .route("/api/recordings/sample", get(sampled))
+        .route("/api/recordings/{tape}", get(one).delete(remove))
+        .route("/api/recordings/{tape}/audio", get(audio))
+        .route("/api/recordings/{tape}/hold", post(hold).delete(release))
+        .route("/api/recordings/{tape}/retention", post(retain))
+        .route("/api/calls/{id}/recording/pause", pause)
+        .route("/api/calls/{id}/recording/resume", resume)
+}
+
+/// `?agent=1001&queue=enquiry&number=…&call=c42&retention=complaint&held=true&since=…&until=…&longer_ms=…&limit=50`
+#[derive(Deserialize)]
+struct Asked {
+    call: Option<String>,
+    agent: Option<Name>,
+    queue: Option<Name>,
+    number: Option<Name>,
+    retention: Option<Name>,
+    held: Option<bool>,
+    since: Option<u64>,
+    until: Option<u64>,
+    longer_ms: Option<u64>,
+    limit: Option<u32>,
+    /// Of a sample: how many, drawn by which seed, evenly by `agent` or `queue`.
+    count: Option<usize>,
+    seed: Option<u64>,
+    by: Option<Stratum>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Stratum {
+    Agent,
+    Queue,
+}
+
+impl Asked {
+    fn search(&self) -> Result<Search, Fault> {
+        Ok(Search {
+            call: self.call.as_deref().map(call_id).transpose()?,
+            agent: self.agent.clone(),
+            queue: self.queue.clone(),
+            number: self.number.clone(),
+            retention: self.retention.clone(),
+            held: self.held,
+            since: self.since.map(Time::from_micros),
+            until: self.until.map(Time::from_micros),
+            longer_ms: self.longer_ms,
+        })
+    }
+}
+
+async fn list(State(desk): State<Desk>, Query(asked): Query<Asked>) -> Result<Json<Vec<Kept>>, Fault> {
+    let found = desk.store().recordings(asked.search()?, asked.limit.unwrap_or(LIMIT)).await;
+    found.map(Json).map_err(unreadable)
+}
+
+/// For who judges the quality: some of those that are whole.
+async fn sampled(State(desk): State<Desk>, Query(asked): Query<Asked>) -> Result<Json<Vec<Kept>>, Fault> {
+    let found = desk.store().recordings(asked.search()?, ROWS_MAX).await.map_err(unreadable)?;
+    let mut whole: BTreeMap<u64, Kept> = BTreeMap::new();
+    for kept in found.into_iter().filter(|kept| kept.state == KeptState::Complete) {
+        whole.insert(kept.conversation.tape.0, kept);
+    }
+    let stratum = |kept: &Kept| match asked.by {
+        Some(Stratum::Agent) => kept.conversation.agents().next().cloned(),
+        Some(Stratum::Queue) => kept.conversation.queue.clone(),
+        None => None,
+    };
+    let strata = whole.iter().map(|(tape, kept)| (*tape, stratum(kept)));
+    let drawn = sample(strata, asked.count.unwrap_or(LIMIT as usize), asked.seed.unwrap_or_default());
+    Ok(Json(drawn.into_iter().filter_map(|tape| whole.remove(&tape)).collect()))
+}
+
+/// A recording, unless it was removed, and all that was done with it.
+#[derive(Serialize)]
+struct Story {
+    recording: Option<Kept>,
+    deeds: Vec<Done>,
+}
+
+async fn one(State(desk): State<Desk>, Path(tape): Path<String>) -> Result<Json<Story>, Fault> {
+    let (recording, deeds) = desk.store().recording(tape_id(&tape)?).await.map_err(unreadable)?;
+    if recording.is_none() && deeds.is_empty() {
+        return Err(unknown(&tape));
+    }
+    Ok(Json(Story { recording, deeds }))
+}
+
+/// The WAV file: caller left, agent right. Who listens is written down.
+async fn audio(
+    State(desk): State<Desk>,
+    Path(tape): Path<String>,
+    Query(who): Query<Who>,
+    peer: Peer,
+) -> Result<Response, Fault> {
+    let kept = known(&desk, &tape).await?;
+    if kept.state != KeptState::Complete {
+        let error = "this recording is under way, or could not be written";
+        return Err(Fault::new(StatusCode::CONFLICT, error, "`busyhour recordings show` says which"));
+    }
+    let gone = || Fault::new(StatusCode::NOT_FOUND, "the recording cannot be read", "see the log of the server");
+    let tape = kept.conversation.tape;
+    let file = desk.tapes.file(tape).await.ok_or_else(gone)?;
+    desk.tell(What::RecordingHandled(Handled { tape, deed: Deed::Played, by: who.at(peer).into() }));
+    Ok(([(header::CONTENT_TYPE, "audio/wav")], file).into_response())
+}
+
+#[derive(Deserialize)]
+struct Reason {
+    #[serde(default)]
+    reason: String,
+}
+
+async fn hold(
+    State(desk): State<Desk>,
+    Path(tape): Path<String>,
+    Query(Reason { reason }): Query<Reason>,
+    Query(who): Query<Who>,
+    peer: Peer,
+) -> Result<Json<Value>, Fault> {
+    if reason.is_empty() {
+        let help = "say why it is to be kept, like ?reason=case 4711";
+        return Err(Fault::new(StatusCode::BAD_REQUEST, "a hold has a reason", help));
+    }
+    let tape = known(&desk, &tape).await?.conversation.tape;
+    told(&desk, tape, Deed::Held(reason.into()), who.at(peer))
+}
+
+async fn release(
+    State(desk): State<Desk>,
+    Path(tape): Path<String>,
+    Query(who): Query<Who>,
+    peer: Peer,
+) -> Result<Json<Value>, Fault> {
+    let tape = known(&desk, &tape).await?.conversation.tape;
+    told(&desk, tape, Deed::Released, who.at(peer))
+}
+
+#[derive(Deserialize)]
+struct Retention {
+    retention: Name,
+}
+
+async fn retain(
+    State(desk): State<Desk>,
+    Path(tape): Path<String>,
+    Query(Retention { retention }): Query<Retention>,
+    Query(who): Query<Who>,
+    peer: Peer,
+) -> Result<Json<Value>, Fault> {
+    let tape = known(&desk, &tape).await?.conversation.tape;
+    let known_names: Vec<Name> = desk.retentions().into_iter().map(|(name, _)| name).collect();
+    if !known_names.contains(&retention) {
+        let help = format!("there are {}; see `retentions` of [recording]", known_names.join(", "));
+        return Err(Fault::new(StatusCode::BAD_REQUEST, format!("no retention is named `{retention}`"), help));
+    }
+    told(&desk, tape, Deed::Retained(retention), who.at(peer))
+}
+
+async fn remove(
+    State(desk): State<Desk>,
+    Path(tape): Path<String>,
+    Query(who): Query<Who>,
+    peer: Peer,
+) -> Result<Json<Value>, Fault> {
+    let kept = known(&desk, &tape).await?;
+    if let Some(reason) = kept.held {
+        let error = format!("this recording is held: {reason}");
+        return Err(Fault::new(StatusCode::CONFLICT, error, "release it first"));
+    }
+    if kept.state == KeptState::Rolling {
+        return Err(Fault::new(StatusCode::CONFLICT, "this recording is under way", "wait for the end of the call"));
+    }
+    told(&desk, kept.conversation.tape, Deed::Removed, who.at(peer))
+}
+
+async fn roll(
+    on: bool,
+    State(desk): State<Desk>,
+    Path(id): Path<String>,
+    Query(who): Query<Who>,
+    peer: Peer,
+) -> Result<Json<Value>, Fault> {
+    done(desk, Request::PauseRecording { call: call_id(&id)?, on, by: who.at(peer).into() }).await
+}
+
+fn told(desk: &Desk, tape: TapeId, deed: Deed, by: String) -> Result<Json<Value>, Fault> {
+    desk.tell(What::RecordingHandled(Handled { tape, deed, by: by.into() }));
+    Ok(Json(json!({ "done": true })))
+}
+
+async fn known(desk: &Desk, tape: &str) -> Result<Kept, Fault> {
+    let (kept, _) = desk.store().recording(tape_id(tape)?).await.map_err(unreadable)?;
+    kept.ok_or_else(|| unknown(tape))
+}
+
+fn unknown(tape: &str) -> Fault {
+    Fault::new(StatusCode::NOT_FOUND, format!("there is no recording {tape}"), "`busyhour recordings list` shows them")
+}
+
+fn unreadable(e: String) -> Fault {
+    Fault::new(StatusCode::SERVICE_UNAVAILABLE, e, ELSEWHERE)
+}
+
+fn tape_id(text: &str) -> Result<TapeId, Fault> {
+    let help = "a recording is a number; `busyhour recordings list` shows them";
+    let wrong = |_| Fault::new(StatusCode::BAD_REQUEST, format!("`{text}` names no recording"), help);
+    text.parse().map(TapeId).map_err(wrong)
+}
