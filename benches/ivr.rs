@@ -130,6 +130,7 @@ fn played(sounds: &[Sound], codec: Codec) -> (Duration, usize) {
                 tones: false,
                 ptime_ms: 20,
                 direction: Direction::SendRecv,
+                srtp: None,
             },
         );
         worker.handle_command(begin, Command::Open { leg: id, local: address(0), side: Side::Trunk });

@@ -184,6 +184,7 @@ fn plane(legs: u64, seconds: u64) -> Turn {
             tones: false,
             ptime_ms: 20,
             direction: Direction::SendRecv,
+            srtp: None,
         };
         plane.send(Command::Open { leg, local, side: Side::Trunk });
         plane.send(Command::Connect { leg, audio });

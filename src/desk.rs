@@ -141,6 +141,7 @@ impl Desk {
         let shell = {
             let running = self.site.lock().unwrap_or_else(PoisonError::into_inner);
             site.setup.locals.clone_from(&running.setup.locals);
+            site.setup.secret = running.setup.secret;
             site.setup.networks.clone_from(&running.setup.networks);
             running.shell.clone()
         };

@@ -77,8 +77,7 @@ pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
     let http = site.shell.http.map(bind_http).transpose()?;
     let certificates = Certificates::new(&site.tls).map_err(StartError)?;
     let (journal, store, store_thread) = files(site.shell.data.as_deref(), &metrics)?;
-    let sip = bound.locals();
-    site.setup.locals.clone_from(&sip);
+    let sip = settle(&mut site.setup, &bound)?;
     let (told, events) = mpsc::unbounded_channel();
     let (tracer, traces, trace_thread) = start_trace(&site, &metrics)?;
     let reporting = traces.as_ref().and_then(Traces::reporting);
@@ -140,6 +139,14 @@ pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
         trace_thread,
         drain,
     })
+}
+
+/// What only the system can say: which addresses were bound, and what keys are made of.
+fn settle(setup: &mut Setup, bound: &Bound) -> Result<Vec<(Transport, SocketAddr)>, StartError> {
+    setup.locals = bound.locals();
+    let random = rustls::crypto::ring::default_provider().secure_random;
+    random.fill(&mut setup.secret.0).map_err(|_| StartError("the system gives no randomness".into()))?;
+    Ok(setup.locals.clone())
 }
 
 fn start_notifier(site: &Site, metrics: &Metrics) -> Result<Notifier, StartError> {

@@ -9,9 +9,9 @@ use super::{LogFormat, Shell, limits};
 use crate::net::{Identity, advertised};
 use busyhour_ivr::Dialplan;
 use busyhour_media::{COUNTRIES, Country};
-use busyhour_model::Name;
+use busyhour_model::{KeySecret, Name};
 use busyhour_sip::{Limits, Network, Networks, Transport};
-use busyhour_switch::{Setup, Slots, StarCodes, VoicemailSetup};
+use busyhour_switch::{Setup, Slots, StarCodes, Terms, VoicemailSetup};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -38,6 +38,8 @@ pub(super) struct Server {
     pub(super) sip: Vec<(Transport, Read<SocketAddr>)>,
     pub(super) identities: Vec<Identity>,
     pub(super) limits: Limits,
+    /// Of phones.
+    terms: Terms,
     pub(super) http: Read<SocketAddr>,
     pub(super) media_addresses: Vec<Read<IpAddr>>,
     pub(super) media_ports: Read<(u16, u16)>,
@@ -109,6 +111,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         sip: sip.addresses,
         identities,
         limits: sip.limits,
+        terms: sip.terms,
         http,
         media_addresses: media.addresses,
         media_ports: media.ports,
@@ -149,6 +152,7 @@ struct Sip {
     origins: Vec<String>,
     advertise: Option<IpAddr>,
     limits: Limits,
+    terms: Terms,
 }
 
 fn sip(root: &mut Section, sheet: &mut Sheet) -> Sip {
@@ -173,11 +177,13 @@ fn sip(root: &mut Section, sheet: &mut Sheet) -> Sip {
     section.lay(sheet, "register_min", registered, &mut limits.register_min);
     section.lay(sheet, "register_max", registered, &mut limits.register_max);
     section.lay(sheet, "qualify", qualified, &mut limits.qualify);
+    let mut terms = Terms::default();
+    section.lay(sheet, "srtp", super::terms::srtp, &mut terms.srtp);
     if limits.register_min > limits.register_max {
         sheet.error(at, "`register_min` is longer than `register_max`: nobody could register");
     }
     section.finish(sheet);
-    Sip { addresses, origins: origins.into_iter().map(|read| read.value).collect(), advertise, limits }
+    Sip { addresses, origins: origins.into_iter().map(|read| read.value).collect(), advertise, limits, terms }
 }
 
 /// `[[network]]`: peers that know us by another address.
@@ -386,6 +392,8 @@ impl Server {
             call_max: self.call_max,
             calls_max: self.calls_max.value,
             outside_limits: self.outside_limits.clone(),
+            terms: self.terms.clone(),
+            secret: KeySecret::default(),
             limits: Limits { legs, ..self.limits },
         }
     }

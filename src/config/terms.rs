@@ -2,7 +2,7 @@
 
 use super::sheet::{Section, Sheet, integer, one_of};
 use busyhour_model::Codec;
-use busyhour_switch::{Keys, Terms};
+use busyhour_switch::{Keys, Secrecy, Terms};
 use toml::de::DeValue;
 
 pub(super) fn read(section: &mut Section, sheet: &mut Sheet) -> Terms {
@@ -22,7 +22,19 @@ pub(super) fn read(section: &mut Section, sheet: &mut Sheet) -> Terms {
         terms.telephone_event = number.value;
     }
     section.lay(sheet, "ptime", ptime, &mut terms.ptime_ms);
+    section.lay(sheet, "srtp", srtp, &mut terms.srtp);
     terms
+}
+
+/// Whether sound is kept secret.
+pub(super) fn srtp(value: &DeValue) -> Result<Secrecy, String> {
+    let known = [
+        ("refused", Secrecy::Refused),
+        ("accepted", Secrecy::Accepted),
+        ("offered", Secrecy::Offered),
+        ("required", Secrecy::Required),
+    ];
+    one_of(value, "is no way to keep sound secret", &known)
 }
 
 fn codec(value: &DeValue) -> Result<Codec, String> {

@@ -64,6 +64,7 @@ impl Phone {
             tones: false,
             ptime_ms: 20,
             direction: Direction::SendRecv,
+            srtp: None,
         };
         plane.send(Command::Open { leg, local, side: Side::Trunk });
         plane.send(Command::Connect { leg, audio });

@@ -52,6 +52,13 @@ impl Exchange {
         Exchange::with(name, config)
     }
 
+    /// The same, keeping sound of phones secret (`[sip] srtp`) as it says.
+    pub(crate) fn secret(name: &str, srtp: &str) -> Exchange {
+        let mut config: Table = toml::from_str(HOTLINE).unwrap();
+        section(&mut config, "sip").insert("srtp".into(), srtp.into());
+        Exchange::with(name, config)
+    }
+
     /// Starts a shipped centre, `dialplans/<centre>`, always open; its first trunk comes from `CARRIER`.
     pub(crate) fn of_centre(centre: &str) -> Exchange {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("dialplans").join(centre);

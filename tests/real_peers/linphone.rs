@@ -12,14 +12,25 @@ use std::process::{ChildStdin, Command};
 use std::thread;
 
 /// A running Linphone, which answers by itself.
-struct Linphone {
+pub(crate) struct Linphone {
     _process: Process,
     keys: ChildStdin,
-    ear: PathBuf,
+    pub(crate) ear: PathBuf,
 }
 
 impl Linphone {
     fn start(exchange: &Exchange, number: &str, server: &str, ca: Option<&Path>) -> Linphone {
+        Linphone::with(exchange, number, server, ca, "")
+    }
+
+    /// One that sends and takes no sound but secret one.
+    pub(crate) fn secret(exchange: &Exchange, number: &str) -> Linphone {
+        let server = format!("sip:127.0.0.1:{}", exchange.sip);
+        Linphone::with(exchange, number, &server, None, "media_encryption=srtp\nmedia_encryption_mandatory=1\n")
+    }
+
+    /// `more` is more of its section `sip`.
+    fn with(exchange: &Exchange, number: &str, server: &str, ca: Option<&Path>, more: &str) -> Linphone {
         let port = 27_400;
         let home = exchange.folder.join(format!("linphone-{number}"));
         // Without these it starts, and registers nowhere.
@@ -28,7 +39,7 @@ impl Linphone {
         }
         let config = home.join("linphonerc");
         let ports =
-            format!("[sip]\nsip_port={port}\nsip_tcp_port={port}\nsip_tls_port={}\nguess_hostname=0\n", port + 2);
+            format!("[sip]\nsip_port={port}\nsip_tcp_port={port}\nsip_tls_port={}\nguess_hostname=0\n{more}", port + 2);
         let trust = ca.map_or(String::new(), |ca| format!("root_ca={}\n", ca.display()));
         let sound = format!("[rtp]\naudio_rtp_port={}\n[net]\nstun_server=\nfirewall_policy=0\n", port + 10);
         fs::write(&config, ports + &trust + &sound).unwrap();

@@ -28,6 +28,7 @@ mod protocol;
 mod recordings;
 mod scanners;
 mod scenario;
+mod secret;
 mod secure;
 mod signing_in;
 mod silence;

@@ -68,6 +68,11 @@ impl Latch {
         }
     }
 
+    /// The peer has proved to be there.
+    pub(crate) fn prove(&mut self, now: Time, from: SocketAddr) -> bool {
+        self.believe(now, from)
+    }
+
     /// Whether control packets may come from there: the host we listen to, or the announced one.
     pub fn trusts(&self, ip: IpAddr) -> bool {
         self.source.map_or(self.announced.ip(), |source| source.ip()) == ip

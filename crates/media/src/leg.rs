@@ -5,6 +5,7 @@ use crate::outbox::Outbox;
 use crate::outgoing::{Origin, Outgoing};
 use crate::play::{Frame, Playing};
 use crate::reel::Reels;
+use crate::srtp::Secured;
 use crate::{Event, Latch, Library, dtmf, g711, keypad, rtcp, rtp};
 use busyhour_model::{Audio, Codec, LegId, Seed, Side, Sound, StreamStats, Time};
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,8 @@ pub(crate) struct Leg {
 struct Line {
     audio: Audio,
     latch: Latch,
+    /// Where it is kept secret.
+    secured: Option<Secured>,
     /// Where the last packet came from.
     source: Option<SocketAddr>,
     /// Where RTCP was last heard from, when that is not where it was announced.
@@ -107,20 +110,11 @@ impl Leg {
     pub(crate) fn connect(&mut self, now: Time, audio: Audio, random: &mut Seed) {
         self.silent = false;
         match &mut self.line {
-            Some(line) => {
-                line.latch.renegotiate(audio.remote);
-                if line.audio.remote_rtcp != audio.remote_rtcp {
-                    line.rtcp_source = None;
-                }
-                line.audio = audio;
-                line.heard_at = now;
-            }
+            Some(line) => line.renegotiate(now, audio),
             None => {
-                let latch = Latch::new(audio.remote);
                 // Legs connected together must not report together.
                 let spread = Duration::from_millis(random.draw() % 2500);
-                let report_at = now + REPORT_EVERY - spread;
-                self.line = Some(Line { audio, latch, source: None, rtcp_source: None, heard_at: now, report_at });
+                self.line = Some(Line::new(now, audio, now + REPORT_EVERY - spread));
             }
         }
         if let Some(playing) = &mut self.playing {
@@ -147,8 +141,14 @@ impl Leg {
     }
 
     /// Takes an RTP packet; `None` when it is refused or was heard before.
-    pub(crate) fn hear<'a>(&mut self, now: Time, from: SocketAddr, bytes: &'a [u8]) -> Option<Heard<'a>> {
-        let Some((header, payload, kind)) = self.admit(now, from, bytes) else {
+    pub(crate) fn hear<'a>(
+        &mut self,
+        now: Time,
+        from: SocketAddr,
+        bytes: &'a [u8],
+        opened: &'a mut Vec<u8>,
+    ) -> Option<Heard<'a>> {
+        let Some((header, payload, kind)) = self.admit(now, from, bytes, opened) else {
             self.stats.refused_in += 1;
             return None;
         };
@@ -179,11 +179,28 @@ impl Leg {
         Some(Heard { origin: Origin { leg: self.id, stream, header }, kind, digit, toned, payload })
     }
 
-    fn admit<'a>(&mut self, now: Time, from: SocketAddr, bytes: &'a [u8]) -> Option<(rtp::Header, &'a [u8], Kind)> {
+    fn admit<'a>(
+        &mut self,
+        now: Time,
+        from: SocketAddr,
+        bytes: &'a [u8],
+        opened: &'a mut Vec<u8>,
+    ) -> Option<(rtp::Header, &'a [u8], Kind)> {
         let line = self.line.as_mut()?;
+        let bytes = match &mut line.secured {
+            Some(secured) => {
+                opened.clear();
+                opened.extend_from_slice(bytes);
+                secured.open(opened)?;
+                &opened[..]
+            }
+            None => bytes,
+        };
         let (header, payload) = rtp::read(bytes)?;
         let kind = line.kind(header.payload_type, payload)?;
-        if !line.latch.hear(now, from) {
+        // What the peer has sealed is the peer's, wherever it comes from.
+        let sealed = line.secured.is_some();
+        if !(if sealed { line.latch.prove(now, from) } else { line.latch.hear(now, from) }) {
             return None;
         }
         if line.source.replace(from).is_some_and(|source| source != from) {
@@ -198,12 +215,15 @@ impl Leg {
         if self.playing.is_some() {
             return;
         }
-        let Some((to, payload_type, table)) = self.line.as_ref().and_then(|line| line.outlet(heard.kind)) else {
+        let Some((line, (to, payload_type, table))) = self.line.as_mut().and_then(|line| {
+            let outlet = line.outlet(heard.kind)?;
+            Some((line, outlet))
+        }) else {
             return self.outgoing.interrupt();
         };
         let len = heard.payload.len() as u32;
         let Some(header) = self.outgoing.relay(now, heard.origin, payload_type, len) else { return };
-        let pushed = outbox.push(self.id, to, false, |out| match table {
+        let pushed = line.send(self.id, to, outbox, |out| match table {
             Some(table) => {
                 out.extend_from_slice(&header.bytes());
                 out.extend(heard.payload.iter().map(|code| table[*code as usize]));
@@ -229,9 +249,15 @@ impl Leg {
     pub(crate) fn hear_rtcp(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) -> bool {
         let Some(line) = &mut self.line else { return false };
         let announced = from == line.audio.remote_rtcp;
-        let Some(heard) =
-            (announced || line.latch.trusts(from.ip())).then(|| rtcp::read(bytes, self.outgoing.ssrc)).flatten()
-        else {
+        let mut opened = Vec::new();
+        let (trusted, bytes) = match &mut line.secured {
+            Some(secured) => {
+                opened.extend_from_slice(bytes);
+                (secured.open_rtcp(&mut opened).is_some(), &opened[..])
+            }
+            None => (announced || line.latch.trusts(from.ip()), bytes),
+        };
+        let Some(heard) = trusted.then(|| rtcp::read(bytes, self.outgoing.ssrc)).flatten() else {
             self.stats.refused_in += 1;
             return false;
         };
@@ -294,7 +320,7 @@ impl Leg {
 
     /// Sends the next frame of the play; its end, when there was none.
     fn frame(&mut self, now: Time, due: Time, library: &Library, outbox: &mut Outbox) -> Option<Event> {
-        let (playing, line) = (self.playing.as_mut()?, self.line.as_ref()?);
+        let (playing, line) = (self.playing.as_mut()?, self.line.as_mut()?);
         let mut buffer = [0; FRAME_MAX];
         let ms = if line.audio.ptime_ms == 0 { 20 } else { line.audio.ptime_ms.clamp(10, 60) };
         let frame = &mut buffer[..ms as usize * 8];
@@ -313,7 +339,7 @@ impl Leg {
             Some((to, payload_type, _)) if kind == Kind::Event => self.press(due, next, (to, payload_type), outbox),
             Some((to, payload_type, _)) => {
                 let header = self.outgoing.play(due, payload_type, frame.len() as u32);
-                let pushed = outbox.push(self.id, to, false, |out| header.write(frame, out));
+                let pushed = line.send(self.id, to, outbox, |out| header.write(frame, out));
                 self.stats.packets_out += pushed as u64;
             }
             None => {
@@ -331,7 +357,8 @@ impl Leg {
         let Some(payload) = dtmf::payload(digit, held, last) else { return };
         for again in 0..if last { 3 } else { 1 } {
             let header = self.outgoing.press(due, payload_type, held.into(), first && again == 0);
-            let pushed = outbox.push(self.id, to, false, |out| header.write(&payload, out));
+            let Some(line) = &mut self.line else { return };
+            let pushed = line.send(self.id, to, outbox, |out| header.write(&payload, out));
             self.stats.packets_out += pushed as u64;
         }
     }
@@ -352,7 +379,12 @@ impl Leg {
         let mut bytes = [0; rtcp::LEN_MAX];
         let len = rtcp::write(now, self.outgoing.ssrc, &name, sent, self.incoming.report(now), bye, &mut bytes);
         if len > 0 {
-            outbox.push(self.id, to, true, |out| out.extend_from_slice(&bytes[..len]));
+            let secured = line.secured.as_mut();
+            outbox.push(self.id, to, true, |out| {
+                let start = out.len();
+                out.extend_from_slice(&bytes[..len]);
+                secured.into_iter().for_each(|secured| secured.seal_rtcp(out, start));
+            });
         }
     }
 
@@ -369,6 +401,35 @@ impl Leg {
 }
 
 impl Line {
+    fn new(now: Time, audio: Audio, report_at: Time) -> Line {
+        let (latch, secured) = (Latch::new(audio.remote), audio.srtp.as_deref().cloned().map(Secured::new));
+        Line { audio, latch, secured, source: None, rtcp_source: None, heard_at: now, report_at }
+    }
+
+    /// After re-negotiation.
+    fn renegotiate(&mut self, now: Time, audio: Audio) {
+        self.latch.renegotiate(audio.remote);
+        if self.audio.remote_rtcp != audio.remote_rtcp {
+            self.rtcp_source = None;
+        }
+        let agreed = audio.srtp.as_deref().cloned();
+        match (&mut self.secured, agreed) {
+            (Some(secured), Some(agreed)) => secured.renegotiate(agreed),
+            (secured, agreed) => *secured = agreed.map(Secured::new),
+        }
+        (self.audio, self.heard_at) = (audio, now);
+    }
+
+    /// Queues what `write` appends, sealed where that was agreed on; whether there was room.
+    fn send(&mut self, leg: LegId, to: SocketAddr, outbox: &mut Outbox, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+        let secured = self.secured.as_mut();
+        outbox.push(leg, to, false, |out| {
+            let start = out.len();
+            write(out);
+            secured.into_iter().for_each(|secured| secured.seal(out, start));
+        })
+    }
+
     /// What a payload type means; `None` when nobody knows.
     fn kind(&self, payload_type: u8, payload: &[u8]) -> Option<Kind> {
         let audio = &self.audio;

@@ -19,6 +19,7 @@ mod resample;
 pub mod rtcp;
 pub mod rtp;
 mod signal;
+mod srtp;
 mod tape;
 mod timeline;
 pub mod tone;

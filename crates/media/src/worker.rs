@@ -57,6 +57,9 @@ pub struct Snapshot {
     taped: VecDeque<Taped>,
     random: Seed,
     counters: Counters,
+    /// A packet opened.
+    #[serde(skip)]
+    opened: Vec<u8>,
 }
 
 /// The media machine. One input, then drain `poll_transmit`, `poll_tape` and `poll_event` to `None`, then the next.
@@ -83,6 +86,7 @@ impl Worker {
             taped: VecDeque::new(),
             random,
             counters: Counters::default(),
+            opened: Vec::new(),
         };
         Worker { state, library }
     }
@@ -128,7 +132,7 @@ impl Worker {
             return;
         };
         let was_silent = hearer.silent;
-        let Some(heard) = hearer.hear(now, from, bytes) else { return };
+        let Some(heard) = hearer.hear(now, from, bytes, &mut state.opened) else { return };
         let partner = hearer.partner;
         if !hearer.reels.is_empty() {
             hearer.reels.hear(now, &heard, &mut Out { taped: &mut state.taped, events: &mut state.events });

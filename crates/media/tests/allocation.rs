@@ -63,8 +63,17 @@ fn speech_and_music_flow_without_an_allocation() {
         let leg = LegId(leg);
         let (remote, remote_rtcp) = (address(leg), address(leg));
         let (ptime_ms, direction) = (20, Direction::SendRecv);
-        let audio =
-            Audio { remote, remote_rtcp, codec, payload_type, telephone_event: None, tones: true, ptime_ms, direction };
+        let audio = Audio {
+            remote,
+            remote_rtcp,
+            codec,
+            payload_type,
+            telephone_event: None,
+            tones: true,
+            ptime_ms,
+            direction,
+            srtp: None,
+        };
         worker.handle_command(start, Command::Open { leg, local: address(leg), side: Side::Trunk });
         worker.handle_command(start, Command::Connect { leg, audio });
     }

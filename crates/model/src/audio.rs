@@ -1,6 +1,6 @@
 //! The vocabulary of sound that signalling, media and dialplans share.
 
-use crate::{Name, TapeId};
+use crate::{Name, Srtp, TapeId};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
@@ -67,6 +67,8 @@ pub struct Audio {
     pub ptime_ms: u8,
     /// Which way sound flows, seen from **us**.
     pub direction: Direction,
+    /// The keys, where it is kept secret.
+    pub srtp: Option<Box<Srtp>>,
 }
 
 /// Which side of the switch a leg faces.

@@ -12,6 +12,7 @@ mod outcome;
 mod pattern;
 mod schedule;
 mod seed;
+mod srtp;
 mod time;
 mod why;
 
@@ -26,6 +27,7 @@ pub use outcome::{AgentState, Cause, DequeueReason, Entrance, LookUpOutcome, Off
 pub use pattern::Pattern;
 pub use schedule::{Days, Opening, Schedule};
 pub use seed::Seed;
+pub use srtp::{KeySecret, MasterKey, Srtp, Suite};
 pub use time::Time;
 pub use why::{Candidate, Rank, Rule, Why};
 

@@ -143,6 +143,8 @@ pub(crate) fn setup(agents: usize) -> Setup {
         call_max: Duration::from_secs(600),
         calls_max: 50,
         outside_limits: Vec::new(),
+        terms: busyhour_switch::Terms::default(),
+        secret: busyhour_model::KeySecret::default(),
         limits: Limits { session_expires: Duration::from_secs(90), ..Limits::default() },
     }
 }

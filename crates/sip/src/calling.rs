@@ -58,7 +58,8 @@ impl Stack {
         invite: Invite,
     ) -> Result<(Option<TrunkId>, Calling), Error> {
         let (mut ways, trunk) = self.ways(now, &invite)?;
-        let mut media = Media::new(invite.local, self.net.random.draw() >> 2, self.terms(trunk));
+        let secret = self.new_secret();
+        let mut media = Media::new(invite.local, self.net.random.draw() >> 2, self.terms(trunk), secret);
         let offer = media.offer(Direction::SendRecv);
         // A trunk's peers are tried one after the other, an account's contacts all at once.
         let rest = if trunk.is_some() { ways.split_off(1) } else { Vec::new() };

@@ -60,6 +60,8 @@ mod tests {
             trunks: Vec::new(),
             accounts: Vec::new(),
             aliases: Vec::new(),
+            terms: crate::Terms::default(),
+            secret: busyhour_model::KeySecret::default(),
             limits: Limits::default(),
         };
         let mut stack = Stack::new(config, 1);

@@ -7,7 +7,7 @@ use crate::locate::NamedPeer;
 use crate::network::Networks;
 use crate::registrar::{EXPIRES_MAX, EXPIRES_MIN};
 pub use crate::transport::Transport;
-use busyhour_model::{Audio, LegId, Name, Time, Trouble, TrunkId};
+use busyhour_model::{Audio, KeySecret, LegId, Name, Time, Trouble, TrunkId};
 use bytes::Bytes;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -248,6 +248,10 @@ pub struct Config {
     pub accounts: Vec<Account>,
     /// Other names of accounts, no two alike and none an account's own, and whose.
     pub aliases: Vec<(Name, Name)>,
+    /// What sound phones are offered, and what is taken from them.
+    pub terms: Terms,
+    /// What keys are made of: of the system's randomness, another one at each start.
+    pub secret: KeySecret,
     /// Bounds of every collection.
     pub limits: Limits,
 }

@@ -13,7 +13,7 @@ use crate::reply::{ALLOW, SUPPORTED};
 use crate::sdp::{self, Local};
 use crate::stack::Stack;
 use crate::{HeaderName, Limits, Message, Request, Response, Scheme, Terms, Uri};
-use busyhour_model::{Audio, Direction, LegId, Time};
+use busyhour_model::{Audio, Direction, KeySecret, LegId, Time};
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -33,8 +33,8 @@ impl Stack {
             Err(status) => return self.respond(now, server, request, status),
         };
         let trunk = if let Origin::Trunk(trunk) = origin { Some(trunk) } else { None };
-        let terms = self.terms(trunk);
-        let allowed = match offer.as_ref().map(|offer| allowed_by(offer, flow.local, &terms)).transpose() {
+        let (terms, secret) = (self.terms(trunk), self.new_secret());
+        let allowed = match offer.as_ref().map(|offer| allowed_by(offer, flow.local, &terms, secret)).transpose() {
             Ok(allowed) => allowed,
             Err(status) => return self.respond(now, server, request, status),
         };
@@ -53,7 +53,7 @@ impl Stack {
         if let Some(server) = self.net.servers.get_mut(&server) {
             server.leg = Some(leg);
         }
-        let media = Media::new(flow.local, self.net.random.draw() >> 2, terms);
+        let media = Media::new(flow.local, self.net.random.draw() >> 2, terms, secret);
         let incoming = Incoming {
             server,
             request: request.to_bytes(),
@@ -207,8 +207,8 @@ pub(crate) fn body_of(request: &Request) -> Result<Option<Bytes>, u16> {
 }
 
 /// What an offer would allow us to send, before we know from where.
-fn allowed_by(offer: &Bytes, local: SocketAddr, terms: &Terms) -> Result<Audio, u16> {
-    let local = Local { address: local, session_id: 0, version: 0, terms: terms.clone() };
+fn allowed_by(offer: &Bytes, local: SocketAddr, terms: &Terms, secret: KeySecret) -> Result<Audio, u16> {
+    let local = Local { address: local, session_id: 0, version: 0, terms: terms.clone(), secret };
     sdp::answer(&local, offer, Direction::SendRecv).map(|(_, audio)| audio).map_err(|error| error.status())
 }
 

@@ -85,7 +85,7 @@ pub use network::{Network, Networks};
 pub use package::{Package, Shown};
 pub use renegotiate::NOT_SELECTED;
 pub use stack::Stack;
-pub use terms::{Keys, Terms};
+pub use terms::{Keys, Secrecy, Terms};
 pub use timer::{Timer, Timers};
 pub use uri::{Host, Params, Scheme, Uri};
 pub use value::{Contacts, NameAddr, Via};

@@ -2,7 +2,7 @@
 
 use crate::Terms;
 use crate::sdp::{self, Local, SdpError};
-use busyhour_model::{Audio, Direction};
+use busyhour_model::{Audio, Direction, KeySecret};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -20,8 +20,8 @@ pub(crate) struct Media {
 }
 
 impl Media {
-    pub(crate) fn new(address: SocketAddr, session_id: u64, terms: Terms) -> Media {
-        let local = Local { address, session_id, version: 1, terms };
+    pub(crate) fn new(address: SocketAddr, session_id: u64, terms: Terms, secret: KeySecret) -> Media {
+        let local = Local { address, session_id, version: 1, terms, secret };
         Media { local, sent: Bytes::new(), agreed: None, wanted: Direction::SendRecv, renewed: false }
     }
 
@@ -55,7 +55,7 @@ impl Media {
 
     /// Takes their answer to `offer`.
     pub(crate) fn accept(&mut self, offer: &[u8], answer: &[u8]) -> Result<Audio, SdpError> {
-        let audio = sdp::accepted(&self.local.terms, offer, answer)?;
+        let audio = sdp::accepted(&self.local, offer, answer)?;
         self.agreed = Some(audio.clone());
         Ok(audio)
     }

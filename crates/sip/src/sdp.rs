@@ -1,11 +1,13 @@
 //! Session descriptions (RFC 4566) and offer/answer for telephone audio (RFC 3264).
 
+mod crypto;
 mod description;
 
 use crate::header::Lines;
-use crate::{Header, HeaderName, Terms};
-use busyhour_model::{Audio, Codec, Direction};
+use crate::{Header, HeaderName, Secrecy, Terms};
+use busyhour_model::{Audio, Codec, Direction, KeySecret, Srtp};
 use bytes::Bytes;
+use crypto::{Crypto, OFFERED};
 use description::{Description, Media};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -21,6 +23,8 @@ pub struct Local {
     pub version: u64,
     /// What is spoken there.
     pub terms: Terms,
+    /// Our keys are made of it: another one for each stream.
+    pub secret: KeySecret,
 }
 
 /// Why a description cannot be used.
@@ -29,8 +33,8 @@ pub enum SdpError {
     /// Not a session description: 400.
     #[error("malformed session description")]
     Malformed,
-    /// No audio stream with a codec of our terms over RTP/AVP: 488.
-    #[error("no common codec")]
+    /// No audio stream with a codec of our terms, or none as secret as they want: 488.
+    #[error("no common codec or way to keep it secret")]
     NoCommonCodec,
 }
 
@@ -44,6 +48,9 @@ impl SdpError {
     }
 }
 
+/// Transports of RFC 3551 and RFC 3711.
+const PLAIN: &str = "RTP/AVP";
+const SECRET: &str = "RTP/SAVP";
 /// Multipart bodies within one another.
 const DEPTH_MAX: u8 = 4;
 
@@ -53,8 +60,16 @@ pub fn offer(local: &Local, direction: Direction) -> Bytes {
     let number = |codec: &Codec| if *codec == Codec::Pcma { 8 } else { 0 };
     let codecs: Vec<_> = terms.offered().iter().map(|codec| (*codec, number(codec))).collect();
     let event = Some(terms.telephone_event).filter(|_| terms.speaks_events());
+    let keys = OFFERED.iter().zip(1..).map(|(suite, tag)| Crypto::ours(tag, *suite, &local.secret));
+    let (protocol, keys) = match terms.srtp {
+        Secrecy::Refused | Secrecy::Accepted => (PLAIN, Vec::new()),
+        // As phones do it that would rather be secret than not: who does not know the lines passes them over.
+        Secrecy::Offered => (PLAIN, keys.collect()),
+        Secrecy::Required => (SECRET, keys.collect()),
+    };
     let mut text = session(local, "0 0");
-    audio_lines(&mut text, local, &codecs, event, terms.ptime_ms, direction);
+    let line = Line { protocol, codecs: &codecs, event, ptime_ms: terms.ptime_ms, direction, keys: &keys };
+    line.write(&mut text, local);
     text.into()
 }
 
@@ -66,34 +81,51 @@ pub fn answer(local: &Local, offer: &[u8], wanted: Direction) -> Result<(Bytes, 
         .media
         .iter()
         .enumerate()
-        .find_map(|(at, media)| Some((at, audio(media, None, wanted, &local.terms)?)))
+        .find_map(|(at, media)| Some((at, audio(media, None, wanted, local)?)))
         .ok_or(SdpError::NoCommonCodec)?;
     let mut text = session(local, offer.time.filter(|time| is_time(time)).unwrap_or("0 0"));
     for (at, media) in offer.media.iter().enumerate() {
         if at == chosen {
-            let codecs = [(audio.codec, audio.payload_type)];
-            audio_lines(&mut text, local, &codecs, audio.telephone_event, audio.ptime_ms, audio.direction);
+            let (audio, tag) = (&audio.0, audio.1);
+            let keys = audio.srtp.iter().map(|srtp| Crypto { tag, suite: srtp.suite, key: srtp.ours.clone() });
+            let line = Line {
+                protocol: media.protocol,
+                codecs: &[(audio.codec, audio.payload_type)],
+                event: audio.telephone_event,
+                ptime_ms: audio.ptime_ms,
+                direction: audio.direction,
+                keys: &keys.collect::<Vec<_>>(),
+            };
+            line.write(&mut text, local);
         } else {
             text.push_str(&format!("m={} 0 {} {}\r\n", media.kind, media.protocol, media.formats.join(" ")));
         }
     }
-    Ok((text.into(), audio))
+    Ok((text.into(), audio.0))
 }
 
-/// What `answer` to our `offer` of these terms makes us send.
-pub fn accepted(terms: &Terms, offer: &[u8], answer: &[u8]) -> Result<Audio, SdpError> {
+/// What `answer` to our `offer` makes us send.
+pub fn accepted(local: &Local, offer: &[u8], answer: &[u8]) -> Result<Audio, SdpError> {
     let (offer, answer) = (String::from_utf8_lossy(offer), String::from_utf8_lossy(answer));
     let (offer, answer) = (Description::parse(&offer)?, Description::parse(&answer)?);
     let mut pairs = offer.media.iter().zip(&answer.media);
-    let take = |(ours, theirs): (&Media<'_>, &Media<'_>)| audio(theirs, Some(ours), ours.direction(), terms);
-    pairs.find_map(take).ok_or(SdpError::NoCommonCodec)
+    let take = |(ours, theirs): (&Media<'_>, &Media<'_>)| audio(theirs, Some(ours), ours.direction(), local);
+    pairs.find_map(take).map(|(audio, _)| audio).ok_or(SdpError::NoCommonCodec)
 }
 
 /// What a stream of the peer's makes us send: the first codec of theirs that we speak; of an offer to us, that which our order
-/// names first (RFC 3264 section 6.1). `asked` is the stream of ours that it answers.
-fn audio(theirs: &Media<'_>, asked: Option<&Media<'_>>, wanted: Direction, terms: &Terms) -> Option<Audio> {
-    let usable = theirs.kind == "audio" && theirs.protocol == "RTP/AVP";
-    let remote = theirs.remote().filter(|_| usable)?;
+/// names first (RFC 3264 section 6.1). `asked` is the stream of ours that it answers. The tag is that of the keys, where there are some.
+fn audio(theirs: &Media<'_>, asked: Option<&Media<'_>>, wanted: Direction, local: &Local) -> Option<(Audio, u32)> {
+    let terms = &local.terms;
+    let remote = theirs.remote().filter(|_| theirs.kind == "audio")?;
+    let keys = keys(theirs, asked, local);
+    let (tag, srtp) = keys.map_or((0, None), |(tag, srtp)| (tag, Some(Box::new(srtp))));
+    let secret_enough = match theirs.protocol {
+        PLAIN => srtp.is_some() || terms.srtp != Secrecy::Required,
+        SECRET => srtp.is_some(),
+        _ => false,
+    };
+    secret_enough.then_some(())?;
     let named = |format: &str| theirs.rtpmap(format).or_else(|| asked?.rtpmap(format));
     let payload_type = |format: &str| format.parse::<u8>().ok().filter(|number| *number < 128);
     let find = |speaks: &dyn Fn(&str) -> bool| {
@@ -106,7 +138,7 @@ fn audio(theirs: &Media<'_>, asked: Option<&Media<'_>>, wanted: Direction, terms
     let is_event = |name: &str| name.eq_ignore_ascii_case("telephone-event/8000");
     let event = find(&|format| terms.speaks_events() && named(format).is_some_and(is_event));
     let seen = theirs.direction().reversed();
-    Some(Audio {
+    let audio = Audio {
         remote,
         remote_rtcp: theirs.remote_rtcp(remote),
         codec: codec(format, named(format))?,
@@ -115,6 +147,22 @@ fn audio(theirs: &Media<'_>, asked: Option<&Media<'_>>, wanted: Direction, terms
         tones: terms.hears_tones(event.is_some()),
         ptime_ms: theirs.ptime_ms(),
         direction: description::direction(seen.sends() && wanted.sends(), seen.receives() && wanted.receives()),
+        srtp,
+    };
+    Some((audio, tag))
+}
+
+/// The keys of a stream, and their tag: the first of an offer that we can use; of an answer those to one of ours (RFC 4568 section 5).
+fn keys(theirs: &Media<'_>, asked: Option<&Media<'_>>, local: &Local) -> Option<(u32, Srtp)> {
+    let known = |line: &Crypto| match asked {
+        Some(asked) => asked.cryptos().find(|ours| (ours.tag, ours.suite) == (line.tag, line.suite)),
+        None => {
+            Some(Crypto::ours(line.tag, line.suite, &local.secret)).filter(|_| local.terms.srtp != Secrecy::Refused)
+        }
+    };
+    theirs.cryptos().find_map(|line| {
+        let Crypto { tag, suite, key: ours } = known(&line)?;
+        Some((tag, Srtp { suite, ours, theirs: line.key }))
     })
 }
 
@@ -140,32 +188,40 @@ fn place(address: SocketAddr) -> String {
     format!("IN {} {}", if address.is_ipv4() { "IP4" } else { "IP6" }, address.ip())
 }
 
-fn audio_lines(
-    text: &mut String,
-    local: &Local,
-    codecs: &[(Codec, u8)],
+/// The lines of our audio stream.
+struct Line<'a> {
+    protocol: &'a str,
+    codecs: &'a [(Codec, u8)],
     event: Option<u8>,
     ptime_ms: u8,
     direction: Direction,
-) {
-    let mut line = format!("m=audio {} RTP/AVP", local.address.port());
-    let mut attributes = String::new();
-    for (codec, number) in codecs {
-        let name = if *codec == Codec::Pcma { "PCMA" } else { "PCMU" };
-        line.push_str(&format!(" {number}"));
-        attributes.push_str(&format!("a=rtpmap:{number} {name}/8000\r\n"));
+    keys: &'a [Crypto],
+}
+
+impl Line<'_> {
+    fn write(&self, text: &mut String, local: &Local) {
+        let mut line = format!("m=audio {} {}", local.address.port(), self.protocol);
+        let mut attributes = String::new();
+        for (codec, number) in self.codecs {
+            let name = if *codec == Codec::Pcma { "PCMA" } else { "PCMU" };
+            line.push_str(&format!(" {number}"));
+            attributes.push_str(&format!("a=rtpmap:{number} {name}/8000\r\n"));
+        }
+        if let Some(number) = self.event {
+            line.push_str(&format!(" {number}"));
+            attributes.push_str(&format!("a=rtpmap:{number} telephone-event/8000\r\na=fmtp:{number} 0-15\r\n"));
+        }
+        for key in self.keys {
+            attributes.push_str(&format!("a=crypto:{key}\r\n"));
+        }
+        let direction = match self.direction {
+            Direction::SendRecv => "sendrecv",
+            Direction::SendOnly => "sendonly",
+            Direction::RecvOnly => "recvonly",
+            Direction::Inactive => "inactive",
+        };
+        text.push_str(&format!("{line}\r\n{attributes}a=ptime:{}\r\na={direction}\r\n", self.ptime_ms));
     }
-    if let Some(number) = event {
-        line.push_str(&format!(" {number}"));
-        attributes.push_str(&format!("a=rtpmap:{number} telephone-event/8000\r\na=fmtp:{number} 0-15\r\n"));
-    }
-    let direction = match direction {
-        Direction::SendRecv => "sendrecv",
-        Direction::SendOnly => "sendonly",
-        Direction::RecvOnly => "recvonly",
-        Direction::Inactive => "inactive",
-    };
-    text.push_str(&format!("{line}\r\n{attributes}a=ptime:{ptime_ms}\r\na={direction}\r\n"));
 }
 
 fn is_time(time: &str) -> bool {

@@ -14,6 +14,22 @@ pub struct Terms {
     pub telephone_event: u8,
     /// Milliseconds of speech per packet that our offers ask for.
     pub ptime_ms: u8,
+    /// Whether sound is kept secret.
+    pub srtp: Secrecy,
+}
+
+/// Whether sound is kept secret on its way (SRTP with keys in the description, RFC 4568).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Secrecy {
+    /// Never: who wants it is refused.
+    Refused,
+    /// Where the peer offers it.
+    #[default]
+    Accepted,
+    /// Offered, and left out where the peer does not take it.
+    Offered,
+    /// Always: who does not take it is refused.
+    Required,
 }
 
 /// How keys are told.
@@ -32,7 +48,7 @@ pub enum Keys {
 
 impl Default for Terms {
     fn default() -> Terms {
-        Terms { codecs: Vec::new(), keys: Keys::Events, telephone_event: 101, ptime_ms: 20 }
+        Terms { codecs: Vec::new(), keys: Keys::Events, telephone_event: 101, ptime_ms: 20, srtp: Secrecy::default() }
     }
 }
 

@@ -10,8 +10,9 @@ use crate::stack::Stack;
 use crate::timer::Timer;
 use crate::transaction::{Alarm, cseq, host};
 use crate::{Contacts, HeaderName, Host, Method, NameAddr, Request, Response, Terms, Uri};
-use busyhour_model::{Time, Trouble, TrunkId};
+use busyhour_model::{KeySecret, Time, Trouble, TrunkId};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -339,7 +340,14 @@ impl Stack {
 
     /// What sound is offered to a trunk, or to a phone, and taken from it.
     pub(crate) fn terms(&self, trunk: Option<TrunkId>) -> Terms {
-        trunk.and_then(|trunk| self.line_config(trunk)).map(|line| line.terms.clone()).unwrap_or_default()
+        let line = trunk.and_then(|trunk| self.line_config(trunk));
+        line.map_or(&self.config.terms, |line| &line.terms).clone()
+    }
+
+    /// What the keys of one more stream are made of.
+    pub(crate) fn new_secret(&mut self) -> KeySecret {
+        let (root, draw) = (self.config.secret.0, self.net.random.draw().to_be_bytes());
+        KeySecret(Sha256::digest([&root[..], &draw, &self.next_leg.to_be_bytes()].concat()).into())
     }
 
     /// The host part of a trunk's identities.

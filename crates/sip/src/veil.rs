@@ -42,6 +42,7 @@ pub fn veil(message: &mut [u8], numbers: bool, secrets: &[impl AsRef<str>]) {
     if dtmf {
         star_keys(body);
     }
+    star_crypto(body);
 }
 
 /// `name="value"` or `name=value`.
@@ -84,6 +85,16 @@ fn star_keys(body: &mut [u8]) {
             body[at..].iter_mut().skip(6).take_while(|byte| **byte != b'\r' && **byte != b'\n').skip(1).for_each(star)
         }
         None => body.iter_mut().filter(|byte| byte.is_ascii_digit()).for_each(star),
+    }
+}
+
+/// Keys of sound in a session description (RFC 4568).
+fn star_crypto(body: &mut [u8]) {
+    const INLINE: &[u8] = b"inline:";
+    let mut from = 0;
+    while let Some(found) = find_ignoring_case(&body[from..], INLINE) {
+        from += found + INLINE.len();
+        body[from..].iter_mut().take_while(|byte| byte.is_ascii_graphic() && **byte != b'|').for_each(star);
     }
 }
 
@@ -150,6 +161,13 @@ mod tests {
     fn a_carriers_secret_is_starred_however_it_is_spelt() {
         let seen = veiled("INVITE sip:h SIP/2.0\r\nx-trunk-key : a b;c\r\nX-Trunk-Keys: d\r\n\r\n", false);
         assert_eq!(seen, "INVITE sip:h SIP/2.0\r\nx-trunk-key : * ***\r\nX-Trunk-Keys: d\r\n\r\n");
+    }
+
+    #[test]
+    fn keys_of_sound_are_starred() {
+        let body = "v=0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:QUJD+/==|2^20\r\na=crypto:2 X INLINE:QQ\r\na=sendrecv\r\n";
+        let seen = veiled(&format!("INVITE sip:h SIP/2.0\r\nContent-Type: application/sdp\r\n\r\n{body}"), false);
+        assert!(seen.ends_with("inline:********|2^20\r\na=crypto:2 X INLINE:**\r\na=sendrecv\r\n"), "{seen}");
     }
 
     #[test]

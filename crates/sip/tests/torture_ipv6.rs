@@ -98,6 +98,8 @@ fn stack() -> Stack {
         trunks: vec![trunk],
         accounts: vec![],
         aliases: vec![],
+        terms: busyhour_sip::Terms::default(),
+        secret: busyhour_model::KeySecret::default(),
         limits: Limits::default(),
     };
     Stack::new(config, 1)

@@ -40,8 +40,8 @@ mod trial;
 mod trunks;
 
 pub use busyhour_sip::{
-    Account, Counters, Flow, Form, Found, Keys, Limits, NamedPeer, Network, Networks, Peer, Secret, Terms, Transmit,
-    Transport, Unfound, Wanted,
+    Account, Counters, Flow, Form, Found, Keys, Limits, NamedPeer, Network, Networks, Peer, Secrecy, Secret, Terms,
+    Transmit, Transport, Unfound, Wanted,
 };
 pub use causes::{CauseRule, Causes};
 pub use conversations::{CONVERSATION, DEFAULT_RETENTION, Recorded, RecordingSetup};

@@ -151,6 +151,8 @@ pub(crate) fn sip_config(setup: &Setup, trunks: Vec<TrunkPeer>) -> Config {
         trunks,
         accounts: accounts.collect(),
         aliases: setup.agents.iter().flat_map(AgentSetup::aliases_to_number).collect(),
+        terms: setup.terms.clone(),
+        secret: setup.secret,
         limits: setup.limits.clone(),
     }
 }

@@ -8,7 +8,7 @@ use crate::parking::Slots;
 use crate::policy::TrunkPolicy;
 use busyhour_acd::{AgentChoice, Policy};
 use busyhour_ivr::Dialplan;
-use busyhour_model::{Name, Pattern, Schedule, Time};
+use busyhour_model::{KeySecret, Name, Pattern, Schedule, Time};
 use busyhour_sip::{Account, Limits, NamedPeer, Networks, Peer, Secret, Terms, Transport};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -67,6 +67,10 @@ pub struct Setup {
     /// Calls that one agent dials to numbers outside, or passes on there, within each of these spans, the next gets 403; none named:
     /// any number. Bounds what a stolen password can cost.
     pub outside_limits: Vec<(u32, Duration)>,
+    /// What sound phones are offered, and what is taken from them.
+    pub terms: Terms,
+    /// What keys of sound are made of: of the system's randomness, another one at each start.
+    pub secret: KeySecret,
     /// Bounds of the SIP stack.
     pub limits: Limits,
 }

@@ -482,6 +482,8 @@ mod tests {
             call_max: Duration::from_secs(600),
             calls_max: 2,
             outside_limits: Vec::new(),
+            terms: busyhour_sip::Terms::default(),
+            secret: busyhour_model::KeySecret::default(),
             limits: sip::Limits::default(),
         }
     }

@@ -23,7 +23,10 @@ fn terms(source: &str) -> Terms {
 
 #[test]
 fn every_term_is_read() {
-    assert_eq!(terms(TERMS), Terms { codecs: vec![Pcmu, Pcma], keys: Keys::Events, telephone_event: 96, ptime_ms: 30 });
+    assert_eq!(
+        terms(TERMS),
+        Terms { codecs: vec![Pcmu, Pcma], keys: Keys::Events, telephone_event: 96, ptime_ms: 30, ..Terms::default() }
+    );
     let (head, rest) = TERMS.split_once("codecs").unwrap();
     let rest = rest.split_once("ptime = 30\n").unwrap().1;
     assert_eq!(terms(&format!("{head}{rest}")), Terms::default());

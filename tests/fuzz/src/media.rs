@@ -47,6 +47,7 @@ pub fn worker(data: &[u8]) {
             tones: false,
             ptime_ms: 20,
             direction,
+            srtp: None,
         };
         worker.handle_command(now, Command::Open { leg: LegId(leg), local, side: Side::Trunk });
         worker.handle_command(now, Command::Connect { leg: LegId(leg), audio });

@@ -425,6 +425,8 @@ fn config() -> Config {
         trunks: vec![trunk],
         accounts: vec![account("1001"), account("1002")],
         aliases: vec![("service".into(), "1001".into())],
+        terms: busyhour_sip::Terms::default(),
+        secret: busyhour_model::KeySecret::default(),
         limits: Limits { legs: LEGS, transactions: 64, ..Limits::default() },
     }
 }

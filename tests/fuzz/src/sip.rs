@@ -62,18 +62,23 @@ pub fn address(data: &[u8]) {
 
 /// An offer that is taken gets an answer that fits what we could have offered.
 pub fn description(data: &[u8]) {
-    let local =
-        sdp::Local { address: ([192, 0, 2, 1], 40_000).into(), session_id: 1, version: 1, terms: Terms::default() };
+    let local = sdp::Local {
+        address: ([192, 0, 2, 1], 40_000).into(),
+        session_id: 1,
+        version: 1,
+        terms: Terms::default(),
+        secret: busyhour_model::KeySecret::default(),
+    };
     if let Ok((answer, audio)) = sdp::answer(&local, data, Direction::SendRecv) {
         assert!(audio.remote.port() != 0 && audio.payload_type < 128 && (10..=60).contains(&audio.ptime_ms));
-        let agreed = sdp::accepted(&local.terms, data, &answer).expect("the offerer understands our answer");
+        let agreed = sdp::accepted(&local, data, &answer).expect("the offerer understands our answer");
         assert_eq!(
             (agreed.codec, agreed.payload_type, agreed.remote),
             (audio.codec, audio.payload_type, local.address)
         );
     }
     let ours = sdp::offer(&local, Direction::SendRecv);
-    let _ = sdp::accepted(&local.terms, &ours, data);
+    let _ = sdp::accepted(&local, &ours, data);
     let _ = sdp::find(Some(b"multipart/mixed;boundary=b"), &Bytes::copy_from_slice(data));
 }
 

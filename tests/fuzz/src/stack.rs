@@ -47,6 +47,8 @@ fn config() -> Config {
         trunks: vec![trunk],
         accounts: vec![],
         aliases: vec![],
+        terms: busyhour_sip::Terms::default(),
+        secret: busyhour_model::KeySecret::default(),
         limits: Limits { legs: 8, transactions: 16, ..Limits::default() },
     }
 }

@@ -12,6 +12,7 @@ use std::sync::LazyLock;
 mod anything;
 mod keys;
 mod plays;
+mod secret;
 mod strangers;
 mod taping;
 
@@ -58,6 +59,7 @@ fn audio(leg: LegId, codec: Codec) -> Audio {
         tones: false,
         ptime_ms: 20,
         direction: Direction::SendRecv,
+        srtp: None,
     }
 }
 

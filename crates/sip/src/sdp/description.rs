@@ -1,11 +1,14 @@
 //! A session description as far as a telephone needs it (RFC 4566); what it does not need is passed over.
 
 use super::SdpError;
+use super::crypto::Crypto;
 use busyhour_model::Direction;
 use std::net::{IpAddr, SocketAddr};
 
 /// Streams in one description; more is malformed.
 pub(super) const MEDIA_MAX: usize = 32;
+/// Keys of one stream; more are passed over.
+const CRYPTOS_MAX: usize = 16;
 
 /// One description. Everything borrows from the text.
 #[derive(Debug, Default)]
@@ -39,6 +42,8 @@ pub(super) struct Media<'a> {
     pub(super) formats: Vec<&'a str>,
     common: Common<'a>,
     rtcp: Option<&'a str>,
+    /// Values of `a=crypto`, in order.
+    cryptos: Vec<&'a str>,
     rtpmaps: Vec<(&'a str, &'a str)>,
 }
 
@@ -118,6 +123,7 @@ impl<'a> Media<'a> {
             formats,
             common: Common::default(),
             rtcp: None,
+            cryptos: Vec::new(),
             rtpmaps: Vec::new(),
         })
     }
@@ -125,6 +131,7 @@ impl<'a> Media<'a> {
     fn attribute(&mut self, name: &str, value: &'a str) {
         match name {
             "rtcp" => self.rtcp = Some(value),
+            "crypto" if self.cryptos.len() < CRYPTOS_MAX => self.cryptos.push(value),
             "rtpmap" => self.rtpmaps.extend(value.split_once(' ').map(|(format, codec)| (format, codec.trim()))),
             _ => {}
         }
@@ -133,6 +140,11 @@ impl<'a> Media<'a> {
     /// `name/clock[/channels]` of a payload type, when a line says so.
     pub(super) fn rtpmap(&self, format: &str) -> Option<&'a str> {
         self.rtpmaps.iter().find(|(found, _)| *found == format).map(|(_, codec)| *codec)
+    }
+
+    /// The keys we can use, in order.
+    pub(super) fn cryptos(&self) -> impl Iterator<Item = Crypto> + '_ {
+        self.cryptos.iter().filter_map(|value| Crypto::parse(value))
     }
 
     /// Where the stream goes to; `None` without an address we can read, or with port 0.

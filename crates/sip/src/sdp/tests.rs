@@ -6,7 +6,13 @@ use crate::Keys;
 use Direction::{Inactive, RecvOnly, SendOnly, SendRecv};
 
 fn local() -> Local {
-    Local { address: "192.0.2.1:40000".parse().unwrap(), session_id: 7, version: 3, terms: Terms::default() }
+    Local {
+        address: "192.0.2.1:40000".parse().unwrap(),
+        session_id: 7,
+        version: 3,
+        terms: Terms::default(),
+        secret: KeySecret([3; 32]),
+    }
 }
 
 fn offer_of(media: &str) -> String {
@@ -21,10 +27,15 @@ fn answered(media: &str, wanted: Direction) -> Result<(String, Audio), SdpError>
 #[test]
 fn our_offer_is_understood_by_ourselves() {
     let offer = offer(&local(), SendRecv);
-    let theirs =
-        Local { address: "[2001:db8::2]:5000".parse().unwrap(), session_id: 1, version: 1, terms: Terms::default() };
+    let theirs = Local {
+        address: "[2001:db8::2]:5000".parse().unwrap(),
+        session_id: 1,
+        version: 1,
+        terms: Terms::default(),
+        secret: KeySecret([4; 32]),
+    };
     let (answer, heard) = answer(&theirs, &offer, SendRecv).unwrap();
-    let agreed = accepted(&theirs.terms, &offer, &answer).unwrap();
+    let agreed = accepted(&theirs, &offer, &answer).unwrap();
     assert_eq!(
         (heard.remote, heard.remote_rtcp),
         ("192.0.2.1:40000".parse().unwrap(), "192.0.2.1:40001".parse().unwrap())
@@ -157,7 +168,7 @@ fn an_answer_is_read_against_what_we_offered() {
         ("m=audio 5000 RTP/AVP 18\r\n", Err(SdpError::NoCommonCodec)),
     ];
     for (media, expected) in cases {
-        let audio = accepted(&Terms::default(), &offered, offer_of(media).as_bytes());
+        let audio = accepted(&local(), &offered, offer_of(media).as_bytes());
         assert_eq!(
             audio.map(|audio| (audio.codec, audio.telephone_event, audio.direction, audio.ptime_ms)),
             expected,
@@ -185,7 +196,7 @@ fn a_description_is_found_in_a_multipart_body() {
 #[test]
 fn codecs_are_offered_and_taken_as_the_terms_say() {
     let with = |codecs: &[Codec], keys, telephone_event, ptime_ms| Local {
-        terms: Terms { codecs: codecs.to_vec(), keys, telephone_event, ptime_ms },
+        terms: Terms { codecs: codecs.to_vec(), keys, telephone_event, ptime_ms, ..Terms::default() },
         ..local()
     };
     let only = with(&[Codec::Pcmu], Keys::Events, 96, 30);
@@ -215,7 +226,8 @@ fn an_answer_is_held_to_the_terms_of_our_offer() {
     let terms = |codecs: &[Codec], keys| Terms { codecs: codecs.to_vec(), keys, ..Terms::default() };
     let reply = |terms: &Terms, media: &str| {
         let offered = offer(&Local { terms: terms.clone(), ..local() }, SendRecv);
-        accepted(terms, &offered, offer_of(media).as_bytes()).map(|audio| heard(&audio))
+        accepted(&Local { terms: terms.clone(), ..local() }, &offered, offer_of(media).as_bytes())
+            .map(|audio| heard(&audio))
     };
     let only = terms(&[Codec::Pcmu], Keys::Events);
     assert_eq!(reply(&only, "m=audio 5000 RTP/AVP 8\r\n"), Err(SdpError::NoCommonCodec));
@@ -230,4 +242,105 @@ fn an_answer_is_held_to_the_terms_of_our_offer() {
 
 fn heard(audio: &Audio) -> (Codec, Option<u8>, bool) {
     (audio.codec, audio.telephone_event, audio.tones)
+}
+
+fn secret(srtp: Secrecy) -> Local {
+    Local { terms: Terms { srtp, ..Terms::default() }, ..local() }
+}
+
+/// What `answer` says to an offer of these words, and the keys agreed on.
+fn secretly(srtp: Secrecy, media: &str) -> Result<(String, Option<Srtp>), SdpError> {
+    let answer = answer(&secret(srtp), offer_of(media).as_bytes(), SendRecv)?;
+    Ok((String::from_utf8(answer.0.to_vec()).unwrap(), answer.1.srtp.map(|srtp| *srtp)))
+}
+
+const KEY: &str = "inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR";
+
+/// RFC 4568: both ends have the same two keys, whoever offers, and each end its own.
+#[test]
+fn two_of_us_agree_on_keys_where_either_wants_them() {
+    use Secrecy::{Accepted, Offered, Refused, Required};
+    for (offering, answering, secret_in_the_end) in [
+        (Required, Accepted, Some(true)),
+        (Required, Required, Some(true)),
+        (Offered, Accepted, Some(true)),
+        (Offered, Required, Some(true)),
+        (Offered, Refused, Some(false)),
+        (Accepted, Accepted, Some(false)),
+        (Accepted, Offered, Some(false)),
+        (Refused, Offered, Some(false)),
+        (Required, Refused, None),
+        (Accepted, Required, None),
+        (Refused, Required, None),
+    ] {
+        let (one, other) = (secret(offering), Local { secret: KeySecret([9; 32]), ..secret(answering) });
+        let offer = offer(&one, SendRecv);
+        let answered = answer(&other, &offer, SendRecv);
+        assert_eq!(
+            answered.as_ref().ok().map(|(_, audio)| audio.srtp.is_some()),
+            secret_in_the_end,
+            "{offering:?} {answering:?}"
+        );
+        let Ok((answer, theirs)) = answered else { continue };
+        let ours = accepted(&one, &offer, &answer).unwrap();
+        match (ours.srtp, theirs.srtp) {
+            (Some(ours), Some(theirs)) => {
+                assert_eq!((&ours.ours, &ours.theirs, ours.suite), (&theirs.theirs, &theirs.ours, theirs.suite));
+                assert_ne!(ours.ours, ours.theirs);
+                assert_eq!(ours.suite, busyhour_model::Suite::Gcm128, "the better of those offered");
+            }
+            (ours, theirs) => assert_eq!((ours, theirs), (None, None), "{offering:?} {answering:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_secret_stream_is_answered_as_it_was_offered_by_the_first_key_we_can_use() {
+    let unknown = "a=crypto:1 F8_128_HMAC_SHA1_80 inline:x\r\n";
+    let known =
+        format!("a=crypto:7 AES_CM_128_HMAC_SHA1_32 {KEY}|2^31\r\na=crypto:8 AES_CM_128_HMAC_SHA1_80 {KEY}\r\n");
+    for protocol in ["RTP/SAVP", "RTP/AVP"] {
+        let media = format!("m=audio 5000 {protocol} 8 101\r\na=rtpmap:101 telephone-event/8000\r\n{unknown}{known}");
+        let (text, srtp) = secretly(Secrecy::Accepted, &media).unwrap();
+        let srtp = srtp.unwrap();
+        assert!(text.contains(&format!("m=audio 40000 {protocol} 8 101\r\n")), "{text}");
+        let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("a=crypto")).collect();
+        let [line] = lines[..] else { panic!("{text}") };
+        assert!(line.starts_with("a=crypto:7 AES_CM_128_HMAC_SHA1_32 inline:"), "{line}");
+        assert_eq!(
+            (srtp.suite.name(), srtp.theirs.bytes()[..4].to_vec()),
+            ("AES_CM_128_HMAC_SHA1_32", b"=-n@".to_vec())
+        );
+    }
+    let media = format!("m=audio 5000 RTP/SAVP 8\r\n{unknown}");
+    assert_eq!(secretly(Secrecy::Accepted, &media), Err(SdpError::NoCommonCodec), "no key we can use");
+    assert_eq!(
+        secretly(Secrecy::Refused, &format!("m=audio 5000 RTP/SAVP 8\r\n{known}")),
+        Err(SdpError::NoCommonCodec)
+    );
+    let (text, srtp) = secretly(Secrecy::Refused, &format!("m=audio 5000 RTP/AVP 8\r\n{known}")).unwrap();
+    assert!(srtp.is_none() && !text.contains("crypto"), "{text}");
+    assert_eq!(secretly(Secrecy::Required, "m=audio 5000 RTP/AVP 8\r\n"), Err(SdpError::NoCommonCodec));
+}
+
+/// An answer names one of our tags with its suite, or there are no keys.
+#[test]
+fn an_answer_with_a_key_we_did_not_offer_is_none() {
+    let ours = secret(Secrecy::Required);
+    let offered = offer(&ours, SendRecv);
+    let text = String::from_utf8(offered.to_vec()).unwrap();
+    assert!(text.contains("RTP/SAVP 8 0 101\r\n") && text.matches("a=crypto:").count() == 2, "{text}");
+    for (line, agreed) in [
+        (format!("a=crypto:2 AES_CM_128_HMAC_SHA1_80 {KEY}"), true),
+        (format!("a=crypto:1 AES_CM_128_HMAC_SHA1_80 {KEY}"), false),
+        (format!("a=crypto:3 AES_CM_128_HMAC_SHA1_80 {KEY}"), false),
+        (String::new(), false),
+    ] {
+        let answer = offer_of(&format!("m=audio 5000 RTP/SAVP 8\r\n{line}\r\n"));
+        let accepted = accepted(&ours, &offered, answer.as_bytes());
+        assert_eq!(accepted.map(|audio| audio.srtp.is_some()).ok(), agreed.then_some(true), "{line}");
+    }
+    let plain = offer(&secret(Secrecy::Offered), SendRecv);
+    let answer = offer_of("m=audio 5000 RTP/AVP 8\r\n");
+    assert_eq!(accepted(&secret(Secrecy::Offered), &plain, answer.as_bytes()).unwrap().srtp, None);
 }

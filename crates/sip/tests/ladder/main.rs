@@ -128,6 +128,8 @@ pub fn config(at: SocketAddr, trunks: Vec<TrunkPeer>, accounts: &[&str]) -> Conf
         trunks,
         accounts: accounts.iter().map(account).collect(),
         aliases: Vec::new(),
+        terms: busyhour_sip::Terms::default(),
+        secret: busyhour_model::KeySecret::default(),
         limits: Limits { sha256: true, ..Limits::default() },
     }
 }

@@ -76,6 +76,8 @@ pub fn setup(trunks: Vec<TrunkSetup>, plan: &str) -> Setup {
         call_max: secs(600),
         calls_max: 100,
         outside_limits: Vec::new(),
+        terms: busyhour_sip::Terms::default(),
+        secret: busyhour_model::KeySecret::default(),
         limits: Limits::default(),
     }
 }
