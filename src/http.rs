@@ -2,6 +2,7 @@
 
 mod dialplans;
 mod live;
+mod monitors;
 mod provision;
 mod recordings;
 mod trace;
@@ -84,6 +85,7 @@ fn router(desk: Desk) -> Router {
         .merge(trunks::routes())
         .merge(trace::routes())
         .merge(voicemail::routes())
+        .merge(monitors::routes())
         .merge(recordings::routes())
         .fallback(async || {
             Fault::new(StatusCode::NOT_FOUND, "there is nothing at this address", "see README.md, HTTP API")
@@ -133,6 +135,7 @@ impl From<Denied> for Fault {
             Denied::NotBanned(_) => (StatusCode::NOT_FOUND, "`busyhour ctl bans` lists who is"),
             Denied::NotWaiting(_) => (StatusCode::CONFLICT, "`busyhour explain CALL` tells what became of it"),
             Denied::NotTalking(_) => (StatusCode::CONFLICT, "`busyhour ctl calls` shows what each is doing"),
+            Denied::NotMonitored(_) => (StatusCode::CONFLICT, "`busyhour ctl calls` shows who takes part"),
             Denied::NotRecorded(_) => (StatusCode::CONFLICT, "see [recording]; `busyhour ctl calls` shows which are"),
             Denied::UnknownNode { .. } => (StatusCode::NOT_FOUND, "see the dialplan; `busyhour calls` shows the nodes"),
             Denied::NoSlot => (StatusCode::CONFLICT, "set `codes.park_slots` to more of them"),

@@ -19,9 +19,9 @@ use tokio::sync::oneshot;
 
 /// Orders on their way to the thread.
 const QUEUE_MAX: usize = 8_192;
-/// Records kept while the database refuses; further ones are counted as lost and are still in the journal.
+/// Rows kept while the database refuses; further ones are counted as lost and are still in the journal.
 const SPOOL_MAX: usize = 100_000;
-/// Records of one transaction.
+/// Rows of one transaction.
 const GROUP_MAX: usize = 512;
 /// After a failure the database is tried again this often.
 const RETRY: Duration = Duration::from_secs(1);
@@ -66,15 +66,20 @@ pub struct Store {
 }
 
 enum Order {
-    Put(Box<CallRecord>),
-    /// A fact about a message or a conversation's recording.
-    Fact(Box<Fact>),
-    /// A recording that was completed at the start.
-    Mended(TapeId, Filed),
+    Put(Row),
     Messages(oneshot::Sender<Result<Vec<Message>, String>>),
     Query(Wanted, oneshot::Sender<Result<Vec<CallRecord>, String>>),
     Look(Box<Look>),
     Close,
+}
+
+/// What is to be written.
+enum Row {
+    Record(Box<CallRecord>),
+    /// A fact about a message or a conversation's recording.
+    Fact(Box<Fact>),
+    /// A recording that was completed at the start.
+    Mended(TapeId, Filed),
 }
 
 /// A question about recordings, and where its answer goes.
@@ -120,7 +125,7 @@ impl Store {
 
     /// Hands a record over; never waits.
     pub fn put(&self, record: CallRecord) {
-        if self.orders.try_send(Order::Put(Box::new(record))).is_err() {
+        if self.orders.try_send(Order::Put(Row::Record(Box::new(record)))).is_err() {
             self.counts.lost.inc();
         }
     }
@@ -128,7 +133,7 @@ impl Store {
     /// Hands a fact over, when it is about a message or a conversation's recording; never waits.
     pub fn fact(&self, fact: &Fact) {
         let concerns = messages::concerns(&fact.what) || recordings::concerns(&fact.what);
-        if concerns && self.orders.try_send(Order::Fact(Box::new(fact.clone()))).is_err() {
+        if concerns && self.orders.try_send(Order::Put(Row::Fact(Box::new(fact.clone())))).is_err() {
             self.counts.lost.inc();
         }
     }
@@ -136,7 +141,7 @@ impl Store {
     /// A recording that a killed process left is complete now.
     pub fn mended(&self, tape: TapeId, filed: Filed) {
         // Before the first call there is room.
-        let _ = self.orders.try_send(Order::Mended(tape, filed));
+        let _ = self.orders.try_send(Order::Put(Row::Mended(tape, filed)));
     }
 
     /// Messages left before this start.
@@ -192,7 +197,7 @@ impl Store {
 
 struct Writer {
     connection: Connection,
-    spool: VecDeque<Box<CallRecord>>,
+    spool: VecDeque<Row>,
     failing: bool,
     counts: StoreCounts,
 }
@@ -222,19 +227,16 @@ impl Writer {
     fn take(&mut self, order: Order) -> bool {
         match order {
             Order::Put(_) if self.spool.len() >= SPOOL_MAX => self.counts.lost.inc(),
-            Order::Put(record) => self.spool.push_back(record),
-            Order::Fact(fact) => self.write_one(|connection| {
-                messages::apply(connection, &fact.what)?;
-                recordings::apply(connection, &fact)
-            }),
-            Order::Mended(tape, filed) => self.write_one(|connection| {
-                messages::complete(connection, tape, &filed)?;
-                recordings::complete(connection, tape, &filed)
-            }),
-            Order::Look(look) => self.look(*look),
+            Order::Put(row) => self.spool.push_back(row),
+            Order::Look(look) => {
+                while self.flush() {}
+                self.look(*look);
+            }
             Order::Messages(reply) => {
-                self.write_one(recordings::begin_anew);
-                let _ = reply.send(messages::all(&self.connection).map_err(|e| e.to_string()));
+                while self.flush() {}
+                let begun = recordings::begin_anew(&self.connection);
+                let all = begun.and_then(|()| messages::all(&self.connection));
+                let _ = reply.send(all.map_err(|e| e.to_string()));
             }
             Order::Query(wanted, reply) => {
                 while self.flush() {}
@@ -245,15 +247,6 @@ impl Writer {
             Order::Close => return false,
         }
         true
-    }
-
-    /// Messages and conversations are few: each is written at once. The journal has those the database refuses.
-    fn write_one(&self, write: impl FnOnce(&Connection) -> rusqlite::Result<()>) {
-        if let Err(e) = write(&self.connection) {
-            self.counts.errors.inc();
-            self.counts.lost.inc();
-            tracing::error!("a message or recording cannot be stored: {e}");
-        }
     }
 
     /// Whoever asked may have left.
@@ -312,10 +305,20 @@ impl Writer {
     }
 }
 
-fn write<'r>(connection: &mut Connection, records: impl Iterator<Item = &'r Box<CallRecord>>) -> rusqlite::Result<()> {
+fn write<'r>(connection: &mut Connection, rows: impl Iterator<Item = &'r Row>) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
-    for record in records {
-        insert(&transaction, record)?;
+    for row in rows {
+        match row {
+            Row::Record(record) => insert(&transaction, record)?,
+            Row::Fact(fact) => {
+                messages::apply(&transaction, &fact.what)?;
+                recordings::apply(&transaction, fact)?;
+            }
+            Row::Mended(tape, filed) => {
+                messages::complete(&transaction, *tape, filed)?;
+                recordings::complete(&transaction, *tape, filed)?;
+            }
+        }
     }
     transaction.commit()
 }
@@ -432,7 +435,7 @@ mod tests {
     fn a_record_told_twice_is_one_row_and_ids_of_another_run_are_another_call() {
         let mut writer = writer();
         for record in [record(1, 100), record(1, 100), record(1, 900)] {
-            writer.take(Order::Put(Box::new(record)));
+            writer.take(Order::Put(Row::Record(Box::new(record))));
         }
         writer.flush();
         let rows = |table: &str| {
@@ -448,7 +451,7 @@ mod tests {
     fn a_database_that_refuses_is_counted_and_the_records_wait() {
         let mut writer = writer();
         writer.connection.pragma_update(None, "query_only", true).unwrap();
-        writer.take(Order::Put(Box::new(record(1, 100))));
+        writer.take(Order::Put(Row::Record(Box::new(record(1, 100)))));
         assert!(!writer.flush());
         assert_eq!((writer.counts.errors.get(), writer.counts.spooled.get()), (1, 1));
         writer.connection.pragma_update(None, "query_only", false).unwrap();

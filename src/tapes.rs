@@ -19,8 +19,8 @@ use std::thread::JoinHandle;
 
 /// Bytes of sound waiting for the disk: half an hour, of all calls together. More is lost, counted, and silence in the file.
 const WAITING_MAX: usize = 32 << 20;
-/// Sound of one of two tracks waits so long for the other's: 3 s.
-const HOLD: u64 = 3 * 8000;
+/// Sound of one of two tracks waits so long for the other's, which is handed out each second: 1.5 s.
+const HOLD: u64 = 3 * 4000;
 /// Sound so far behind what there is is none of ours: a day.
 const AHEAD_MAX: u64 = 24 * 3600 * 8000;
 

@@ -112,6 +112,15 @@ impl Plane {
             Command::Open { leg, .. } => placement.place(*leg),
             Command::Close { leg } => placement.leave(*leg),
             Command::Bridge { a, b } => self.gather(&mut placement, *a, *b),
+            Command::Hear { leg, from } => match from.split_first() {
+                Some((first, others)) => {
+                    for other in others {
+                        self.gather(&mut placement, *first, *other);
+                    }
+                    self.gather(&mut placement, *first, *leg)
+                }
+                None => placement.thread_of(*leg),
+            },
             other => placement.thread_of(other.leg()),
         };
         self.order(thread, Order::Command(command));

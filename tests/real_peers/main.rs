@@ -17,6 +17,7 @@ mod groups;
 mod homer;
 mod kamailio;
 mod linphone;
+mod monitors;
 mod network;
 mod outward;
 #[expect(dead_code, reason = "what only tests/transports needs")]

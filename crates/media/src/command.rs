@@ -53,6 +53,14 @@ pub enum Command {
         /// Either.
         leg: LegId,
     },
+    /// Let a leg hear these together, instead of its bridge partner, from now on; none: its partner again. What they say to each other by
+    /// bridges is not touched.
+    Hear {
+        /// The leg.
+        leg: LegId,
+        /// Whom, at most 16 of the same worker.
+        from: Vec<LegId>,
+    },
     /// Record what this leg's peer says from now on. Answered by `Event::TapeEnded`, always, once.
     Record {
         /// The leg.
@@ -181,6 +189,7 @@ impl Command {
             | Command::Stop { leg }
             | Command::Bridge { a: leg, .. }
             | Command::Unbridge { leg }
+            | Command::Hear { leg, .. }
             | Command::Record { leg, .. }
             | Command::PauseRecord { leg, .. }
             | Command::StopRecord { leg, .. }

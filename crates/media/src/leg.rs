@@ -1,6 +1,7 @@
 //! One leg: what it hears, what it sends, and when it must act by itself.
 
 use crate::incoming::{Arrival, Incoming};
+use crate::mix::Mix;
 use crate::outbox::Outbox;
 use crate::outgoing::{Origin, Outgoing};
 use crate::play::{Frame, Playing};
@@ -43,6 +44,10 @@ pub(crate) struct Leg {
     digits_stream: u32,
     playing: Option<Playing>,
     pub(crate) reels: Reels,
+    /// What it hears instead of its partner.
+    pub(crate) mix: Option<Mix>,
+    /// Who hears it in a mix.
+    pub(crate) listeners: Vec<LegId>,
     /// The frame clock of the play that was replaced, so that the next frame is not too early.
     frame_at: Time,
     cname: u64,
@@ -101,6 +106,8 @@ impl Leg {
             digits_stream: 0,
             playing: None,
             reels: Reels::default(),
+            mix: None,
+            listeners: Vec::new(),
             frame_at: Time::ZERO,
             cname: random.draw(),
             stats: StreamStats::default(),
@@ -212,7 +219,7 @@ impl Leg {
 
     /// Sends on what the partner heard, unless a play is running.
     pub(crate) fn relay(&mut self, now: Time, heard: &Heard<'_>, outbox: &mut Outbox) {
-        if self.playing.is_some() {
+        if self.playing.is_some() || self.mix.is_some() {
             return;
         }
         let Some((line, (to, payload_type, table))) = self.line.as_mut().and_then(|line| {
@@ -286,6 +293,9 @@ impl Leg {
                 tell(ended);
             }
         }
+        while let Some(due) = self.mixed_at().filter(|due| *due <= now) {
+            self.mixed(now, due, outbox);
+        }
         if self.silent_at(silence_timeout).is_some_and(|at| at <= now) {
             self.silent = true;
             tell(Event::Silent { leg: self.id });
@@ -299,7 +309,8 @@ impl Leg {
     pub(crate) fn due(&self, silence_timeout: Duration) -> Option<Time> {
         let play = self.playing.as_ref().and_then(|playing| playing.next);
         let report = self.line.as_ref().map(|line| line.report_at);
-        [play, report, self.silent_at(silence_timeout), self.reels.due()].into_iter().flatten().min()
+        let times = [play, report, self.silent_at(silence_timeout), self.reels.due(), self.mixed_at()];
+        times.into_iter().flatten().min()
     }
 
     /// Says good-bye (RFC 3550 section 6.6) and gives the final counts.
@@ -318,12 +329,36 @@ impl Leg {
         self.playing.is_some()
     }
 
+    /// When the next packet of the mix is due.
+    fn mixed_at(&self) -> Option<Time> {
+        Some(self.mix.as_ref()?.due(self.line.as_ref()?.frame_len() as u64))
+    }
+
+    /// Sends it, unless a play is running.
+    fn mixed(&mut self, now: Time, due: Time, outbox: &mut Outbox) {
+        let (Some(mix), Some(line)) = (&mut self.mix, &mut self.line) else { return };
+        let mut buffer = [0; FRAME_MAX];
+        let frame = &mut buffer[..line.frame_len()];
+        mix.frame(now, frame);
+        if self.playing.is_some() {
+            return;
+        }
+        let codec = line.audio.codec;
+        let Some((to, payload_type, _)) = line.outlet(Kind::Speech(codec)) else { return self.outgoing.interrupt() };
+        let header = self.outgoing.play(due, payload_type, frame.len() as u32);
+        let pushed = line.send(self.id, to, outbox, |out| {
+            out.extend_from_slice(&header.bytes());
+            out.extend(frame.iter().map(|sample| g711::encode(codec, *sample)));
+        });
+        self.stats.packets_out += pushed as u64;
+    }
+
     /// Sends the next frame of the play; its end, when there was none.
     fn frame(&mut self, now: Time, due: Time, library: &Library, outbox: &mut Outbox) -> Option<Event> {
         let (playing, line) = (self.playing.as_mut()?, self.line.as_mut()?);
         let mut buffer = [0; FRAME_MAX];
-        let ms = if line.audio.ptime_ms == 0 { 20 } else { line.audio.ptime_ms.clamp(10, 60) };
-        let frame = &mut buffer[..ms as usize * 8];
+        let frame = &mut buffer[..line.frame_len()];
+        let ms = frame.len() / 8;
         if playing.is_key() {
             self.echo_until = due + ECHO;
         }
@@ -428,6 +463,12 @@ impl Line {
             write(out);
             secured.into_iter().for_each(|secured| secured.seal(out, start));
         })
+    }
+
+    /// Samples of a packet that we make.
+    fn frame_len(&self) -> usize {
+        let ms = if self.audio.ptime_ms == 0 { 20 } else { self.audio.ptime_ms.clamp(10, 60) };
+        usize::from(ms) * 8
     }
 
     /// What a payload type means; `None` when nobody knows.

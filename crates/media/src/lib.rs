@@ -1,5 +1,6 @@
 //! Packets to sound: RTP, RTCP, telephone-event, G.711, prompts and the relay, as one machine without a clock or socket.
 
+mod anchor;
 mod command;
 pub mod dtmf;
 pub mod g711;
@@ -8,6 +9,7 @@ pub mod keypad;
 mod latch;
 mod leg;
 mod master;
+mod mix;
 mod outbox;
 mod outgoing;
 mod play;

@@ -1,5 +1,6 @@
 //! One leg's sound on its way to a tape: packets put in their places by their timestamps, handed out by the second.
 
+use crate::anchor::{Anchor, LATE_MAX};
 use crate::leg::{Heard, Kind};
 use crate::timeline::Timeline;
 use crate::{Event, Limits, TapeEnd, Taped, Track, g711, keypad, samples};
@@ -14,12 +15,8 @@ const TAPES_MAX: usize = 2;
 const BLOCK: Duration = Duration::from_secs(1);
 /// What comes later than this after its turn is lost: reordered packets and late ones are put right until then.
 const WINDOW: u64 = 1600;
-/// A packet so far before its time is a sender whose clock jumped: 200 ms.
-const EARLY_MAX: i64 = 1600;
-/// A packet so far behind its time is a sender whose clock jumped: 1 s.
-const LATE_MAX: i64 = 8000;
-/// A stream that is out of step by more for a second is put back in step: 20 ms.
-const STEP_MAX: i64 = 160;
+/// As much as is ever kept: what is handed out, what may still be late, and two long packets.
+const ROOM: usize = 8000 + WINDOW as usize + 960;
 /// What is left of the silence that ended a recording: half a second.
 const TAIL: u64 = 4000;
 /// Mean square of a packet of -42 dBm0: what is louder is a voice.
@@ -42,12 +39,10 @@ pub(crate) struct Reel {
     tape: TapeId,
     track: Track,
     limits: Limits,
-    /// Sample 0 of the tape.
-    since: Time,
     /// The first sample of this track.
     first: u64,
     timeline: Timeline,
-    anchor: Option<Anchor>,
+    anchor: Anchor,
     /// Behind the last packet that was loud.
     loud: u64,
     /// The end of the last key, which is not to be heard.
@@ -55,16 +50,6 @@ pub(crate) struct Reel {
     /// What is said is left out.
     paused: bool,
     hand_out: Time,
-}
-
-/// Where a timestamp of a stream is on the tape.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Anchor {
-    stream: u32,
-    timestamp: u32,
-    at: i64,
-    /// How long after their time packets came at least, since the last block.
-    slack: Option<i64>,
 }
 
 impl Reels {
@@ -132,11 +117,11 @@ impl Reels {
 
 impl Reel {
     pub(crate) fn new(now: Time, leg: LegId, tape: TapeId, track: Track, since: Time, limits: Limits) -> Reel {
-        let first = position(since, now);
-        let (timeline, hand_out) = (Timeline::new(first), now + BLOCK);
-        let anchor = None;
+        let anchor = Anchor::new(since);
+        let first = anchor.position(now);
+        let (timeline, hand_out) = (Timeline::new(first, ROOM), now + BLOCK);
         let (loud, muted, paused) = (first, 0, false);
-        Reel { leg, tape, track, limits, since, first, timeline, anchor, loud, muted, paused, hand_out }
+        Reel { leg, tape, track, limits, first, timeline, anchor, loud, muted, paused, hand_out }
     }
 
     fn hear(&mut self, now: Time, heard: &Heard<'_>) {
@@ -149,7 +134,7 @@ impl Reel {
     }
 
     fn speech(&mut self, now: Time, heard: &Heard<'_>, codec: Codec) {
-        let at = self.place(now, heard, heard.payload.len() as i64);
+        let at = self.anchor.place(now, &heard.origin, heard.payload.len() as i64);
         let len = heard.payload.len();
         if heard.toned {
             let sounded = if heard.digit.is_some() { keypad::TOLD_AFTER } else { 0 };
@@ -171,7 +156,7 @@ impl Reel {
     fn mute(&mut self, now: Time, heard: &Heard<'_>) {
         let [_, _, high, low, ..] = *heard.payload else { return };
         let held = i64::from(u16::from_be_bytes([high, low])).min(LATE_MAX);
-        let at = self.place(now, heard, held);
+        let at = self.anchor.place(now, &heard.origin, held);
         self.muted = self.muted.max(at + held);
         self.silence(at, held as usize);
     }
@@ -180,31 +165,13 @@ impl Reel {
         self.timeline.put(at, std::iter::repeat_n(g711::silence(Codec::Pcma), len));
     }
 
-    /// Where a packet of `len` samples belongs: by its timestamp while the stream keeps time, else by when it came.
-    fn place(&mut self, now: Time, heard: &Heard<'_>, len: i64) -> i64 {
-        let (stream, timestamp) = (heard.origin.stream, heard.origin.header.timestamp);
-        let came = position(self.since, now) as i64 - len;
-        let known = self.anchor.filter(|anchor| anchor.stream == stream);
-        let by_stamp = known.map(|anchor| anchor.at + i64::from(timestamp.wrapping_sub(anchor.timestamp) as i32));
-        let in_time = by_stamp.filter(|at| (-EARLY_MAX..=LATE_MAX).contains(&(came - at)));
-        let at = in_time.unwrap_or(came);
-        let slack = known.filter(|_| in_time.is_some()).and_then(|anchor| anchor.slack);
-        let slack = Some(slack.map_or(came - at, |slack| slack.min(came - at)));
-        self.anchor = Some(Anchor { stream, timestamp, at, slack });
-        at
-    }
-
     /// Hands out what can no longer change.
     fn hand_out(&mut self, now: Time, taped: &mut VecDeque<Taped>) {
         self.hand_out = now + BLOCK;
-        let ripe = position(self.since, now).saturating_sub(WINDOW);
+        let ripe = self.anchor.position(now).saturating_sub(WINDOW);
         self.timeline.reach(ripe);
         self.give(ripe, taped);
-        if let Some(anchor) = &mut self.anchor
-            && let Some(slack) = anchor.slack.take().filter(|slack| slack.abs() > STEP_MAX)
-        {
-            anchor.at += slack;
-        }
+        self.anchor.step();
     }
 
     fn give(&mut self, until: u64, taped: &mut VecDeque<Taped>) {
@@ -216,7 +183,7 @@ impl Reel {
     }
 
     fn end(mut self, now: Time, end: TapeEnd, out: &mut Out<'_>) {
-        let came = position(self.since, now);
+        let came = self.anchor.position(now);
         let until = match end {
             TapeEnd::Longest => self.first + self.limits.longest.map_or(0, samples_of),
             TapeEnd::Silence => self.loud + TAIL,
@@ -233,22 +200,13 @@ impl Reel {
     }
 
     fn longest_at(&self) -> Option<Time> {
-        self.limits.longest.map(|longest| self.at(self.first) + longest)
+        self.limits.longest.map(|longest| self.anchor.at(self.first) + longest)
     }
 
     /// When silence will have lasted too long, for all that is known; late packets are waited for.
     fn silent_at(&self) -> Option<Time> {
-        self.limits.silence.map(|silence| self.at(self.loud + WINDOW) + silence)
+        self.limits.silence.map(|silence| self.anchor.at(self.loud + WINDOW) + silence)
     }
-
-    fn at(&self, sample: u64) -> Time {
-        self.since + Duration::from_micros(sample * 125)
-    }
-}
-
-/// The sample of a tape that began at `since` which is spoken now.
-fn position(since: Time, now: Time) -> u64 {
-    samples_of(now.since(since))
 }
 
 fn samples_of(span: Duration) -> u64 {

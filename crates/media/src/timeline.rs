@@ -12,9 +12,9 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// An empty window that begins at sample `base`.
-    pub fn new(base: u64) -> Timeline {
-        Timeline { base, sound: Vec::new() }
+    /// An empty window that begins at sample `base`, with room for so many.
+    pub fn new(base: u64, room: usize) -> Timeline {
+        Timeline { base, sound: Vec::with_capacity(room) }
     }
 
     /// The first sample not taken yet.
@@ -42,6 +42,8 @@ impl Timeline {
     pub fn reach(&mut self, end: u64) {
         let len = end.saturating_sub(self.base) as usize;
         if len > self.sound.len() {
+            // Windows are many: none is to be twice as large as it must.
+            self.sound.reserve_exact(len - self.sound.len());
             self.sound.resize(len, g711::silence(Codec::Pcma));
         }
     }
@@ -53,9 +55,14 @@ impl Timeline {
 
     /// Takes all samples before `until` out at the front.
     pub fn take(&mut self, until: u64) -> Vec<u8> {
+        self.drain(until).collect()
+    }
+
+    /// The same, one by one.
+    pub(crate) fn drain(&mut self, until: u64) -> std::vec::Drain<'_, u8> {
         let len = (until.saturating_sub(self.base) as usize).min(self.sound.len());
         self.base += len as u64;
-        self.sound.drain(..len).collect()
+        self.sound.drain(..len)
     }
 }
 
@@ -67,7 +74,7 @@ mod tests {
 
     #[test]
     fn sound_stands_where_it_was_put_and_silence_between() {
-        let mut line = Timeline::new(10);
+        let mut line = Timeline::new(10, 0);
         line.put(14, [1, 2].into_iter());
         line.put(8, [3, 4, 5, 6].into_iter());
         line.put(0, [7; 10].into_iter());

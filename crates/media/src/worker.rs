@@ -1,6 +1,7 @@
 //! The media machine: all legs of one worker, driven by commands, packets and time.
 
 use crate::leg::{Kind, Leg};
+use crate::mix::Mix;
 use crate::outbox::Outbox;
 use crate::play::{Playing, SOUNDS_MAX};
 use crate::reel::{Out, Reel};
@@ -111,6 +112,7 @@ impl Worker {
             Command::Stop { leg } => self.with(leg, Leg::stop),
             Command::Bridge { a, b } => self.bridge(a, b),
             Command::Unbridge { leg } => self.unbridge(leg),
+            Command::Hear { leg, from } => self.tune(now, leg, &from),
             Command::Record { leg, tape, .. } | Command::StopRecord { leg, tape } => {
                 self.record(now, leg, tape, command)
             }
@@ -133,12 +135,19 @@ impl Worker {
         };
         let was_silent = hearer.silent;
         let Some(heard) = hearer.hear(now, from, bytes, &mut state.opened) else { return };
-        let partner = hearer.partner;
+        let (partner, listeners) = (hearer.partner, std::mem::take(&mut hearer.listeners));
         if !hearer.reels.is_empty() {
             hearer.reels.hear(now, &heard, &mut Out { taped: &mut state.taped, events: &mut state.events });
         }
         if let Some(digit) = heard.digit {
             state.events.push_back(Event::Digit { leg, digit });
+        }
+        for listener in &listeners {
+            let mix = state.legs.get_mut(listener).and_then(|listener| listener.mix.as_mut());
+            mix.into_iter().for_each(|mix| mix.hear(now, leg, &heard));
+        }
+        if let Some(hearer) = state.legs.get_mut(&leg) {
+            hearer.listeners = listeners;
         }
         if let Some(partner) = partner.and_then(|id| state.legs.get_mut(&id)) {
             partner.relay(now, &heard, &mut state.outbox);
@@ -222,9 +231,10 @@ impl Worker {
         Counters { dropped: self.state.outbox.dropped, ..self.state.counters }
     }
 
-    /// Takes a leg out, to be adopted by another worker. Its bridge ends.
+    /// Takes a leg out, to be adopted by another worker. Its bridge ends, and who hears whom in mixes.
     pub fn release(&mut self, leg: LegId) -> Option<Moved> {
         self.unbridge(leg);
+        self.untune(leg);
         let mut moved = self.state.legs.remove(&leg)?;
         if let Some(at) = moved.armed.take() {
             self.state.deadlines.remove(&(at, leg));
@@ -304,8 +314,47 @@ impl Worker {
         }
     }
 
+    /// Lets a leg hear these; none: its partner.
+    fn tune(&mut self, now: Time, leg: LegId, from: &[LegId]) {
+        let legs = &mut self.state.legs;
+        let from: Vec<LegId> = from.iter().copied().filter(|id| *id != leg && legs.contains_key(id)).collect();
+        let Some(hearer) = legs.get_mut(&leg) else { return self.state.counters.strays += 1 };
+        let before: Vec<LegId> = hearer.mix.iter().flat_map(Mix::sources).collect();
+        if from.is_empty() {
+            hearer.mix = None;
+        } else {
+            hearer.mix.get_or_insert_with(|| Mix::new(now)).tune(&from);
+        }
+        let after: Vec<LegId> = hearer.mix.iter().flat_map(Mix::sources).collect();
+        for id in before.into_iter().chain(after.iter().copied()) {
+            let Some(source) = legs.get_mut(&id) else { continue };
+            source.listeners.retain(|listener| *listener != leg);
+            if after.contains(&id) {
+                source.listeners.push(leg);
+            }
+        }
+    }
+
+    /// A leg hears nobody in a mix any more, and is heard by nobody.
+    fn untune(&mut self, leg: LegId) {
+        let Some(gone) = self.state.legs.get_mut(&leg) else { return };
+        let (mix, listeners) = (gone.mix.take(), std::mem::take(&mut gone.listeners));
+        for id in mix.iter().flat_map(Mix::sources) {
+            if let Some(source) = self.state.legs.get_mut(&id) {
+                source.listeners.retain(|listener| *listener != leg);
+            }
+        }
+        for id in listeners {
+            let Some(listener) = self.state.legs.get_mut(&id) else { continue };
+            let left: Vec<LegId> = listener.mix.iter().flat_map(Mix::sources).filter(|source| *source != leg).collect();
+            listener.mix = listener.mix.take().filter(|_| !left.is_empty());
+            listener.mix.iter_mut().for_each(|mix| mix.tune(&left));
+        }
+    }
+
     fn close(&mut self, now: Time, leg: LegId) {
         self.unbridge(leg);
+        self.untune(leg);
         let state = &mut self.state;
         let stats = match state.legs.get_mut(&leg) {
             Some(closing) => {

@@ -23,7 +23,9 @@ pub use fact::{Fact, What};
 pub use id::{AgentId, CallId, LegId, PlanId, PlayId, QueueId, SkillId, TapeId, TrunkId};
 pub use mailbox::{Mailbox, Message};
 pub use number::{Number, NumberKind};
-pub use outcome::{AgentState, Cause, DequeueReason, Entrance, LookUpOutcome, OfferOutcome, Party, Release, Trouble};
+pub use outcome::{
+    AgentState, Cause, DequeueReason, Entrance, LookUpOutcome, OfferOutcome, Party, Release, Trouble, Voice,
+};
 pub use pattern::Pattern;
 pub use schedule::{Days, Opening, Schedule};
 pub use seed::Seed;

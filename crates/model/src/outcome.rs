@@ -3,6 +3,18 @@
 use crate::{Name, Side};
 use serde::{Deserialize, Serialize};
 
+/// Who hears a supervisor in a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Voice {
+    /// Nobody.
+    Listen,
+    /// The agent.
+    Whisper,
+    /// All.
+    Barge,
+}
+
 /// A party outside the switch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

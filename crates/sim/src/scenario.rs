@@ -4,7 +4,7 @@ use crate::network::Faults;
 use crate::peer::{AGENT_HZ, Action, Answering, CALLER_HZ, CallerSetup, Ending, PhoneSetup};
 use crate::town;
 use busyhour_media::Library;
-use busyhour_model::{CallId, Codec, Seed};
+use busyhour_model::{CallId, Codec, Name, Seed, Voice};
 use busyhour_switch::{Destination, Request, Setup};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -17,6 +17,13 @@ pub enum Deed {
     Call(Box<CallerSetup>),
     /// An agent, supervisor or operator asks the switch.
     Ask(Box<Request>),
+    /// Somebody is to hear a call that talks, so; or its recording is paused, or goes on.
+    Supervise {
+        /// Agent number.
+        supervisor: Name,
+        /// Who hears the supervisor.
+        voice: Option<Voice>,
+    },
     /// An agent dials from the phone.
     Dial {
         /// Agent number.
@@ -315,8 +322,9 @@ impl Scenario {
             10 => Deed::Ask(Box::new(Request::ExtendWrapUp { agent, by: random.between(SECOND, 5 * SECOND) })),
             11 | 12 => Deed::Ask(Box::new(town::change(&self.setup, random))),
             13 => {
-                let (call, on) = (CallId(1 + random.below(12)), random.per_mille(700));
-                Deed::Ask(Box::new(Request::PauseRecording { call, on, by: "supervisor".into() }))
+                let voices = [None, Some(Voice::Listen), Some(Voice::Whisper), Some(Voice::Barge)];
+                let voice = *random.choose(&voices).expect("four");
+                Deed::Supervise { supervisor: agent, voice }
             }
             _ => Deed::Restore,
         }

@@ -11,8 +11,8 @@ use busyhour_acd::LookAhead;
 use busyhour_ivr::LookUp;
 use busyhour_ledger::{CallRecord, Ledger};
 use busyhour_media::{self as media, Track};
-use busyhour_model::{CallId, Fact, LegId, Name, QueueId, Rule, Seed, TapeId, Time, What};
-use busyhour_switch::{Entry, Replay, Setup, Switch};
+use busyhour_model::{CallId, Fact, LegId, Name, QueueId, Rule, Seed, TapeId, Time, Voice, What};
+use busyhour_switch::{Entry, Replay, Reply, Request, Setup, Switch};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -281,6 +281,7 @@ impl World {
                 let _ = self.switch.handle_request(self.now, *request);
                 self.drain_switch();
             }
+            Deed::Supervise { supervisor, voice } => self.supervise(supervisor, voice),
             Deed::Dial { number, code } => self.phone(&number, |phone, now| phone.dial(now, &code)),
             Deed::TakeOver { number } => self.take_over(&number),
             Deed::HangUp { number } => self.phone(&number, |phone, now| phone.hang_up(now)),
@@ -291,6 +292,19 @@ impl World {
             Deed::Plug { number, on } => self.plug(&number, on),
             Deed::Restore => self.restore(),
         }
+    }
+
+    /// Any call that talks.
+    fn supervise(&mut self, supervisor: Name, voice: Option<Voice>) {
+        let Ok(Reply::Calls(rows)) = self.switch.handle_request(self.now, Request::Calls) else { return };
+        let Some(row) = rows.into_iter().find(|row| &*row.stage == "talking") else { return };
+        let (call, on) = (row.call, row.recording.as_deref() != Some("paused"));
+        let asked = match voice {
+            Some(voice) => Request::Monitor { call, supervisor, voice },
+            None => Request::PauseRecording { call, on, by: supervisor },
+        };
+        let _ = self.switch.handle_request(self.now, asked);
+        self.drain_switch();
     }
 
     fn call(&mut self, setup: CallerSetup) {

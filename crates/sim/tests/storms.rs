@@ -43,7 +43,7 @@ fn kind(fact: &Fact) -> String {
 }
 
 /// What 256 storms must have had, or they test nothing.
-const WEATHER: [&str; 53] = [
+const WEATHER: [&str; 54] = [
     "Connected",
     "Disconnected",
     "NodeEntered",
@@ -63,6 +63,7 @@ const WEATHER: [&str; 53] = [
     "Recorded",
     "ConversationTaped",
     "RecordingHandled",
+    "Monitored",
     "Discarded",
     "MessageLeft",
     "MessageHeard",

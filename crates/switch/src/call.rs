@@ -1,6 +1,7 @@
 //! One call: what holds in every phase. The phase is asked only after this.
 
 use crate::callbacks::{Asked, Callback};
+use crate::monitors::Monitors;
 use crate::outward::Dialling;
 use crate::phase::{Ended, Phase, Purpose};
 use crate::places::Places;
@@ -52,6 +53,8 @@ pub(crate) struct Call {
     pub(crate) tapes: Vec<Taping>,
     /// Recordings of its conversations that are not filed yet.
     pub(crate) conversations: Vec<TapeId>,
+    /// Supervisors who hear it.
+    pub(crate) monitors: Monitors,
     /// Taken only while the phase handles an event.
     phase: Option<Phase>,
 }
@@ -205,6 +208,7 @@ impl Call {
             open,
             tapes: Vec::new(),
             conversations: Vec::new(),
+            monitors: Monitors::default(),
             phase,
         }
     }
@@ -270,6 +274,13 @@ impl Call {
     }
 
     pub(crate) fn handle(&mut self, plant: &mut Plant, event: Event) {
+        if let Some(event) = self.monitored(plant, event) {
+            self.proceed(plant, event);
+        }
+        self.tune(plant);
+    }
+
+    fn proceed(&mut self, plant: &mut Plant, event: Event) {
         let phase = self.phase.take().expect("handlers do not nest");
         if let Event::Progress { leg, status, .. } = event {
             self.rang(plant, leg, status);
@@ -355,6 +366,7 @@ impl Call {
             plant.drop_leg(leg, status);
         }
         self.kept_promise(plant);
+        self.dismiss_all(plant);
         if let Some(agent) = self.occupied.take() {
             plant.release(agent);
         }
@@ -373,6 +385,7 @@ impl Call {
             let _ = plant.acd(Command::Released { agent });
         }
         self.occupied = None;
+        self.monitors = Monitors::default();
         self.open = plant.legs.iter().filter(|(_, leg)| leg.call == self.id).map(|(id, _)| id).collect();
         plant.fact(What::Fault { call: Some(self.id), detail: "a call's handler panicked".into() });
         self.phase = Some(self.end(plant, Cause::Fault, 500));

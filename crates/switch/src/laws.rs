@@ -130,7 +130,8 @@ impl Switch {
         }
         for call in self.calls.values() {
             let agents = by_call.get(&call.id).copied().unwrap_or(0);
-            let held = usize::from(call.occupied.is_some()) + call.phase().agents().count();
+            let others = usize::from(call.occupied.is_some()) + call.monitors.held().count();
+            let held = others + call.phase().agents().count();
             assert_eq!(agents, held, "{}: agents by the ACD and by the call", call.id);
         }
     }

@@ -16,6 +16,7 @@ mod legs;
 mod limits;
 mod mailboxes;
 mod memory;
+mod monitors;
 mod outward;
 mod parking;
 mod phase;

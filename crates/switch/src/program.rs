@@ -297,7 +297,7 @@ impl Call {
 }
 
 /// Keeps the ACD from offering calls to an agent rung past it; false for one who is not signed in.
-fn hold_for(plant: &mut Plant, agent: AgentId, call: busyhour_model::CallId) -> Result<bool, OfferOutcome> {
+pub(crate) fn hold_for(plant: &mut Plant, agent: AgentId, call: busyhour_model::CallId) -> Result<bool, OfferOutcome> {
     match plant.acd.agent(agent).map(|view| view.state) {
         None | Some(AgentState::SignedOut) => Ok(false),
         Some(_) => plant.acd(Command::Occupy { agent, call }).map(|()| true).map_err(|_| OfferOutcome::Refused),

@@ -3,7 +3,7 @@
 use crate::setup::{AgentSetup, QueueSetup, Setup};
 use crate::standing::{StandingRow, Towards};
 use crate::trial::Trial;
-use busyhour_model::{AgentState, CallId, Mailbox, Message, Name, TapeId, Time, Trouble};
+use busyhour_model::{AgentState, CallId, Mailbox, Message, Name, TapeId, Time, Trouble, Voice};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -86,6 +86,22 @@ pub enum Request {
         call: CallId,
         /// Where to.
         to: Destination,
+    },
+    /// Ring a supervisor, who hears a call then; one who is there already is heard so from now on.
+    Monitor {
+        /// Which.
+        call: CallId,
+        /// Who: an agent's number.
+        supervisor: Name,
+        /// Who hears the supervisor.
+        voice: Voice,
+    },
+    /// A supervisor leaves a call.
+    Unmonitor {
+        /// Which.
+        call: CallId,
+        /// Who.
+        supervisor: Name,
     },
     /// Leave what is said out of a call's recording, or put it in again.
     PauseRecording {
@@ -250,6 +266,11 @@ pub enum Denied {
     /// Nobody's caller: only a caller from a trunk who talks can be sent on.
     #[error("call {0} is no caller talking to somebody")]
     NotTalking(CallId),
+    /// Nobody can listen to it so.
+    #[error(
+        "call {0} cannot be listened to: that agent takes part in it, or too many listen, or the agent is not among them"
+    )]
+    NotMonitored(CallId),
     /// Nothing is being recorded of it.
     #[error("call {0} is no conversation that is recorded")]
     NotRecorded(CallId),

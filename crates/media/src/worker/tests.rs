@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 
 mod anything;
 mod keys;
+mod mixes;
 mod plays;
 mod secret;
 mod strangers;

@@ -36,6 +36,7 @@ impl What {
             | What::LegJoined { call, .. }
             | What::RecordingBegan { call, .. }
             | What::Recorded { call, .. }
+            | What::Monitored { call, .. }
             | What::RecordingLost { call, .. }
             | What::Discarded { call, .. }
             | What::Ended { call, .. } => Some(*call),

@@ -7,6 +7,7 @@ mod exchange;
 
 mod aliases;
 mod conversations;
+mod monitors;
 mod phone;
 mod transfers;
 mod voice;
