@@ -8,7 +8,7 @@ use busyhour_ledger::CallRecord;
 use busyhour_media::Filed;
 use busyhour_model::{CallId, Fact, Message, Name, TapeId, Time};
 use prometheus::{IntCounter, IntGauge};
-pub use recordings::{Done, Kept, KeptState, Search};
+pub use recordings::{Done, Draw, Kept, KeptState, Search, Stratum};
 use rusqlite::{Connection, Transaction, params};
 use std::collections::VecDeque;
 use std::path::Path;
@@ -85,6 +85,7 @@ enum Row {
 /// A question about recordings, and where its answer goes.
 enum Look {
     Search(Search, u32, Answer<Vec<Kept>>),
+    Sample(Search, Draw, Answer<Vec<Kept>>),
     One(TapeId, Answer<(Option<Kept>, Vec<Done>)>),
     Expired(Time, Vec<(Name, Duration)>, Answer<Vec<TapeId>>),
 }
@@ -172,6 +173,11 @@ impl Store {
         self.look(|reply| Look::Search(wanted, limit.min(ROWS_MAX), reply)).await
     }
 
+    /// Some of all that are complete.
+    pub async fn sample(&self, wanted: Search, draw: Draw) -> Result<Vec<Kept>, String> {
+        self.look(|reply| Look::Sample(wanted, draw, reply)).await
+    }
+
     /// One recording, if it is still there, and all that was done with it.
     pub async fn recording(&self, tape: TapeId) -> Result<(Option<Kept>, Vec<Done>), String> {
         self.look(|reply| Look::One(tape, reply)).await
@@ -256,6 +262,9 @@ impl Writer {
         match look {
             Look::Search(wanted, limit, reply) => {
                 drop(reply.send(recordings::search(connection, &wanted, limit).map_err(unreadable)));
+            }
+            Look::Sample(wanted, draw, reply) => {
+                drop(reply.send(recordings::sample(connection, &wanted, &draw).map_err(unreadable)));
             }
             Look::One(tape, reply) => drop(reply.send(recordings::find(connection, tape).map_err(unreadable))),
             Look::Expired(now, keep, reply) => {

@@ -3,20 +3,18 @@
 use super::live::Peer;
 use super::{Fault, LIMIT, Who, call_id, done};
 use crate::desk::Desk;
-use crate::store::{Done, Kept, KeptState, ROWS_MAX, Search};
+use crate::store::{Done, Draw, Kept, KeptState, ROWS_MAX, Search, Stratum};
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use busyhour_ledger::sample;
 use busyhour_model::{Deed, Handled, Name, TapeId, Time, What};
 use busyhour_switch::Request;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
-/// Who looks after a recording is the store's business, and it is written to disk elsewhere: calls go on.
+/// What to do when the store does not answer.
 const ELSEWHERE: &str = "calls go on; try again in a moment";
 
 pub(super) fn routes() -> Router<Desk> {
@@ -52,13 +50,6 @@ struct Asked {
     by: Option<Stratum>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Stratum {
-    Agent,
-    Queue,
-}
-
 impl Asked {
     fn search(&self) -> Result<Search, Fault> {
         Ok(Search {
@@ -76,25 +67,17 @@ impl Asked {
 }
 
 async fn list(State(desk): State<Desk>, Query(asked): Query<Asked>) -> Result<Json<Vec<Kept>>, Fault> {
-    let found = desk.store().recordings(asked.search()?, asked.limit.unwrap_or(LIMIT)).await;
-    found.map(Json).map_err(unreadable)
+    rows(desk.store().recordings(asked.search()?, asked.limit.unwrap_or(LIMIT)).await)
 }
 
 /// For who judges the quality: some of those that are whole.
 async fn sampled(State(desk): State<Desk>, Query(asked): Query<Asked>) -> Result<Json<Vec<Kept>>, Fault> {
-    let found = desk.store().recordings(asked.search()?, ROWS_MAX).await.map_err(unreadable)?;
-    let mut whole: BTreeMap<u64, Kept> = BTreeMap::new();
-    for kept in found.into_iter().filter(|kept| kept.state == KeptState::Complete) {
-        whole.insert(kept.conversation.tape.0, kept);
-    }
-    let stratum = |kept: &Kept| match asked.by {
-        Some(Stratum::Agent) => kept.conversation.agents().next().cloned(),
-        Some(Stratum::Queue) => kept.conversation.queue.clone(),
-        None => None,
-    };
-    let strata = whole.iter().map(|(tape, kept)| (*tape, stratum(kept)));
-    let drawn = sample(strata, asked.count.unwrap_or(LIMIT as usize), asked.seed.unwrap_or_default());
-    Ok(Json(drawn.into_iter().filter_map(|tape| whole.remove(&tape)).collect()))
+    let (count, seed) = (asked.count.unwrap_or(LIMIT as usize), asked.seed.unwrap_or_default());
+    rows(desk.store().sample(asked.search()?, Draw { count: count.min(ROWS_MAX as usize), seed, by: asked.by }).await)
+}
+
+fn rows(found: Result<Vec<Kept>, String>) -> Result<Json<Vec<Kept>>, Fault> {
+    found.map(|found| Json(found.into_iter().map(Kept::masked).collect())).map_err(unreadable)
 }
 
 /// A recording, unless it was removed, and all that was done with it.
@@ -109,7 +92,7 @@ async fn one(State(desk): State<Desk>, Path(tape): Path<String>) -> Result<Json<
     if recording.is_none() && deeds.is_empty() {
         return Err(unknown(&tape));
     }
-    Ok(Json(Story { recording, deeds }))
+    Ok(Json(Story { recording: recording.map(Kept::masked), deeds }))
 }
 
 /// The WAV file: caller left, agent right. Who listens is written down.

@@ -1,7 +1,7 @@
 //! Conversations' recordings in SQLite: whose they are, for how long they are kept, who listened to them.
 
 use busyhour_media::Filed;
-use busyhour_model::{CallId, Conversation, Deed, Fact, Handled, Name, TapeId, Time, What};
+use busyhour_model::{CallId, Conversation, Deed, Fact, Handled, Name, Number, TapeId, Time, What};
 use busyhour_switch::{CONVERSATION, DEFAULT_RETENTION};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use serde::{Deserialize, Serialize};
@@ -88,6 +88,37 @@ pub struct Search {
     pub longer_ms: Option<u64>,
 }
 
+/// How a sample is drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct Draw {
+    /// So many.
+    pub count: usize,
+    /// The same seed draws the same.
+    pub seed: u64,
+    /// As many of each as there are enough.
+    pub by: Option<Stratum>,
+}
+
+/// What recordings are drawn evenly by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stratum {
+    /// The agent who was called, else who called.
+    Agent,
+    /// The queue.
+    Queue,
+}
+
+impl Kept {
+    /// The same as people without the right to numbers may see it.
+    pub fn masked(mut self) -> Kept {
+        let masked = |number: &str| Name::from(Number::parse(number).masked());
+        (self.conversation.from, self.conversation.to) =
+            (masked(&self.conversation.from), masked(&self.conversation.to));
+        self
+    }
+}
+
 /// What a fact does to the tables; `false`: nothing.
 pub(super) fn concerns(what: &What) -> bool {
     match what {
@@ -164,31 +195,59 @@ pub(super) fn begin_anew(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute("UPDATE recordings SET state = 'lost' WHERE state = 'rolling'", []).map(drop)
 }
 
+/// What of a search is asked for.
+const WANTED: &str = "(?1 IS NULL OR call = ?1) AND (?2 IS NULL OR left_agent = ?2 OR right_agent = ?2)
+  AND (?3 IS NULL OR queue = ?3) AND (?4 IS NULL OR from_number = ?4 OR to_number = ?4)
+  AND (?5 IS NULL OR retention = ?5) AND (?6 IS NULL OR (held IS NOT NULL) = ?6)
+  AND began_us >= ?7 AND began_us < ?8 AND ms >= ?9";
+
+impl Search {
+    /// Carries out what begins with `select`, and takes each row.
+    fn rows<T>(
+        &self,
+        connection: &Connection,
+        (select, rest): (&str, &str),
+        limit: u32,
+        take: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<Vec<T>> {
+        let us = |time: Time| time.as_micros() as i64;
+        let sql = format!("SELECT {select} FROM recordings WHERE {WANTED} {rest} LIMIT ?10");
+        let mut statement = connection.prepare_cached(&sql)?;
+        let asked = params![
+            self.call.map(|call| call.0 as i64),
+            self.agent.as_deref(),
+            self.queue.as_deref(),
+            self.number.as_deref(),
+            self.retention.as_deref(),
+            self.held,
+            self.since.map_or(0, us),
+            self.until.map_or(i64::MAX, us),
+            self.longer_ms.map_or(0, |ms| i64::try_from(ms).unwrap_or(i64::MAX)),
+            limit,
+        ];
+        statement.query_map(asked, take)?.collect()
+    }
+}
+
 /// The newest first.
 pub(super) fn search(connection: &Connection, wanted: &Search, limit: u32) -> rusqlite::Result<Vec<Kept>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT * FROM recordings WHERE (?1 IS NULL OR call = ?1) AND (?2 IS NULL OR left_agent = ?2 OR right_agent = ?2)
-         AND (?3 IS NULL OR queue = ?3) AND (?4 IS NULL OR from_number = ?4 OR to_number = ?4)
-         AND (?5 IS NULL OR retention = ?5) AND (?6 IS NULL OR (held IS NOT NULL) = ?6) AND began_us >= ?7 AND began_us < ?8
-         AND ms >= ?9 ORDER BY began_us DESC, tape DESC LIMIT ?10",
-    )?;
-    let us = |time: Time| time.as_micros() as i64;
-    let rows = statement.query_map(
-        params![
-            wanted.call.map(|call| call.0 as i64),
-            wanted.agent.as_deref(),
-            wanted.queue.as_deref(),
-            wanted.number.as_deref(),
-            wanted.retention.as_deref(),
-            wanted.held,
-            wanted.since.map_or(0, us),
-            wanted.until.map_or(i64::MAX, us),
-            wanted.longer_ms.map_or(0, |ms| i64::try_from(ms).unwrap_or(i64::MAX)),
-            limit,
-        ],
-        kept,
-    )?;
-    rows.collect()
+    wanted.rows(connection, ("*", "ORDER BY began_us DESC, tape DESC"), limit, kept)
+}
+
+/// As many of all that are complete as `draw` says, drawn evenly by its stratum.
+pub(super) fn sample(connection: &Connection, wanted: &Search, draw: &Draw) -> rusqlite::Result<Vec<Kept>> {
+    let stratum = match draw.by {
+        Some(Stratum::Agent) => "COALESCE(right_agent, left_agent)",
+        Some(Stratum::Queue) => "queue",
+        None => "NULL",
+    };
+    let select = format!("tape, {stratum}");
+    let all = wanted.rows(connection, (&select, "AND state = 'complete'"), u32::MAX, |row| {
+        Ok((row.get::<_, i64>(0)? as u64, row.get::<_, Option<String>>(1)?))
+    })?;
+    let drawn = busyhour_ledger::sample(all, draw.count, draw.seed);
+    let found = drawn.into_iter().map(|tape| find(connection, TapeId(tape)).map(|(kept, _)| kept));
+    found.filter_map(Result::transpose).collect()
 }
 
 /// One, and what was done with it, the oldest first.
@@ -324,6 +383,21 @@ mod tests {
         assert_eq!(found(Search { longer_ms: Some(2000), ..any() }), [3, 2]);
         assert_eq!(search(&connection, &any(), 10).unwrap()[0].sha256, "ab".into());
         assert_eq!(tapes(&search(&connection, &any(), 1).unwrap()), [3]);
+    }
+
+    #[test]
+    fn samples_are_drawn_from_all_that_are_complete_and_numbers_are_masked() {
+        let connection = table();
+        told(&connection, (1..=40).flat_map(|tape| taped(tape, if tape < 36 { "1001" } else { "1002" }, "default")));
+        told(&connection, taped(50, "1002", "default").into_iter().take(1));
+        let draw = |count, by| sample(&connection, &Search::default(), &Draw { count, seed: 3, by }).unwrap();
+        let agents =
+            |found: &[Kept]| found.iter().filter(|kept| kept.conversation.right.name() == &"1002".into()).count();
+        assert_eq!((draw(8, Some(Stratum::Agent)).len(), agents(&draw(8, Some(Stratum::Agent)))), (8, 4));
+        assert_eq!(draw(99, None).len(), 40, "what is under way is not drawn");
+        assert_eq!(draw(5, Some(Stratum::Queue)), draw(5, None), "one queue");
+        let masked = search(&connection, &Search::default(), 1).unwrap().remove(0).masked().conversation;
+        assert_eq!((&*masked.from, &*masked.to), ("138****8050", "95118"));
     }
 
     #[test]

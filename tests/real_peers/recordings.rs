@@ -71,7 +71,7 @@ fn what_real_phones_say_is_recorded_on_two_sides_and_found_again() {
         (&first["right"], &second["right"]),
         (&serde_json::json!({"agent": "1001"}), &serde_json::json!({"agent": "1002"}))
     );
-    assert_eq!((&first["from"], &first["to"]), (&"13800138000".into(), &"95118".into()));
+    assert_eq!((&first["from"], &first["to"]), (&"138****8000".into(), &"95118".into()));
     assert_eq!(first["left"], serde_json::json!({"trunk": "carrier"}));
     let recorded = first["ms"].as_i64().unwrap() + second["ms"].as_i64().unwrap();
     let talked = record["talk_ms"].as_i64().unwrap() + record["hold_ms"].as_i64().unwrap();
