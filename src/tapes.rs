@@ -315,8 +315,11 @@ impl Reel {
 
     /// Up to where no more sound can come.
     fn ripe(&self) -> u64 {
-        let end = self.tracks.iter().map(|run| run.line.end()).max().unwrap_or_default();
-        if self.tracks.len() == 1 { end } else { end.saturating_sub(HOLD) }
+        let ends = || self.tracks.iter().map(|run| run.line.end());
+        let newest = ends().max().unwrap_or_default();
+        // A side that has not begun, or may go on with another leg, is waited for.
+        let all = if self.tracks.iter().all(|run| run.open) { ends().min() } else { None };
+        all.unwrap_or_default().max(newest.saturating_sub(HOLD))
     }
 
     fn write(&mut self, until: u64) -> io::Result<()> {

@@ -60,7 +60,7 @@ struct Line {
     audio: Audio,
     latch: Latch,
     /// Where it is kept secret.
-    secured: Option<Secured>,
+    secured: Option<Box<Secured>>,
     /// Where the last packet came from.
     source: Option<SocketAddr>,
     /// Where RTCP was last heard from, when that is not where it was announced.
@@ -437,7 +437,7 @@ impl Leg {
 
 impl Line {
     fn new(now: Time, audio: Audio, report_at: Time) -> Line {
-        let (latch, secured) = (Latch::new(audio.remote), audio.srtp.as_deref().cloned().map(Secured::new));
+        let (latch, secured) = (Latch::new(audio.remote), Secured::of(&audio));
         Line { audio, latch, secured, source: None, rtcp_source: None, heard_at: now, report_at }
     }
 
@@ -447,10 +447,9 @@ impl Line {
         if self.audio.remote_rtcp != audio.remote_rtcp {
             self.rtcp_source = None;
         }
-        let agreed = audio.srtp.as_deref().cloned();
-        match (&mut self.secured, agreed) {
-            (Some(secured), Some(agreed)) => secured.renegotiate(agreed),
-            (secured, agreed) => *secured = agreed.map(Secured::new),
+        match (&mut self.secured, &audio.srtp) {
+            (Some(secured), Some(agreed)) => secured.renegotiate((**agreed).clone()),
+            (_, _) => self.secured = Secured::of(&audio),
         }
         (self.audio, self.heard_at) = (audio, now);
     }
