@@ -53,6 +53,8 @@ pub(crate) struct Call {
     pub(crate) tapes: Vec<Taping>,
     /// Recordings of its conversations that are not filed yet.
     pub(crate) conversations: Vec<TapeId>,
+    /// The queue that says whether its conversations are recorded, and how long that is kept: the one that served it last.
+    pub(crate) recorded_as: Option<QueueId>,
     /// Supervisors who hear it.
     pub(crate) monitors: Monitors,
     /// Taken only while the phase handles an event.
@@ -208,6 +210,7 @@ impl Call {
             open,
             tapes: Vec::new(),
             conversations: Vec::new(),
+            recorded_as: None,
             monitors: Monitors::default(),
             phase,
         }
@@ -406,11 +409,12 @@ impl Call {
     pub(crate) fn deadline(&self, plant: &Plant) -> Time {
         let phase = self.phase();
         let limit = self.begun + plant.setup.call_max;
-        match phase.deadline(self, plant) {
+        let at = match phase.deadline(self, plant) {
             Some(at) if phase.is_ended() || self.callback.is_some() => at,
             Some(at) => at.min(limit),
             None => limit,
-        }
+        };
+        self.monitors.deadline().map_or(at, |rings| rings.min(at))
     }
 
     /// The cause, once every leg is down.

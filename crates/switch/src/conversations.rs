@@ -73,13 +73,15 @@ impl Rolling {
         partner: &Partner,
         queue: Option<QueueId>,
     ) -> Option<Rolling> {
-        let setup = queue.and_then(|queue| plant.directory.queue(queue));
+        // Passed on, a caller is recorded as before.
+        call.recorded_as = queue.or(call.recorded_as);
+        let setup = call.recorded_as.and_then(|queue| plant.directory.queue(queue));
         let asked = setup.and_then(|queue| queue.record);
         if !asked.unwrap_or_else(|| plant.setup.recording.wants([&call.origin, &partner.party])) {
             return None;
         }
         let retention = setup.and_then(|queue| queue.retention.clone()).unwrap_or_else(|| DEFAULT_RETENTION.into());
-        let queue = setup.map(|queue| queue.name.clone());
+        let queue = queue.map(|queue| plant.directory.queue_name(queue).clone());
         let tape = plant.tape(call.id);
         let conversation = Conversation {
             tape,

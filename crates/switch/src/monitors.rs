@@ -8,7 +8,7 @@ use crate::request::{Denied, Reply};
 use crate::switch::Switch;
 use busyhour_acd::Command;
 use busyhour_media as media;
-use busyhour_model::{AgentId, CallId, LegId, Name, Party, Voice, What};
+use busyhour_model::{AgentId, CallId, LegId, Name, Party, Time, Voice, What};
 use busyhour_sip::Identity;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -26,6 +26,8 @@ pub(crate) struct Monitor {
     supervisor: Name,
     voice: Voice,
     answered: bool,
+    /// It rings until then.
+    rings: Time,
     /// Kept from the ACD's calls.
     pub(crate) held: Option<AgentId>,
 }
@@ -41,6 +43,11 @@ impl Monitors {
     /// Supervisors kept from the ACD's calls.
     pub(crate) fn held(&self) -> impl Iterator<Item = AgentId> + '_ {
         self.list.iter().filter_map(|monitor| monitor.held)
+    }
+
+    /// When one has rung long enough.
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        self.list.iter().filter(|monitor| !monitor.answered).map(|monitor| monitor.rings).min()
     }
 
     /// Whom each leg of a call hears in a mix: `agent` and `other` talk, or there is only one of them.
@@ -76,6 +83,9 @@ impl Monitors {
 impl Call {
     /// An event that is a supervisor's alone; the others go on to the phase.
     pub(crate) fn monitored(&mut self, plant: &mut Plant, event: Event) -> Option<Event> {
+        if matches!(event, Event::Timeout) {
+            self.give_up_ringing(plant);
+        }
         let leg = match &event {
             Event::Progress { leg, .. }
             | Event::LegAnswered { leg, .. }
@@ -116,6 +126,16 @@ impl Call {
         if std::mem::replace(&mut monitor.voice, voice) != voice && monitor.answered {
             let by = monitor.supervisor.clone();
             plant.fact(What::Monitored { call: id, by, voice: Some(voice) });
+        }
+    }
+
+    /// Who has not answered in time is not waited for.
+    fn give_up_ringing(&mut self, plant: &mut Plant) {
+        let now = plant.now;
+        let late = |monitor: &Monitor| !monitor.answered && monitor.rings <= now;
+        while let Some(at) = self.monitors.list.iter().position(late) {
+            plant.drop_leg(self.monitors.list[at].leg, 487);
+            self.dismiss(plant, at);
         }
     }
 
@@ -204,7 +224,8 @@ impl Switch {
         };
         match call.ring_leg(plant, Party::Agent(number.clone()), ring) {
             Ok(leg) => {
-                call.monitors.list.push(Monitor { leg, supervisor: number, voice, answered: false, held });
+                let (answered, rings) = (false, plant.now + plant.setup.ring_timeout);
+                call.monitors.list.push(Monitor { leg, supervisor: number, voice, answered, rings, held });
                 Ok(Reply::Done)
             }
             Err(_) => {

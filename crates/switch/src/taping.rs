@@ -129,8 +129,9 @@ impl Call {
             taping.filed = Some(None);
             plant.tapes.remove(&taping.tape);
         }
-        for tape in std::mem::take(&mut self.conversations) {
-            self.filed(plant, Phase::in_ivr(), tape, None);
+        for tape in self.conversations.clone() {
+            plant.tapes.remove(&tape);
+            self.conversation_filed(plant, tape, None);
         }
     }
 }

@@ -177,6 +177,30 @@ fn a_conversation_ends_with_the_partner() {
     assert_eq!(with, [("1001".into(), Some("card".into())), ("1002".into(), None)]);
 }
 
+/// What its queue says goes with a caller who is passed on.
+#[test]
+fn a_caller_who_is_not_to_be_recorded_is_not_when_passed_on() {
+    let second = |setup: &mut Setup| setup.agents.push(agent("1002", "0815"));
+    let mut exchange = talking_in(QueueSetup { record: Some(false), ..QueueSetup::new("card".into()) }, second);
+    Phone::registered(&mut exchange, 2, "1002");
+    let to = Destination::Agent("1002".into());
+    exchange.switch.handle_request(exchange.now, Request::Transfer { call: CallId(1), to }).unwrap();
+    exchange.drain();
+    let invite = exchange.request(2, "INVITE").unwrap();
+    exchange.answer(2, &invite, 200, &[]);
+    assert!(taped(&exchange).is_empty());
+}
+
+#[test]
+fn a_file_that_never_comes_holds_the_call_up_for_ten_seconds() {
+    let mut exchange = talking(QueueSetup::new("card".into()));
+    let tape = taped(&exchange)[0].tape;
+    exchange.hang_up_all();
+    exchange.run(secs(11));
+    assert!(exchange.facts.contains(&What::RecordingLost { call: CallId(1), tape }));
+    assert!(exchange.facts.iter().any(|what| matches!(what, What::Ended { .. })));
+}
+
 #[test]
 fn both_hear_a_beep_where_that_is_wanted() {
     let exchange = talking_in(QueueSetup::new("card".into()), |setup| setup.recording.beep = true);

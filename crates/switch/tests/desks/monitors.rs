@@ -178,3 +178,19 @@ fn who_cannot_listen_is_told_why() {
     let asked = Request::Monitor { call: CallId(9), supervisor: "1009".into(), voice: Listen };
     assert_eq!(scene.exchange.switch.handle_request(scene.exchange.now, asked), Err(Denied::UnknownCall(CallId(9))));
 }
+
+#[test]
+fn a_supervisor_who_does_not_answer_is_not_rung_for_ever() {
+    let mut scene = Scene::new();
+    scene.exchange.switch.handle_request(scene.exchange.now, Request::Ready { agent: "1009".into() }).unwrap();
+    scene.exchange.drain();
+    assert_eq!(scene.ask("1009", Listen), Ok(Reply::Done));
+    let invite = scene.exchange.request(3, "INVITE").unwrap();
+    scene.exchange.answer(3, &invite, 180, &[]);
+    scene.exchange.run(secs(14));
+    assert!(scene.exchange.request(3, "CANCEL").is_none());
+    scene.exchange.run(secs(2));
+    assert!(scene.exchange.request(3, "CANCEL").is_some());
+    assert_eq!(row(&mut scene.exchange, "1009").state, AgentState::Ready);
+    assert_eq!(scene.told(), []);
+}
