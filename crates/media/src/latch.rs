@@ -53,24 +53,19 @@ impl Latch {
     /// Whether a packet from there is to be listened to.
     pub fn hear(&mut self, now: Time, from: SocketAddr) -> bool {
         if from == self.announced || self.source == Some(from) {
-            return self.believe(now, from);
+            return self.follow(now, from);
         }
         match self.source {
             Some(source) if source == self.announced => false,
             Some(source) if source.ip() == from.ip() && now.since(self.heard_at) >= REBIND_TIME => {
-                self.believe(now, from)
+                self.follow(now, from)
             }
             Some(_) => false,
             None if scope(self.announced.ip()) != scope(from.ip()) && scope(self.announced.ip()) != Scope::Global => {
-                self.believe(now, from)
+                self.follow(now, from)
             }
             None => self.try_out(now, from),
         }
-    }
-
-    /// The peer has proved to be there.
-    pub(crate) fn prove(&mut self, now: Time, from: SocketAddr) -> bool {
-        self.believe(now, from)
     }
 
     /// Whether control packets may come from there: the host we listen to, or the announced one.
@@ -96,8 +91,13 @@ impl Latch {
         self.destination().is_some_and(|to| to != self.announced)
     }
 
-    fn believe(&mut self, now: Time, from: SocketAddr) -> bool {
+    /// It is the peer.
+    pub(crate) fn believe(&mut self, now: Time, from: SocketAddr) {
         (self.source, self.heard_at, self.trial) = (Some(from), now, None);
+    }
+
+    fn follow(&mut self, now: Time, from: SocketAddr) -> bool {
+        self.believe(now, from);
         true
     }
 
@@ -109,7 +109,7 @@ impl Latch {
             _ => Trial { from, since: now, last: now },
         };
         if now.since(trial.since) >= TRIAL_TIME {
-            return self.believe(now, from);
+            return self.follow(now, from);
         }
         self.trial = Some(Trial { last: now, ..trial });
         let take = self.injected < TRIAL_PACKETS;

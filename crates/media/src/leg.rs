@@ -173,16 +173,16 @@ impl Leg {
             self.digits_stream = stream;
             (self.digits, self.ear) = Default::default();
         }
-        let digit = match kind {
-            Kind::Event => self.digits.take(header.timestamp, payload),
+        let (digit, toned) = match kind {
+            Kind::Event => (self.digits.take(header.timestamp, payload), false),
             Kind::Speech(codec) => {
                 self.incoming.measure(now, header.timestamp);
                 let tones = now >= self.echo_until && self.line.as_ref().is_some_and(|line| line.audio.tones);
-                tones.then(|| self.ear.take(header.timestamp, codec, payload)).flatten()
+                let digit = tones.then(|| self.ear.take(header.timestamp, codec, payload)).flatten();
+                (digit, tones && self.ear.is_pressed())
             }
-            Kind::Other => None,
+            Kind::Other => (None, false),
         };
-        let toned = matches!(kind, Kind::Speech(_)) && self.ear.is_pressed();
         Some(Heard { origin: Origin { leg: self.id, stream, header }, kind, digit, toned, payload })
     }
 
@@ -205,10 +205,10 @@ impl Leg {
         };
         let (header, payload) = rtp::read(bytes)?;
         let kind = line.kind(header.payload_type, payload)?;
-        // What the peer has sealed is the peer's, wherever it comes from.
-        let sealed = line.secured.is_some();
-        if !(if sealed { line.latch.prove(now, from) } else { line.latch.hear(now, from) }) {
-            return None;
+        match line.secured {
+            // What the peer has sealed is the peer's, wherever it comes from.
+            Some(_) => line.latch.believe(now, from),
+            None => line.latch.hear(now, from).then_some(())?,
         }
         if line.source.replace(from).is_some_and(|source| source != from) {
             self.incoming.restart();

@@ -56,7 +56,8 @@ impl Outgoing {
         let (high, low) = (random.draw(), random.draw());
         Outgoing {
             ssrc: high as u32,
-            sequence: (high >> 32) as u16,
+            // Near its wrap, who misses the first packets of a secret stream would open none (RFC 3711 section 3.3.1).
+            sequence: (high >> 32) as u16 & 0x7FFF,
             timestamp: low as u32,
             last: None,
             source: Source::None,

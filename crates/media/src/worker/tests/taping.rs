@@ -219,6 +219,22 @@ fn a_key_that_is_only_heard_as_its_tones_is_not_on_the_tape_either() {
     assert!(voices.iter().all(|voice| level(Codec::Pcma, voice, 400.0) > -13.0), "what is said before and after stays");
 }
 
+/// Agreed on telephone-events in the middle of a key, nobody listens for its end any more.
+#[test]
+fn a_key_cut_off_by_new_terms_silences_nothing_after_it() {
+    let mut rig = Rig::pair(Codec::Pcma, Codec::Pcma);
+    rig.connect_with(A, |audio| (audio.telephone_event, audio.tones) = (None, true));
+    rig.record(Limits::default());
+    let key: Vec<u8> = keypad::tones().nth(5).unwrap().1;
+    rig.pass(FRAME);
+    rig.say(A, 8, 0, &key[..640]);
+    rig.connect_with(A, |_| ());
+    rig.say(A, 8, 4, &[1; 1_600]);
+    rig.command(Command::StopRecord { leg: A, tape: TAPE });
+    assert_eq!(rig.digits(), "5");
+    assert!(rig.taped(Track::Mono).1[640..2_240].iter().all(|code| *code == 1));
+}
+
 #[test]
 fn what_is_said_while_a_tape_is_paused_is_silence_and_the_time_runs_on() {
     let mut rig = Rig::pair(Codec::Pcma, Codec::Pcma);
