@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-/// Bytes of sound waiting for the disk: half an hour, of all calls together. More is lost, counted, and silence in the file.
-const WAITING_MAX: usize = 32 << 20;
+/// Bytes of sound waiting for the disk: 5 s of 1,500 conversations. More is lost, counted, and silence in the file.
+const WAITING_MAX: usize = 128 << 20;
 /// Sound of one of two tracks waits so long for the other's, which is handed out each second: 1.5 s.
 const HOLD: u64 = 3 * 4000;
 /// Sound so far behind what there is is none of ours: a day.
