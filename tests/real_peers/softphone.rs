@@ -55,10 +55,10 @@ impl Softphone {
         write!(self.keys, "{}:{message},", message.len()).unwrap();
     }
 
-    /// Language and service of the shipped hotline, each when it was heard for a moment.
+    /// Language and service of the shipped hotline, each when it was heard for a moment: of the services, the first whole.
     pub(crate) fn chooses_an_agent(&mut self) {
-        for _ in ["language", "service"] {
-            thread::sleep(Duration::from_secs(2));
+        for heard in [2, 4] {
+            thread::sleep(Duration::from_secs(heard));
             self.command("sndcode", "1");
         }
     }
