@@ -8,6 +8,7 @@ mod incoming;
 pub mod keypad;
 mod latch;
 mod leg;
+mod line;
 mod master;
 mod mix;
 mod outbox;
