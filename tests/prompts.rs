@@ -3,7 +3,7 @@
 
 use busyhour_media::keypad::Ear;
 use busyhour_media::{Library, Quality, wav};
-use busyhour_model::Codec;
+use busyhour_model::G711;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -65,7 +65,7 @@ fn no_prompt_presses_a_key() {
     for path in files.iter().step_by(8) {
         let mut library = Library::new();
         library.insert("zh", "it", &std::fs::read(path).unwrap()).unwrap();
-        let pressed = Ear::default().take(0, Codec::Pcma, library.find("zh", "it").unwrap());
+        let pressed = Ear::default().take(0, G711::A, library.find("zh", "it").unwrap());
         assert_eq!(pressed, None, "{}", path.display());
     }
 }

@@ -5,7 +5,7 @@ use busyhour::client::Server;
 use busyhour::clock::Clock;
 use busyhour::{config, serve};
 use busyhour_media::{g711, tone::Sine, wav};
-use busyhour_model::Codec;
+use busyhour_model::G711;
 use busyhour_sim::peer::{AGENT_HZ, Action, CALLER_HZ, Caller, CallerSetup, Out, Outcome};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -69,7 +69,7 @@ async fn call(server: SocketAddr, seed: u64) -> Outcome {
         sip: sip.local_addr().unwrap(),
         media: media.local_addr().unwrap(),
         target: server,
-        codecs: vec![Codec::Pcma],
+        codecs: vec![G711::A],
         tone_hz: CALLER_HZ,
         listen_hz: AGENT_HZ,
         script: vec![Action::AwaitAnswer(PATIENCE), Action::AwaitTone(PATIENCE)],

@@ -4,7 +4,7 @@ use crate::echo::Echo;
 use crate::server::{CARRIER, DOMAIN, FIRST_AGENT, HOTLINE, PASSWORD};
 use crate::sys::Epoll;
 use crate::wire::Wire;
-use busyhour_model::{Codec, Time};
+use busyhour_model::{G711, Time};
 use busyhour_sim::peer::{Action, Answering, Caller, CallerSetup, Ending, Out, Phone, PhoneSetup};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
@@ -113,7 +113,7 @@ impl Load {
                 media: self.media(),
                 registrar: Some(self.switch),
                 expires: Duration::from_secs(3600),
-                codecs: vec![Codec::Pcma],
+                codecs: vec![G711::A],
                 tone_hz: 0,
                 listen_hz: 0,
                 answering: Answering::After(Duration::ZERO, Duration::ZERO),
@@ -178,7 +178,7 @@ impl Load {
             sip: self.carrier.address(),
             media: self.media(),
             target: self.switch,
-            codecs: vec![Codec::Pcma],
+            codecs: vec![G711::A],
             tone_hz: 0,
             listen_hz: 0,
             script: vec![Action::AwaitAnswer(SETTING_MAX)],

@@ -2,7 +2,7 @@
 
 use super::show;
 use crate::client::{Server, escaped};
-use busyhour_model::{Codec, Release, StreamStats};
+use busyhour_model::{Release, StreamStats};
 use busyhour_switch::{Happened, Step, Trial};
 use serde_json::Value;
 use std::process::ExitCode;
@@ -49,7 +49,7 @@ fn line(step: &Step) -> String {
         Happened::Called { peer } => format!("INVITE to {peer}"),
         Happened::Progress { status, sound } => format!("{status}{}", if *sound { " with sound" } else { "" }),
         Happened::Answered { codec, telephone_event, ptime_ms, sound } => {
-            let codec = if *codec == Codec::Pcma { "PCMA" } else { "PCMU" };
+            let codec = codec.assigned().0;
             let keys =
                 telephone_event.map_or("no telephone-events".into(), |number| format!("telephone-event {number}"));
             format!("200: {codec}, {ptime_ms} ms, {keys}, sound to {sound}")

@@ -38,7 +38,8 @@ pub(super) fn srtp(value: &DeValue) -> Result<Secrecy, String> {
 }
 
 fn codec(value: &DeValue) -> Result<Codec, String> {
-    one_of(value, "is no codec we speak", &[("pcma", Codec::Pcma), ("pcmu", Codec::Pcmu)])
+    let known = [("pcma", Codec::Pcma), ("pcmu", Codec::Pcmu), ("g722", Codec::G722)];
+    one_of(value, "is no codec we speak", &known)
 }
 
 fn dtmf(value: &DeValue) -> Result<Keys, String> {

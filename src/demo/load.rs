@@ -1,7 +1,7 @@
 //! The load: agents' phones and callers on real sockets, all in one thread of their own.
 
 use crate::clock::Clock;
-use busyhour_model::{Codec, Time};
+use busyhour_model::{G711, Time};
 use busyhour_sim::peer::{
     AGENT_HZ, Action, Answering, CALLER_HZ, Caller, CallerSetup, Ending, Out, Outcome, Phone, PhoneSetup,
 };
@@ -173,7 +173,7 @@ async fn phone(world: World, index: usize, sip: UdpSocket, media: UdpSocket) -> 
         registrar: Some(load.switch),
         expires: Duration::from_secs(600),
         // Every third phone speaks µ-law only: the switch has to convert.
-        codecs: if index % 3 == 2 { vec![Codec::Pcmu] } else { vec![Codec::Pcma, Codec::Pcmu] },
+        codecs: if index % 3 == 2 { vec![G711::Mu] } else { vec![G711::A, G711::Mu] },
         tone_hz: AGENT_HZ,
         listen_hz: CALLER_HZ,
         answering: Answering::After(Duration::from_millis(200), Duration::from_millis(1200)),
@@ -344,7 +344,7 @@ fn caller_setup(load: &Load, index: u64, sip: &UdpSocket, media: &UdpSocket) -> 
         sip: sip.local_addr()?,
         media: media.local_addr()?,
         target: load.switch,
-        codecs: if index % 5 == 4 { vec![Codec::Pcmu, Codec::Pcma] } else { vec![Codec::Pcma, Codec::Pcmu] },
+        codecs: if index % 5 == 4 { vec![G711::Mu, G711::A] } else { vec![G711::A, G711::Mu] },
         tone_hz: CALLER_HZ,
         listen_hz: AGENT_HZ,
         script,

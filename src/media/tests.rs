@@ -5,7 +5,7 @@ use super::sys::{Batch, Epoll};
 use super::*;
 use busyhour_media::rtp::{self, Header};
 use busyhour_media::{g711, tone};
-use busyhour_model::{Audio, Codec, Direction, PlayId, Side, Sound};
+use busyhour_model::{Audio, Codec, Direction, G711, PlayId, Side, Sound};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::AtomicU16;
 use std::sync::mpsc::Receiver;
@@ -54,7 +54,7 @@ impl Phone {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let (leg, local) = (LegId(leg), SocketAddr::from(([127, 0, 0, 1], free_port())));
         let remote = socket.local_addr().unwrap();
-        let payload_type = if codec == Codec::Pcma { 8 } else { 0 };
+        let payload_type = codec.assigned().1;
         let audio = Audio {
             remote,
             remote_rtcp: remote,
@@ -90,12 +90,12 @@ impl Phone {
 }
 
 /// Half a second of a tone from one phone to the other, in step: it must arrive at its level.
-fn assert_heard(from: &mut Phone, from_codec: Codec, to: &Phone, to_codec: Codec, hertz: f64) {
-    let said: Vec<u8> = tone::Sine::new(hertz, -10.0).take(4000).map(|s| g711::encode(from_codec, s)).collect();
+fn assert_heard(from: &mut Phone, from_law: G711, to: &Phone, to_law: G711, hertz: f64) {
+    let said: Vec<u8> = tone::Sine::new(hertz, -10.0).take(4000).map(|s| g711::encode(from_law, s)).collect();
     let mut heard = vec![];
     for frame in said.chunks(160) {
-        from.say(if from_codec == Codec::Pcma { 8 } else { 0 }, frame);
-        heard.extend(to.hear().iter().map(|code| g711::decode(to_codec, *code)));
+        from.say(if from_law == G711::A { 8 } else { 0 }, frame);
+        heard.extend(to.hear().iter().map(|code| g711::decode(to_law, *code)));
     }
     let level = tone::level(&heard, hertz);
     assert!((level + 10.0).abs() < 0.3, "{hertz} Hz came with {level} dBm0");
@@ -117,8 +117,8 @@ fn two_phones_hear_each_other_on_one_thread_or_two_and_their_ports_are_free_afte
         let mut b = Phone::connected(&plane, 2, Codec::Pcmu);
         plane.send(Command::Bridge { a: a.leg, b: b.leg });
         assert_heard_once_bridged(&mut a, &b);
-        assert_heard(&mut a, Codec::Pcma, &b, Codec::Pcmu, 400.0);
-        assert_heard(&mut b, Codec::Pcmu, &a, Codec::Pcma, 1000.0);
+        assert_heard(&mut a, G711::A, &b, G711::Mu, 400.0);
+        assert_heard(&mut b, G711::Mu, &a, G711::A, 1000.0);
         b.say(101, &[7, 10, 0, 160]);
         assert_eq!(events.recv_timeout(PATIENCE).unwrap(), Event::Digit { leg: b.leg, digit: '7' });
         for phone in [&a, &b] {
@@ -162,8 +162,8 @@ fn legs_that_change_partners_across_threads_are_heard_by_the_new_one() {
             let b = 3 + (a + shift) % 3;
             let (left, right) = phones.split_at_mut(b);
             assert_heard_once_bridged(&mut left[a], &right[0]);
-            assert_heard(&mut left[a], Codec::Pcma, &right[0], Codec::Pcma, 500.0);
-            assert_heard(&mut right[0], Codec::Pcma, &left[a], Codec::Pcma, 700.0);
+            assert_heard(&mut left[a], G711::A, &right[0], G711::A, 500.0);
+            assert_heard(&mut right[0], G711::A, &left[a], G711::A, 700.0);
         }
     }
     phones.iter().for_each(|phone| plane.send(Command::Close { leg: phone.leg }));

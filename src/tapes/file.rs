@@ -4,7 +4,7 @@ use crate::digest::digest;
 use busyhour_media::wav::{self, HEADER_LEN};
 use busyhour_media::{Filed, g711};
 use busyhour_model::calendar::Local;
-use busyhour_model::{Codec, TapeId, Time};
+use busyhour_model::{G711, TapeId, Time};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -54,7 +54,7 @@ impl TapeFile {
 
     /// Adds sound. What cannot be written is silence if anything can be written later.
     pub(super) fn add(&mut self, sound: &[u8]) -> io::Result<()> {
-        let silence = std::iter::repeat_n(g711::silence(Codec::Pcma), self.owed as usize);
+        let silence = std::iter::repeat_n(g711::silence(G711::A), self.owed as usize);
         let bytes: Vec<u8> = silence.chain(sound.iter().copied()).collect();
         let added = self.file.write_all_at(&bytes, HEADER_LEN as u64 + self.written);
         match added {

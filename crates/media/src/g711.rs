@@ -1,6 +1,6 @@
 //! ITU-T G.711 A-law and µ-law as the G.191 software tool library defines them, bit for bit.
 
-use busyhour_model::Codec;
+use busyhour_model::G711;
 
 /// An A-law code for 16-bit linear PCM; the 4 low bits do not matter (G.191 `alaw_compress`).
 pub const fn encode_a(linear: i16) -> u8 {
@@ -44,34 +44,34 @@ pub fn decode_u(code: u8) -> i16 {
 }
 
 /// The code of either law for 16-bit linear PCM.
-pub fn encode(codec: Codec, linear: i16) -> u8 {
-    match codec {
-        Codec::Pcma => encode_a(linear),
-        Codec::Pcmu => encode_u(linear),
+pub fn encode(law: G711, linear: i16) -> u8 {
+    match law {
+        G711::A => encode_a(linear),
+        G711::Mu => encode_u(linear),
     }
 }
 
 /// 16-bit linear PCM of a code of either law.
-pub fn decode(codec: Codec, code: u8) -> i16 {
-    match codec {
-        Codec::Pcma => decode_a(code),
-        Codec::Pcmu => decode_u(code),
+pub fn decode(law: G711, code: u8) -> i16 {
+    match law {
+        G711::A => decode_a(code),
+        G711::Mu => decode_u(code),
     }
 }
 
 /// The code of silence.
-pub const fn silence(codec: Codec) -> u8 {
-    match codec {
-        Codec::Pcma => 0xD5,
-        Codec::Pcmu => 0xFF,
+pub const fn silence(law: G711) -> u8 {
+    match law {
+        G711::A => 0xD5,
+        G711::Mu => 0xFF,
     }
 }
 
 /// What turns a code of one law into the other's; `None` when they are the same.
-pub fn transcoder(from: Codec, to: Codec) -> Option<&'static [u8; 256]> {
+pub fn transcoder(from: G711, to: G711) -> Option<&'static [u8; 256]> {
     match (from, to) {
-        (Codec::Pcma, Codec::Pcmu) => Some(&A_TO_U),
-        (Codec::Pcmu, Codec::Pcma) => Some(&U_TO_A),
+        (G711::A, G711::Mu) => Some(&A_TO_U),
+        (G711::Mu, G711::A) => Some(&U_TO_A),
         _ => None,
     }
 }
@@ -195,15 +195,14 @@ mod tests {
 
     #[test]
     fn transcoding_is_decode_then_encode_and_nearly_reversible() {
-        let (a_to_u, u_to_a) =
-            (transcoder(Codec::Pcma, Codec::Pcmu).unwrap(), transcoder(Codec::Pcmu, Codec::Pcma).unwrap());
+        let (a_to_u, u_to_a) = (transcoder(G711::A, G711::Mu).unwrap(), transcoder(G711::Mu, G711::A).unwrap());
         for code in 0..=255u8 {
             assert_eq!(a_to_u[code as usize], encode_u(decode_a(code)));
             assert_eq!(u_to_a[code as usize], encode_a(decode_u(code)));
             let back = u_to_a[a_to_u[code as usize] as usize];
             assert!((back ^ 0x55).abs_diff(code ^ 0x55) & 0x7F <= 1, "A-law {code:#x} came back as {back:#x}");
         }
-        assert_eq!(transcoder(Codec::Pcmu, Codec::Pcmu), None);
-        assert_eq!(decode(Codec::Pcmu, a_to_u[silence(Codec::Pcma) as usize]), 8, "silence stays silence");
+        assert_eq!(transcoder(G711::Mu, G711::Mu), None);
+        assert_eq!(decode(G711::Mu, a_to_u[silence(G711::A) as usize]), 8, "silence stays silence");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::dtmf::{KEY, PRESSED, tone_id};
 use crate::{g711, tone};
-use busyhour_model::Codec;
+use busyhour_model::G711;
 use serde::{Deserialize, Serialize};
 
 /// The tones of the rows and columns, and their levels: the higher is sent louder.
@@ -36,7 +36,7 @@ pub(crate) fn tones() -> impl Iterator<Item = (String, Vec<u8>)> {
         keys.chars().zip(COLUMNS).map(move |(key, high)| {
             let [low, high] = [(low, LEVELS[0]), (high, LEVELS[1])].map(|(hertz, dbm0)| tone::Sine::new(hertz, dbm0));
             let pressed = low.zip(high).take(PRESSED).map(|(low, high)| g711::encode_a(low + high));
-            let pause = std::iter::repeat_n(g711::silence(Codec::Pcma), KEY - PRESSED);
+            let pause = std::iter::repeat_n(g711::silence(G711::A), KEY - PRESSED);
             (tone_id(key), pressed.chain(pause).collect())
         })
     })
@@ -59,7 +59,7 @@ pub struct Ear {
 
 impl Ear {
     /// Takes the sound of one packet: its RTP timestamp and payload. `Some` when a key begins to be pressed.
-    pub fn take(&mut self, timestamp: u32, codec: Codec, payload: &[u8]) -> Option<char> {
+    pub fn take(&mut self, timestamp: u32, law: G711, payload: &[u8]) -> Option<char> {
         let gap = self.next.map_or(0, |next| timestamp.wrapping_sub(next) as i32);
         if (-LATE_MAX..0).contains(&gap) {
             return None;
@@ -68,7 +68,7 @@ impl Ear {
             *self = Ear::default();
         }
         self.next = Some(timestamp.wrapping_add(payload.len() as u32));
-        payload.iter().fold(None, |key, code| self.hear(g711::decode(codec, *code)).or(key))
+        payload.iter().fold(None, |key, code| self.hear(g711::decode(law, *code)).or(key))
     }
 
     /// Whether a key sounds now.
@@ -132,7 +132,7 @@ fn loudest(powers: &[f32]) -> Option<(usize, f32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Codec::{Pcma, Pcmu};
+    use G711::{A, Mu};
 
     /// One stretch of sound: two tones, for so many samples.
     #[derive(Clone, Copy)]
@@ -158,18 +158,18 @@ mod tests {
     }
 
     /// The keys heard in packets of 20 ms, those of `lost` left out.
-    fn heard_with(samples: &[i16], codec: Codec, lost: &[usize]) -> String {
+    fn heard_with(samples: &[i16], law: G711, lost: &[usize]) -> String {
         let mut ear = Ear::default();
         let mut keys = String::new();
         for (n, frame) in samples.chunks(160).enumerate().filter(|(n, _)| !lost.contains(n)) {
-            let payload: Vec<u8> = frame.iter().map(|sample| g711::encode(codec, *sample)).collect();
-            keys.extend(ear.take(4_294_967_000u32.wrapping_add(160 * n as u32), codec, &payload));
+            let payload: Vec<u8> = frame.iter().map(|sample| g711::encode(law, *sample)).collect();
+            keys.extend(ear.take(4_294_967_000u32.wrapping_add(160 * n as u32), law, &payload));
         }
         keys
     }
 
     fn heard(tones: &[Tone]) -> String {
-        heard_with(&sound(tones), Pcma, &[])
+        heard_with(&sound(tones), A, &[])
     }
 
     #[test]
@@ -183,11 +183,11 @@ mod tests {
     /// Q.24: 40 ms of a key and 40 ms of pause are enough, wherever they begin.
     #[test]
     fn every_key_is_heard_once_wherever_it_begins() {
-        for codec in [Pcma, Pcmu] {
+        for law in [A, Mu] {
             for begin in (0..320).step_by(7) {
                 let mut tones = vec![pause(begin)];
                 "1147*D0AA#".chars().for_each(|digit| tones.extend([key(digit, 320), pause(320)]));
-                assert_eq!(heard_with(&sound(&tones), codec, &[]), "1147*D0AA#", "{codec:?} after {begin} samples");
+                assert_eq!(heard_with(&sound(&tones), law, &[]), "1147*D0AA#", "{law:?} after {begin} samples");
             }
         }
     }
@@ -230,23 +230,23 @@ mod tests {
         assert_eq!(clicked, "8");
         let pressed = sound(&[pause(160), key('3', 1600), pause(480), key('3', 1600), pause(480)]);
         for lost in 0..pressed.len() / 160 {
-            assert_eq!(heard_with(&pressed, Pcma, &[lost]), "33", "packet {lost} lost");
+            assert_eq!(heard_with(&pressed, A, &[lost]), "33", "packet {lost} lost");
         }
     }
 
     #[test]
     fn sound_that_pauses_between_keys_without_packets_presses_both() {
         let pressed = sound(&[key('3', 1600), pause(640), key('3', 1600)]);
-        assert_eq!(heard_with(&pressed, Pcma, &[10, 11, 12, 13]), "33");
+        assert_eq!(heard_with(&pressed, A, &[10, 11, 12, 13]), "33");
     }
 
     #[test]
     fn a_late_packet_is_passed_over() {
         let mut ear = Ear::default();
         let payload: Vec<u8> = sound(&[key('7', 320)]).iter().map(|sample| g711::encode_a(*sample)).collect();
-        assert_eq!(ear.take(1000, Pcma, &payload[..160]), None);
-        assert_eq!(ear.take(840, Pcma, &payload[..160]), None);
-        assert_eq!(ear.take(1160, Pcma, &payload[160..]), Some('7'));
+        assert_eq!(ear.take(1000, A, &payload[..160]), None);
+        assert_eq!(ear.take(840, A, &payload[..160]), None);
+        assert_eq!(ear.take(1160, A, &payload[160..]), Some('7'));
     }
 
     #[test]
@@ -254,11 +254,11 @@ mod tests {
         let library = crate::Library::new();
         for id in ["moh", "beep", "ringback", "busy", "congestion", "call-waiting", "ringback-450", "busy-450"] {
             let sound = library.find("", &format!("system/{id}")).unwrap();
-            assert_eq!(Ear::default().take(0, Pcma, sound), None, "{id}");
+            assert_eq!(Ear::default().take(0, A, sound), None, "{id}");
         }
         for digit in "0123456789*#ABCD".chars() {
             let sound = library.find("", &tone_id(digit)).unwrap();
-            assert_eq!(Ear::default().take(0, Pcma, sound), Some(digit));
+            assert_eq!(Ear::default().take(0, A, sound), Some(digit));
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::outgoing::{Origin, Outgoing};
 use crate::play::{Frame, Playing};
 use crate::reel::Reels;
 use crate::{Event, Library, dtmf, g711, keypad, rtcp, rtp};
-use busyhour_model::{Audio, Codec, LegId, Seed, Side, Sound, StreamStats, Time};
+use busyhour_model::{Audio, Codec, G711, LegId, Seed, Side, Sound, StreamStats, Time};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub(crate) struct Leg {
     pub(crate) side: Side,
     pub(crate) local: SocketAddr,
     pub(crate) partner: Option<LegId>,
+    /// The partner speaks another codec, and not both are of G.711.
+    pub(crate) foreign: bool,
     /// Our entry in the worker's deadlines.
     pub(crate) armed: Option<Time>,
     pub(crate) silent: bool,
@@ -62,12 +64,24 @@ pub(crate) struct Heard<'a> {
     pub(crate) digit: Option<char>,
     /// A key sounds in it.
     pub(crate) toned: bool,
+    /// Of speech G.711 codes, also where it came as something else.
     pub(crate) payload: &'a [u8],
+    /// As it came, where that is not G.711.
+    pub(crate) native: Option<(Codec, &'a [u8])>,
+}
+
+/// Room for one packet on its way.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Room {
+    opened: Vec<u8>,
+    sound: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    Speech(Codec),
+    Speech(G711),
+    /// Speech that only who speaks the same codec is to hear.
+    Undecoded,
     Event,
     /// Nothing the partner should hear.
     Other,
@@ -80,6 +94,7 @@ impl Leg {
             side,
             local,
             partner: None,
+            foreign: false,
             armed: None,
             silent: false,
             line: None,
@@ -132,14 +147,31 @@ impl Leg {
         self.playing = None;
     }
 
-    /// Takes an RTP packet; `None` when it is refused or was heard before.
+    /// The codec agreed on, where it is not G.711.
+    pub(crate) fn wide(&self) -> Option<Codec> {
+        self.line.as_ref().map(|line| line.audio.codec).filter(|codec| codec.g711().is_none())
+    }
+
+    /// The A-law of a payload of its own codec, if anybody needs it.
+    fn decoded<'a>(&mut self, payload: &[u8], sound: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+        let line = self.line.as_mut()?;
+        let wanted = line.audio.tones || self.foreign || !self.listeners.is_empty() || !self.reels.is_empty();
+        wanted.then(|| {
+            sound.clear();
+            line.decode(payload, sound);
+            &sound[..]
+        })
+    }
+
+    /// Takes an RTP packet; `None` when it is refused or was heard before. What is not G.711 is decoded only where somebody wants that.
     pub(crate) fn hear<'a>(
         &mut self,
         now: Time,
         from: SocketAddr,
         bytes: &'a [u8],
-        opened: &'a mut Vec<u8>,
+        room: &'a mut Room,
     ) -> Option<Heard<'a>> {
+        let Room { opened, sound } = room;
         let Some((header, payload, kind)) = self.admit(now, from, bytes, opened) else {
             self.stats.refused_in += 1;
             return None;
@@ -158,17 +190,24 @@ impl Leg {
             self.digits_stream = stream;
             (self.digits, self.ear) = Default::default();
         }
+        if matches!(kind, Kind::Speech(_) | Kind::Undecoded) {
+            self.incoming.measure(now, header.timestamp);
+        }
+        let native = self.wide().filter(|_| kind == Kind::Undecoded).map(|codec| (codec, payload));
+        let (kind, payload) = match native.and_then(|_| self.decoded(payload, sound)) {
+            Some(codes) => (Kind::Speech(G711::A), codes),
+            None => (kind, payload),
+        };
         let (digit, toned) = match kind {
             Kind::Event => (self.digits.take(header.timestamp, payload), false),
-            Kind::Speech(codec) => {
-                self.incoming.measure(now, header.timestamp);
+            Kind::Speech(law) => {
                 let tones = now >= self.echo_until && self.line.as_ref().is_some_and(|line| line.audio.tones);
-                let digit = tones.then(|| self.ear.take(header.timestamp, codec, payload)).flatten();
+                let digit = tones.then(|| self.ear.take(header.timestamp, law, payload)).flatten();
                 (digit, tones && self.ear.is_pressed())
             }
-            Kind::Other => (None, false),
+            Kind::Undecoded | Kind::Other => (None, false),
         };
-        Some(Heard { origin: Origin { leg: self.id, stream, header }, kind, digit, toned, payload })
+        Some(Heard { origin: Origin { leg: self.id, stream, header }, kind, digit, toned, payload, native })
     }
 
     fn admit<'a>(
@@ -207,7 +246,7 @@ impl Leg {
         if self.playing.is_some() || self.mix.is_some() {
             return;
         }
-        let Some((line, (to, payload_type, table))) = self.line.as_mut().and_then(|line| {
+        let Some((line, (to, payload_type))) = self.line.as_mut().and_then(|line| {
             let outlet = line.outlet(heard.kind)?;
             Some((line, outlet))
         }) else {
@@ -215,13 +254,13 @@ impl Leg {
         };
         let len = heard.payload.len() as u32;
         let Some(header) = self.outgoing.relay(now, heard.origin, payload_type, len) else { return };
-        let pushed = line.send(self.id, to, outbox, |out| match table {
-            Some(table) => {
-                out.extend_from_slice(&header.bytes());
-                out.extend(heard.payload.iter().map(|code| table[*code as usize]));
+        let pushed = match (heard.native, heard.kind) {
+            (Some((codec, payload)), _) if codec == line.audio.codec => {
+                line.send(self.id, to, outbox, |out| header.write(payload, out))
             }
-            None => header.write(heard.payload, out),
-        });
+            (_, Kind::Speech(law)) => line.speak(self.id, (to, header), law, heard.payload, outbox),
+            _ => line.send(self.id, to, outbox, |out| header.write(heard.payload, out)),
+        };
         self.stats.packets_out += pushed as u64;
     }
 
@@ -328,13 +367,12 @@ impl Leg {
         if self.playing.is_some() {
             return;
         }
-        let codec = line.audio.codec;
-        let Some((to, payload_type, _)) = line.outlet(Kind::Speech(codec)) else { return self.outgoing.interrupt() };
+        let law = line.law();
+        let Some((to, payload_type)) = line.outlet(Kind::Speech(law)) else { return self.outgoing.interrupt() };
         let header = self.outgoing.play(due, payload_type, frame.len() as u32);
-        let pushed = line.send(self.id, to, outbox, |out| {
-            out.extend_from_slice(&header.bytes());
-            out.extend(frame.iter().map(|sample| g711::encode(codec, *sample)));
-        });
+        let mut codes = [0; FRAME_MAX];
+        codes.iter_mut().zip(&*frame).for_each(|(code, sample)| *code = g711::encode(law, *sample));
+        let pushed = line.speak(self.id, (to, header), law, &codes[..frame.len()], outbox);
         self.stats.packets_out += pushed as u64;
     }
 
@@ -347,19 +385,19 @@ impl Leg {
         if playing.is_key() {
             self.echo_until = due + ECHO;
         }
-        let next = playing.fill(library, line.audio.codec, line.audio.telephone_event.is_some(), frame);
+        let next = playing.fill(library, line.law(), line.audio.telephone_event.is_some(), frame);
         if next == Frame::End {
             let play = playing.play;
             (self.playing, self.frame_at) = (None, due);
             return play.map(|play| Event::PlayEnded { leg: self.id, play });
         }
         playing.advance(now, due, Duration::from_millis(ms as u64), LAG_MAX);
-        let kind = if next == Frame::Sound { Kind::Speech(line.audio.codec) } else { Kind::Event };
+        let kind = if next == Frame::Sound { Kind::Speech(line.law()) } else { Kind::Event };
         match line.outlet(kind) {
-            Some((to, payload_type, _)) if kind == Kind::Event => self.press(due, next, (to, payload_type), outbox),
-            Some((to, payload_type, _)) => {
+            Some((to, payload_type)) if kind == Kind::Event => self.press(due, next, (to, payload_type), outbox),
+            Some((to, payload_type)) => {
                 let header = self.outgoing.play(due, payload_type, frame.len() as u32);
-                let pushed = line.send(self.id, to, outbox, |out| header.write(frame, out));
+                let pushed = line.speak(self.id, (to, header), line.law(), frame, outbox);
                 self.stats.packets_out += pushed as u64;
             }
             None => {

@@ -4,6 +4,7 @@ mod anchor;
 mod command;
 pub mod dtmf;
 pub mod g711;
+pub mod g722;
 mod incoming;
 pub mod keypad;
 mod latch;
@@ -27,6 +28,7 @@ mod tape;
 mod timeline;
 pub mod tone;
 pub mod wav;
+mod wide;
 mod worker;
 
 pub use command::{Command, Event, Filed};

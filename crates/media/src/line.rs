@@ -2,9 +2,11 @@
 
 use crate::leg::Kind;
 use crate::outbox::Outbox;
+use crate::rtp::Header;
 use crate::srtp::Secured;
+use crate::wide::Wide;
 use crate::{Latch, g711};
-use busyhour_model::{Audio, Codec, LegId, Time};
+use busyhour_model::{Audio, G711, LegId, Time};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
@@ -13,6 +15,8 @@ use std::net::SocketAddr;
 pub(crate) struct Line {
     pub(crate) audio: Audio,
     pub(crate) latch: Latch,
+    /// Where its codec is not of G.711.
+    wide: Option<Box<Wide>>,
     /// Where it is kept secret.
     pub(crate) secured: Option<Box<Secured>>,
     /// Where the last packet came from.
@@ -26,7 +30,8 @@ pub(crate) struct Line {
 impl Line {
     pub(crate) fn new(now: Time, audio: Audio, report_at: Time) -> Line {
         let (latch, secured) = (Latch::new(audio.remote), Secured::of(&audio));
-        Line { audio, latch, secured, source: None, rtcp_source: None, heard_at: now, report_at }
+        let wide = Wide::of(audio.codec);
+        Line { audio, latch, wide, secured, source: None, rtcp_source: None, heard_at: now, report_at }
     }
 
     /// After re-negotiation.
@@ -34,6 +39,9 @@ impl Line {
         self.latch.renegotiate(audio.remote);
         if self.audio.remote_rtcp != audio.remote_rtcp {
             self.rtcp_source = None;
+        }
+        if self.audio.codec != audio.codec {
+            self.wide = Wide::of(audio.codec);
         }
         match (&mut self.secured, &audio.srtp) {
             (Some(secured), Some(agreed)) => secured.renegotiate((**agreed).clone()),
@@ -69,25 +77,58 @@ impl Line {
         let audio = &self.audio;
         let kind = match payload_type {
             pt if Some(pt) == audio.telephone_event => Kind::Event,
-            pt if pt == audio.payload_type => Kind::Speech(audio.codec),
+            pt if pt == audio.payload_type => audio.codec.g711().map_or(Kind::Undecoded, Kind::Speech),
             // Peers that named both laws switch between them without asking; the static types are unmistakable.
-            0 => Kind::Speech(Codec::Pcmu),
-            8 => Kind::Speech(Codec::Pcma),
+            0 => Kind::Speech(G711::Mu),
+            8 => Kind::Speech(G711::A),
             _ => return None,
         };
         Some(if audio.direction.receives() && !payload.is_empty() { kind } else { Kind::Other })
     }
 
-    /// Where and as what something is to be sent; `None` when it may not or cannot be.
-    pub(crate) fn outlet(&self, kind: Kind) -> Option<(SocketAddr, u8, Option<&'static [u8; 256]>)> {
+    /// Where and by which payload type something is to be sent; `None` when it may not or cannot be.
+    pub(crate) fn outlet(&self, kind: Kind) -> Option<(SocketAddr, u8)> {
         let audio = &self.audio;
         // Old-style hold (RFC 3264 section 8.4) announces `0.0.0.0`: nothing is sent then, latched or not.
         let may = audio.direction.sends() && !audio.remote.ip().is_unspecified();
         let to = self.latch.destination().filter(|_| may)?;
         match kind {
-            Kind::Speech(codec) => Some((to, audio.payload_type, g711::transcoder(codec, audio.codec))),
-            Kind::Event => Some((to, audio.telephone_event?, None)),
+            Kind::Speech(_) | Kind::Undecoded => Some((to, audio.payload_type)),
+            Kind::Event => Some((to, audio.telephone_event?)),
             Kind::Other => None,
         }
+    }
+
+    /// The law in which it is given what we make ourselves.
+    pub(crate) fn law(&self) -> G711 {
+        self.audio.codec.g711().unwrap_or(G711::A)
+    }
+
+    /// The A-law of a payload in its own codec, behind what `sound` holds.
+    pub(crate) fn decode(&mut self, payload: &[u8], sound: &mut Vec<u8>) {
+        self.wide.iter_mut().for_each(|wide| wide.decode(payload, sound));
+    }
+
+    /// Queues these codes as its own codec; whether there was room.
+    pub(crate) fn speak(
+        &mut self,
+        leg: LegId,
+        (to, header): (SocketAddr, Header),
+        law: G711,
+        codes: &[u8],
+        outbox: &mut Outbox,
+    ) -> bool {
+        let mut wide = self.wide.take();
+        let table = self.audio.codec.g711().and_then(|own| g711::transcoder(law, own));
+        let pushed = self.send(leg, to, outbox, |out| {
+            out.extend_from_slice(&header.bytes());
+            match (&mut wide, table) {
+                (Some(wide), _) => wide.encode(law, codes, out),
+                (None, Some(table)) => out.extend(codes.iter().map(|code| table[*code as usize])),
+                (None, None) => out.extend_from_slice(codes),
+            }
+        });
+        self.wide = wide;
+        pushed
     }
 }

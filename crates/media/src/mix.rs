@@ -4,7 +4,7 @@ use crate::anchor::Anchor;
 use crate::leg::{Heard, Kind};
 use crate::timeline::Timeline;
 use crate::{SAMPLE_RATE, g711};
-use busyhour_model::{Codec, LegId, Time};
+use busyhour_model::{G711, LegId, Time};
 use serde::{Deserialize, Serialize};
 
 /// Legs heard at once.
@@ -57,13 +57,13 @@ impl Mix {
     /// Takes a packet of one of them.
     pub(crate) fn hear(&mut self, now: Time, from: LegId, heard: &Heard<'_>) {
         let Some(source) = self.sources.iter_mut().find(|source| source.leg == from) else { return };
-        let Kind::Speech(codec) = heard.kind else { return };
+        let Kind::Speech(law) = heard.kind else { return };
         let at = source.anchor.place(now, &heard.origin, heard.payload.len() as i64);
         // What is far ahead of its time would only take room.
         if at > (self.at + ROOM as u64) as i64 {
             return;
         }
-        match g711::transcoder(codec, Codec::Pcma) {
+        match g711::transcoder(law, G711::A) {
             Some(table) => source.line.put(at, heard.payload.iter().map(|code| table[*code as usize])),
             None => source.line.put(at, heard.payload.iter().copied()),
         }

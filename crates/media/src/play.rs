@@ -1,7 +1,7 @@
 //! A list of sounds being played, cut into frames.
 
 use crate::Library;
-use busyhour_model::{Codec, PlayId, Sound, Time};
+use busyhour_model::{G711, PlayId, Sound, Time};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,8 +95,8 @@ impl Playing {
         }
     }
 
-    /// The next samples in `codec`, silence behind the last. A key is a frame of its own where `events` are agreed on.
-    pub(crate) fn fill(&mut self, library: &Library, codec: Codec, events: bool, frame: &mut [u8]) -> Frame {
+    /// The next samples in `law`, silence behind the last. A key is a frame of its own where `events` are agreed on.
+    pub(crate) fn fill(&mut self, library: &Library, law: G711, events: bool, frame: &mut [u8]) -> Frame {
         let mut filled = 0;
         // A repeated list without any sound in it would go round for ever.
         let mut empty = 0;
@@ -117,8 +117,8 @@ impl Playing {
                 }
                 return self.press(digit, frame.len());
             }
-            let Some(copied) = copy(library, &self.brought, sound, self.done, codec, &mut frame[filled..]) else {
-                frame[filled..].fill(g711::silence(codec));
+            let Some(copied) = copy(library, &self.brought, sound, self.done, law, &mut frame[filled..]) else {
+                frame[filled..].fill(g711::silence(law));
                 return Frame::Sound;
             };
             filled += copied;
@@ -128,7 +128,7 @@ impl Playing {
                 (self.at, self.done) = (self.at + 1, 0);
             }
         }
-        frame[filled..].fill(g711::silence(codec));
+        frame[filled..].fill(g711::silence(law));
         if filled > 0 { Frame::Sound } else { Frame::End }
     }
 
@@ -151,13 +151,13 @@ fn copy(
     brought: &[Brought],
     sound: &Sound,
     done: usize,
-    codec: Codec,
+    law: G711,
     frame: &mut [u8],
 ) -> Option<usize> {
     let sound = match sound {
         Sound::Silence(ms) => {
             let len = (*ms as usize * 8).saturating_sub(done).min(frame.len());
-            frame[..len].fill(g711::silence(codec));
+            frame[..len].fill(g711::silence(law));
             return Some(len);
         }
         Sound::Prompt { language, id } => library.find(language, id),
@@ -170,7 +170,7 @@ fn copy(
     };
     let samples = sound.and_then(|samples| samples.get(done..)).unwrap_or_default();
     let len = samples.len().min(frame.len());
-    match g711::transcoder(Codec::Pcma, codec) {
+    match g711::transcoder(G711::A, law) {
         Some(table) => frame.iter_mut().zip(samples).for_each(|(to, from)| *to = table[*from as usize]),
         None => frame[..len].copy_from_slice(&samples[..len]),
     }

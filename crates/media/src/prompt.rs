@@ -88,7 +88,7 @@ impl Library {
 /// One beat of a tone at -12 dBm0 and the pause after it.
 fn beats(hertz: f64, on_ms: usize, off_ms: usize) -> Vec<u8> {
     let tone = tone::Sine::new(hertz, -12.0).take(on_ms * 8).map(g711::encode_a);
-    tone.chain(std::iter::repeat_n(g711::silence(busyhour_model::Codec::Pcma), off_ms * 8)).collect()
+    tone.chain(std::iter::repeat_n(g711::silence(busyhour_model::G711::A), off_ms * 8)).collect()
 }
 
 /// Half a minute of soft bells over four chords (C, A minor, F, G), quiet enough to talk over, ending where it begins.

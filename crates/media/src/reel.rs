@@ -4,7 +4,7 @@ use crate::anchor::{Anchor, LATE_MAX};
 use crate::leg::{Heard, Kind};
 use crate::timeline::Timeline;
 use crate::{Event, Limits, TapeEnd, Taped, Track, g711, keypad, samples};
-use busyhour_model::{Codec, LegId, TapeId, Time};
+use busyhour_model::{G711, LegId, TapeId, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -127,13 +127,13 @@ impl Reel {
     fn hear(&mut self, now: Time, heard: &Heard<'_>) {
         match heard.kind {
             _ if self.paused => {}
-            Kind::Speech(codec) => self.speech(now, heard, codec),
+            Kind::Speech(law) => self.speech(now, heard, law),
             Kind::Event => self.mute(now, heard),
-            Kind::Other => {}
+            Kind::Undecoded | Kind::Other => {}
         }
     }
 
-    fn speech(&mut self, now: Time, heard: &Heard<'_>, codec: Codec) {
+    fn speech(&mut self, now: Time, heard: &Heard<'_>, law: G711) {
         let at = self.anchor.place(now, &heard.origin, heard.payload.len() as i64);
         let len = heard.payload.len();
         if heard.toned {
@@ -143,10 +143,10 @@ impl Reel {
         }
         let key = ((self.muted - at).max(0) as usize).min(len);
         let spoken = &heard.payload[key..];
-        if is_loud(codec, spoken) {
+        if is_loud(law, spoken) {
             self.loud = self.loud.max((at + len as i64).max(0) as u64);
         }
-        match g711::transcoder(codec, Codec::Pcma) {
+        match g711::transcoder(law, G711::A) {
             Some(table) => self.timeline.put(at + key as i64, spoken.iter().map(|code| table[*code as usize])),
             None => self.timeline.put(at + key as i64, spoken.iter().copied()),
         }
@@ -162,7 +162,7 @@ impl Reel {
     }
 
     fn silence(&mut self, at: i64, len: usize) {
-        self.timeline.put(at, std::iter::repeat_n(g711::silence(Codec::Pcma), len));
+        self.timeline.put(at, std::iter::repeat_n(g711::silence(G711::A), len));
     }
 
     /// Hands out what can no longer change.
@@ -213,7 +213,7 @@ fn samples_of(span: Duration) -> u64 {
     u64::from(samples(span))
 }
 
-fn is_loud(codec: Codec, sound: &[u8]) -> bool {
-    let power: i64 = sound.iter().map(|code| i64::from(g711::decode(codec, *code)).pow(2)).sum();
+fn is_loud(law: G711, sound: &[u8]) -> bool {
+    let power: i64 = sound.iter().map(|code| i64::from(g711::decode(law, *code)).pow(2)).sum();
     power > LOUD * sound.len() as i64
 }

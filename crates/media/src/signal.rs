@@ -1,7 +1,7 @@
 //! The tones of telephone networks: ring-back, busy, congestion and call waiting, country by country.
 
 use crate::{g711, tone};
-use busyhour_model::Codec;
+use busyhour_model::G711;
 
 /// Level of each frequency; two together are as loud as one.
 const ONE: f64 = -12.0;
@@ -99,7 +99,7 @@ fn sound((hertz, cadence): Cadence) -> Vec<u8> {
     let mut sound = Vec::new();
     for (at, ms) in cadence.iter().enumerate() {
         if at % 2 == 1 {
-            sound.extend(std::iter::repeat_n(g711::silence(Codec::Pcma), ms * 8));
+            sound.extend(std::iter::repeat_n(g711::silence(G711::A), ms * 8));
             continue;
         }
         let mut parts: Vec<tone::Sine> = hertz.iter().map(|hertz| tone::Sine::new(*hertz, dbm0)).collect();

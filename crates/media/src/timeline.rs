@@ -1,7 +1,7 @@
 //! A-law samples by their place in time: silence wherever nothing was put.
 
 use crate::g711;
-use busyhour_model::Codec;
+use busyhour_model::G711;
 use serde::{Deserialize, Serialize};
 
 /// A window of samples that moves forward: put sound anywhere in it, take it from the front.
@@ -44,7 +44,7 @@ impl Timeline {
         if len > self.sound.len() {
             // Windows are many: none is to be twice as large as it must.
             self.sound.reserve_exact(len - self.sound.len());
-            self.sound.resize(len, g711::silence(Codec::Pcma));
+            self.sound.resize(len, g711::silence(G711::A));
         }
     }
 

@@ -1,6 +1,6 @@
 //! The media machine: all legs of one worker, driven by commands, packets and time.
 
-use crate::leg::{Kind, Leg};
+use crate::leg::{Kind, Leg, Room};
 use crate::mix::Mix;
 use crate::outbox::Outbox;
 use crate::play::{Playing, SOUNDS_MAX};
@@ -58,9 +58,8 @@ pub struct Snapshot {
     taped: VecDeque<Taped>,
     random: Seed,
     counters: Counters,
-    /// A packet opened.
     #[serde(skip)]
-    opened: Vec<u8>,
+    room: Room,
 }
 
 /// The media machine. One input, then drain `poll_transmit`, `poll_tape` and `poll_event` to `None`, then the next.
@@ -87,7 +86,7 @@ impl Worker {
             taped: VecDeque::new(),
             random,
             counters: Counters::default(),
-            opened: Vec::new(),
+            room: Room::default(),
         };
         Worker { state, library }
     }
@@ -123,6 +122,7 @@ impl Worker {
             }
             Command::Close { leg } => self.close(now, leg),
         }
+        self.compare(leg);
         self.arm(leg);
     }
 
@@ -134,7 +134,7 @@ impl Worker {
             return;
         };
         let was_silent = hearer.silent;
-        let Some(heard) = hearer.hear(now, from, bytes, &mut state.opened) else { return };
+        let Some(heard) = hearer.hear(now, from, bytes, &mut state.room) else { return };
         let (partner, listeners) = (hearer.partner, std::mem::take(&mut hearer.listeners));
         if !hearer.reels.is_empty() {
             hearer.reels.hear(now, &heard, &mut Out { taped: &mut state.taped, events: &mut state.events });
@@ -304,6 +304,17 @@ impl Worker {
                 self.unbridge(one);
             }
             self.with(one, |leg| leg.partner = Some(other));
+        }
+    }
+
+    /// Notes at both ends of a bridge whether they speak alike.
+    fn compare(&mut self, leg: LegId) {
+        let legs = &mut self.state.legs;
+        let wide = |id| legs.get(&id).map(Leg::wide);
+        let Some(partner) = legs.get(&leg).and_then(|leg| leg.partner) else { return };
+        let foreign = wide(leg) != wide(partner);
+        for id in [leg, partner] {
+            legs.entry(id).and_modify(|leg| leg.foreign = foreign);
         }
     }
 

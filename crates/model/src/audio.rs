@@ -4,13 +4,47 @@ use crate::{Name, Srtp, TapeId};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
-/// A speech codec both sides can name. 8 kHz, 8 bits per sample.
+/// A speech codec both sides can name. Its clock runs at 8 kHz, and 1 ms is 8 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Codec {
-    /// G.711 A-law, static payload type 8.
+    /// G.711 A-law.
     Pcma,
-    /// G.711 µ-law, static payload type 0.
+    /// G.711 µ-law.
     Pcmu,
+    /// G.722 at 64 kbit/s: speech at 16 kHz.
+    G722,
+}
+
+/// The two ways of G.711 to write a sample of 8 kHz as a byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum G711 {
+    /// A-law.
+    A,
+    /// µ-law.
+    Mu,
+}
+
+impl Codec {
+    /// All there are.
+    pub const ALL: [Codec; 3] = [Codec::Pcma, Codec::Pcmu, Codec::G722];
+
+    /// Its encoding name and static payload type (RFC 3551 section 6); the clock of each is said to be 8000.
+    pub fn assigned(self) -> (&'static str, u8) {
+        match self {
+            Codec::Pcma => ("PCMA", 8),
+            Codec::Pcmu => ("PCMU", 0),
+            Codec::G722 => ("G722", 9),
+        }
+    }
+
+    /// Which of G.711, if it is.
+    pub fn g711(self) -> Option<G711> {
+        match self {
+            Codec::Pcma => Some(G711::A),
+            Codec::Pcmu => Some(G711::Mu),
+            Codec::G722 => None,
+        }
+    }
 }
 
 /// Which way sound flows, seen from the one who says it (RFC 4566 section 6).

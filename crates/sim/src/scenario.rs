@@ -4,7 +4,7 @@ use crate::network::Faults;
 use crate::peer::{AGENT_HZ, Action, Answering, CALLER_HZ, CallerSetup, Ending, PhoneSetup};
 use crate::town;
 use busyhour_media::Library;
-use busyhour_model::{CallId, Codec, Name, Seed, Voice};
+use busyhour_model::{CallId, G711, Name, Seed, Voice};
 use busyhour_switch::{Destination, Request, Setup};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -159,7 +159,7 @@ impl Scenario {
             phone.hold =
                 random.per_mille(150).then(|| (random.between(SECOND, 3 * SECOND), random.between(SECOND, 4 * SECOND)));
             if random.per_mille(300) {
-                phone.codecs = vec![Codec::Pcmu];
+                phone.codecs = vec![G711::Mu];
             }
         }
         let mut customer = scenario.customer();
@@ -260,7 +260,7 @@ impl Scenario {
             media: SocketAddr::new(host.into(), 4000),
             registrar: Some(self.setup.locals[0].1),
             expires: Duration::from_secs(600),
-            codecs: vec![Codec::Pcma, Codec::Pcmu],
+            codecs: vec![G711::A, G711::Mu],
             tone_hz: AGENT_HZ,
             listen_hz: CALLER_HZ,
             answering: Answering::After(SECOND / 2, SECOND),
@@ -294,7 +294,7 @@ impl Scenario {
             sip: SocketAddr::new(host.into(), 5060),
             media: SocketAddr::new(host.into(), 4000),
             target: self.setup.locals[0].1,
-            codecs: vec![Codec::Pcma, Codec::Pcmu],
+            codecs: vec![G711::A, G711::Mu],
             tone_hz: CALLER_HZ,
             listen_hz: AGENT_HZ,
             script,

@@ -60,6 +60,7 @@ impl Stack {
         let (mut ways, trunk) = self.ways(now, &invite)?;
         let secret = self.new_secret();
         let mut media = Media::new(invite.local, self.net.random.draw() >> 2, self.terms(trunk), secret);
+        media.prefer(invite.codec);
         let offer = media.offer(Direction::SendRecv);
         // A trunk's peers are tried one after the other, an account's contacts all at once.
         let rest = if trunk.is_some() { ways.split_off(1) } else { Vec::new() };

@@ -2,6 +2,7 @@
 
 use crate::event::Target;
 use crate::identity::Identity;
+use busyhour_model::Codec;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
@@ -18,6 +19,8 @@ pub struct Invite {
     pub identity: Identity,
     /// Our RTP address to offer.
     pub local: SocketAddr,
+    /// The codec to offer first: what the other side of the call speaks.
+    pub codec: Option<Codec>,
     /// Further headers, name and value.
     pub headers: Vec<(String, String)>,
     /// Max-Forwards: one less than in the INVITE that causes it (RFC 7332 section 4), else [`MAX_FORWARDS`].
@@ -35,6 +38,7 @@ impl Invite {
             display: None,
             identity: Identity::default(),
             local,
+            codec: None,
             headers: Vec::new(),
             max_forwards: MAX_FORWARDS,
             replaceable: false,

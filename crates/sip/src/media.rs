@@ -2,7 +2,7 @@
 
 use crate::Terms;
 use crate::sdp::{self, Local, SdpError};
-use busyhour_model::{Audio, Direction, KeySecret};
+use busyhour_model::{Audio, Codec, Direction, KeySecret};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ pub(crate) struct Media {
 
 impl Media {
     pub(crate) fn new(address: SocketAddr, session_id: u64, terms: Terms, secret: KeySecret) -> Media {
-        let local = Local { address, session_id, version: 1, terms, secret };
+        let local = Local { address, session_id, version: 1, terms, first: None, secret };
         Media { local, sent: Bytes::new(), agreed: None, wanted: Direction::SendRecv, renewed: false }
     }
 
@@ -34,8 +34,16 @@ impl Media {
         &self.local.terms
     }
 
+    /// Offers this codec first, as long as none is agreed on.
+    pub(crate) fn prefer(&mut self, codec: Option<Codec>) {
+        self.local.first = codec;
+    }
+
     /// A new offer.
     pub(crate) fn offer(&mut self, direction: Direction) -> Bytes {
+        if let Some(agreed) = &self.agreed {
+            self.local.first = Some(agreed.codec);
+        }
         let same = sdp::offer(&self.local, direction);
         if self.is_news(&same) {
             self.sent = sdp::offer(&self.local, direction);

@@ -23,6 +23,8 @@ pub struct Local {
     pub version: u64,
     /// What is spoken there.
     pub terms: Terms,
+    /// Offered before the others.
+    pub first: Option<Codec>,
     /// Our keys are made of it: another one for each stream.
     pub secret: KeySecret,
 }
@@ -57,8 +59,7 @@ const DEPTH_MAX: u8 = 4;
 /// Our offer: our codecs and telephone-event. `direction` is ours.
 pub fn offer(local: &Local, direction: Direction) -> Bytes {
     let terms = &local.terms;
-    let number = |codec: &Codec| if *codec == Codec::Pcma { 8 } else { 0 };
-    let codecs: Vec<_> = terms.offered().iter().map(|codec| (*codec, number(codec))).collect();
+    let codecs: Vec<_> = terms.offered(local.first).map(|codec| (codec, codec.assigned().1)).collect();
     let event = Some(terms.telephone_event).filter(|_| terms.speaks_events());
     let keys = OFFERED.iter().zip(1..).map(|(suite, tag)| Crypto::ours(tag, *suite, &local.secret));
     let (protocol, keys) = match terms.srtp {
@@ -132,9 +133,14 @@ fn audio(theirs: &Media<'_>, asked: Option<&Media<'_>>, wanted: Direction, local
         theirs.formats.iter().copied().find(|format| payload_type(format).is_some() && speaks(format))
     };
     let speaks = |format: &str, ours: &[Codec]| codec(format, named(format)).is_some_and(|codec| ours.contains(&codec));
-    let ordered = if asked.is_none() { &terms.codecs[..] } else { &[] };
-    let by_order = ordered.iter().find_map(|only| find(&|format| speaks(format, &[*only])));
-    let format = by_order.or_else(|| find(&|format| speaks(format, terms.offered())))?;
+    let format = match asked {
+        Some(asked) => {
+            let offered = asked.formats.iter().filter_map(|format| codec(format, asked.rtpmap(format)));
+            let offered: Vec<Codec> = offered.collect();
+            find(&|format| speaks(format, &offered))
+        }
+        None => terms.taken().find_map(|ours| find(&|format| speaks(format, ours))),
+    }?;
     let is_event = |name: &str| name.eq_ignore_ascii_case("telephone-event/8000");
     let event = find(&|format| terms.speaks_events() && named(format).is_some_and(is_event));
     let seen = theirs.direction().reversed();
@@ -169,13 +175,14 @@ fn keys(theirs: &Media<'_>, asked: Option<&Media<'_>>, local: &Local) -> Option<
 /// The codec of a payload type: by its rtpmap, without one by its number (RFC 3551 section 6).
 fn codec(format: &str, rtpmap: Option<&str>) -> Option<Codec> {
     let name = rtpmap.map(|name| name.strip_suffix("/1").unwrap_or(name));
-    match (name, format) {
-        (Some(name), _) if name.eq_ignore_ascii_case("PCMA/8000") => Some(Codec::Pcma),
-        (Some(name), _) if name.eq_ignore_ascii_case("PCMU/8000") => Some(Codec::Pcmu),
-        (None, "8") => Some(Codec::Pcma),
-        (None, "0") => Some(Codec::Pcmu),
-        _ => None,
-    }
+    Codec::ALL.into_iter().find(|codec| {
+        let (encoding, number) = codec.assigned();
+        match name.map(|name| name.split_once('/')) {
+            Some(Some((name, clock))) => name.eq_ignore_ascii_case(encoding) && clock == "8000",
+            Some(None) => false,
+            None => format.parse() == Ok(number),
+        }
+    })
 }
 
 fn session(local: &Local, time: &str) -> String {
@@ -203,7 +210,7 @@ impl Line<'_> {
         let mut line = format!("m=audio {} {}", local.address.port(), self.protocol);
         let mut attributes = String::new();
         for (codec, number) in self.codecs {
-            let name = if *codec == Codec::Pcma { "PCMA" } else { "PCMU" };
+            let name = codec.assigned().0;
             line.push_str(&format!(" {number}"));
             attributes.push_str(&format!("a=rtpmap:{number} {name}/8000\r\n"));
         }

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 /// What a peer is offered, and what of its own offers is taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
-    /// These codecs in this order; none named: all, in the order of who offers.
+    /// These codecs in this order; none named: those of G.711, in the order of who offers, and another where the peer or the other
+    /// side of the call speaks nothing else.
     pub codecs: Vec<Codec>,
     /// How its keys come, and ours go.
     pub keys: Keys,
@@ -53,9 +54,17 @@ impl Default for Terms {
 }
 
 impl Terms {
-    /// The codecs of our offers.
-    pub(crate) fn offered(&self) -> &[Codec] {
-        if self.codecs.is_empty() { &[Codec::Pcma, Codec::Pcmu] } else { &self.codecs }
+    /// The codecs of our offers; `first` before the others, where it is taken at all.
+    pub(crate) fn offered(&self, first: Option<Codec>) -> impl Iterator<Item = Codec> + '_ {
+        let named: &[Codec] = if self.codecs.is_empty() { &[Codec::Pcma, Codec::Pcmu] } else { &self.codecs };
+        let first = first.filter(|first| self.codecs.is_empty() || self.codecs.contains(first));
+        first.into_iter().chain(named.iter().copied().filter(move |codec| Some(*codec) != first))
+    }
+
+    /// The codecs taken from an offer, the most welcome first: of those in one list that which the peer names first.
+    pub(crate) fn taken(&self) -> impl Iterator<Item = &[Codec]> + '_ {
+        let unnamed = [&[Codec::Pcma, Codec::Pcmu][..], &Codec::ALL].into_iter().filter(|_| self.codecs.is_empty());
+        unnamed.chain(self.codecs.chunks(1))
     }
 
     pub(crate) fn speaks_events(&self) -> bool {

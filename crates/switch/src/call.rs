@@ -396,7 +396,7 @@ impl Call {
 
     /// Rings a party on a further leg.
     pub(crate) fn ring_leg(&mut self, plant: &mut Plant, party: Party, ring: Ring) -> Result<LegId, OfferOutcome> {
-        let leg = plant.ring_leg(self.id, party, ring)?;
+        let leg = plant.ring_leg(self.id, self.caller, party, ring)?;
         self.open.push(leg);
         Ok(leg)
     }

@@ -22,7 +22,8 @@ use busyhour_acd::{Acd, Command, Decision, Denied};
 use busyhour_ivr::LookUp;
 use busyhour_media as media;
 use busyhour_model::{
-    AgentId, Audio, CallId, Fact, LegId, OfferOutcome, Party, PlayId, Release, Sound, StreamStats, TapeId, Time, What,
+    AgentId, Audio, CallId, Codec, Fact, LegId, OfferOutcome, Party, PlayId, Release, Sound, StreamStats, TapeId, Time,
+    What,
 };
 use busyhour_sip::{Identity, Invite, Reason, Stack, Target, cause_of};
 use serde::{Deserialize, Serialize};
@@ -177,10 +178,17 @@ impl Plant {
         RtpPlace { bound, told: met.map_or(bound, |met| networks.told(bound, met)) }
     }
 
-    /// Rings a party on a new leg.
-    pub(crate) fn ring_leg(&mut self, call: CallId, party: Party, invite: Ring) -> Result<LegId, OfferOutcome> {
+    /// Rings a party on a new leg, and offers it first what `other` speaks: then nothing is to be transcoded.
+    pub(crate) fn ring_leg(
+        &mut self,
+        call: CallId,
+        other: LegId,
+        party: Party,
+        invite: Ring,
+    ) -> Result<LegId, OfferOutcome> {
         let channel = invite.channel.clone();
-        let rung = self.invite(invite);
+        let spoken = self.legs.leg(other).and_then(|leg| leg.audio.as_ref()).map(|audio| audio.codec);
+        let rung = self.invite(invite, spoken);
         match rung {
             Some((leg, place)) => {
                 self.open(leg, call, party.clone(), place, channel, false);
@@ -194,13 +202,13 @@ impl Plant {
         }
     }
 
-    fn invite(&mut self, ring: Ring) -> Option<(LegId, RtpPlace)> {
+    fn invite(&mut self, ring: Ring, codec: Option<Codec>) -> Option<(LegId, RtpPlace)> {
         let port = self.ports.take(self.now)?;
         let met = self.sip.heads_for(&ring.target);
         let place = self.place(port, met, met);
         let local = place.told;
         let Ring { target, from, display, identity, headers, max_forwards, after, replaceable, .. } = ring;
-        let invite = Invite { target, from, display, identity, local, headers, max_forwards, replaceable };
+        let invite = Invite { target, from, display, identity, local, codec, headers, max_forwards, replaceable };
         match self.sip.invite_at(self.now, self.now + after, invite) {
             Ok(leg) => Some((leg, place)),
             Err(_) => {

@@ -63,6 +63,7 @@ pub fn address(data: &[u8]) {
 /// An offer that is taken gets an answer that fits what we could have offered.
 pub fn description(data: &[u8]) {
     let local = sdp::Local {
+        first: None,
         address: ([192, 0, 2, 1], 40_000).into(),
         session_id: 1,
         version: 1,

@@ -4,7 +4,7 @@
 use super::*;
 use crate::dtmf;
 use crate::rtp::{self, Header};
-use crate::{g711, rtcp, tone, wav};
+use crate::{g711, g722, rtcp, tone, wav};
 use busyhour_model::{Codec, Direction};
 use proptest::prelude::*;
 use std::sync::LazyLock;
@@ -16,6 +16,7 @@ mod plays;
 mod secret;
 mod strangers;
 mod taping;
+mod wide;
 
 const A: LegId = LegId(1);
 const B: LegId = LegId(2);
@@ -55,7 +56,7 @@ fn audio(leg: LegId, codec: Codec) -> Audio {
         remote: phone(leg),
         remote_rtcp: rtcp_of(leg),
         codec,
-        payload_type: if codec == Codec::Pcma { 8 } else { 0 },
+        payload_type: codec.assigned().1,
         telephone_event: Some(100 + leg.0 as u8),
         tones: false,
         ptime_ms: 20,
@@ -196,12 +197,18 @@ impl Rig {
 }
 
 fn tone_codes(codec: Codec, hertz: f64) -> Vec<u8> {
-    tone::Sine::new(hertz, -10.0).take(4000).map(|s| g711::encode(codec, s)).collect()
+    let (mut wide, samples) = (g722::Encoder::default(), tone::Sine::new(hertz, -10.0).take(4000));
+    samples.map(|s| codec.g711().map_or_else(|| wide.encode_narrow(s), |law| g711::encode(law, s))).collect()
 }
 
 fn level(codec: Codec, codes: &[u8], hertz: f64) -> f64 {
-    let samples: Vec<i16> = codes.iter().map(|code| g711::decode(codec, *code)).collect();
-    tone::level(&samples, hertz)
+    tone::level(&samples(codec, codes), hertz)
+}
+
+fn samples(codec: Codec, codes: &[u8]) -> Vec<i16> {
+    let mut wide = g722::Decoder::default();
+    let sample = |code| codec.g711().map_or_else(|| wide.decode_narrow(code), |law| g711::decode(law, code));
+    codes.iter().copied().map(sample).collect()
 }
 
 #[test]

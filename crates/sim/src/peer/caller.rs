@@ -5,7 +5,7 @@ use super::session::{Identity, Phase, Session};
 use super::stream::Stream;
 use super::wire::{Message, Out};
 use busyhour_model::Seed;
-use busyhour_model::{Codec, Time};
+use busyhour_model::{G711, Time};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ pub struct CallerSetup {
     /// Where its INVITE goes.
     pub target: SocketAddr,
     /// What it speaks, best first.
-    pub codecs: Vec<Codec>,
+    pub codecs: Vec<G711>,
     /// The tone it sends, a multiple of 50 Hz; 0: no packet at all.
     pub tone_hz: u32,
     /// The tone it listens for.

@@ -6,7 +6,7 @@ use super::session::{Identity, Phase, Session};
 use super::stream::Stream;
 use super::wire::{Message, Out, Start, response};
 use busyhour_model::Seed;
-use busyhour_model::{Codec, Time};
+use busyhour_model::{G711, Time};
 use rsip::Method;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -61,7 +61,7 @@ pub struct PhoneSetup {
     /// Asks for registrations of this length.
     pub expires: Duration,
     /// What it speaks, best first.
-    pub codecs: Vec<Codec>,
+    pub codecs: Vec<G711>,
     /// The tone it sends, a multiple of 50 Hz; 0: no packet at all.
     pub tone_hz: u32,
     /// The tone it listens for.

@@ -2,7 +2,7 @@
 
 use super::tone::{FRAME, Meter, tone_frame};
 use super::{Heard, Out};
-use busyhour_model::{Codec, Direction, Time};
+use busyhour_model::{Direction, G711, Time};
 use rtp_rs::{RtpPacketBuilder, RtpReader, Seq};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ const TELEPHONE_EVENT: u8 = 101;
 #[derive(Clone, Debug)]
 struct Remote {
     to: SocketAddr,
-    codec: Codec,
+    codec: G711,
     event: Option<u8>,
     direction: Direction,
 }
@@ -40,7 +40,7 @@ struct Press {
 #[derive(Clone, Debug)]
 pub(super) struct Stream {
     local: SocketAddr,
-    codecs: Vec<Codec>,
+    codecs: Vec<G711>,
     tone_hz: u32,
     frame: [u8; FRAME],
     direction: Direction,
@@ -60,7 +60,7 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(local: SocketAddr, codecs: Vec<Codec>, tone_hz: u32, listen_hz: u32, random: u64) -> Stream {
+    pub(super) fn new(local: SocketAddr, codecs: Vec<G711>, tone_hz: u32, listen_hz: u32, random: u64) -> Stream {
         Stream {
             local,
             codecs,
@@ -96,7 +96,7 @@ impl Stream {
         self.describe(&[remote.codec], remote.event.unwrap_or(TELEPHONE_EVENT))
     }
 
-    fn describe(&mut self, codecs: &[Codec], event: u8) -> String {
+    fn describe(&mut self, codecs: &[G711], event: u8) -> String {
         self.version += 1;
         let (ip, port) = (self.local.ip(), self.local.port());
         let family = if ip.is_ipv4() { "IP4" } else { "IP6" };
@@ -127,7 +127,7 @@ impl Stream {
         if port == 0 {
             return Err("SDP refuses the audio");
         }
-        let known = [Codec::Pcma, Codec::Pcmu];
+        let known = [G711::A, G711::Mu];
         let shared = |n: &u8| known.into_iter().find(|c| number(*c) == *n && self.codecs.contains(c));
         let codec = formats.iter().find_map(shared).ok_or("SDP shares no codec")?;
         let event = formats.into_iter().find(|n| field(&format!("a=rtpmap:{n} telephone-event/8000")).is_some());
@@ -239,8 +239,8 @@ impl Stream {
     pub(super) fn handle_rtp(&mut self, now: Time, bytes: &[u8]) -> Result<(), &'static str> {
         let packet = RtpReader::new(bytes).map_err(|_| "RTP unreadable")?;
         let codec = match packet.payload_type() {
-            8 => Codec::Pcma,
-            0 => Codec::Pcmu,
+            8 => G711::A,
+            0 => G711::Mu,
             // RTCP on the RTP port (RFC 5761 section 4).
             72..=76 => return Ok(()),
             kind if kind == TELEPHONE_EVENT || self.remote.as_ref().is_some_and(|r| r.event == Some(kind)) => {
@@ -275,16 +275,16 @@ impl Press {
     }
 }
 
-fn number(codec: Codec) -> u8 {
+fn number(codec: G711) -> u8 {
     match codec {
-        Codec::Pcma => 8,
-        Codec::Pcmu => 0,
+        G711::A => 8,
+        G711::Mu => 0,
     }
 }
 
-fn name(codec: Codec) -> &'static str {
+fn name(codec: G711) -> &'static str {
     match codec {
-        Codec::Pcma => "PCMA",
-        Codec::Pcmu => "PCMU",
+        G711::A => "PCMA",
+        G711::Mu => "PCMU",
     }
 }

@@ -4,7 +4,7 @@ use super::{
     AGENT_HZ, Action, Answering, CALLER_HZ, Caller, CallerSetup, EndedBy, Ending, Out, Outcome, Phone, PhoneSetup,
 };
 use busyhour_model::Seed;
-use busyhour_model::{Codec, Time};
+use busyhour_model::{G711, Time};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ fn phone(answering: Answering, ending: Ending) -> PhoneSetup {
         media: at("127.0.0.1:6000"),
         registrar: None,
         expires: SECOND * 60,
-        codecs: vec![Codec::Pcmu, Codec::Pcma],
+        codecs: vec![G711::Mu, G711::A],
         tone_hz: AGENT_HZ,
         listen_hz: CALLER_HZ,
         answering,
@@ -42,7 +42,7 @@ fn caller(script: &[Action]) -> CallerSetup {
         sip: at("127.0.0.2:5060"),
         media: at("127.0.0.2:7000"),
         target: at("127.0.0.1:5071"),
-        codecs: vec![Codec::Pcma],
+        codecs: vec![G711::A],
         tone_hz: CALLER_HZ,
         listen_hz: AGENT_HZ,
         script: script.to_vec(),

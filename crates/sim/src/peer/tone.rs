@@ -1,6 +1,6 @@
 //! Tones and how they are recognised: a second, independent reading of G.711, and Goertzel's filter.
 
-use busyhour_model::{Codec, Time};
+use busyhour_model::{G711, Time};
 
 /// Samples in a 20 ms packet.
 pub(super) const FRAME: usize = 160;
@@ -12,7 +12,7 @@ const PURITY_MIN: f64 = 0.7;
 const SILENCE: f64 = 10_000.0;
 
 /// 20 ms of a sine at `hertz` (a multiple of 50, so that frames join without a click), encoded.
-pub(super) fn tone_frame(codec: Codec, hertz: u32) -> [u8; FRAME] {
+pub(super) fn tone_frame(codec: G711, hertz: u32) -> [u8; FRAME] {
     std::array::from_fn(|n| {
         let angle = 2.0 * std::f64::consts::PI * f64::from(hertz) * n as f64 / 8000.0;
         encode(codec, (angle.sin() * 8000.0) as i16)
@@ -20,15 +20,15 @@ pub(super) fn tone_frame(codec: Codec, hertz: u32) -> [u8; FRAME] {
 }
 
 /// One sample encoded as ITU-T G.711 says.
-fn encode(codec: Codec, sample: i16) -> u8 {
+fn encode(codec: G711, sample: i16) -> u8 {
     match codec {
-        Codec::Pcma => {
+        G711::A => {
             let (level, mask) = if sample >= 0 { (sample >> 3, 0xD5) } else { (-(sample >> 3) - 1, 0x55) };
             let segment = (16 - (level as u16 | 0x1F).leading_zeros()).saturating_sub(5) as u8;
             let shift = segment.max(1);
             ((segment << 4) | ((level >> shift) as u8 & 0x0F)) ^ mask
         }
-        Codec::Pcmu => {
+        G711::Mu => {
             let (level, mask) = if sample < 0 { (-(sample >> 2), 0x7F) } else { (sample >> 2, 0xFF) };
             let biased = level.min(8158) + 33;
             let segment = (16 - (biased as u16 | 0x3F).leading_zeros()).saturating_sub(6) as u8;
@@ -38,15 +38,15 @@ fn encode(codec: Codec, sample: i16) -> u8 {
 }
 
 /// One byte decoded as ITU-T G.711 says.
-fn decode(codec: Codec, byte: u8) -> i16 {
+fn decode(codec: G711, byte: u8) -> i16 {
     match codec {
-        Codec::Pcma => {
+        G711::A => {
             let byte = byte ^ 0x55;
             let (mantissa, segment) = (i16::from(byte & 0x0F) << 4, (byte & 0x70) >> 4);
             let level = if segment == 0 { mantissa + 8 } else { (mantissa + 0x108) << (segment - 1) };
             if byte & 0x80 != 0 { level } else { -level }
         }
-        Codec::Pcmu => {
+        G711::Mu => {
             let byte = !byte;
             let level = ((i16::from(byte & 0x0F) << 3) + 0x84) << ((byte & 0x70) >> 4);
             if byte & 0x80 != 0 { 0x84 - level } else { level - 0x84 }
@@ -93,7 +93,7 @@ impl Meter {
     }
 
     /// One packet's payload; `lost` packets before it never came.
-    pub(super) fn hear(&mut self, now: Time, codec: Codec, payload: &[u8], lost: u32) {
+    pub(super) fn hear(&mut self, now: Time, codec: G711, payload: &[u8], lost: u32) {
         self.heard.packets += 1;
         self.heard.lost += lost;
         let (energy, tone) = self.measure(codec, payload);
@@ -119,7 +119,7 @@ impl Meter {
     }
 
     /// Mean square of the samples, and the tone's share of it.
-    fn measure(&self, codec: Codec, payload: &[u8]) -> (f64, f64) {
+    fn measure(&self, codec: G711, payload: &[u8]) -> (f64, f64) {
         let (mut s1, mut s2, mut energy) = (0.0, 0.0, 0.0);
         for &byte in payload {
             let x = f64::from(decode(codec, byte));
@@ -144,10 +144,10 @@ mod tests {
     #[test]
     fn every_code_word_survives_decoding_and_encoding() {
         for byte in 0..=255u8 {
-            assert_eq!(encode(Codec::Pcma, decode(Codec::Pcma, byte)), byte, "A-law {byte:#x}");
+            assert_eq!(encode(G711::A, decode(G711::A, byte)), byte, "A-law {byte:#x}");
             let negative_zero = byte == 0x7F;
             assert_eq!(
-                encode(Codec::Pcmu, decode(Codec::Pcmu, byte)),
+                encode(G711::Mu, decode(G711::Mu, byte)),
                 if negative_zero { 0xFF } else { byte },
                 "µ-law {byte:#x}"
             );
@@ -162,7 +162,7 @@ mod tests {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             *byte = (seed >> 24) as u8;
         }
-        for codec in [Codec::Pcma, Codec::Pcmu] {
+        for codec in [G711::A, G711::Mu] {
             let frames = [
                 (tone_frame(codec, 1100), true),
                 (tone_frame(codec, 1900), false),

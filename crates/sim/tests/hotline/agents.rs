@@ -1,7 +1,7 @@
 //! Agents answer, hold, refuse, vanish and dial.
 
 use crate::stage::{SECOND, cause, conversation, count, dial, ended, enquiries, with_callers};
-use busyhour_model::{AgentState, Cause, Codec, Entrance, OfferOutcome, What};
+use busyhour_model::{AgentState, Cause, Entrance, G711, OfferOutcome, What};
 use busyhour_sim::peer::{Action, Answering, Ending};
 use busyhour_sim::{Deed, Scenario, World, to_an_agent};
 use busyhour_switch::{Reply, Request};
@@ -23,11 +23,11 @@ fn caller_and_agent_hear_each_other_and_everything_is_torn_down() {
 #[test]
 fn an_a_law_caller_understands_a_mu_law_agent() {
     let mut scenario = Scenario::calm(2, 1);
-    scenario.phones[0].codecs = vec![Codec::Pcmu];
+    scenario.phones[0].codecs = vec![G711::Mu];
     scenario.setup.agents[0].skills = vec![("enquiry".into(), 1)];
     let mut scenario = with_callers(scenario, vec![conversation()]);
     if let Deed::Call(caller) = &mut scenario.deeds[0].1 {
-        caller.codecs = vec![Codec::Pcma];
+        caller.codecs = vec![G711::A];
     }
     assert!(ended(scenario).outcomes()[0].heard_partner());
 }

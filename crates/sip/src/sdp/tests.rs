@@ -11,6 +11,7 @@ fn local() -> Local {
         session_id: 7,
         version: 3,
         terms: Terms::default(),
+        first: None,
         secret: KeySecret([3; 32]),
     }
 }
@@ -32,6 +33,7 @@ fn our_offer_is_understood_by_ourselves() {
         session_id: 1,
         version: 1,
         terms: Terms::default(),
+        first: None,
         secret: KeySecret([4; 32]),
     };
     let (answer, heard) = answer(&theirs, &offer, SendRecv).unwrap();
@@ -218,6 +220,49 @@ fn codecs_are_offered_and_taken_as_the_terms_say() {
     assert_eq!(taken(&with(&[], Keys::Info, 101, 20)), Ok((Codec::Pcma, None, false)), "who offers has the order");
     let alaw = offer_of("m=audio 5000 RTP/AVP 8\r\n");
     assert_eq!(answer(&only, alaw.as_bytes(), SendRecv).unwrap_err(), SdpError::NoCommonCodec);
+}
+
+/// Wideband costs a transcoding wherever the other side has none: it is spoken where both do, or where the terms name it.
+#[test]
+fn wideband_is_spoken_where_the_peer_has_nothing_else_where_the_other_side_speaks_it_and_where_the_terms_say() {
+    let with = |codecs: &[Codec], first| Local {
+        terms: Terms { codecs: codecs.to_vec(), ..Terms::default() },
+        first,
+        ..local()
+    };
+    let taken = |codecs: &[Codec], formats: &str| {
+        let theirs = offer_of(&format!("m=audio 5000 RTP/AVP {formats}\r\n"));
+        answer(&with(codecs, None), theirs.as_bytes(), SendRecv)
+            .map(|(_, audio)| (audio.codec, audio.payload_type))
+            .ok()
+    };
+    assert_eq!(taken(&[], "9 0 8"), Some((Codec::Pcmu, 0)));
+    assert_eq!(taken(&[], "9"), Some((Codec::G722, 9)));
+    assert_eq!(taken(&[], "97\r\na=rtpmap:97 g722/8000/1"), Some((Codec::G722, 97)));
+    assert_eq!(
+        taken(&[], "97\r\na=rtpmap:97 G722/16000"),
+        None,
+        "its clock is said to be 8000 (RFC 3551 section 4.5.2)"
+    );
+    assert_eq!(taken(&[Codec::G722, Codec::Pcma], "8 9"), Some((Codec::G722, 9)));
+    assert_eq!(taken(&[Codec::Pcma], "9"), None);
+
+    for (codecs, first, formats) in [
+        (&[][..], None, " 8 0 101"),
+        (&[], Some(Codec::G722), " 9 8 0 101"),
+        (&[], Some(Codec::Pcmu), " 0 8 101"),
+        (&[Codec::Pcma], Some(Codec::G722), " 8 101"),
+        (&[Codec::Pcma, Codec::G722], Some(Codec::G722), " 9 8 101"),
+    ] {
+        let local = with(codecs, first);
+        let offered = offer(&local, SendRecv);
+        let text = String::from_utf8(offered.to_vec()).unwrap();
+        assert!(text.contains(&format!("RTP/AVP{formats}\r\n")), "{text}");
+        let reply = offer_of("m=audio 5000 RTP/AVP 9 8 0\r\n");
+        let agreed = accepted(&local, &offered, reply.as_bytes()).map(|audio| audio.codec);
+        let expected = if formats.contains('9') { Codec::G722 } else { Codec::Pcma };
+        assert_eq!(agreed, Ok(expected), "{codecs:?} {first:?}");
+    }
 }
 
 /// RFC 3264 section 7: what was not offered is not agreed on.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::leg::ECHO;
+use busyhour_model::G711;
 
 #[test]
 fn a_key_is_told_once_and_relayed_with_the_partners_payload_type() {
@@ -113,5 +114,5 @@ fn the_echo_of_our_tones_is_no_key() {
 /// The keys heard in A-law sound.
 fn tones_in(codes: &[u8]) -> String {
     let mut ear = crate::keypad::Ear::default();
-    codes.chunks(80).enumerate().filter_map(|(n, codes)| ear.take(80 * n as u32, Codec::Pcma, codes)).collect()
+    codes.chunks(80).enumerate().filter_map(|(n, codes)| ear.take(80 * n as u32, G711::A, codes)).collect()
 }

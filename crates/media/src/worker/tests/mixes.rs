@@ -26,7 +26,8 @@ impl Rig {
                 let payload_type = if leg == S { 0 } else { 8 };
                 let from = usize::from(frame) * 160;
                 let said: Vec<i16> = tone::Sine::new(hertz, -13.0).skip(from).take(160).collect();
-                let said: Vec<u8> = said.into_iter().map(|sample| g711::encode(codec, sample)).collect();
+                let said: Vec<u8> =
+                    said.into_iter().map(|sample| g711::encode(codec.g711().unwrap(), sample)).collect();
                 if !lost(leg, frame) {
                     self.hear(leg, phone(leg), &packet(frame, u32::from(frame) * 160, payload_type, &said));
                 }

@@ -55,8 +55,9 @@ fn speech(frames: u16) -> Vec<u8> {
 }
 
 #[test]
-fn what_was_said_is_on_the_tape_bit_for_bit_and_in_either_law() {
-    for (codec, payload_type) in [(Codec::Pcma, 8), (Codec::Pcmu, 0)] {
+fn what_was_said_is_on_the_tape_of_a_law_bit_for_bit_in_any_codec() {
+    for codec in Codec::ALL {
+        let payload_type = codec.assigned().1;
         let mut rig = Rig::pair(codec, codec);
         rig.record(Limits::default());
         rig.pass(FRAME);
@@ -65,9 +66,10 @@ fn what_was_said_is_on_the_tape_bit_for_bit_and_in_either_law() {
         rig.command(Command::StopRecord { leg: A, tape: TAPE });
         let (_, sound, end) = rig.taped(Track::Mono);
         assert_eq!(end, Some(said.len() as u64 + 160));
-        match codec {
-            Codec::Pcma => assert_eq!(sound[..said.len()], said),
-            Codec::Pcmu => assert!((level(Codec::Pcma, &sound, 400.0) + 10.0).abs() < 0.5),
+        if codec == Codec::Pcma {
+            assert_eq!(sound[..said.len()], said);
+        } else {
+            assert!((level(Codec::Pcma, &sound, 400.0) + 10.0).abs() < 0.5, "{codec:?}");
         }
         assert_eq!(rig.tape_ends()[0].0, TapeEnd::Stopped);
     }
