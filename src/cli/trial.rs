@@ -49,7 +49,7 @@ fn line(step: &Step) -> String {
         Happened::Called { peer } => format!("INVITE to {peer}"),
         Happened::Progress { status, sound } => format!("{status}{}", if *sound { " with sound" } else { "" }),
         Happened::Answered { codec, telephone_event, ptime_ms, sound } => {
-            let codec = codec.assigned().0;
+            let codec = codec.name();
             let keys =
                 telephone_event.map_or("no telephone-events".into(), |number| format!("telephone-event {number}"));
             format!("200: {codec}, {ptime_ms} ms, {keys}, sound to {sound}")

@@ -38,7 +38,13 @@ pub(super) fn srtp(value: &DeValue) -> Result<Secrecy, String> {
 }
 
 fn codec(value: &DeValue) -> Result<Codec, String> {
-    let known = [("pcma", Codec::Pcma), ("pcmu", Codec::Pcmu), ("g722", Codec::G722)];
+    let known = [
+        ("pcma", Codec::Pcma),
+        ("pcmu", Codec::Pcmu),
+        ("g722", Codec::G722),
+        #[cfg(feature = "opus")]
+        ("opus", Codec::Opus),
+    ];
     one_of(value, "is no codec we speak", &known)
 }
 

@@ -53,6 +53,10 @@ use std::time::Duration;
 
 const CALLER_HERTZ: f64 = 620.0;
 const AGENT_HERTZ: f64 = 1_130.0;
+/// Codecs of a softphone.
+const A_LAW: &str = "PCMA/8000/1";
+const MU_LAW: &str = "PCMU/8000/1";
+const WIDEBAND: &str = "G722/16000/1";
 const SECOND: Duration = Duration::from_secs(1);
 
 fn wanted() -> bool {
@@ -137,8 +141,9 @@ fn a_carriers_calls_by_udp_and_tcp_reach_the_agents_and_every_leg_hangs_up() {
     capture.ends_clean(calls);
 }
 
-/// A softphone caller reaches a softphone agent through the hotline; `hangs_up` ends the call, the other is to notice.
-fn softphones_talk(test: &str, hangs_up: &str) {
+/// A softphone caller reaches a softphone agent through the hotline, each with its codecs; `hangs_up` ends the call, the other is to
+/// notice.
+fn softphones_talk(test: &str, hangs_up: &str, [of_caller, of_agent]: [&str; 2]) {
     let exchange = Exchange::start(test);
     let capture = Capture::start(&exchange.folder, exchange.sip, exchange.media);
     let voice = |name: &str, hertz: f64| -> PathBuf {
@@ -154,20 +159,19 @@ fn softphones_talk(test: &str, hangs_up: &str) {
             address: PHONES.parse().unwrap(),
             port: 27_400,
             account: format!(
-                "<sip:1001@{server};transport=udp>;auth_user=1001;auth_pass={PASSWORD};regint=60;answermode=auto;audio_codecs=PCMA/8000/1"
+                "<sip:1001@{server};transport=udp>;auth_user=1001;auth_pass={PASSWORD};regint=60;answermode=auto;audio_codecs={of_agent}"
             ),
             voice: &voice("agent", AGENT_HERTZ),
         },
     );
     until("the agent is ready", 10 * SECOND, || (exchange.agents("ready") == 1).then_some(()));
-    // The caller's phone speaks µ-law, the agent's A-law: what they hear is converted on the way.
     let mut caller = Softphone::start(
         &exchange.folder,
         &Line {
             name: "caller",
             address: CARRIER.parse().unwrap(),
             port: 27_440,
-            account: format!("<sip:13800138000@{CARRIER}:27440>;regint=0;audio_codecs=PCMU/8000/1"),
+            account: format!("<sip:13800138000@{CARRIER}:27440>;regint=0;audio_codecs={of_caller}"),
             voice: &voice("caller", CALLER_HERTZ),
         },
     );
@@ -198,14 +202,28 @@ fn softphones_talk(test: &str, hangs_up: &str) {
 #[test]
 fn softphones_hear_each_other_and_the_agent_notices_the_caller_hang_up() {
     if wanted() {
-        softphones_talk("caller-hangs-up", "caller");
+        softphones_talk("caller-hangs-up", "caller", [MU_LAW, A_LAW]);
     }
 }
 
 #[test]
 fn softphones_hear_each_other_and_the_caller_notices_the_agent_hang_up() {
     if wanted() {
-        softphones_talk("agent-hangs-up", "agent");
+        softphones_talk("agent-hangs-up", "agent", [MU_LAW, A_LAW]);
+    }
+}
+
+#[test]
+fn wideband_softphones_hear_the_prompts_and_each_other() {
+    if wanted() {
+        softphones_talk("wideband", "caller", [WIDEBAND, "PCMA/8000/1,G722/16000/1"]);
+    }
+}
+
+#[test]
+fn a_wideband_softphone_and_one_that_has_only_a_law_hear_each_other() {
+    if wanted() {
+        softphones_talk("wideband-caller", "agent", [WIDEBAND, A_LAW]);
     }
 }
 

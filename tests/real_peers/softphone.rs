@@ -92,11 +92,12 @@ fn config(line: &Line<'_>, keys: SocketAddr, recordings: &Path) -> String {
     // Its RTP sockets have no address of their own, so on the loopback 127.0.0.1 is what it must announce.
     // aubridge pulls what was decoded at the pace of a sound card; sndfile writes it down on the way.
     let secrecy = if line.account.contains("mediaenc=") { "module srtp.so\n" } else { "" };
+    let wideband = if line.account.contains("G722") { "module g722.so\n" } else { "" };
     format!(
         "sip_listen {address}:{port}\nnet_interface 127.0.0.1\nrtp_ports {}-{}\n\
          audio_source aufile,{voice}\naudio_player aubridge,ear\n\
          ausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\n\
-         module_path {modules}\nmodule g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\n{secrecy}\
+         module_path {modules}\nmodule g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\n{secrecy}{wideband}\
          snd_path {recordings}\nmodule_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen {keys}\n",
         port + 10,
         port + 19,

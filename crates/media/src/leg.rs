@@ -1,13 +1,13 @@
 //! One leg: what it hears, what it sends, and when it must act by itself.
 
-use crate::incoming::{Arrival, Incoming};
+use crate::incoming::{Arrival, Incoming, Report};
 use crate::line::Line;
 use crate::mix::Mix;
 use crate::outbox::Outbox;
 use crate::outgoing::{Origin, Outgoing};
 use crate::play::{Frame, Playing};
 use crate::reel::Reels;
-use crate::{Event, Library, dtmf, g711, keypad, rtcp, rtp};
+use crate::{Event, Library, dtmf, g711, keypad, rtcp, rtp, wide};
 use busyhour_model::{Audio, Codec, G711, LegId, Seed, Side, Sound, StreamStats, Time};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -227,7 +227,7 @@ impl Leg {
             }
             None => bytes,
         };
-        let (header, payload) = rtp::read(bytes)?;
+        let (mut header, payload) = rtp::read(bytes)?;
         let kind = line.kind(header.payload_type, payload)?;
         match line.secured {
             // What the peer has sealed is the peer's, wherever it comes from.
@@ -238,6 +238,7 @@ impl Leg {
             self.incoming.restart();
         }
         line.heard_at = now;
+        header.timestamp = line.ours(header.timestamp);
         Some((header, payload, kind))
     }
 
@@ -252,14 +253,14 @@ impl Leg {
         }) else {
             return self.outgoing.interrupt();
         };
-        let len = heard.payload.len() as u32;
+        let len = heard.native.map_or(heard.payload.len() as u32, |(codec, payload)| wide::samples(codec, payload));
         let Some(header) = self.outgoing.relay(now, heard.origin, payload_type, len) else { return };
         let pushed = match (heard.native, heard.kind) {
             (Some((codec, payload)), _) if codec == line.audio.codec => {
-                line.send(self.id, to, outbox, |out| header.write(payload, out))
+                line.send(self.id, (to, header), outbox, |out| out.extend_from_slice(payload))
             }
             (_, Kind::Speech(law)) => line.speak(self.id, (to, header), law, heard.payload, outbox),
-            _ => line.send(self.id, to, outbox, |out| header.write(heard.payload, out)),
+            _ => line.send(self.id, (to, header), outbox, |out| out.extend_from_slice(heard.payload)),
         };
         self.stats.packets_out += pushed as u64;
     }
@@ -339,7 +340,7 @@ impl Leg {
 
     /// Says good-bye (RFC 3550 section 6.6) and gives the final counts.
     pub(crate) fn close(&mut self, now: Time, outbox: &mut Outbox) -> StreamStats {
-        if self.outgoing.packets > 0 || self.stats.packets_in > 0 {
+        if self.stats.packets_out > 0 || self.stats.packets_in > 0 {
             self.report(now, true, outbox);
         }
         self.stats()
@@ -416,7 +417,7 @@ impl Leg {
         for again in 0..if last { 3 } else { 1 } {
             let header = self.outgoing.press(due, payload_type, held.into(), first && again == 0);
             let Some(line) = &mut self.line else { return };
-            let pushed = line.send(self.id, to, outbox, |out| header.write(&payload, out));
+            let pushed = line.send(self.id, (to, header), outbox, |out| out.extend_from_slice(&payload));
             self.stats.packets_out += pushed as u64;
         }
     }
@@ -428,14 +429,15 @@ impl Leg {
         if to.ip().is_unspecified() {
             return;
         }
-        let sent = (self.outgoing.packets > 0).then(|| rtcp::Sent {
-            timestamp: self.outgoing.timestamp_at(now),
-            packets: self.outgoing.packets,
-            octets: self.outgoing.octets,
+        let sent = (line.packets > 0).then(|| rtcp::Sent {
+            timestamp: line.theirs(self.outgoing.timestamp_at(now)),
+            packets: line.packets,
+            octets: line.octets,
         });
+        let heard = self.incoming.report(now).map(|report| Report { jitter: line.theirs(report.jitter), ..report });
         let name = format!("{:016x}", self.cname);
         let mut bytes = [0; rtcp::LEN_MAX];
-        let len = rtcp::write(now, self.outgoing.ssrc, &name, sent, self.incoming.report(now), bye, &mut bytes);
+        let len = rtcp::write(now, self.outgoing.ssrc, &name, sent, heard, bye, &mut bytes);
         if len > 0 {
             let secured = line.secured.as_mut();
             outbox.push(self.id, to, true, |out| {

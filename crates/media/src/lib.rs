@@ -12,6 +12,8 @@ mod leg;
 mod line;
 mod master;
 mod mix;
+#[cfg(feature = "opus")]
+mod opus;
 mod outbox;
 mod outgoing;
 mod play;

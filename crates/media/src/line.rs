@@ -2,7 +2,7 @@
 
 use crate::leg::Kind;
 use crate::outbox::Outbox;
-use crate::rtp::Header;
+use crate::rtp::{HEADER_LEN, Header};
 use crate::srtp::Secured;
 use crate::wide::Wide;
 use crate::{Latch, g711};
@@ -17,6 +17,10 @@ pub(crate) struct Line {
     pub(crate) latch: Latch,
     /// Where its codec is not of G.711.
     wide: Option<Box<Wide>>,
+    clock: Clock,
+    /// What was sent.
+    pub(crate) packets: u32,
+    pub(crate) octets: u32,
     /// Where it is kept secret.
     pub(crate) secured: Option<Box<Secured>>,
     /// Where the last packet came from.
@@ -27,11 +31,28 @@ pub(crate) struct Line {
     pub(crate) report_at: Time,
 }
 
+/// A peer's clock that is faster than ours: a timestamp of its stream, and what that is by 8 kHz.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Clock {
+    theirs: u32,
+    ours: u32,
+}
+
+impl Clock {
+    fn read(&mut self, ticks: u32, timestamp: u32) -> u32 {
+        let passed = timestamp.wrapping_sub(self.theirs).cast_signed().div_euclid(ticks.cast_signed());
+        self.ours = self.ours.wrapping_add_signed(passed);
+        self.theirs = self.theirs.wrapping_add_signed(passed * ticks.cast_signed());
+        self.ours
+    }
+}
+
 impl Line {
     pub(crate) fn new(now: Time, audio: Audio, report_at: Time) -> Line {
         let (latch, secured) = (Latch::new(audio.remote), Secured::of(&audio));
         let wide = Wide::of(audio.codec);
-        Line { audio, latch, wide, secured, source: None, rtcp_source: None, heard_at: now, report_at }
+        let (clock, packets, octets, source, rtcp_source) = (Clock::default(), 0, 0, None, None);
+        Line { audio, latch, wide, clock, packets, octets, secured, source, rtcp_source, heard_at: now, report_at }
     }
 
     /// After re-negotiation.
@@ -50,20 +71,37 @@ impl Line {
         (self.audio, self.heard_at) = (audio, now);
     }
 
-    /// Queues what `write` appends, sealed where that was agreed on; whether there was room.
+    /// Queues a packet with the payload that `write` appends, sealed where that was agreed on; whether there was room.
     pub(crate) fn send(
         &mut self,
         leg: LegId,
-        to: SocketAddr,
+        (to, header): (SocketAddr, Header),
         outbox: &mut Outbox,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> bool {
-        let secured = self.secured.as_mut();
-        outbox.push(leg, to, false, |out| {
+        let header = Header { timestamp: self.theirs(header.timestamp), ..header };
+        let (secured, mut octets) = (self.secured.as_mut(), 0);
+        let pushed = outbox.push(leg, to, false, |out| {
             let start = out.len();
+            out.extend_from_slice(&header.bytes());
             write(out);
+            octets = out.len() - start - HEADER_LEN;
             secured.into_iter().for_each(|secured| secured.seal(out, start));
-        })
+        });
+        self.packets = self.packets.wrapping_add(pushed.into());
+        self.octets = self.octets.wrapping_add(octets as u32);
+        pushed
+    }
+
+    /// A timestamp of the peer's by 8 kHz.
+    pub(crate) fn ours(&mut self, timestamp: u32) -> u32 {
+        let ticks = self.audio.codec.ticks();
+        if ticks == 1 { timestamp } else { self.clock.read(ticks, timestamp) }
+    }
+
+    /// A span or a timestamp of ours by the peer's clock.
+    pub(crate) fn theirs(&self, timestamp: u32) -> u32 {
+        timestamp.wrapping_mul(self.audio.codec.ticks())
     }
 
     /// Samples of a packet that we make.
@@ -113,20 +151,17 @@ impl Line {
     pub(crate) fn speak(
         &mut self,
         leg: LegId,
-        (to, header): (SocketAddr, Header),
+        packet: (SocketAddr, Header),
         law: G711,
         codes: &[u8],
         outbox: &mut Outbox,
     ) -> bool {
         let mut wide = self.wide.take();
         let table = self.audio.codec.g711().and_then(|own| g711::transcoder(law, own));
-        let pushed = self.send(leg, to, outbox, |out| {
-            out.extend_from_slice(&header.bytes());
-            match (&mut wide, table) {
-                (Some(wide), _) => wide.encode(law, codes, out),
-                (None, Some(table)) => out.extend(codes.iter().map(|code| table[*code as usize])),
-                (None, None) => out.extend_from_slice(codes),
-            }
+        let pushed = self.send(leg, packet, outbox, |out| match (&mut wide, table) {
+            (Some(wide), _) => wide.encode(law, codes, out),
+            (None, Some(table)) => out.extend(codes.iter().map(|code| table[*code as usize])),
+            (None, None) => out.extend_from_slice(codes),
         });
         self.wide = wide;
         pushed

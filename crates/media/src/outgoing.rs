@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// A relayed timestamp that leaps further is a sender's new clock: one minute.
 const LEAP_MAX: i32 = 60 * 8000;
 
-/// Numbering and counts of what a leg sends.
+/// Numbering of what a leg sends.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Outgoing {
     pub(crate) ssrc: u32,
@@ -18,8 +18,6 @@ pub(crate) struct Outgoing {
     /// When that was, and how many samples it held; `None` before the first.
     last: Option<(Time, u32)>,
     source: Source,
-    pub(crate) packets: u32,
-    pub(crate) octets: u32,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -61,8 +59,6 @@ impl Outgoing {
             timestamp: low as u32,
             last: None,
             source: Source::None,
-            packets: 0,
-            octets: 0,
         }
     }
 
@@ -73,7 +69,6 @@ impl Outgoing {
         self.timestamp = if marker { self.continued(now) } else { self.timestamp.wrapping_add(self.span()) };
         self.source = Source::Play;
         self.last = Some((now, len));
-        self.count(len);
         Header { marker, payload_type, sequence: self.sequence, timestamp: self.timestamp, ssrc: self.ssrc }
     }
 
@@ -88,7 +83,6 @@ impl Outgoing {
         self.sequence = self.sequence.wrapping_add(1);
         let began = self.last.filter(|_| !first).map_or(now, |(at, _)| at);
         self.last = Some((began, held));
-        self.count(4);
         Header { marker: first, payload_type, sequence: self.sequence, timestamp: self.timestamp, ssrc: self.ssrc }
     }
 
@@ -115,7 +109,6 @@ impl Outgoing {
             (self.sequence, self.timestamp) = (sequence, timestamp);
             self.source = Source::Relay(mapping);
         }
-        self.count(len);
         Some(Header { marker: begins || from.marker, payload_type, sequence, timestamp, ssrc: self.ssrc })
     }
 
@@ -150,11 +143,6 @@ impl Outgoing {
 
     fn span(&self) -> u32 {
         self.last.map_or(0, |(_, span)| span)
-    }
-
-    fn count(&mut self, octets: u32) {
-        self.packets = self.packets.wrapping_add(1);
-        self.octets = self.octets.wrapping_add(octets);
     }
 }
 

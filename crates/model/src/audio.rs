@@ -4,7 +4,7 @@ use crate::{Name, Srtp, TapeId};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
-/// A speech codec both sides can name. Its clock runs at 8 kHz, and 1 ms is 8 bytes.
+/// A speech codec both sides can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Codec {
     /// G.711 A-law.
@@ -13,6 +13,9 @@ pub enum Codec {
     Pcmu,
     /// G.722 at 64 kbit/s: speech at 16 kHz.
     G722,
+    /// Opus (RFC 6716, 7587).
+    #[cfg(feature = "opus")]
+    Opus,
 }
 
 /// The two ways of G.711 to write a sample of 8 kHz as a byte.
@@ -26,14 +29,38 @@ pub enum G711 {
 
 impl Codec {
     /// All there are.
-    pub const ALL: [Codec; 3] = [Codec::Pcma, Codec::Pcmu, Codec::G722];
+    pub const ALL: &[Codec] = &[
+        Codec::Pcma,
+        Codec::Pcmu,
+        Codec::G722,
+        #[cfg(feature = "opus")]
+        Codec::Opus,
+    ];
 
-    /// Its encoding name and static payload type (RFC 3551 section 6); the clock of each is said to be 8000.
+    /// Its encoding name, clock and channels as descriptions write them, and its payload type (RFC 3551 section 6); from 96 on, that of
+    /// our offers.
     pub fn assigned(self) -> (&'static str, u8) {
         match self {
-            Codec::Pcma => ("PCMA", 8),
-            Codec::Pcmu => ("PCMU", 0),
-            Codec::G722 => ("G722", 9),
+            Codec::Pcma => ("PCMA/8000", 8),
+            Codec::Pcmu => ("PCMU/8000", 0),
+            Codec::G722 => ("G722/8000", 9),
+            #[cfg(feature = "opus")]
+            Codec::Opus => ("opus/48000/2", 111),
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        let (name, _) = self.assigned();
+        name.split_once('/').map_or(name, |(name, _)| name)
+    }
+
+    /// Ticks of its clock in one of 8 kHz, by which we count.
+    pub fn ticks(self) -> u32 {
+        match self {
+            Codec::Pcma | Codec::Pcmu | Codec::G722 => 1,
+            #[cfg(feature = "opus")]
+            Codec::Opus => 6,
         }
     }
 
@@ -42,7 +69,7 @@ impl Codec {
         match self {
             Codec::Pcma => Some(G711::A),
             Codec::Pcmu => Some(G711::Mu),
-            Codec::G722 => None,
+            _ => None,
         }
     }
 }

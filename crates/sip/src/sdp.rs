@@ -53,6 +53,8 @@ impl SdpError {
 /// Transports of RFC 3551 and RFC 3711.
 const PLAIN: &str = "RTP/AVP";
 const SECRET: &str = "RTP/SAVP";
+/// The first payload type that is nobody's (RFC 3551 section 6).
+const DYNAMIC: u8 = 96;
 /// Multipart bodies within one another.
 const DEPTH_MAX: u8 = 4;
 
@@ -175,12 +177,11 @@ fn keys(theirs: &Media<'_>, asked: Option<&Media<'_>>, local: &Local) -> Option<
 /// The codec of a payload type: by its rtpmap, without one by its number (RFC 3551 section 6).
 fn codec(format: &str, rtpmap: Option<&str>) -> Option<Codec> {
     let name = rtpmap.map(|name| name.strip_suffix("/1").unwrap_or(name));
-    Codec::ALL.into_iter().find(|codec| {
+    Codec::ALL.iter().copied().find(|codec| {
         let (encoding, number) = codec.assigned();
-        match name.map(|name| name.split_once('/')) {
-            Some(Some((name, clock))) => name.eq_ignore_ascii_case(encoding) && clock == "8000",
-            Some(None) => false,
-            None => format.parse() == Ok(number),
+        match name {
+            Some(name) => name.eq_ignore_ascii_case(encoding),
+            None => number < DYNAMIC && format.parse() == Ok(number),
         }
     })
 }
@@ -210,9 +211,9 @@ impl Line<'_> {
         let mut line = format!("m=audio {} {}", local.address.port(), self.protocol);
         let mut attributes = String::new();
         for (codec, number) in self.codecs {
-            let name = codec.assigned().0;
+            let encoding = codec.assigned().0;
             line.push_str(&format!(" {number}"));
-            attributes.push_str(&format!("a=rtpmap:{number} {name}/8000\r\n"));
+            attributes.push_str(&format!("a=rtpmap:{number} {encoding}\r\n"));
         }
         if let Some(number) = self.event {
             line.push_str(&format!(" {number}"));

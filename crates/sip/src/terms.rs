@@ -63,7 +63,7 @@ impl Terms {
 
     /// The codecs taken from an offer, the most welcome first: of those in one list that which the peer names first.
     pub(crate) fn taken(&self) -> impl Iterator<Item = &[Codec]> + '_ {
-        let unnamed = [&[Codec::Pcma, Codec::Pcmu][..], &Codec::ALL].into_iter().filter(|_| self.codecs.is_empty());
+        let unnamed = [&[Codec::Pcma, Codec::Pcmu][..], &[Codec::G722]].into_iter().filter(|_| self.codecs.is_empty());
         unnamed.chain(self.codecs.chunks(1))
     }
 

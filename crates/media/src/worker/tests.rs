@@ -12,6 +12,8 @@ use std::sync::LazyLock;
 mod anything;
 mod keys;
 mod mixes;
+#[cfg(feature = "opus")]
+mod opus;
 mod plays;
 mod secret;
 mod strangers;

@@ -56,7 +56,7 @@ fn speech(frames: u16) -> Vec<u8> {
 
 #[test]
 fn what_was_said_is_on_the_tape_of_a_law_bit_for_bit_in_any_codec() {
-    for codec in Codec::ALL {
+    for codec in [Codec::Pcma, Codec::Pcmu, Codec::G722] {
         let payload_type = codec.assigned().1;
         let mut rig = Rig::pair(codec, codec);
         rig.record(Limits::default());
