@@ -108,7 +108,7 @@ fn damaged_packets_break_no_worker() {
         |kind: u8, len: usize| [vec![0x80, kind], (0..len).map(|_| random.below(160) as u8).collect()].concat();
     let samples: Vec<Vec<u8>> =
         (0..20).map(|_| [packet(8, 170), packet(101, 14), packet(200, 26), packet(0, 171)].join(&0xaa)).collect();
-    for target in [fuzz::media::rtp, fuzz::media::reports_and_keys, fuzz::media::worker] {
+    for target in [fuzz::media::rtp, fuzz::media::reports_and_keys, fuzz::media::worker, fuzz::media::sealed] {
         damage(&samples, 500, target);
     }
 }

@@ -50,15 +50,17 @@ pub(crate) fn sides(path: &Path) -> [Vec<f64>; 2] {
     [0, 1].map(|side| both.iter().skip(side).step_by(2).copied().collect())
 }
 
-/// The samples of a mono WAV file at 8 kHz, 16-bit or A-law.
+/// The samples of a mono WAV file, 16-bit or A-law, at 8 kHz; of one at a multiple of that the means.
 pub(crate) fn samples(path: &Path) -> Vec<f64> {
     const FORMAT_A_LAW: u8 = 6;
     let file = fs::read(path).unwrap();
     let data = file.windows(4).position(|word| word == b"data").expect("a WAV file has a data chunk") + 8;
-    match file[20] {
+    let times = u32::from_le_bytes([file[24], file[25], file[26], file[27]]) as usize / RATE;
+    let samples: Vec<f64> = match file[20] {
         FORMAT_A_LAW => file[data..].iter().map(|code| linear(*code)).collect(),
         _ => file[data..].chunks_exact(2).map(|pair| f64::from(i16::from_le_bytes([pair[0], pair[1]]))).collect(),
-    }
+    };
+    samples.chunks_exact(times).map(|together| together.iter().sum::<f64>() / times as f64).collect()
 }
 
 /// The middle of the interval an A-law code stands for.

@@ -145,6 +145,8 @@ impl Stack {
             self.avoid_peer(now, trunk, &failed, pause);
         }
         calling.forks.iter_mut().for_each(|fork| fork.open = false);
+        // No other peer is to know the keys of this one.
+        calling.offer = calling.media.offer_anew(self.new_secret());
         let way = again.rest.remove(0);
         self.send_invite(now, leg, trunk, &again.invite, &way, &mut calling);
         if !again.rest.is_empty() || again.invite.replaceable {

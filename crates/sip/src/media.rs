@@ -51,6 +51,12 @@ impl Media {
         self.sent.clone()
     }
 
+    /// The offer of a new call to somebody else: with other keys.
+    pub(crate) fn offer_anew(&mut self, secret: KeySecret) -> Bytes {
+        self.local.secret = secret;
+        self.offer(Direction::SendRecv)
+    }
+
     /// Answers their offer; what is agreed changes with it.
     pub(crate) fn answer(&mut self, offer: &[u8]) -> Result<Bytes, SdpError> {
         let (same, audio) = sdp::answer(&self.local, offer, self.wanted)?;

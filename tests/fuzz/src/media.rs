@@ -1,8 +1,8 @@
 //! What must hold for any packet at a media worker.
 
 use busyhour_media::{Command, Config, Event, Library, Worker, dtmf, rtcp, rtp};
-use busyhour_model::{Audio, Codec, Direction, LegId, Side, Time};
-use std::net::SocketAddr;
+use busyhour_model::{Audio, Codec, Direction, LegId, MasterKey, Side, Srtp, Suite, Time};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 
 /// Its tones take longer to make than many packets to read.
@@ -29,12 +29,16 @@ pub fn reports_and_keys(data: &[u8]) {
     }
 }
 
-/// A bridged worker under any packets in any order sends nowhere but to its two peers, and closes both legs.
-pub fn worker(data: &[u8]) {
-    let peers: [SocketAddr; 2] = [([192, 0, 2, 1], 4000).into(), ([192, 0, 2, 2], 4000).into()];
+/// Where the peers of legs 1 and 2 are.
+const PEERS: [SocketAddr; 2] = [
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 4000),
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 4000),
+];
+
+/// Legs 1 and 2, bridged; each with its codec and what keeps it secret.
+fn bridged(now: Time, legs: [(Codec, Option<Srtp>); 2]) -> Worker {
     let mut worker = Worker::new(LIBRARY.clone(), Config::default());
-    let mut now = Time::from_secs(1);
-    for (leg, remote, codec, number) in [(1, peers[0], Codec::Pcma, 8), (2, peers[1], Codec::Pcmu, 0)] {
+    for ((leg, remote), (codec, srtp)) in (1..).zip(PEERS).zip(legs) {
         let local = ([198, 51, 100, 1], 20_000 + leg as u16 * 2).into();
         let remote_rtcp = SocketAddr::new(remote.ip(), remote.port() + 1);
         let direction = Direction::SendRecv;
@@ -42,39 +46,77 @@ pub fn worker(data: &[u8]) {
             remote,
             remote_rtcp,
             codec,
-            payload_type: number,
+            payload_type: codec.assigned().1,
             telephone_event: Some(101),
             tones: false,
             ptime_ms: 20,
             direction,
-            srtp: None,
+            srtp: srtp.map(Box::new),
         };
         worker.handle_command(now, Command::Open { leg: LegId(leg), local, side: Side::Trunk });
         worker.handle_command(now, Command::Connect { leg: LegId(leg), audio });
     }
     worker.handle_command(now, Command::Bridge { a: LegId(1), b: LegId(2) });
+    worker
+}
+
+/// What one worker seals another opens, whatever it is; with any bit of it changed nothing comes out. Packets are divided by 0xaa; the
+/// first byte of each says whether and where it is changed.
+pub fn sealed(data: &[u8]) {
+    let now = Time::from_secs(1);
+    let suite = Suite::ALL[usize::from(data.first().copied().unwrap_or(0)) % Suite::ALL.len()];
+    let key =
+        |byte| MasterKey::new(suite, &vec![byte; suite.key_len() + suite.salt_len()]).expect("as long as it wants");
+    let (ours, theirs) = (key(1), key(2));
+    let near = Srtp { suite, ours: ours.clone(), theirs: theirs.clone() };
+    let far = Srtp { suite, ours: theirs, theirs: ours };
+    let mut sealing = bridged(now, [(Codec::Pcma, None), (Codec::Pcma, Some(near))]);
+    let mut opening = bridged(now, [(Codec::Pcma, Some(far)), (Codec::Pcma, None)]);
+    let packets = data.split(|byte| *byte == 0xaa).filter_map(|packet| packet.split_first());
+    for (sequence, (change, payload)) in (1..).zip(packets) {
+        let header =
+            rtp::Header { marker: false, payload_type: 8, sequence, timestamp: 160 * u32::from(sequence), ssrc: 7 };
+        let mut packet = Vec::new();
+        header.write(payload, &mut packet);
+        sealing.handle_rtp(now, LegId(1), PEERS[0], &packet);
+        let Some(mut packet) = sealing.poll_transmit().map(|transmit| transmit.bytes.to_vec()) else { continue };
+        let at = usize::from(*change) % packet.len();
+        packet[at] ^= change & 0x80;
+        opening.handle_rtp(now, LegId(1), PEERS[0], &packet);
+        let opened = opening.poll_transmit().and_then(|transmit| rtp::read(transmit.bytes).map(|(_, it)| it.to_vec()));
+        assert_eq!(opened.as_deref(), Some(payload).filter(|_| *change < 0x80), "{suite:?}");
+    }
+}
+
+/// A bridged worker under any packets in any order sends nowhere but to its two peers, and closes both legs. The first byte says which
+/// codecs they speak.
+pub fn worker(data: &[u8]) {
+    let codec = |byte: u8| [Codec::Pcma, Codec::Pcmu, Codec::G722][usize::from(byte % 3)];
+    let first = data.first().copied().unwrap_or(1);
+    let mut now = Time::from_secs(1);
+    let mut worker = bridged(now, [(codec(first >> 4), None), (codec(first), None)]);
     for packet in data.split(|byte| *byte == 0xaa) {
         let which = packet.len() % 2;
         now += std::time::Duration::from_millis(packet.len() as u64);
         match packet.first() {
             Some(byte) if byte % 4 == 3 => {
-                worker.handle_rtcp(now, LegId(which as u64 + 1), peers[which], packet);
+                worker.handle_rtcp(now, LegId(which as u64 + 1), PEERS[which], packet);
             }
-            _ => worker.handle_rtp(now, LegId(which as u64 + 1), peers[which], packet),
+            _ => worker.handle_rtp(now, LegId(which as u64 + 1), PEERS[which], packet),
         }
         worker.handle_timeout(now);
-        drain(&mut worker, &peers);
+        drain(&mut worker);
     }
     for leg in [LegId(1), LegId(2)] {
         worker.handle_command(now, Command::Close { leg });
     }
-    assert_eq!((drain(&mut worker, &peers), worker.legs()), (2, 0));
+    assert_eq!((drain(&mut worker), worker.legs()), (2, 0));
 }
 
 /// Sees what goes out; how many legs were closed.
-fn drain(worker: &mut Worker, peers: &[SocketAddr]) -> usize {
+fn drain(worker: &mut Worker) -> usize {
     while let Some(transmit) = worker.poll_transmit() {
-        assert!(peers.iter().any(|peer| peer.ip() == transmit.to.ip()), "sound for a stranger");
+        assert!(PEERS.iter().any(|peer| peer.ip() == transmit.to.ip()), "sound for a stranger");
     }
     let mut closed = 0;
     while let Some(event) = worker.poll_event() {

@@ -4,7 +4,9 @@ use crate::carrier::call;
 use crate::{OFFER, Raw, World, addr, config, millis, secs, trunk};
 use busyhour_model::{Trouble, TrunkId};
 use busyhour_sip::digest::Credentials;
-use busyhour_sip::{Account, Event, HeaderName, Message, Origin, Peer, Request, Secret, Transport, TrunkPeer};
+use busyhour_sip::{
+    Account, Event, HeaderName, Message, Origin, Peer, Request, Secrecy, Secret, Terms, Transport, TrunkPeer,
+};
 use std::net::SocketAddr;
 
 const FIRST: &str = "10.2.0.1:5060";
@@ -70,6 +72,23 @@ fn a_peer_that_says_503_is_passed_over() {
     world.inbox.clear();
     call(&mut world);
     assert_eq!(invites(&mut world)[0].0, addr(FIRST));
+}
+
+/// Who has refused the call knows the keys it was offered: the next peer gets others.
+#[test]
+fn the_next_peer_is_offered_other_keys() {
+    let terms = Terms { srtp: Secrecy::Required, ..Terms::default() };
+    let mut world = world(TrunkPeer { terms, ..two_peers() });
+    call(&mut world);
+    let keys = |request: &Request| -> Vec<String> {
+        let body = std::str::from_utf8(&request.body).unwrap();
+        body.lines().filter(|line| line.starts_with("a=crypto:")).map(str::to_owned).collect()
+    };
+    let (to, first) = invites(&mut world).remove(0);
+    answer(&mut world, to, &first, 503, &[]);
+    let (_, second) = invites(&mut world).remove(0);
+    assert!(!keys(&first).is_empty() && keys(&first).len() == keys(&second).len());
+    assert!(keys(&first).iter().all(|key| !keys(&second).contains(key)));
 }
 
 /// The same for a peer that says nothing for the time configured; its late answer is hung up.
