@@ -21,7 +21,7 @@ const LAG_MAX: Duration = Duration::from_millis(200);
 /// How long after a key of ours its echo may still come: across networks and back, and what echo cancellers take for near (G.168).
 pub(crate) const ECHO: Duration = Duration::from_millis(300);
 /// The longest packet we make, in samples: 60 ms.
-const FRAME_MAX: usize = 480;
+pub(crate) const FRAME_MAX: usize = 480;
 
 /// One leg's whole state.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -83,6 +83,8 @@ pub(crate) enum Kind {
     /// Speech that only who speaks the same codec is to hear.
     Undecoded,
     Event,
+    /// How silence sounds (RFC 3389).
+    Comfort,
     /// Nothing the partner should hear.
     Other,
 }
@@ -126,6 +128,9 @@ impl Leg {
         }
         if let Some(playing) = &mut self.playing {
             playing.next.get_or_insert(now.max(self.frame_at));
+        }
+        if let (Some(mix), Some(line)) = (&mut self.mix, &self.line) {
+            mix.catch_up(now, line.frame_len() as u64, Duration::ZERO);
         }
     }
 
@@ -205,7 +210,7 @@ impl Leg {
                 let digit = tones.then(|| self.ear.take(header.timestamp, law, payload)).flatten();
                 (digit, tones && self.ear.is_pressed())
             }
-            Kind::Undecoded | Kind::Other => (None, false),
+            Kind::Undecoded | Kind::Comfort | Kind::Other => (None, false),
         };
         Some(Heard { origin: Origin { leg: self.id, stream, header }, kind, digit, toned, payload, native })
     }

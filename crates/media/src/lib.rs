@@ -1,13 +1,17 @@
 //! Packets to sound: RTP, RTCP, telephone-event, G.711, prompts and the relay, as one machine without a clock or socket.
 
 mod anchor;
+pub mod comfort;
 mod command;
+pub mod conceal;
 pub mod dtmf;
 pub mod g711;
 pub mod g722;
 mod incoming;
+pub mod jitter;
 pub mod keypad;
 mod latch;
+mod lateness;
 mod leg;
 mod line;
 mod master;

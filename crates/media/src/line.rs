@@ -5,7 +5,7 @@ use crate::outbox::Outbox;
 use crate::rtp::{HEADER_LEN, Header};
 use crate::srtp::Secured;
 use crate::wide::Wide;
-use crate::{Latch, g711};
+use crate::{Latch, g711, rtp};
 use busyhour_model::{Audio, G711, LegId, Time};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -119,6 +119,8 @@ impl Line {
             // Peers that named both laws switch between them without asking; the static types are unmistakable.
             0 => Kind::Speech(G711::Mu),
             8 => Kind::Speech(G711::A),
+            // Some who pause say so without asking.
+            rtp::COMFORT_NOISE => Kind::Comfort,
             _ => return None,
         };
         Some(if audio.direction.receives() && !payload.is_empty() { kind } else { Kind::Other })
@@ -133,7 +135,7 @@ impl Line {
         match kind {
             Kind::Speech(_) | Kind::Undecoded => Some((to, audio.payload_type)),
             Kind::Event => Some((to, audio.telephone_event?)),
-            Kind::Other => None,
+            Kind::Comfort | Kind::Other => None,
         }
     }
 

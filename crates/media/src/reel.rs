@@ -129,7 +129,7 @@ impl Reel {
             _ if self.paused => {}
             Kind::Speech(law) => self.speech(now, heard, law),
             Kind::Event => self.mute(now, heard),
-            Kind::Undecoded | Kind::Other => {}
+            Kind::Undecoded | Kind::Comfort | Kind::Other => {}
         }
     }
 

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 /// The fixed header's length in bytes.
 pub const HEADER_LEN: usize = 12;
 
+/// The static payload type of comfort noise at 8 kHz (RFC 3389 section 5.1).
+pub const COMFORT_NOISE: u8 = 13;
+
 /// The fields of the fixed header that differ from packet to packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {

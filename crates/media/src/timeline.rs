@@ -55,14 +55,9 @@ impl Timeline {
 
     /// Takes all samples before `until` out at the front.
     pub fn take(&mut self, until: u64) -> Vec<u8> {
-        self.drain(until).collect()
-    }
-
-    /// The same, one by one.
-    pub(crate) fn drain(&mut self, until: u64) -> std::vec::Drain<'_, u8> {
         let len = (until.saturating_sub(self.base) as usize).min(self.sound.len());
         self.base += len as u64;
-        self.sound.drain(..len)
+        self.sound.drain(..len).collect()
     }
 }
 

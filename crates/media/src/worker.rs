@@ -144,7 +144,7 @@ impl Worker {
         }
         for listener in &listeners {
             let mix = state.legs.get_mut(listener).and_then(|listener| listener.mix.as_mut());
-            mix.into_iter().for_each(|mix| mix.hear(now, leg, &heard));
+            mix.into_iter().for_each(|mix| mix.hear(leg, &heard));
         }
         if let Some(hearer) = state.legs.get_mut(&leg) {
             hearer.listeners = listeners;

@@ -35,7 +35,7 @@ fn address(leg: LegId) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 4000 + 2 * leg.0 as u16))
 }
 
-/// A second of speech both ways between a leg of each law, relayed, while a third leg hears music.
+/// A second of speech both ways between a leg of each law, relayed, while a third leg hears music and a fourth both of them.
 fn second(worker: &mut Worker, start: Time, from: u16) -> u64 {
     let mut sent = 0;
     for i in 0..50 {
@@ -59,7 +59,9 @@ fn second(worker: &mut Worker, start: Time, from: u16) -> u64 {
 fn speech_and_music_flow_without_an_allocation() {
     let mut worker = Worker::new(Arc::new(Library::new()), Config::default());
     let start = Time::from_secs(1_000);
-    for (leg, codec, payload_type) in [(0, Codec::Pcma, 8), (1, Codec::Pcmu, 0), (2, Codec::Pcmu, 0)] {
+    for (leg, codec, payload_type) in
+        [(0, Codec::Pcma, 8), (1, Codec::Pcmu, 0), (2, Codec::Pcmu, 0), (3, Codec::Pcma, 8)]
+    {
         let leg = LegId(leg);
         let (remote, remote_rtcp) = (address(leg), address(leg));
         let (ptime_ms, direction) = (20, Direction::SendRecv);
@@ -80,8 +82,9 @@ fn speech_and_music_flow_without_an_allocation() {
     worker.handle_command(start, Command::Bridge { a: LegId(0), b: LegId(1) });
     let sounds = vec![Sound::Prompt { language: "zh".into(), id: "system/moh".into() }];
     worker.handle_command(start, Command::Play { leg: LegId(2), play: PlayId(1), sounds, repeat: true });
+    worker.handle_command(start, Command::Hear { leg: LegId(3), from: vec![LegId(0), LegId(1)] });
     second(&mut worker, start, 0);
     let before = ALLOCATIONS.load(Relaxed);
-    assert_eq!(second(&mut worker, start + Duration::from_secs(1), 50), 150);
+    assert_eq!(second(&mut worker, start + Duration::from_secs(1), 50), 200);
     assert_eq!(ALLOCATIONS.load(Relaxed) - before, 0);
 }

@@ -29,7 +29,7 @@ fn inputs() -> impl Strategy<Value = Input> {
     let leg = 1..4u64;
     let direction = prop::sample::select(vec![Direction::SendRecv, Direction::SendOnly, Direction::Inactive]);
     let command =
-        (leg.clone(), 1..4u64, 0..9u8, any::<u8>(), direction).prop_map(|(leg, other, which, n, direction)| {
+        (leg.clone(), 1..4u64, 0..10u8, any::<u8>(), direction).prop_map(|(leg, other, which, n, direction)| {
             let codec = if n % 2 == 0 { Codec::Pcma } else { Codec::Pcmu };
             let (leg, b) = (LegId(leg), LegId(other));
             let audio = Audio { ptime_ms: n, direction, ..audio(leg, codec) };
@@ -41,6 +41,7 @@ fn inputs() -> impl Strategy<Value = Input> {
                 5 => Command::Stop { leg },
                 6 => Command::Bridge { a: leg, b },
                 7 => Command::Unbridge { leg },
+                8 => Command::Hear { leg, from: vec![b, LegId(n as u64 % 4)] },
                 _ => Command::Close { leg },
             }
         });

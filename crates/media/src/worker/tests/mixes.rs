@@ -130,3 +130,51 @@ fn a_prompt_is_heard_instead_and_the_mix_after_it() {
     assert!(rig.events.iter().any(|(_, event)| matches!(event, Event::PlayEnded { .. })));
     assert_heard(rig.loud(S), &[A, B]);
 }
+
+/// What was lost is not heard as a hole, and on a calm network sound waits for its packet and the next frame, no longer.
+#[test]
+fn lost_packets_leave_no_holes_and_nothing_waits_long() {
+    let mut rig = three();
+    rig.hears(S, &[A]);
+    rig.all_say(0, 200, |leg, frame| leg != A || frame % 10 == 7);
+    let codes = rig.codes(S);
+    let quietest = codes[8_000..].chunks_exact(160).map(|frame| level(Codec::Pcmu, frame, 400.0)).fold(0.0, f64::min);
+    assert!((quietest + 13.0).abs() < 3.0, "{quietest:.1} dBm0");
+    rig.rtp.clear();
+    let (said, click) = (rig.now, [g711::encode_a(-32_000); 160]);
+    rig.hear(A, phone(A), &packet(200, 200 * 160, 8, &click));
+    rig.pass(FRAME * 4);
+    let loud = |got: &&&Got| got.payload.iter().any(|code| g711::decode_u(*code) < -20_000);
+    let heard = rig.got(S).iter().find(loud).unwrap().at;
+    assert!(heard.since(said) <= FRAME + FRAME / 2, "heard after {:?}", heard.since(said));
+}
+
+/// RFC 3389: a phone that pauses tells how its silence sounds, asked or not.
+#[test]
+fn comfort_noise_is_heard_in_a_mix_and_not_in_the_way_of_the_relay() {
+    let mut rig = three();
+    rig.hears(S, &[A]);
+    let speech = tone_codes(Codec::Pcma, 400.0);
+    for spurt in 0..4u16 {
+        let (first, time) = (spurt * 26, u32::from(spurt) * 8_000);
+        for frame in 0..50u16 {
+            let timestamp = time + u32::from(frame) * 160;
+            match frame {
+                0..25 => rig.hear(A, phone(A), &packet(first + frame, timestamp, 8, &speech[..160])),
+                25 => rig.hear(A, phone(A), &packet(first + frame, timestamp, 13, &[50])),
+                _ => {}
+            }
+            rig.pass(FRAME);
+        }
+    }
+    let stats = rig.worker.stats(A).unwrap();
+    assert_eq!((stats.packets_in, stats.refused_in, stats.lost_in), (4 * 26, 0, 0));
+    rig.assert_unbroken(B);
+    assert_eq!(rig.got(B).len(), 4 * 25, "no partner has asked for it");
+    assert!(rig.got(B).iter().all(|got| got.header.payload_type == 8));
+    let codes = rig.codes(S);
+    let pause: Vec<f64> =
+        codes[codes.len() - 3_200..].iter().map(|code| f64::from(g711::decode_u(*code)).powi(2)).collect();
+    let dbov = 10.0 * (pause.iter().sum::<f64>() / 3_200.0).log10() - 20.0 * 32_767f64.log10();
+    assert!((dbov + 50.0).abs() < 1.5, "{dbov:.1} dBov");
+}
