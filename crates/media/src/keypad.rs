@@ -4,6 +4,7 @@ use crate::dtmf::{KEY, PRESSED, tone_id};
 use crate::{g711, tone};
 use busyhour_model::G711;
 use serde::{Deserialize, Serialize};
+use std::f32::consts::{PI, TAU};
 
 /// The tones of the rows and columns, and their levels: the higher is sent louder.
 const ROWS: [f64; 4] = [697.0, 770.0, 852.0, 941.0];
@@ -17,18 +18,24 @@ const COEFFICIENTS: [f32; 8] = [1.707_738, 1.645_281, 1.568_687, 1.478_205, 1.16
 const BLOCK: usize = 102;
 /// Blocks without the key after which it is no longer pressed: less is a click in the line.
 const MISSED: u8 = 3;
-/// A key has sounded for so long at most when it is told: two blocks and what was left of the one before.
-pub(crate) const TOLD_AFTER: usize = 3 * BLOCK;
+/// A key fills so many of three blocks at least, or 27 ms: Q.24 hears those of 40 ms, and none of 23 ms.
+const LONG_MIN: f32 = 2.1;
+/// A key has sounded for so long at most when it is told: three blocks and what little was left of the one before.
+pub(crate) const TOLD_AFTER: usize = 4 * BLOCK;
 /// Sound missing for longer (50 ms) is a pause, not loss.
 const GAP_MAX: i32 = 400;
 /// Sound that comes so much too late belongs to a sender that started over: 10 s.
 const LATE_MAX: i32 = 80_000;
 /// The amplitude in 16-bit steps that each of both tones has at least: -35 dBm0.
 const AMPLITUDE_MIN: f32 = 406.0;
-/// How many times stronger than the other tone either may be, and at least is than its neighbours: 8 dB.
-const TWIST_MAX: f32 = 6.3;
-/// The share of both tones in all sound.
-const PURITY_MIN: f32 = 0.7;
+/// How many times stronger than the other tone either may be: 10.4 dB, so that 8 dB always are.
+const TWIST_MAX: f32 = 11.0;
+/// How many times stronger than its neighbours each is at least: 6 dB.
+const ALONE_MIN: f32 = 4.0;
+/// How far either tone may be off. Q.24: 1.5 % are heard, 3.5 % are not.
+const OFF_MAX: f32 = 0.02;
+/// The share of both tones in all sound: as the filters hear them, which are weaker off their tones, and as they are.
+const PURITY_MIN: [f32; 2] = [0.65, 0.82];
 
 /// Every key as its two tones and the pause after them, in A-law.
 pub(crate) fn tones() -> impl Iterator<Item = (String, Vec<u8>)> {
@@ -48,8 +55,13 @@ pub struct Ear {
     filters: [(f32, f32); 8],
     energy: f32,
     samples: usize,
-    /// In the last block.
+    /// In the last block, and where its two tones were in their turns at its end.
     last: Option<char>,
+    phases: [f32; 2],
+    /// Heard twice in a row, but not yet for long enough.
+    short: Option<char>,
+    /// Of the last two blocks.
+    energies: [f32; 2],
     pressed: Option<char>,
     /// Blocks since that was heard.
     missed: u8,
@@ -86,28 +98,55 @@ impl Ear {
         if self.samples < BLOCK { None } else { self.judge() }
     }
 
-    /// At the end of a block: a key that is heard twice in a row is pressed.
+    /// At the end of a block: a key that is heard twice in a row is pressed, when with the block before or behind it is long enough.
     fn judge(&mut self) -> Option<char> {
-        let heard = self.key();
-        let before = std::mem::replace(&mut self.last, heard);
-        (self.filters, self.energy, self.samples) = ([(0.0, 0.0); 8], 0.0, 0);
+        let key = self.key();
+        let heard = key.map(|(key, _)| key);
+        let in_tune = key.is_some_and(|(_, tones)| self.in_tune(tones));
+        let twice = heard.filter(|_| heard == self.last && in_tune);
+        let [first, second, third] = [self.energies[0], self.energies[1], self.energy];
+        let long = |most: f32| first + second + third >= LONG_MIN * most;
+        let short = self.short.take();
+        let key = twice.filter(|_| long(second.max(third))).or(short.filter(|_| long(first.max(second))));
+        (self.last, self.energies, self.energy) = (heard, [second, third], 0.0);
+        (self.filters, self.samples) = ([(0.0, 0.0); 8], 0);
         if heard.is_some() && heard == self.pressed {
             self.missed = 0;
             return None;
         }
         self.missed += 1;
-        if heard.is_some() && heard == before {
-            (self.pressed, self.missed) = (heard, 0);
-            return heard;
+        if key.is_some() {
+            (self.pressed, self.missed) = (key, 0);
+            return key;
         }
+        self.short = twice;
         if self.missed >= MISSED {
             (self.pressed, self.missed) = (None, 0);
         }
         None
     }
 
-    /// The key whose two tones make up this block.
-    fn key(&self) -> Option<char> {
+    /// Whether both tones have turned since the last block as often as they should, and there is little else.
+    fn in_tune(&mut self, tones: [usize; 2]) -> bool {
+        let hertz = [ROWS[tones[0]], COLUMNS[tones[1]]];
+        let filters = [tones[0], ROWS.len() + tones[1]];
+        let (mut in_tune, mut both) = (true, 0.0);
+        for ((hertz, filter), phase) in hertz.into_iter().zip(filters).zip(&mut self.phases) {
+            let ((s1, s2), (sin, cos)) = (self.filters[filter], (TAU * hertz as f32 / 8000.0).sin_cos());
+            let (real, imaginary) = (s1 - s2 * cos, s2 * sin);
+            let (now, turns) = (imaginary.atan2(real) / TAU, hertz as f32 * BLOCK as f32 / 8000.0);
+            let off = now - std::mem::replace(phase, now) - turns;
+            let off = off - off.round();
+            in_tune &= off.abs() <= OFF_MAX * turns;
+            // What a filter of this length hears of a tone that is off by so much.
+            let heard = if off == 0.0 { 1.0 } else { (PI * off).sin() / (PI * off) };
+            both += (real * real + imaginary * imaginary) / (heard * heard);
+        }
+        in_tune && both >= PURITY_MIN[1] * self.energy * BLOCK as f32 / 2.0
+    }
+
+    /// The key whose two tones make up this block, and which they are.
+    fn key(&self) -> Option<(char, [usize; 2])> {
         let mut powers = [0.0; 8];
         for ((power, (s1, s2)), coefficient) in powers.iter_mut().zip(self.filters).zip(COEFFICIENTS) {
             *power = s1 * s1 + s2 * s2 - coefficient * s1 * s2;
@@ -117,15 +156,16 @@ impl Ear {
         let (samples, both) = (BLOCK as f32, low + high);
         let loud = low.min(high) >= (AMPLITUDE_MIN * samples / 2.0).powi(2);
         let alike = low.max(high) <= low.min(high) * TWIST_MAX;
-        let pure = both >= PURITY_MIN * self.energy * samples / 2.0;
-        KEYPAD.get(row).and_then(|keys| keys.chars().nth(column)).filter(|_| loud && alike && pure)
+        let pure = both >= PURITY_MIN[0] * self.energy * samples / 2.0;
+        let key = KEYPAD.get(row).and_then(|keys| keys.chars().nth(column)).filter(|_| loud && alike && pure)?;
+        Some((key, [row, column]))
     }
 }
 
 /// Which filter of a group heard most, and how much; `None` when it was not alone.
 fn loudest(powers: &[f32]) -> Option<(usize, f32)> {
     let (at, most) = powers.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
-    let alone = powers.iter().enumerate().all(|(other, power)| other == at || power * TWIST_MAX <= most);
+    let alone = powers.iter().enumerate().all(|(other, power)| other == at || power * ALONE_MIN <= most);
     alone.then_some((at, most))
 }
 
