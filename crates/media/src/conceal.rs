@@ -19,8 +19,8 @@ const JOIN_MAX: usize = 80;
 const JOIN_STEP: usize = 32;
 /// The join behind silence, where speech begins: 2.5 ms.
 const JOIN_SILENT: usize = 20;
-/// Mean square of what is too quiet to have a period: -50 dBm0.
-const QUIET: i64 = 2_600;
+/// The sum of the squares of so many sixteenths that is too quiet to have a period: -50 dBm0.
+const QUIET: i32 = 10 * COMPARED as i32;
 
 /// Remembers what was heard, and goes on with it where something is missing.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -110,9 +110,9 @@ impl Concealer {
 
     /// The period of what was heard last, and how alike its two last cycles are.
     pub(crate) fn period(&self) -> (usize, f32) {
-        let last = &self.history[HISTORY - COMPARED - PERIOD_MAX..];
-        let (now, before) = (&last[PERIOD_MAX..], |lag| &last[PERIOD_MAX - lag..][..COMPARED]);
-        best(PERIOD_MIN..=PERIOD_MAX, |lag| (now, before(lag)))
+        let (before, now) = (&self.history[HISTORY - COMPARED - PERIOD_MAX..], self.last(COMPARED));
+        let (at, alike) = best(now, before, 0..=PERIOD_MAX - PERIOD_MIN);
+        (PERIOD_MAX - at, alike)
     }
 
     fn begun(&mut self) -> Gap {
@@ -186,27 +186,26 @@ impl Voice {
     }
 }
 
-/// The lag at which both are most alike, the longest of equals; and how alike, at most 1. What is quiet is alike.
-pub(crate) fn best<'a>(lags: RangeInclusive<usize>, of: impl Fn(usize) -> (&'a [i16], &'a [i16])) -> (usize, f32) {
-    let score = |lag: usize| {
-        let (a, b) = of(lag);
-        (lag, alike(a, b))
+/// Where in `sound` it is most like these `COMPARED` samples, the last of equals; and how alike, at most 1. What is quiet is alike.
+pub(crate) fn best(of: &[i16], sound: &[i16], starts: RangeInclusive<usize>) -> (usize, f32) {
+    // Sums of so many products stay below 2^31 then.
+    let scale = |sample: &i16| sample >> 4;
+    let (mut a, mut b) = ([0; COMPARED], [0; COMPARED + PERIOD_MAX]);
+    a.iter_mut().zip(of).for_each(|(to, from)| *to = scale(from));
+    b.iter_mut().zip(sound).for_each(|(to, from)| *to = scale(from));
+    let aa = dot(&a, &a);
+    let score = |at: usize| {
+        let b = &b[at..at + COMPARED];
+        let bb = dot(b, b);
+        let alike = dot(&a, b) as f32 / (aa as f32 * bb as f32).sqrt().max(1.0);
+        (at, if aa.max(bb) <= QUIET { 1.0 } else { alike })
     };
     let better = |best: (usize, f32), next: (usize, f32)| if next.1 > best.1 { next } else { best };
-    lags.rev().map(score).reduce(better).unwrap_or((0, 0.0))
+    starts.rev().map(score).reduce(better).unwrap_or((0, 0.0))
 }
 
-/// The normalised cross-correlation, of every other sample.
-fn alike(a: &[i16], b: &[i16]) -> f32 {
-    let (mut ab, mut aa, mut bb) = (0i64, 0i64, 0i64);
-    for (a, b) in a.iter().zip(b).step_by(2) {
-        let (a, b) = (i32::from(*a), i32::from(*b));
-        ab += i64::from(a * b);
-        aa += i64::from(a * a);
-        bb += i64::from(b * b);
-    }
-    let quiet = QUIET * (a.len() / 2) as i64;
-    if aa.max(bb) <= quiet { 1.0 } else { ab as f32 / (aa as f32 * bb as f32).sqrt().max(1.0) }
+fn dot(a: &[i16], b: &[i16]) -> i32 {
+    a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()
 }
 
 fn blend(from: f32, to: f32, share: f32) -> i16 {

@@ -258,7 +258,7 @@ impl Jitter {
         let mut around = [0; COMPARED + PERIOD_MAX];
         around[..COMPARED].copy_from_slice(self.concealer.last(COMPARED));
         around[COMPARED..][..most].copy_from_slice(&self.sound[..most]);
-        conceal::best(PERIOD_MIN..=most, |lag| (&around[..COMPARED], &around[lag..lag + COMPARED]))
+        conceal::best(&around[..COMPARED], &around, PERIOD_MIN..=most)
     }
 
     fn leave_out(&mut self, len: usize) {

@@ -57,7 +57,7 @@ const PROFILES: [Profile; 16] = [
     Profile { network: |seed, _| spread(seed, 100), unheard: [320.0, 4.0], waited: 100.0, off: [4.5, 0.05] },
     Profile { network: |seed, _| spread(seed, 200), unheard: [670.0, 6.0], waited: 200.0, off: [9.0, 0.2] },
     // Single spikes are not worth a longer delay; stalls that come again are, up to their length.
-    Profile { network: |_, at| stalled(at, 150, 10_000), unheard: [9.0, 8.0], waited: 8.0, off: [0.3, 0.25] },
+    Profile { network: |_, at| stalled(at, 150, 10_000), unheard: [9.0, 8.0], waited: 8.0, off: [0.3, 0.27] },
     Profile { network: |_, at| stalled(at, 80, 1000), unheard: [20.0, 4.0], waited: 85.0, off: [0.35, 0.05] },
     Profile { network: |_, at| stalled(at, 200, 2000), unheard: [70.0, 20.0], waited: 200.0, off: [1.2, 0.25] },
     // One packet in twenty is overtaken.
