@@ -41,7 +41,7 @@ impl Comfort {
     }
 
     /// The same noise, another level or shape: without a step.
-    pub(crate) fn change(&mut self, to: Comfort) {
+    pub(crate) fn change(&mut self, to: &Comfort) {
         (self.peak, self.reflections) = (to.peak, to.reflections);
     }
 

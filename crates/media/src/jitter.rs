@@ -97,7 +97,7 @@ impl Jitter {
         let Some(told) = Comfort::told(payload) else { return };
         let at = self.place(stream, timestamp, 0);
         match &mut self.comfort {
-            Some((_, comfort)) if self.sound.is_empty() => comfort.change(told),
+            Some((_, comfort)) if self.sound.is_empty() => comfort.change(&told),
             _ => self.comfort = Some((at, told)),
         }
     }

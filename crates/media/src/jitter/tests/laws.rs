@@ -140,6 +140,21 @@ fn a_day_with_a_clock_that_is_off_ends_as_it_began() {
     }
 }
 
+/// Half a second of a worse network is enough to wait longer; a better one is believed after half a minute.
+#[test]
+fn the_delay_grows_quickly_and_shrinks_slowly() {
+    let clean: Vec<i16> = speech().into_iter().cycle().take(120 * 8000).collect();
+    let mut seed = Seed(4);
+    let jitter = |n: usize| if (500..1000).contains(&n) { 100 } else { 5 };
+    let travels = &mut |n| Some(20 * MS + seed.below(jitter(n) * MS as u64) as i64);
+    let out = Wire { ptime: 160, frame: 160, travels }.carry(&clean);
+    let at = |seconds: f64| out.delays[(seconds * 50.0) as usize] / MS;
+    let table = [(9.9, 0, 30), (10.7, 60, 110), (19.9, 80, 110), (24.0, 60, 110), (55.0, 0, 30), (119.0, 0, 30)];
+    for (seconds, least, most) in table {
+        assert!((least..=most).contains(&at(seconds)), "{} ms after {seconds} s", at(seconds));
+    }
+}
+
 /// Says the ramp from sample `from` on in packets of 20 ms with these timestamps; what is heard meanwhile.
 fn say(jitter: &mut Jitter, stream: u32, timestamp: u32, frames: usize) -> Vec<i16> {
     let mut heard = vec![];

@@ -149,6 +149,29 @@ fn lost_packets_leave_no_holes_and_nothing_waits_long() {
     assert!(heard.since(said) <= FRAME + FRAME / 2, "heard after {:?}", heard.since(said));
 }
 
+/// Packets of 10 to 60 ms in, frames of 10 to 60 ms out.
+#[test]
+fn every_length_of_packets_is_heard_in_every_length_of_frames() {
+    for ptime in [10u16, 20, 30, 40, 60] {
+        for heard_in in [10u8, 20, 30, 40, 60] {
+            let mut rig = three();
+            rig.command(Command::Connect { leg: S, audio: Audio { ptime_ms: heard_in, ..audio(S, Codec::Pcmu) } });
+            rig.hears(S, &[A]);
+            let said: Vec<u8> = tone::Sine::new(400.0, -13.0).take(16_000).map(g711::encode_a).collect();
+            for (n, codes) in said.chunks_exact(usize::from(ptime) * 8).enumerate() {
+                rig.hear(A, phone(A), &packet(n as u16, n as u32 * u32::from(ptime) * 8, 8, codes));
+                rig.pass(MS * ptime.into());
+            }
+            rig.assert_unbroken(S);
+            assert!(rig.got(S).iter().all(|got| got.payload.len() == usize::from(heard_in) * 8));
+            let codes = rig.codes(S);
+            let parts = codes[4_000..].chunks_exact(160).map(|part| level(Codec::Pcmu, part, 400.0));
+            let quietest = parts.fold(0.0, f64::min);
+            assert!((quietest + 13.0).abs() < 1.5, "{ptime} ms in {heard_in} ms: {quietest:.1} dBm0");
+        }
+    }
+}
+
 /// RFC 3389: a phone that pauses tells how its silence sounds, asked or not.
 #[test]
 fn comfort_noise_is_heard_in_a_mix_and_not_in_the_way_of_the_relay() {
