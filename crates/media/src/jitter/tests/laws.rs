@@ -168,19 +168,19 @@ fn say(jitter: &mut Jitter, stream: u32, timestamp: u32, frames: usize) -> Vec<i
     heard
 }
 
-/// A new stream, and a clock that jumps ahead, back, a little or wildly: heard again as it is within 300 ms.
+/// A new stream, and a clock that jumps far ahead or back, is heard from its first packet on; one that jumps back a little soon.
 #[test]
-fn a_sender_that_starts_over_is_heard_again_soon() {
-    for (stream, timestamp) in
-        [(2, 77), (1, 500_000), (1, 90_000), (1, 160), (1, 4_000_000_000), (1, 84_800), (1, 77_600)]
-    {
+fn a_sender_that_starts_over_is_heard_again() {
+    let jumps = [(2, 77), (1, 500_000), (1, 90_000), (1, 160), (1, 4_000_000_000), (1, 84_800), (1, 77_600)];
+    for (stream, timestamp) in jumps {
         let mut jitter = Jitter::default();
         say(&mut jitter, 1, 72_000, 50);
         let heard = say(&mut jitter, stream, timestamp, 30);
-        let sought = [20, 28].map(|n| ramp((timestamp.wrapping_add(n * 160) % 1_000_000) as usize));
-        let at = sought.map(|sought| heard.iter().rposition(|sample| *sample == sought));
-        assert!(at[0].is_some(), "stream {stream} at {timestamp}");
-        assert!(jitter.delay() <= 200 * MS, "stream {stream} at {timestamp}: {}", jitter.delay());
+        let lost = if timestamp == 77_600 { 12 } else { 0 };
+        let sought = |n: u32| ramp((timestamp.wrapping_add(n * 160 + 100) % 1_000_000) as usize);
+        let told = format!("stream {stream} at {timestamp}");
+        assert!((lost..25).all(|n| heard.contains(&sought(n))), "{told}");
+        assert!(jitter.delay() <= DELAY_FIRST + 20, "{told}: {}", jitter.delay());
     }
 }
 
