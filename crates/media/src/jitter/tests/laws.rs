@@ -155,6 +155,20 @@ fn the_delay_grows_quickly_and_shrinks_slowly() {
     }
 }
 
+/// Jitter of 600 ms: half of that is waited, what is later is lost, and nothing more waits.
+#[test]
+fn no_network_makes_it_wait_longer_than_the_most() {
+    let clean: Vec<i16> = speech().into_iter().cycle().take(60 * 8000).collect();
+    let mut seed = Seed(5);
+    let travels = &mut |_| Some(20 * MS + seed.below(600 * MS as u64) as i64);
+    let out = Wire { ptime: 160, frame: 160, travels }.carry(&clean);
+    let longest = *out.delays.iter().max().unwrap();
+    assert!((DELAY_MAX - 160..=DELAY_MAX + 160).contains(&longest), "{longest} samples");
+    assert!(out.jitter.sound.capacity() <= 2 * ROOM);
+    let Counts { late, played, .. } = out.jitter.counts();
+    assert!(late > played / 3 && played > late, "{late} late, {played} played");
+}
+
 /// Says the ramp from sample `from` on in packets of 20 ms with these timestamps; what is heard meanwhile.
 fn say(jitter: &mut Jitter, stream: u32, timestamp: u32, frames: usize) -> Vec<i16> {
     let mut heard = vec![];
