@@ -35,10 +35,11 @@ struct Mapping {
     /// Added to sequence numbers and timestamps.
     sequence: u16,
     timestamp: u32,
-    /// Of the stream's first and newest relayed packet, and the newest's timestamp, in its own numbers.
-    first: u16,
+    /// Of the stream's newest relayed packet, in its own numbers.
     newest: u16,
     newest_timestamp: u32,
+    /// How many numbers before it the first relayed packet was; far more than any packet is ever late.
+    since_first: i16,
 }
 
 /// A relayed packet's own numbers.
@@ -95,17 +96,19 @@ impl Outgoing {
             Source::Relay(mapping) if same(&mapping) => (mapping, false),
             _ => (self.begin(now, &origin), true),
         };
-        if (from.sequence.wrapping_sub(mapping.first) as i16) < 0 {
+        let step = from.sequence.wrapping_sub(mapping.newest) as i16;
+        if step < -mapping.since_first {
             return None;
         }
         let sequence = from.sequence.wrapping_add(mapping.sequence);
         let timestamp = from.timestamp.wrapping_add(mapping.timestamp);
-        if begins || (from.sequence.wrapping_sub(mapping.newest) as i16) > 0 {
+        if begins || step > 0 {
             // The packets of an event share the timestamp of its beginning; the clock runs from there.
             if begins || timestamp != self.timestamp {
                 self.last = Some((now, len));
             }
             (mapping.newest, mapping.newest_timestamp) = (from.sequence, from.timestamp);
+            mapping.since_first = mapping.since_first.saturating_add(step);
             (self.sequence, self.timestamp) = (sequence, timestamp);
             self.source = Source::Relay(mapping);
         }
@@ -129,9 +132,9 @@ impl Outgoing {
             stream: origin.stream,
             sequence: self.sequence.wrapping_add(1).wrapping_sub(from.sequence),
             timestamp: self.continued(now).wrapping_sub(from.timestamp),
-            first: from.sequence,
             newest: from.sequence,
             newest_timestamp: from.timestamp,
+            since_first: 0,
         }
     }
 
@@ -150,5 +153,30 @@ impl Mapping {
     fn leaps(&self, from: &Header) -> bool {
         let newer = (from.sequence.wrapping_sub(self.newest) as i16) > 0;
         newer && !(0..=LEAP_MAX).contains(&(from.timestamp.wrapping_sub(self.newest_timestamp) as i32))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn an_hour_of_speech_is_relayed_whole_and_only_what_is_older_than_its_beginning_is_not() {
+        let mut outgoing = Outgoing::new(&mut Seed(1));
+        let mut relay = |packet: u32| {
+            let (sequence, timestamp) = (packet as u16, packet.wrapping_mul(160));
+            let header = Header { marker: false, payload_type: 8, sequence, timestamp, ssrc: 5 };
+            let now = Time::from_secs(1_000) + Duration::from_millis(20) * packet;
+            outgoing.relay(now, Origin { leg: LegId(1), stream: 1, header }, 8, 160).is_some()
+        };
+        let first = 60_000;
+        assert!(relay(first));
+        assert!(!relay(first - 1), "said before");
+        for packet in first + 1..first + 180_000 {
+            // Every hundredth is overtaken by the next one.
+            let packet = if packet % 100 < 2 { packet ^ 1 } else { packet };
+            assert!(relay(packet), "packet {}", packet - first);
+        }
     }
 }
