@@ -1,7 +1,7 @@
 //! Agents answer, hold, refuse, vanish and dial.
 
 use crate::stage::{SECOND, cause, conversation, count, dial, ended, enquiries, with_callers};
-use busyhour_model::{AgentState, Cause, Entrance, G711, OfferOutcome, What};
+use busyhour_model::{AgentState, Cause, Entrance, Fact, G711, OfferOutcome, What};
 use busyhour_sim::peer::{Action, Answering, Ending};
 use busyhour_sim::{Deed, Scenario, World, to_an_agent};
 use busyhour_switch::{Reply, Request};
@@ -103,6 +103,27 @@ fn a_held_caller_hears_music_and_then_the_agent_again() {
     assert!(world.outcomes()[0].heard_partner());
     let spent = world.ledger.agents().next().unwrap().1.total(world.now(), AgentState::Hold);
     assert!((SECOND..3 * SECOND).contains(&spent), "the agent's time on hold is told apart: {spent:?}");
+}
+
+#[test]
+fn an_agent_who_takes_a_caller_that_has_us_on_hold_hears_music_until_the_caller_is_back() {
+    let mut scenario = Scenario::calm(9, 4);
+    let hold = |on| Deed::Hold { number: "1004".into(), on };
+    let hang_up = Deed::HangUp { number: "1004".into() };
+    for (at, deed) in [(2, dial("1004", "95118")), (30, hold(true)), (52, hold(false)), (58, hang_up)] {
+        scenario.deeds.push((at * SECOND, deed));
+    }
+    let world = ended(scenario);
+    let record = &world.records[0];
+    let connected = world.facts.iter().find(|fact| matches!(fact.what, What::Connected { .. })).unwrap().at;
+    let held = |fact: &Fact| match fact.what {
+        What::Held { on, .. } => Some((on, fact.at == connected)),
+        _ => None,
+    };
+    assert_eq!(world.facts.iter().filter_map(held).collect::<Vec<_>>(), [(true, true), (false, false)], "{record:?}");
+    assert!(record.hold_ms > 5_000 && (5_500..7_000).contains(&record.talk_ms), "{record:?}");
+    let ear = &world.phone_outcomes(record.agent.as_deref().unwrap())[0];
+    assert!(ear.heard.packets > 600 && ear.heard.sound == ear.heard.packets, "music, then a voice: {ear:?}");
 }
 
 #[test]

@@ -52,19 +52,20 @@ impl Talking {
         plant.bridge(call.caller, partner.leg);
         call.connected(plant, &partner.party, None);
         let queue = partner.purpose.queue();
-        let mut talking = Talking::new(call, plant, partner, queue);
+        Phase::Talking(Talking::new(call, plant, partner, queue))
+    }
+
+    /// Caller and partner hear each other just now, unless one of them has put us on hold before; `queue` brought them together.
+    pub(crate) fn new(call: &mut Call, plant: &mut Plant, partner: Partner, queue: Option<QueueId>) -> Talking {
+        let rolling = Rolling::begin(call, plant, &partner, queue);
+        let legs = [call.caller, partner.leg];
+        let mut talking = Talking { partner, held_by: Vec::new(), rolling };
         for leg in legs {
             if let Some(audio) = plant.legs.leg(leg).and_then(|leg| leg.audio.clone()) {
                 talking = talking.media_changed(call, plant, leg, &audio);
             }
         }
-        Phase::Talking(talking)
-    }
-
-    /// Caller and partner hear each other just now; `queue` brought them together.
-    pub(crate) fn new(call: &mut Call, plant: &mut Plant, partner: Partner, queue: Option<QueueId>) -> Talking {
-        let rolling = Rolling::begin(call, plant, &partner, queue);
-        Talking { partner, held_by: Vec::new(), rolling }
+        talking
     }
 
     pub(crate) fn handle(self, call: &mut Call, plant: &mut Plant, event: Event) -> Phase {
