@@ -1,6 +1,7 @@
 //! All metrics of the product: folds over facts, and what the switch tells when it is asked.
 
 mod series;
+mod sound;
 mod traffic;
 
 use crate::journal::JournalCounts;
@@ -16,7 +17,8 @@ use busyhour_switch::{AgentRow, CallRow, QueueRow, QueueSetup, TrunkRow};
 use prometheus::{
     Counter, CounterVec, Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
-use series::{Agents, Ivr, Maker, Queues, Rtp, Surveys, Trunks, Wire};
+use series::{Agents, Ivr, Maker, Queues, Surveys, Trunks, Wire};
+use sound::Sound;
 use std::time::Duration;
 
 pub use series::word;
@@ -33,7 +35,7 @@ pub struct Metrics {
     trunks: Trunks,
     queues: Queues,
     agents: Agents,
-    rtp: Rtp,
+    sound: Sound,
     calls: IntGaugeVec,
     setup: Histogram,
     ivr: Ivr,
@@ -114,7 +116,7 @@ impl Metrics {
             trunks: Trunks::new(&m),
             queues: Queues::new(&m),
             agents: Agents::new(&m),
-            rtp: Rtp::new(&m),
+            sound: Sound::new(&m),
             calls: m.gauges("busyhour_calls_active", "Calls in progress, by stage.", &["stage"]),
             setup: m.histogram("busyhour_call_setup_seconds", "Time from INVITE to our 200.", SETUP_S),
             ivr: Ivr::new(&m),
@@ -170,8 +172,8 @@ impl Metrics {
 
     /// One fact, and what it did to queues.
     pub fn fact(&self, fact: &Fact, stays: &[Stay]) {
+        self.sound.fact(&fact.what);
         match &fact.what {
-            What::LegEnded { side, stats, .. } => self.rtp.ended(*side, stats),
             What::TrunkAnswered { trunk, method, took, successful } => {
                 self.trunks.answered(trunk, method, *took, *successful);
             }
@@ -216,6 +218,7 @@ impl Metrics {
     pub fn record(&self, record: &CallRecord) {
         self.surveys.record(&record.surveys);
         self.trunks.record(record);
+        self.sound.record(record);
         if let Some(answered) = record.answered {
             self.setup.observe(answered.since(record.arrived).as_secs_f64());
         }

@@ -6,7 +6,7 @@ use crate::notify::Notifier;
 use crate::store::Store;
 use crate::tapes::Tapes;
 use busyhour_ledger::{CallRecord, Ledger};
-use busyhour_model::{Deed, Fact, Handled, What};
+use busyhour_model::{Deed, Fact, Handled, Unheard, What};
 use busyhour_switch::Entry;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -127,6 +127,12 @@ impl Shared {
 
     fn fact(&self, fact: &Fact, Sinks { store, tapes, notifier }: &Sinks) {
         let mut ledger = lock(&self.ledger);
+        if let What::Unheard(Unheard { call, leg, side, why }) = &fact.what {
+            let told = |record: &CallRecord| record.legs.iter().any(|leg| leg.unheard.is_some());
+            if !ledger.open_call(*call).is_some_and(told) {
+                tracing::warn!(%call, %leg, ?side, "one-way audio: {why}");
+            }
+        }
         let record = ledger.apply(fact);
         self.metrics.fact(fact, ledger.stays());
         drop(ledger);

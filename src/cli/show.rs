@@ -46,13 +46,27 @@ pub(super) fn calls(server: &Server, limit: u32, since: Option<Duration>, json: 
             wait(r.customer_wait_ms),
             wait(r.queue_wait_ms),
             span(Duration::from_millis(r.talk_ms)),
+            or_dash(r.mos_min().map(|mos| format!("{mos:.1}"))),
             r.legs.len().to_string(),
             snake(&format!("{:?}", r.cause)),
             or_dash(r.release().map(|release| release.cause)),
         ]
     };
-    let heads =
-        ["CALL", "ARRIVED", "FROM", "TO", "QUEUE", "AGENT", "FROM-DIAL", "WAIT", "TALK", "LEGS", "CAUSE", "Q.850"];
+    let heads = [
+        "CALL",
+        "ARRIVED",
+        "FROM",
+        "TO",
+        "QUEUE",
+        "AGENT",
+        "FROM-DIAL",
+        "WAIT",
+        "TALK",
+        "MOS",
+        "LEGS",
+        "CAUSE",
+        "Q.850",
+    ];
     table::print(&heads, &records.iter().map(row).collect::<Vec<_>>(), "no calls");
     Ok(())
 }

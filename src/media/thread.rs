@@ -187,13 +187,14 @@ impl Thread {
     }
 
     fn give(&mut self, leg: LegId, to: usize) {
-        // What the leg still has to send goes out through the sockets it leaves with.
+        let moved = self.worker.release((self.wiring.clock)(), leg);
+        // What the leg still has to send goes out through the sockets it leaves with, and what it has to tell before it tells more elsewhere.
         self.flush();
         let pair = self.sockets.remove(&leg);
         for socket in pair.iter().flat_map(|pair| [&pair.rtp, &pair.rtcp]) {
             let _ = self.epoll.remove(socket);
         }
-        let moved = self.worker.release(leg).map(|moved| Box::new((moved, pair)));
+        let moved = moved.map(|moved| Box::new((moved, pair)));
         let door = &self.wiring.doors[to];
         // A thread that is gone takes its legs with it.
         let _ = door.handovers.send(Handover { leg, moved });

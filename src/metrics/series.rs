@@ -3,7 +3,7 @@
 use super::Picture;
 use super::traffic::TRAFFIC;
 use busyhour_ledger::{Bound, CallRecord, Ledger, QueueVisit, Survey, SurveyEnd, VisitEnd, legs_at_trunks};
-use busyhour_model::{AgentState, LookUpOutcome, Name, Side, StreamStats, Trouble, What};
+use busyhour_model::{AgentState, LookUpOutcome, Name, Trouble, What};
 use busyhour_sip::{Clock, Counters, Way};
 use busyhour_switch::TrunkRow;
 use prometheus::core::Collector;
@@ -20,7 +20,6 @@ const ERROR_S: &[f64] = &[5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 const LOOK_UP_S: &[f64] = &[0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
 const DELAY_S: &[f64] = &[0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 11.0, 20.0, 32.0];
 const DURATION_S: &[f64] = &[1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0];
-const JITTER_S: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2];
 
 /// Registers while it makes them.
 pub(super) struct Maker(pub(super) Registry);
@@ -52,7 +51,7 @@ impl Maker {
         self.keep(Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.into())))
     }
 
-    fn histograms(&self, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> HistogramVec {
+    pub(super) fn histograms(&self, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> HistogramVec {
         self.keep(HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.into()), labels))
     }
 }
@@ -436,37 +435,6 @@ impl Agents {
                 let seconds = times.total(picture.now, state).as_secs_f64();
                 self.seconds.with_label_values(&[team, word(state)]).inc_by(seconds);
             }
-        }
-    }
-}
-
-/// Sound.
-pub(super) struct Rtp {
-    packets: IntCounterVec,
-    lost: IntCounterVec,
-    jitter: HistogramVec,
-}
-
-impl Rtp {
-    pub(super) fn new(m: &Maker) -> Rtp {
-        let jitter = "Interarrival jitter per finished stream.";
-        Rtp {
-            packets: m.counts("busyhour_rtp_packets_total", "RTP packets.", &["direction", "side"]),
-            lost: m.counts("busyhour_rtp_lost_packets_total", "RTP packets lost.", &["side"]),
-            jitter: m.histograms("busyhour_rtp_jitter_seconds", jitter, &["side"], JITTER_S),
-        }
-    }
-
-    pub(super) fn ended(&self, side: Side, stats: &StreamStats) {
-        let side = match side {
-            Side::Trunk => "trunk",
-            Side::Agent => "agent",
-        };
-        self.packets.with_label_values(&["in", side]).inc_by(stats.packets_in);
-        self.packets.with_label_values(&["out", side]).inc_by(stats.packets_out);
-        self.lost.with_label_values(&[side]).inc_by(stats.lost_in);
-        if stats.packets_in > 0 {
-            self.jitter.with_label_values(&[side]).observe(f64::from(stats.jitter_us) / 1e6);
         }
     }
 }

@@ -188,6 +188,7 @@ fn softphones_talk(test: &str, hangs_up: &str, [of_caller, of_agent]: [&str; 2])
     let cause = if hangs_up == "caller" { "caller_hung_up" } else { "partner_hung_up" };
     assert_eq!(records[0]["cause"], cause, "{}", records[0]);
     assert_eq!(records[0]["agent"], "1001", "{}", records[0]);
+    sounded_well(&records[0]);
     let (caller_ear, agent_ear) = (caller.ear(), agent.ear());
     let shipped = Prompts::read(&[&Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts")]);
     let heard: Vec<_> = shipped.heard_in(&caller_ear).into_iter().map(|heard| heard.id).collect();
@@ -197,6 +198,22 @@ fn softphones_talk(test: &str, hangs_up: &str, [of_caller, of_agent]: [&str; 2])
         assert!(heard.0 >= 6.0 && heard.1 < 0.3, "{}: {heard:?} s of the other's and of its own voice", ear.display());
     }
     capture.ends_clean(1);
+}
+
+/// Both said a tone all the time, and lost nothing of it.
+fn sounded_well(record: &serde_json::Value) {
+    let talk = |part: &str| record["talk"][part].as_u64().unwrap();
+    assert!(talk("ms") > 6_000 && talk("ms").abs_diff(record["talk_ms"].as_u64().unwrap()) < 300, "{record}");
+    for part in ["caller_ms", "partner_ms", "both_ms"] {
+        assert!(talk(part) * 100 > talk("ms") * 93, "{part}: {record}");
+    }
+    for leg in record["legs"].as_array().unwrap() {
+        assert!(leg["mos_in"].as_f64().unwrap() > 4.0, "{record}");
+        assert!(leg["mos_out"].as_f64().is_none_or(|mos| mos > 4.0), "{record}");
+        assert!(leg["fax"].is_null() && leg["unheard"].is_null(), "{record}");
+    }
+    let reported = record["legs"].as_array().unwrap().iter().any(|leg| leg["stats"]["lost_out"].is_u64());
+    assert!(reported, "baresip says how it hears us: {record}");
 }
 
 #[test]

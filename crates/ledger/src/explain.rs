@@ -1,6 +1,7 @@
 //! A call's record told in sentences: where it waited, who was chosen by which rule, who came second, and how it ended.
 
 mod phrases;
+mod sound;
 
 use crate::record::ms;
 use crate::{CallRecord, LegRecord, OfferRecord, QueueVisit, Survey, Transfer, VisitEnd};
@@ -41,6 +42,7 @@ pub fn explain(record: &CallRecord, language: Language, going_on: bool) -> Vec<L
     record.legs.iter().for_each(|leg| story.leg(leg));
     record.transfers.iter().for_each(|transfer| story.transfer(transfer));
     record.surveys.iter().for_each(|survey| story.survey(survey));
+    story.sound(record);
     story.lines.sort_by_key(|line| line.at);
     if !going_on {
         story.say(record.ended, Phrase::Ended, &[("cause", &story.word(phrases::cause(record.cause)))]);

@@ -4,7 +4,7 @@ use crate::open::{Open, leg_record};
 use crate::slot::Slots;
 use crate::traffic::{Bound, Lines, Traffic};
 use crate::{AgentTimes, CallRecord, Counts, QueueVisit, Slot};
-use busyhour_model::{AgentState, CallId, Cause, Fact, Name, Time, What};
+use busyhour_model::{AgentState, CallId, Cause, Fact, Name, Talk, Time, What};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -188,6 +188,7 @@ impl Ledger {
             hold_ms: 0,
             surveys: Vec::new(),
             transfers: Vec::new(),
+            talk: Talk::default(),
             dropped: 0,
         };
         self.open.insert(*call, Open::new(record));

@@ -3,6 +3,7 @@
 mod agent;
 mod explain;
 mod fold;
+mod mos;
 mod open;
 mod ratio;
 mod record;

@@ -1,11 +1,14 @@
 //! A call going on: its record so far, and what is running.
 
 use crate::fold::Stay;
+use crate::mos;
 use crate::record::{STORY_MAX, ms};
 use crate::slot::Slots;
 use crate::{AgentTimes, CallRecord, Counts, LegRecord, NodeVisit, OfferRecord, QueueVisit, Recording, Slot, VisitEnd};
 use crate::{Answer, Survey, SurveyEnd, Transfer};
-use busyhour_model::{Cause, DequeueReason, Entrance, LegId, Name, OfferOutcome, Party, StreamStats, Time, What};
+use busyhour_model::{
+    Cause, DequeueReason, Entrance, FaxHeard, LegId, Name, OfferOutcome, Party, StreamStats, Time, Unheard, What,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -63,7 +66,10 @@ impl Open {
             What::LegRang { leg, .. }
             | What::LegAnswered { leg, .. }
             | What::LegEnded { leg, .. }
+            | What::FaxHeard(FaxHeard { leg, .. })
+            | What::Unheard(Unheard { leg, .. })
             | What::LegLeft { leg, .. } => self.leg_fact(at, *leg, what),
+            What::Talked(talked) => record.talk.add(&talked.talk),
             What::LegJoined { leg, party, answered, .. } => {
                 let leg = LegRecord { answered: answered.then_some(at), joined: true, ..leg_record(at, *leg, party) };
                 record.dropped += push(&mut record.legs, leg, |l| l.ended.is_some() && l.answered.is_none());
@@ -103,7 +109,10 @@ impl Open {
             }
             What::LegEnded { status, stats, release, .. } => {
                 (leg.ended, leg.status, leg.stats, leg.release) = (Some(at), *status, *stats, *release);
+                (leg.mos_in, leg.mos_out) = (mos::incoming(stats), mos::outgoing(stats));
             }
+            What::FaxHeard(heard) => leg.fax = Some(heard.tone),
+            What::Unheard(unheard) => leg.unheard = Some(unheard.why),
             What::LegLeft { .. } => (leg.ended, leg.status) = (Some(at), 200),
             _ => {}
         }
@@ -376,6 +385,10 @@ pub(crate) fn leg_record(at: Time, leg: LegId, party: &Party) -> LegRecord {
         ended: None,
         status: 0,
         stats: StreamStats::default(),
+        mos_in: None,
+        mos_out: None,
+        fax: None,
+        unheard: None,
         release: None,
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::Survey;
 use busyhour_model::{
-    CallId, Cause, DequeueReason, Entrance, LegId, Name, Number, OfferOutcome, Party, Release, Side, StreamStats,
-    TapeId, Time, Why,
+    CallId, Cause, Deafness, DequeueReason, Entrance, FaxTone, LegId, Name, Number, OfferOutcome, Party, Release, Side,
+    StreamStats, Talk, TapeId, Time, Why,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -80,6 +80,9 @@ pub struct CallRecord {
     pub talk_ms: u64,
     /// Connected, one side or both holding.
     pub hold_ms: u64,
+    /// Who talked how long while caller and partner heard each other, all partners together; nothing: it was not measured.
+    #[serde(default)]
+    pub talk: Talk,
     /// Entries of the lists above that were dropped because there were too many.
     pub dropped: u32,
 }
@@ -275,7 +278,7 @@ pub struct OfferRecord {
 }
 
 /// One leg.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LegRecord {
     /// Which.
     pub leg: LegId,
@@ -299,6 +302,18 @@ pub struct LegRecord {
     pub status: u16,
     /// What its stream carried.
     pub stats: StreamStats,
+    /// How good what came from it sounded: mean opinion score by the E-model (ITU-T G.107), 1-4.5; `None`: too little came.
+    #[serde(default)]
+    pub mos_in: Option<f64>,
+    /// How good what it was sent sounded there, by its RTCP.
+    #[serde(default)]
+    pub mos_out: Option<f64>,
+    /// A fax machine or modem was heard.
+    #[serde(default)]
+    pub fax: Option<FaxTone>,
+    /// Nothing was heard while it talked to another, likely because.
+    #[serde(default)]
+    pub unheard: Option<Deafness>,
     /// Who ended it, and why.
     #[serde(default)]
     pub release: Option<Release>,
@@ -314,6 +329,11 @@ impl CallRecord {
     pub fn release(&self) -> Option<Release> {
         let by_peer = self.legs.iter().filter(|leg| leg.release.is_some_and(|release| release.by_peer));
         by_peer.max_by_key(|leg| leg.ended).or(self.legs.first())?.release
+    }
+
+    /// The lowest opinion of what was heard on any of its legs, either way.
+    pub fn mos_min(&self) -> Option<f64> {
+        self.legs.iter().flat_map(|leg| [leg.mos_in, leg.mos_out]).flatten().min_by(f64::total_cmp)
     }
 
     /// The same record as people without the right to numbers may see it.

@@ -1,7 +1,9 @@
 //! What control asks of a media worker, and what the worker tells it. Plain values: they may cross a process boundary.
 
 use crate::{Limits, TapeEnd, Track};
-use busyhour_model::{Audio, LegId, Name, PlayId, Side, Sound, StreamStats, TapeId, Time};
+use busyhour_model::{
+    Audio, CallId, Deafness, FaxTone, LegId, Name, PlayId, Side, Sound, StreamStats, Talk, TapeId, Time,
+};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -52,6 +54,15 @@ pub enum Command {
     Unbridge {
         /// Either.
         leg: LegId,
+    },
+    /// Measure who talks, and whether both are heard, until their bridge ends: then `Event::Talked`.
+    Measure {
+        /// Given back.
+        call: CallId,
+        /// The caller's leg, bridged.
+        caller: LegId,
+        /// Its partner in the bridge.
+        partner: LegId,
     },
     /// Let a leg hear these together, instead of its bridge partner, from now on; none: its partner again. What they say to each other by
     /// bridges is not touched.
@@ -157,6 +168,29 @@ pub enum Event {
         /// The leg.
         leg: LegId,
     },
+    /// A bridge that was measured has ended.
+    Talked {
+        /// Given with `Measure`.
+        call: CallId,
+        /// The caller's partner.
+        partner: LegId,
+        /// Who talked how long.
+        talk: Talk,
+    },
+    /// A fax machine or modem; once for a leg.
+    Fax {
+        /// The leg.
+        leg: LegId,
+        /// As what it is known.
+        tone: FaxTone,
+    },
+    /// Nothing is heard of a leg that is measured; once for a leg.
+    Unheard {
+        /// The leg.
+        leg: LegId,
+        /// Likely because.
+        why: Deafness,
+    },
     /// The ports are free again.
     Closed {
         /// The leg.
@@ -189,6 +223,7 @@ impl Command {
             | Command::Stop { leg }
             | Command::Bridge { a: leg, .. }
             | Command::Unbridge { leg }
+            | Command::Measure { caller: leg, .. }
             | Command::Hear { leg, .. }
             | Command::Record { leg, .. }
             | Command::PauseRecord { leg, .. }

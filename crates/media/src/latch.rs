@@ -91,6 +91,12 @@ impl Latch {
         self.destination().is_some_and(|to| to != self.announced)
     }
 
+    /// Whether the announced address is of a private network that is not ours: packets reach it only as answers.
+    pub(crate) fn is_behind_nat(&self, local: IpAddr) -> bool {
+        let (announced, ours) = (scope(self.announced.ip()), scope(local));
+        ![Scope::Global, Scope::Unspecified, ours].contains(&announced) && ours != Scope::Unspecified
+    }
+
     /// It is the peer.
     pub(crate) fn believe(&mut self, now: Time, from: SocketAddr) {
         (self.source, self.heard_at, self.trial) = (Some(from), now, None);
@@ -257,6 +263,21 @@ mod tests {
         latch.renegotiate("203.0.113.9:7000".parse().unwrap());
         assert_eq!(heard(&mut latch, "203.0.113.9:7000", 200, 1), 1);
         assert_eq!(heard(&mut latch, PEER, 200, 1), 0);
+    }
+
+    #[test]
+    fn a_private_address_is_behind_a_nat_unless_its_network_is_ours() {
+        let table = [
+            (PHONE, "203.0.113.1", true),
+            (PHONE, "10.0.0.1", true),
+            (PHONE, "192.168.7.1", false),
+            (PHONE, "0.0.0.0", false),
+            (PEER, "192.168.7.1", false),
+            ("0.0.0.0:4000", "203.0.113.1", false),
+        ];
+        for (announced, local, behind) in table {
+            assert_eq!(latch(announced).is_behind_nat(local.parse().unwrap()), behind, "{announced} from {local}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One leg: what it hears, what it sends, and when it must act by itself.
 
+use crate::hearing::Hearing;
 use crate::incoming::{Arrival, Incoming, Report};
 use crate::line::Line;
 use crate::mix::Mix;
@@ -7,8 +8,9 @@ use crate::outbox::Outbox;
 use crate::outgoing::{Origin, Outgoing};
 use crate::play::{Frame, Playing};
 use crate::reel::Reels;
+use crate::watch::Refusal;
 use crate::{Event, Library, dtmf, g711, keypad, rtcp, rtp, wide};
-use busyhour_model::{Audio, Codec, G711, LegId, Seed, Side, Sound, StreamStats, Time};
+use busyhour_model::{Audio, Codec, Deafness, G711, LegId, Seed, Side, Sound, StreamStats, Time};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -50,6 +52,7 @@ pub(crate) struct Leg {
     pub(crate) mix: Option<Mix>,
     /// Who hears it in a mix.
     pub(crate) listeners: Vec<LegId>,
+    pub(crate) hearing: Hearing,
     /// The frame clock of the play that was replaced, so that the next frame is not too early.
     frame_at: Time,
     cname: u64,
@@ -110,6 +113,7 @@ impl Leg {
             reels: Reels::default(),
             mix: None,
             listeners: Vec::new(),
+            hearing: Hearing::default(),
             frame_at: Time::ZERO,
             cname: random.draw(),
             stats: StreamStats::default(),
@@ -118,6 +122,7 @@ impl Leg {
 
     pub(crate) fn connect(&mut self, now: Time, audio: Audio, random: &mut Seed) {
         self.silent = false;
+        self.hearing.connect(now, self.side, &audio, self.stats.packets_in);
         match &mut self.line {
             Some(line) => line.renegotiate(now, audio),
             None => {
@@ -177,9 +182,13 @@ impl Leg {
         room: &'a mut Room,
     ) -> Option<Heard<'a>> {
         let Room { opened, sound } = room;
-        let Some((header, payload, kind)) = self.admit(now, from, bytes, opened) else {
-            self.stats.refused_in += 1;
-            return None;
+        let (header, payload, kind) = match self.admit(now, from, bytes, opened) {
+            Ok(admitted) => admitted,
+            Err(refusal) => {
+                self.hearing.refused(refusal);
+                self.stats.refused_in += 1;
+                return None;
+            }
         };
         match self.incoming.take(header.ssrc, header.sequence) {
             Arrival::New => self.stats.packets_in += 1,
@@ -221,30 +230,30 @@ impl Leg {
         from: SocketAddr,
         bytes: &'a [u8],
         opened: &'a mut Vec<u8>,
-    ) -> Option<(rtp::Header, &'a [u8], Kind)> {
-        let line = self.line.as_mut()?;
+    ) -> Result<(rtp::Header, &'a [u8], Kind), Refusal> {
+        let line = self.line.as_mut().ok_or(Refusal::Early)?;
         let bytes = match &mut line.secured {
             Some(secured) => {
                 opened.clear();
                 opened.extend_from_slice(bytes);
-                secured.open(opened)?;
+                secured.open(opened).ok_or(Refusal::Sealed)?;
                 &opened[..]
             }
             None => bytes,
         };
-        let (mut header, payload) = rtp::read(bytes)?;
-        let kind = line.kind(header.payload_type, payload)?;
+        let (mut header, payload) = rtp::read(bytes).ok_or(Refusal::NoRtp)?;
+        let kind = line.kind(header.payload_type, payload).ok_or(Refusal::PayloadType)?;
         match line.secured {
             // What the peer has sealed is the peer's, wherever it comes from.
             Some(_) => line.latch.believe(now, from),
-            None => line.latch.hear(now, from).then_some(())?,
+            None => line.latch.hear(now, from).then_some(()).ok_or(Refusal::Elsewhere)?,
         }
         if line.source.replace(from).is_some_and(|source| source != from) {
             self.incoming.restart();
         }
         line.heard_at = now;
         header.timestamp = line.ours(header.timestamp);
-        Some((header, payload, kind))
+        Ok((header, payload, kind))
     }
 
     /// Sends on what the partner heard, unless a play is running.
@@ -306,6 +315,10 @@ impl Leg {
         if let Some(rtt) = heard.echo.and_then(|echo| rtcp::round_trip(now, echo)) {
             self.stats.rtt_us = Some(rtt);
         }
+        if let Some(ours) = heard.ours {
+            let jitter_us = ours.jitter.saturating_mul(125) / line.audio.codec.ticks();
+            (self.stats.lost_out, self.stats.jitter_out_us) = (Some(ours.lost), Some(jitter_us));
+        }
         true
     }
 
@@ -330,16 +343,31 @@ impl Leg {
             self.silent = true;
             tell(Event::Silent { leg: self.id });
         }
+        if let Some(why) = self.unheard(now, false) {
+            tell(Event::Unheard { leg: self.id, why });
+        }
         if self.line.as_ref().is_some_and(|line| line.report_at <= now) {
             self.report(now, false, outbox);
         }
+    }
+
+    /// Why nothing is heard of it that should be, if it is time to look, or at the `end`.
+    pub(crate) fn unheard(&mut self, now: Time, end: bool) -> Option<Deafness> {
+        let Line { audio, latch, .. } = self.line.as_ref()?;
+        self.hearing.look(now, end, self.stats.packets_in, audio, latch, self.local.ip())
+    }
+
+    /// Whether the peer wants to hear: who does not has put us on hold.
+    pub(crate) fn is_sent_to(&self) -> bool {
+        self.line.as_ref().is_some_and(|line| line.audio.direction.sends())
     }
 
     /// When to call `handle_timeout` next.
     pub(crate) fn due(&self, silence_timeout: Duration) -> Option<Time> {
         let play = self.playing.as_ref().and_then(|playing| playing.next);
         let report = self.line.as_ref().map(|line| line.report_at);
-        let times = [play, report, self.silent_at(silence_timeout), self.reels.due(), self.mixed_at()];
+        let silent = self.silent_at(silence_timeout);
+        let times = [play, report, silent, self.reels.due(), self.mixed_at(), self.hearing.due()];
         times.into_iter().flatten().min()
     }
 

@@ -30,6 +30,17 @@ pub struct Heard {
     pub sr: Option<(u32, u64)>,
     /// From its report on our stream: last-SR and delay-since-SR, both not zero.
     pub echo: Option<(u32, u32)>,
+    /// How it hears us.
+    pub ours: Option<Reception>,
+}
+
+/// What a report block says of the stream we send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reception {
+    /// Packets lost since it began; the format has no more than 8,388,607, and duplicates do not make it negative here.
+    pub lost: u32,
+    /// Interarrival jitter in ticks of the stream's clock.
+    pub jitter: u32,
 }
 
 /// Writes one compound packet; its length, 0 if it cannot be written.
@@ -70,9 +81,13 @@ pub fn read(bytes: &[u8], ours: u32) -> Option<Heard> {
     let mut heard = Heard::default();
     let mut note = |block: ReportBlock<'_>| {
         let echo = (block.last_sender_report_timestamp(), block.delay_since_last_sender_report_timestamp());
-        if block.ssrc() == ours && echo.0 != 0 {
-            heard.echo = Some(echo);
+        if block.ssrc() != ours {
+            return;
         }
+        heard.echo = Some(echo).filter(|(last_sr, _)| *last_sr != 0);
+        let negative = block.cumulative_lost() & 0x80_0000 != 0;
+        let lost = if negative { 0 } else { block.cumulative_lost() };
+        heard.ours = Some(Reception { lost, jitter: block.interarrival_jitter() });
     };
     let mut sr = None;
     for packet in Compound::parse(bytes).ok()? {

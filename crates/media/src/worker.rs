@@ -5,6 +5,7 @@ use crate::mix::Mix;
 use crate::outbox::Outbox;
 use crate::play::{Playing, SOUNDS_MAX};
 use crate::reel::{Out, Reel};
+use crate::talk::Talking;
 use crate::{Command, Event, Library, TapeEnd, Taped, Transmit};
 use busyhour_model::{Audio, LegId, PlayId, Seed, Side, Sound, StreamStats, TapeId, Time};
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+
+mod measure;
 
 /// Legs of one worker: as many port pairs as one address has.
 pub const LEGS_MAX: usize = 32_768;
@@ -53,6 +56,8 @@ pub struct Snapshot {
     config: Config,
     legs: BTreeMap<LegId, Leg>,
     deadlines: BTreeSet<(Time, LegId)>,
+    /// Bridges that are measured, by their callers' legs.
+    talks: BTreeMap<LegId, Talking>,
     outbox: Outbox,
     events: VecDeque<Event>,
     taped: VecDeque<Taped>,
@@ -81,6 +86,7 @@ impl Worker {
             config,
             legs: BTreeMap::new(),
             deadlines: BTreeSet::new(),
+            talks: BTreeMap::new(),
             outbox: Outbox::default(),
             events: VecDeque::new(),
             taped: VecDeque::new(),
@@ -109,8 +115,9 @@ impl Worker {
             Command::Connect { leg, audio } => self.connect(now, leg, audio),
             Command::Play { leg, play, sounds, repeat } => self.play(now, leg, play, sounds, repeat),
             Command::Stop { leg } => self.with(leg, Leg::stop),
-            Command::Bridge { a, b } => self.bridge(a, b),
-            Command::Unbridge { leg } => self.unbridge(leg),
+            Command::Bridge { a, b } => self.bridge(now, a, b),
+            Command::Unbridge { leg } => self.unbridge(now, leg),
+            Command::Measure { call, caller, partner } => self.measure(now, call, caller, partner),
             Command::Hear { leg, from } => self.tune(now, leg, &from),
             Command::Record { leg, tape, .. } | Command::StopRecord { leg, tape } => {
                 self.record(now, leg, tape, command)
@@ -136,6 +143,7 @@ impl Worker {
         let was_silent = hearer.silent;
         let Some(heard) = hearer.hear(now, from, bytes, &mut state.room) else { return };
         let (partner, listeners) = (hearer.partner, std::mem::take(&mut hearer.listeners));
+        let (spurt, fax) = hearer.hearing.hear(now, &heard, partner.is_some());
         if !hearer.reels.is_empty() {
             hearer.reels.hear(now, &heard, &mut Out { taped: &mut state.taped, events: &mut state.events });
         }
@@ -159,6 +167,12 @@ impl Worker {
         }
         if was_silent {
             self.arm(leg);
+        }
+        if let Some(spurt) = spurt {
+            self.talks(leg, spurt);
+        }
+        if let Some(tone) = fax {
+            self.state.events.push_back(Event::Fax { leg, tone });
         }
     }
 
@@ -232,8 +246,8 @@ impl Worker {
     }
 
     /// Takes a leg out, to be adopted by another worker. Its bridge ends, and who hears whom in mixes.
-    pub fn release(&mut self, leg: LegId) -> Option<Moved> {
-        self.unbridge(leg);
+    pub fn release(&mut self, now: Time, leg: LegId) -> Option<Moved> {
+        self.unbridge(now, leg);
         self.untune(leg);
         let mut moved = self.state.legs.remove(&leg)?;
         if let Some(at) = moved.armed.take() {
@@ -263,6 +277,7 @@ impl Worker {
         let mut random = self.state.random.clone();
         self.with(leg, |leg| leg.connect(now, audio, &mut random));
         self.state.random = random;
+        self.run_talk(now, leg);
     }
 
     fn play(&mut self, now: Time, leg: LegId, play: PlayId, sounds: Vec<Sound>, repeat: bool) {
@@ -293,7 +308,7 @@ impl Worker {
         }
     }
 
-    fn bridge(&mut self, a: LegId, b: LegId) {
+    fn bridge(&mut self, now: Time, a: LegId, b: LegId) {
         let both = a != b && [a, b].iter().all(|leg| self.state.legs.contains_key(leg));
         if !both {
             self.state.counters.strays += 1;
@@ -301,7 +316,7 @@ impl Worker {
         }
         for (one, other) in [(a, b), (b, a)] {
             if self.state.legs.get(&one).is_some_and(|leg| leg.partner != Some(other)) {
-                self.unbridge(one);
+                self.unbridge(now, one);
             }
             self.with(one, |leg| leg.partner = Some(other));
         }
@@ -318,7 +333,8 @@ impl Worker {
         }
     }
 
-    fn unbridge(&mut self, leg: LegId) {
+    fn unbridge(&mut self, now: Time, leg: LegId) {
+        self.end_talk(now, leg);
         let partner = self.state.legs.get_mut(&leg).and_then(|leg| leg.partner.take());
         if let Some(partner) = partner.and_then(|partner| self.state.legs.get_mut(&partner)) {
             partner.partner = None;
@@ -364,7 +380,7 @@ impl Worker {
     }
 
     fn close(&mut self, now: Time, leg: LegId) {
-        self.unbridge(leg);
+        self.unbridge(now, leg);
         self.untune(leg);
         let state = &mut self.state;
         let stats = match state.legs.get_mut(&leg) {

@@ -3,7 +3,7 @@
 
 use busyhour_media::rtp::Header;
 use busyhour_media::{Command, Config, Library, Worker};
-use busyhour_model::{Audio, Codec, Direction, LegId, PlayId, Side, Sound, Time};
+use busyhour_model::{Audio, CallId, Codec, Direction, LegId, PlayId, Side, Sound, Time};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -80,6 +80,7 @@ fn speech_and_music_flow_without_an_allocation() {
         worker.handle_command(start, Command::Connect { leg, audio });
     }
     worker.handle_command(start, Command::Bridge { a: LegId(0), b: LegId(1) });
+    worker.handle_command(start, Command::Measure { call: CallId(1), caller: LegId(0), partner: LegId(1) });
     let sounds = vec![Sound::Prompt { language: "zh".into(), id: "system/moh".into() }];
     worker.handle_command(start, Command::Play { leg: LegId(2), play: PlayId(1), sounds, repeat: true });
     worker.handle_command(start, Command::Hear { leg: LegId(3), from: vec![LegId(0), LegId(1)] });

@@ -204,6 +204,12 @@ pub struct StreamStats {
     pub refused_in: u64,
     /// Round-trip time from RTCP in microseconds, when measured.
     pub rtt_us: Option<u32>,
+    /// Of the packets sent, those the peer says it missed (RTCP); `None`: it said nothing of them.
+    #[serde(default)]
+    pub lost_out: Option<u32>,
+    /// Interarrival jitter in microseconds of what we sent, as the peer says.
+    #[serde(default)]
+    pub jitter_out_us: Option<u32>,
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ pub mod calendar;
 mod conversation;
 mod diagnostic;
 mod fact;
+mod hearing;
 mod id;
 mod mailbox;
 mod number;
@@ -20,6 +21,7 @@ pub use audio::{Audio, Codec, Direction, G711, Side, Sound, StreamStats, WORDS_M
 pub use conversation::{Conversation, Deed, Handled};
 pub use diagnostic::{Diagnostic, Severity};
 pub use fact::{Fact, What};
+pub use hearing::{Deafness, FaxHeard, FaxTone, Talk, Talked, Unheard};
 pub use id::{AgentId, CallId, LegId, PlanId, PlayId, QueueId, SkillId, TapeId, TrunkId};
 pub use mailbox::{Mailbox, Message};
 pub use number::{Number, NumberKind};

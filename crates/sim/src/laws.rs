@@ -1,7 +1,9 @@
 //! The laws a finished world must have kept; those of every moment are the switch's own `check`.
 
 use crate::world::World;
-use busyhour_model::{AgentState, CallId, Candidate, DequeueReason, Entrance, Fact, Name, Party, Rule, Time, What};
+use busyhour_model::{
+    AgentState, CallId, Candidate, Deafness, DequeueReason, Entrance, Fact, Name, Party, Rule, Time, What,
+};
 use busyhour_switch::{CONVERSATION, Flow, Transport};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -33,6 +35,26 @@ impl World {
         self.check_replay();
         self.check_tapes();
         self.check_conversations();
+        self.check_talk();
+    }
+
+    /// S18: who talked, both at once and nobody are the whole time that two heard each other, to a twentieth of a second; and who was not heard
+    /// in it is named, with the cause.
+    fn check_talk(&self) {
+        for record in &self.records {
+            let (talk, call) = (record.talk, record.call);
+            let parts = talk.caller_ms + talk.partner_ms + talk.silence_ms;
+            assert_eq!(parts, talk.ms + talk.both_ms, "{call}: {talk:?}");
+            assert!(talk.ms.abs_diff(record.talk_ms) <= 50, "{call}: {talk:?} in {} ms of talk", record.talk_ms);
+            for leg in record.legs.iter().filter(|leg| leg.unheard.is_some()) {
+                assert!(matches!(leg.unheard, Some(Deafness::NothingCame | Deafness::Stopped)), "{call}: {leg:?}");
+            }
+            let whole = record.hold_ms == 0 && record.transfers.is_empty() && talk.ms > 4_000;
+            let both = record.legs.iter().filter(|leg| whole && leg.answered.is_some() && !leg.joined);
+            for leg in both.filter(|leg| leg.stats.packets_in == 0 && leg.stats.packets_out > 200) {
+                assert_eq!(leg.unheard, Some(Deafness::NothingCame), "{call}: {leg:?}");
+            }
+        }
     }
 
     /// What is named in the records is on tape, as long as they say, and nothing else is.

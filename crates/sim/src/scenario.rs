@@ -162,6 +162,10 @@ impl Scenario {
                 phone.codecs = vec![G711::Mu];
             }
         }
+        if seed % 8 == 5 {
+            // A phone that is heard by nobody.
+            scenario.phones[0].tone_hz = 0;
+        }
         let mut customer = scenario.customer();
         (customer.answering, customer.ending) = (answering(&mut random), ending(&mut random));
         scenario.phones.push(customer);

@@ -43,7 +43,9 @@ fn kind(fact: &Fact) -> String {
 }
 
 /// What 256 storms must have had, or they test nothing.
-const WEATHER: [&str; 54] = [
+const WEATHER: [&str; 56] = [
+    "Talked",
+    "Unheard",
     "Connected",
     "Disconnected",
     "NodeEntered",

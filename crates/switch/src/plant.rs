@@ -318,6 +318,11 @@ impl Plant {
         self.media.push_back(media::Command::Bridge { a, b });
     }
 
+    /// It is measured who talks from now on, until their bridge ends.
+    pub(crate) fn measure(&mut self, call: CallId, caller: LegId, partner: LegId) {
+        self.media.push_back(media::Command::Measure { call, caller, partner });
+    }
+
     pub(crate) fn unbridge(&mut self, leg: LegId) {
         self.media.push_back(media::Command::Unbridge { leg });
     }
@@ -379,6 +384,13 @@ impl Plant {
                 leg.status = status;
             }
             self.media.push_back(media::Command::Close { leg: id });
+        }
+    }
+
+    /// What media heard of a leg becomes a fact of its call.
+    pub(crate) fn heard_of(&mut self, id: LegId, what: impl FnOnce(&Leg) -> What) {
+        if let Some(what) = self.legs.leg(id).map(what) {
+            self.fact(what);
         }
     }
 

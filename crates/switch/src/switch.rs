@@ -8,7 +8,7 @@ use crate::setup::Setup;
 use busyhour_acd::{Acd, Command, Decision, Foreseen};
 use busyhour_ivr::{LookUp, LookUpAnswer};
 use busyhour_media as media;
-use busyhour_model::{AgentId, CallId, LegId, Name, TapeId, Time, TrunkId, What};
+use busyhour_model::{AgentId, CallId, FaxHeard, LegId, Name, Talked, TapeId, Time, TrunkId, Unheard, What};
 use busyhour_sip as sip;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -333,6 +333,15 @@ impl Switch {
                 self.plant.drop_leg(leg, 503);
                 self.gone(leg, Gone::Vanished);
             }
+            media::Event::Talked { call, partner, talk } => {
+                self.plant.heard_of(partner, |leg| What::Talked(Talked { call, party: leg.party.clone(), talk }))
+            }
+            media::Event::Fax { leg: id, tone } => {
+                self.plant.heard_of(id, |leg| What::FaxHeard(FaxHeard { call: leg.call, leg: id, tone }));
+            }
+            media::Event::Unheard { leg: id, why } => self
+                .plant
+                .heard_of(id, |leg| What::Unheard(Unheard { call: leg.call, leg: id, side: leg.party.side(), why })),
             media::Event::Closed { leg, stats } => {
                 if let Some(call) = self.plant.closed_leg(leg, stats) {
                     self.tell(call, Event::Closed { leg });

@@ -1,7 +1,7 @@
 //! What must hold for any packet at a media worker.
 
 use busyhour_media::{Command, Config, Event, Library, Worker, dtmf, rtcp, rtp};
-use busyhour_model::{Audio, Codec, Direction, LegId, MasterKey, Side, Srtp, Suite, Time};
+use busyhour_model::{Audio, CallId, Codec, Direction, LegId, MasterKey, Side, Srtp, Suite, Time};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 
@@ -57,6 +57,7 @@ fn bridged(now: Time, legs: [(Codec, Option<Srtp>); 2]) -> Worker {
         worker.handle_command(now, Command::Connect { leg: LegId(leg), audio });
     }
     worker.handle_command(now, Command::Bridge { a: LegId(1), b: LegId(2) });
+    worker.handle_command(now, Command::Measure { call: CallId(1), caller: LegId(1), partner: LegId(2) });
     worker
 }
 

@@ -40,6 +40,11 @@ pub(super) enum Phrase {
     SurveyBegun,
     Answered,
     SurveyEnded,
+    Talk,
+    Fax,
+    Unheard,
+    PoorFrom,
+    PoorTo,
     Ended,
     Dropped,
     Seconds,
@@ -136,6 +141,19 @@ impl Phrase {
                 "来电者对问题 {question} 按键 {key},得分 {score}",
             ),
             Phrase::SurveyEnded => ("survey {survey} ended: {end}", "满意度调查 {survey} 结束:{end}"),
+            Phrase::Talk => (
+                "they heard each other for {span}: the caller talked {caller} % of it, the other side {partner} %, both at once {both} %, nobody {silence} %",
+                "双方通话 {span}:来电者讲话 {caller} %,对方讲话 {partner} %,同时讲话 {both} %,无人讲话 {silence} %",
+            ),
+            Phrase::Fax => ("a fax machine or modem was heard at {party}", "{party} 一端为传真机或调制解调器"),
+            Phrase::Unheard => ("nothing was heard of {party}: {why}", "听不到 {party} 的声音:{why}"),
+            Phrase::PoorFrom => {
+                ("what came from {party} sounded poor: mean opinion score {mos}", "来自 {party} 的话音质量差:MOS {mos}")
+            }
+            Phrase::PoorTo => (
+                "what {party} was sent sounded poor there: mean opinion score {mos}",
+                "发往 {party} 的话音质量差:MOS {mos}",
+            ),
             Phrase::Dropped => ("left out of this long story: {count} entries", "此通话过长,略去 {count} 项"),
             Phrase::Seconds => ("{seconds} s", "{seconds} 秒"),
             _ => ("the call ended: {cause}", "通话结束:{cause}"),

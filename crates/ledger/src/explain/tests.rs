@@ -4,8 +4,8 @@
 use super::*;
 use crate::Ledger;
 use busyhour_model::{
-    AgentId, CallId, Cause, DequeueReason, Fact, LegId, Name, Number, OfferOutcome, Party, Release, Side, StreamStats,
-    What, Why,
+    AgentId, CallId, Cause, Deafness, DequeueReason, Fact, FaxHeard, FaxTone, LegId, Name, Number, OfferOutcome, Party,
+    Release, Side, StreamStats, Talk, Talked, Unheard, What, Why,
 };
 
 const CALL: CallId = CallId(42);
@@ -214,4 +214,41 @@ fn a_trial_says_who_asked_for_it() {
     };
     assert_eq!(told(facts(), Language::En)[0], "0 a trial: alice had 95118 called by trunk ct");
     assert_eq!(told(facts(), Language::Zh)[0], "0 测试呼叫:alice 经 ct 拨打 95118");
+}
+
+#[test]
+fn what_was_heard_is_told_at_the_end() {
+    let poor = StreamStats { packets_in: 900, lost_in: 100, ..StreamStats::default() };
+    let story = || {
+        let talk = Talk { ms: 60_000, caller_ms: 24_000, partner_ms: 30_000, both_ms: 3_000, silence_ms: 9_000 };
+        let party = Party::Agent("1001".into());
+        let ended = |leg, stats| What::LegEnded {
+            call: CALL,
+            leg: LegId(leg),
+            side: Side::Trunk,
+            status: 200,
+            stats,
+            release: None,
+        };
+        vec![
+            (1.0, What::FaxHeard(FaxHeard { call: CALL, leg: LegId(1), tone: FaxTone::Calling })),
+            (2.0, What::LegOpened { call: CALL, leg: LegId(2), party: party.clone() }),
+            (6.0, What::Unheard(Unheard { call: CALL, leg: LegId(2), side: Side::Agent, why: Deafness::NothingCame })),
+            (62.0, What::Talked(Talked { call: CALL, party: party.clone(), talk })),
+            (62.0, What::Talked(Talked { call: CALL, party, talk })),
+            (62.0, ended(2, StreamStats::default())),
+            (62.0, ended(1, poor)),
+            (62.0, What::Ended { call: CALL, cause: Cause::CallerHungUp }),
+        ]
+    };
+    let expected = [
+        "62 a fax machine or modem was heard at ct",
+        "62 what came from ct sounded poor: mean opinion score 3.39",
+        "62 nothing was heard of 1001: no packet came; a firewall, or the phone sends nothing",
+        "62 they heard each other for 120 s: the caller talked 40 % of it, the other side 50 %, both at once 5 %, nobody 15 %",
+        "62 the call ended: the caller hung up",
+    ];
+    let lines = told(story(), Language::En);
+    assert_eq!(lines[lines.len() - 5..], expected);
+    assert!(told(story(), Language::Zh).iter().any(|line| line.contains("听不到 1001 的声音")));
 }

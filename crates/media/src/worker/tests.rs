@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use std::sync::LazyLock;
 
 mod anything;
+mod hearing;
 mod keys;
 mod mixes;
 #[cfg(feature = "opus")]
@@ -436,8 +437,8 @@ fn a_leg_moved_to_another_worker_goes_on_there() {
     one.play(A, 1, vec![prompt("long")], false);
     one.pass(MS * 50);
     let mut other = Rig { worker: Rig::new(0).worker, ..one.clone() };
-    other.worker.adopt(one.worker.release(A).unwrap());
-    assert!(one.worker.release(A).is_none() && one.worker.legs() == 1);
+    other.worker.adopt(one.worker.release(one.now, A).unwrap());
+    assert!(one.worker.release(one.now, A).is_none() && one.worker.legs() == 1);
     other.pass(Duration::from_secs(1));
     assert_eq!((other.got(A).len(), other.events.len()), (5, 1));
     other.assert_unbroken(A);

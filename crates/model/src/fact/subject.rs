@@ -40,6 +40,9 @@ impl What {
             | What::RecordingLost { call, .. }
             | What::Discarded { call, .. }
             | What::Ended { call, .. } => Some(*call),
+            What::Talked(talked) => Some(talked.call),
+            What::FaxHeard(heard) => Some(heard.call),
+            What::Unheard(unheard) => Some(unheard.call),
             What::MessageLeft { message } => Some(message.call),
             What::ConversationTaped(conversation) => Some(conversation.call),
             What::Fault { call, .. } => *call,

@@ -1,8 +1,9 @@
 //! Everything that can happen.
 
 use crate::{
-    AgentId, AgentState, CallId, Cause, Conversation, DequeueReason, Entrance, Handled, LegId, LookUpOutcome, Mailbox,
-    Message, Name, Number, OfferOutcome, Party, QueueId, Release, Side, StreamStats, TapeId, Time, Trouble, Voice, Why,
+    AgentId, AgentState, CallId, Cause, Conversation, DequeueReason, Entrance, FaxHeard, Handled, LegId, LookUpOutcome,
+    Mailbox, Message, Name, Number, OfferOutcome, Party, QueueId, Release, Side, StreamStats, Talked, TapeId, Time,
+    Trouble, Unheard, Voice, Why,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -245,6 +246,12 @@ pub enum What {
         /// The caller's partner.
         party: Party,
     },
+    /// It was measured who talked while they did; comes after `Disconnected`, once for each stretch they were heard.
+    Talked(Talked),
+    /// A fax machine or modem was heard.
+    FaxHeard(FaxHeard),
+    /// One-way audio.
+    Unheard(Unheard),
     /// A leg is another call's from now on: its owner was passed on by an agent in both.
     LegLeft {
         /// The call it leaves.

@@ -19,8 +19,8 @@ pub use phone::{Answering, Ending, Phone, PhoneSetup};
 pub use tone::Heard;
 pub use wire::Out;
 
-/// The tone callers send; no multiple of it is near a DTMF frequency.
-pub const CALLER_HZ: u32 = 1100;
+/// The tone callers send; no multiple of it is near a DTMF frequency, nor near a fax machine.
+pub const CALLER_HZ: u32 = 1800;
 /// The tone agents send.
 pub const AGENT_HZ: u32 = 1900;
 

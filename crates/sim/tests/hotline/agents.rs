@@ -1,10 +1,11 @@
 //! Agents answer, hold, refuse, vanish and dial.
 
 use crate::stage::{SECOND, cause, conversation, count, dial, ended, enquiries, with_callers};
-use busyhour_model::{AgentState, Cause, Entrance, Fact, G711, OfferOutcome, What};
+use busyhour_model::{AgentState, Cause, Deafness, Entrance, Fact, G711, OfferOutcome, Unheard, What};
 use busyhour_sim::peer::{Action, Answering, Ending};
 use busyhour_sim::{Deed, Scenario, World, to_an_agent};
 use busyhour_switch::{Reply, Request};
+use std::time::Duration;
 
 #[test]
 fn caller_and_agent_hear_each_other_and_everything_is_torn_down() {
@@ -18,6 +19,35 @@ fn caller_and_agent_hear_each_other_and_everything_is_torn_down() {
         assert!(leg.stats.packets_in > 200 && leg.stats.packets_out > 200, "sound both ways: {leg:?}");
         assert_eq!((leg.stats.lost_in, leg.stats.refused_in), (0, 0));
     }
+}
+
+#[test]
+fn who_talked_is_in_the_record_and_the_sound_was_fine() {
+    let world = ended(with_callers(Scenario::calm(1, 3), vec![conversation()]));
+    let record = &world.records[0];
+    let talk = record.talk;
+    assert!(talk.ms > 5_000 && talk.ms == record.talk_ms, "{talk:?} of {} ms", record.talk_ms);
+    assert!(talk.both_ms * 20 > talk.ms * 19 && talk.silence_ms * 20 < talk.ms, "both send a tone: {talk:?}");
+    assert!(record.legs.iter().all(|leg| leg.mos_in.is_some_and(|mos| mos > 4.3)), "{record:?}");
+    assert!(record.legs.iter().all(|leg| leg.fax.is_none() && leg.unheard.is_none()), "{record:?}");
+}
+
+#[test]
+fn an_agent_who_is_not_heard_is_named_with_the_cause_while_the_call_goes_on() {
+    let mut scenario = Scenario::calm(1, 1);
+    scenario.setup.agent_silence_timeout = Duration::ZERO;
+    scenario.phones[0].tone_hz = 0;
+    let mut script = to_an_agent(false);
+    script.extend([Action::Wait(20 * SECOND), Action::HangUp]);
+    let world = ended(with_callers(scenario, vec![script]));
+    let record = &world.records[0];
+    let named = |fact: &&Fact| matches!(fact.what, What::Unheard(Unheard { why: Deafness::NothingCame, .. }));
+    let named: Vec<_> = world.facts.iter().filter(named).collect();
+    let connected = world.facts.iter().find(|fact| matches!(fact.what, What::Connected { .. })).unwrap();
+    assert_eq!(named.iter().map(|fact| fact.at).collect::<Vec<_>>(), [connected.at + 4 * SECOND]);
+    assert_eq!(record.legs.iter().map(|leg| leg.unheard).collect::<Vec<_>>(), [None, Some(Deafness::NothingCame)]);
+    let talk = record.talk;
+    assert!(talk.partner_ms == 0 && talk.both_ms == 0 && talk.caller_ms * 20 > talk.ms * 19, "{talk:?}");
 }
 
 #[test]

@@ -29,19 +29,20 @@ fn inputs() -> impl Strategy<Value = Input> {
     let leg = 1..4u64;
     let direction = prop::sample::select(vec![Direction::SendRecv, Direction::SendOnly, Direction::Inactive]);
     let command =
-        (leg.clone(), 1..4u64, 0..10u8, any::<u8>(), direction).prop_map(|(leg, other, which, n, direction)| {
+        (leg.clone(), 1..4u64, 0..11u8, any::<u8>(), direction).prop_map(|(leg, other, which, n, direction)| {
             let codec = if n % 2 == 0 { Codec::Pcma } else { Codec::Pcmu };
             let (leg, b) = (LegId(leg), LegId(other));
             let audio = Audio { ptime_ms: n, direction, ..audio(leg, codec) };
             let sounds = vec![prompt("short"), Sound::Silence(n as u32), prompt("nope")];
             match which {
-                0 => Command::Open { leg, local: phone(leg), side: Side::Agent },
+                0 => Command::Open { leg, local: phone(leg), side: if n % 2 == 0 { Side::Agent } else { Side::Trunk } },
                 1 | 2 => Command::Connect { leg, audio },
                 3 | 4 => Command::Play { leg, play: PlayId(n as u64), sounds, repeat: n % 3 == 0 },
                 5 => Command::Stop { leg },
                 6 => Command::Bridge { a: leg, b },
                 7 => Command::Unbridge { leg },
                 8 => Command::Hear { leg, from: vec![b, LegId(n as u64 % 4)] },
+                9 => Command::Measure { call: busyhour_model::CallId(n.into()), caller: leg, partner: b },
                 _ => Command::Close { leg },
             }
         });
@@ -80,6 +81,11 @@ proptest! {
         let closed = rig.events.iter().filter(|(_, event)| matches!(event, Event::Closed { .. })).count();
         prop_assert_eq!(closed, closes + 3);
         prop_assert_eq!((rig.worker.legs(), rig.worker.poll_timeout()), (0, None));
+        for (_, event) in &rig.events {
+            if let Event::Talked { talk, .. } = event {
+                prop_assert_eq!(talk.caller_ms + talk.partner_ms + talk.silence_ms, talk.ms + talk.both_ms, "{:?}", talk);
+            }
+        }
         prop_assert!(rig.rtp.iter().all(|got| got.to == phone(got.leg)));
     }
 }

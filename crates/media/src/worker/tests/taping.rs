@@ -260,7 +260,7 @@ fn two_legs_on_one_tape_are_in_step_through_loss_hold_and_other_threads() {
     rig.record_on(A, TAPE, Track::Left, since, Limits::default());
     rig.pass(Duration::from_secs(1));
     rig.record_on(B, TAPE, Track::Right, since, Limits::default());
-    let moved = rig.worker.release(B).unwrap();
+    let moved = rig.worker.release(rig.now, B).unwrap();
     rig.worker.adopt(moved);
     for second in 0..4u16 {
         // Both say the same at the same time; B's clock began elsewhere.
