@@ -1,203 +1,155 @@
-//! What does one relayed RTP packet cost? CPU time of the media plane beside a bare relay that only copies datagrams; and what more
-//! does one cost whose keys are tones?
+//! What does a packet of sound cost on its way, and how long is it under way? The media plane beside bare relays that only copy
+//! datagrams, in turns, in one run.
 //!
-//! `cargo bench --bench relay -- [legs] [seconds]`. Both relays hold one socket per leg, wake at most once a millisecond,
-//! receive with recvmmsg and carry the same load in turns: 20 ms G.711 packets from every leg, over loopback.
+//! `cargo bench --bench relay -- [legs] [seconds] [threads] [phones on one socket]`; the goal line is `4000 5 2 50`.
+//! `cargo bench --bench relay -- soak 4000 180 2 50` carries that for so long and fails when sound or memory is lost. A leg takes
+//! up to four descriptors (`ulimit -n`).
 
-#[allow(dead_code, reason = "the bare relay needs half of it")]
+#[path = "relay/bare.rs"]
+mod bare;
+#[path = "relay/phones.rs"]
+mod phones;
+#[path = "relay/plane.rs"]
+mod plane;
+#[path = "relay/soak.rs"]
+mod soak;
+#[allow(dead_code, reason = "the bare relays need half of it")]
 #[path = "../src/media/sys.rs"]
 mod sys;
+#[path = "relay/wire.rs"]
+mod wire;
 
-use busyhour::media::Plane;
-use busyhour_media::keypad::Ear;
-use busyhour_media::rtp::Header;
-use busyhour_media::{Command, Config, Library};
-use busyhour_model::{Audio, Codec, Direction, LegId, Side, Time};
-use std::net::{SocketAddr, UdpSocket};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
-use sys::{Batch, Epoll};
+use phones::{Load, Phones};
+use plane::{Scene, Stage};
+use std::time::Duration;
 
 const TICK: Duration = Duration::from_millis(1);
-/// Turns each relay gets; the lower CPU time counts, the other was disturbed.
-const TURNS: usize = 3;
+/// Turns each gets; the lowest CPU time counts, the others were disturbed.
+const ROUNDS: usize = 3;
+/// What comes before a turn of the plane, unmeasured.
+const WARM_UP: Duration = Duration::from_secs(2);
 
 fn main() {
-    let mut numbers = std::env::args().filter_map(|word| word.parse::<u64>().ok());
-    let legs = numbers.next().unwrap_or(200).max(2) / 2 * 2;
-    let seconds = numbers.next().unwrap_or(5);
-    println!("{legs} legs = {} calls, 50 packets/s of 172 bytes each way, {seconds} s a turn, loopback", legs / 2);
-    let turns: Vec<_> = (0..TURNS).map(|_| (bare(legs, seconds), plane(legs, seconds))).collect();
-    for (i, (bare, plane)) in turns.iter().enumerate() {
-        println!("turn {}: bare {bare}; plane {plane}", i + 1);
+    let words: Vec<String> = std::env::args().collect();
+    let mut numbers = words.iter().filter_map(|word| word.parse::<usize>().ok());
+    let mut number = |default: usize| numbers.next().unwrap_or(default).max(1);
+    let workload = Workload {
+        legs: number(200).max(2) / 2 * 2,
+        span: Duration::from_secs(number(5) as u64),
+        threads: number(1),
+        behind: number(1),
+    };
+    println!("{workload}");
+    if words.iter().any(|word| word == "soak") {
+        return soak::run(&workload);
     }
-    let best = |pick: fn(&(Turn, Turn)) -> f64| turns.iter().map(pick).fold(f64::INFINITY, f64::min);
-    let (bare, plane) = (best(|turn| turn.0.ns()), best(|turn| turn.1.ns()));
-    println!("CPU per relayed packet: bare {bare:.0} ns, plane {plane:.0} ns, ratio {:.2}", plane / bare);
-    let heard = (0..TURNS).map(|_| listen()).fold(f64::INFINITY, f64::min);
-    println!("Listening for keys as tones: {heard:.0} ns more per packet ({LISTENED} packets of 160 samples, noise)");
+    memory(&workload);
+    compare(&workload);
 }
 
-/// Packets the ear hears.
-const LISTENED: u32 = 100_000;
-
-/// Time per packet of a leg whose keys are tones.
-fn listen() -> f64 {
-    let mut seed = busyhour_model::Seed(7);
-    let noise: Vec<u8> = (0..160 * 64).map(|_| seed.draw() as u8).collect();
-    let mut ear = Ear::default();
-    let began = Instant::now();
-    let keys = (0..LISTENED).filter(|n| {
-        let payload = &noise[(n % 64) as usize * 160..][..160];
-        ear.take(n * 160, busyhour_model::G711::A, payload).is_some()
-    });
-    assert_eq!(keys.count(), 0, "noise is no key");
-    began.elapsed().as_nanos() as f64 / f64::from(LISTENED)
+/// What is carried.
+struct Workload {
+    legs: usize,
+    span: Duration,
+    threads: usize,
+    /// Phones on one socket.
+    behind: usize,
 }
 
 /// What one relay used and did.
 struct Turn {
     cpu: Duration,
-    relayed: u64,
+    /// Packets sent.
+    packets: u64,
     load: Load,
 }
 
-/// What the phones saw.
-struct Load {
-    said: u64,
-    heard: u64,
+impl std::fmt::Display for Workload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Workload { legs, span, threads, behind } = self;
+        write!(f, "{legs} legs = {} calls, each leg 50 packets/s of 172 bytes over loopback for {span:?}; ", legs / 2)?;
+        write!(f, "threads: {threads}, phones on one socket: {behind}")
+    }
 }
 
 impl Turn {
+    /// CPU time of a packet.
     fn ns(&self) -> f64 {
-        self.cpu.as_nanos() as f64 / self.relayed.max(1) as f64
+        self.cpu.as_nanos() as f64 / self.packets.max(1) as f64
     }
 }
 
-impl std::fmt::Display for Turn {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let missing = self.load.said.saturating_sub(self.load.heard);
-        write!(f, "{:.0} ns ({} packets, {missing} not heard)", self.ns(), self.relayed)
-    }
-}
+/// One thing to measure, by name.
+type Row<'a> = (&'a str, Box<dyn Fn(&mut Phones) -> Turn + 'a>);
 
-fn sockets(count: u64) -> Vec<UdpSocket> {
-    let socket = |_| {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has free ports");
-        socket.set_nonblocking(true).expect("a socket can be made non-blocking");
-        socket
+/// All in turns, and the best of each beside the floor.
+fn compare(workload: &Workload) {
+    let Workload { legs, span, threads, behind } = *workload;
+    let on_stage = |scene| -> Box<dyn Fn(&mut Phones) -> Turn> {
+        Box::new(move |phones| {
+            let stage = Stage::new(phones, legs, threads, scene);
+            stage.begin();
+            // Buffers grow, files are made.
+            stage.turn(phones, WARM_UP);
+            stage.turn(phones, span)
+        })
     };
-    (0..count).map(socket).collect()
-}
-
-fn address(socket: &UdpSocket) -> SocketAddr {
-    socket.local_addr().expect("a bound socket has an address")
-}
-
-/// Every phone says a packet each 20 ms to its leg, spread over the milliseconds, and counts what it hears.
-fn talk(phones: &[UdpSocket], legs: &[SocketAddr], span: Duration) -> Load {
-    let mut load = Load { said: 0, heard: 0 };
-    let mut buffer = [0; 2048];
-    let began = Instant::now();
-    for tick in 0..span.as_millis() as usize {
-        let (slot, sequence) = (tick % 20, tick / 20);
-        for i in (slot..phones.len()).step_by(20) {
-            while phones[i].recv(&mut buffer).is_ok() {
-                load.heard += 1;
-            }
-            let (sequence, timestamp) = (sequence as u16, sequence as u32 * 160);
-            let header = Header { marker: false, payload_type: 8, sequence, timestamp, ssrc: i as u32 };
-            let mut bytes = [0xD5; 172];
-            bytes[..12].copy_from_slice(&header.bytes());
-            load.said += phones[i].send_to(&bytes, legs[i]).is_ok() as u64;
-        }
-        std::thread::sleep((TICK * tick as u32).saturating_sub(began.elapsed()));
+    let mut rows: Vec<Row<'_>> = vec![
+        ("bare, a socket per leg", Box::new(move |phones| bare::sockets(phones, legs, threads, span))),
+        ("plane, relayed", on_stage(Scene::Relayed)),
+        ("plane, A-law to µ-law", on_stage(Scene::Converted)),
+        ("plane, relayed and recorded", on_stage(Scene::Recorded)),
+        ("plane, music to each leg", on_stage(Scene::Music)),
+    ];
+    // Only their ports tell phones apart there.
+    if behind == 1 {
+        rows.push(("bare, 64 legs on one port", Box::new(move |phones| bare::shared(phones, legs, threads, span))));
     }
-    std::thread::sleep(Duration::from_millis(300));
-    for phone in phones {
-        while phone.recv(&mut buffer).is_ok() {
-            load.heard += 1;
+    let mut turns: Vec<Vec<Turn>> = rows.iter().map(|_| Vec::new()).collect();
+    for _ in 0..ROUNDS {
+        for (row, turns) in rows.iter().zip(&mut turns) {
+            turns.push(row.1(&mut Phones::new(legs, behind)));
         }
     }
-    load
+    let best = |turns: &[Turn]| turns.iter().map(Turn::ns).fold(f64::INFINITY, f64::min);
+    let (floor, relayed) = (best(&turns[0]), best(&turns[1]));
+    println!(
+        "{:<28} {:>20} {:>7} {:>9}   not heard, delay p50 / p99 / p99.9",
+        "CPU a packet sent", "ns, turns", "x bare", "x relayed"
+    );
+    for (row, turns) in rows.iter().zip(&turns) {
+        let of_turns: Vec<String> = turns.iter().map(|turn| format!("{:.0}", turn.ns())).collect();
+        let least = best(turns);
+        print!("{:<28} {:>20} {:>7.2} {:>9.2}   ", row.0, of_turns.join(" "), least / floor, least / relayed);
+        let calmest = turns.iter().min_by(|a, b| a.load.delays.of_1000(990).total_cmp(&b.load.delays.of_1000(990)));
+        match calmest {
+            Some(Turn { load, .. }) if load.delays.are_known() => {
+                println!("{} of {}, {}", load.missing(), load.said, load.delays);
+            }
+            Some(Turn { load, .. }) if load.said > 0 => println!("{} of {}", load.missing(), load.said),
+            _ => println!("–"),
+        }
+    }
 }
 
-fn bare(legs: u64, seconds: u64) -> Turn {
-    let (phones, ours) = (sockets(legs), sockets(legs));
-    let ends: Vec<SocketAddr> = ours.iter().map(address).collect();
-    let partners: Vec<SocketAddr> = (0..phones.len()).map(|i| address(&phones[i ^ 1])).collect();
-    let (stop, cpu, relayed) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
-    let load = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut epoll = Epoll::new().expect("epoll works");
-            let mut batch = Batch::new();
-            for (i, socket) in ours.iter().enumerate() {
-                epoll.add(socket, i as u64).expect("a socket can be watched");
-            }
-            while !stop.load(Relaxed) {
-                let ready = epoll.wait(Some(Duration::from_millis(100)));
-                let began = Instant::now();
-                for leg in (0..ready).map(|i| epoll.token(i) as usize) {
-                    for i in 0..batch.receive(&ours[leg]) {
-                        let Some((_, bytes)) = batch.datagram(i) else { continue };
-                        let sent = ours[leg ^ 1].send_to(bytes, partners[leg]).is_ok();
-                        relayed.fetch_add(sent as u64, Relaxed);
-                    }
-                }
-                cpu.store(sys::thread_cpu().as_nanos() as u64, Relaxed);
-                std::thread::sleep(TICK.saturating_sub(began.elapsed()));
-            }
-        });
-        let load = talk(&phones, &ends, Duration::from_secs(seconds));
-        stop.store(true, Relaxed);
-        load
-    });
-    Turn { cpu: Duration::from_nanos(cpu.into_inner()), relayed: relayed.into_inner(), load }
+/// Resident memory of the process, in bytes.
+fn resident() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
 }
 
-fn plane(legs: u64, seconds: u64) -> Turn {
-    let epoch = Instant::now();
-    let clock = move || Time::from_secs(1_000) + epoch.elapsed();
-    let (failed, count) = (Arc::new(AtomicU64::new(0)), move |failed: &AtomicU64| failed.fetch_add(1, Relaxed));
-    let listener = {
-        let failed = failed.clone();
-        move |event| {
-            if let busyhour_media::Event::Failed { .. } = event {
-                count(&failed);
-            }
-        }
-    };
-    let plane = Plane::start(1, &Arc::new(Library::new()), &Config::default(), clock, listener, drop, None)
-        .expect("threads start");
-    let phones = sockets(legs);
-    let mut ends = Vec::new();
-    for (i, phone) in phones.iter().enumerate() {
-        let (leg, remote) = (LegId(i as u64), address(phone));
-        let local = SocketAddr::from(([127, 0, 0, 1], 10_000 + 2 * i as u16));
-        let audio = Audio {
-            remote,
-            remote_rtcp: SocketAddr::new(remote.ip(), 9),
-            codec: Codec::Pcma,
-            payload_type: 8,
-            telephone_event: Some(101),
-            tones: false,
-            ptime_ms: 20,
-            direction: Direction::SendRecv,
-            srtp: None,
-        };
-        plane.send(Command::Open { leg, local, side: Side::Trunk });
-        plane.send(Command::Connect { leg, audio });
-        if i % 2 == 1 {
-            plane.send(Command::Bridge { a: LegId(i as u64 - 1), b: leg });
-        }
-        ends.push(local);
-    }
-    while plane.figures().legs < legs {
-        std::thread::sleep(TICK);
-    }
-    assert_eq!(failed.load(Relaxed), 0, "ports from 10000 on must be free");
-    let (cpu, sent) = (plane.cpu(), plane.figures().sent);
-    let load = talk(&phones, &ends, Duration::from_secs(seconds));
-    Turn { cpu: plane.cpu() - cpu, relayed: plane.figures().sent - sent, load }
+/// What a leg adds to the process: open and connected, then bridged and talking. Measured first, while nothing was ever freed.
+fn memory(workload: &Workload) {
+    let Workload { legs, threads, behind, .. } = *workload;
+    let mut phones = Phones::new(legs, behind);
+    // What talking takes of the phones themselves.
+    phones.connect(&(0..legs).map(|leg| phones.address(leg)).collect::<Vec<_>>());
+    phones.talk(Duration::from_millis(100));
+    let empty = resident();
+    let stage = Stage::new(&mut phones, legs, threads, Scene::Relayed);
+    let idle = resident();
+    stage.begin();
+    stage.turn(&mut phones, Duration::from_secs(1));
+    let [idle, bridged] = [idle, resident()].map(|now| now.saturating_sub(empty) as f64 / legs as f64 / 1000.0);
+    println!("memory a leg (resident, without the kernel's): {idle:.2} kB open, {bridged:.2} kB bridged and talking");
 }
