@@ -9,7 +9,11 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("model", &[], &["serde"]),
     ("sip", &["model"], &["base64", "bytes", "foldhash", "ipnet", "md-5", "memchr", "serde", "sha2", "thiserror"]),
-    ("media", &["model"], &["aes", "ctr", "ring", "ropus", "rtcp-types", "rtp-rs", "serde", "thiserror"]),
+    (
+        "media",
+        &["model"],
+        &["aes", "ctr", "hmac", "ring", "ropus", "rtcp-types", "rtp-rs", "serde", "sha1", "thiserror"],
+    ),
     ("ivr", &["model"], &["serde", "serde_json", "toml"]),
     ("acd", &["model"], &["postcard", "serde", "thiserror"]),
     ("switch", &["model", "sip", "media", "ivr", "acd"], &["bytes", "ipnet", "serde", "thiserror"]),

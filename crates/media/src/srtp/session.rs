@@ -6,8 +6,10 @@ use aes::{Aes128, Aes256};
 use busyhour_model::{MasterKey, Suite};
 use ctr::CtrCore;
 use ctr::flavors::Ctr128BE;
-use ring::{aead, hmac};
+use hmac::{Hmac, Mac};
+use ring::aead;
 use serde::{Deserialize, Serialize};
+use sha1::Sha1;
 use std::fmt;
 
 /// Bytes of the header of an RTCP packet that stay readable.
@@ -43,7 +45,7 @@ struct Ciphers {
 #[derive(Clone)]
 enum Cipher {
     Gcm(Box<aead::LessSafeKey>),
-    Cm { key: CmKey, auth: hmac::Key },
+    Cm { key: CmKey, auth: Box<Hmac<Sha1>> },
 }
 
 #[derive(Clone)]
@@ -81,8 +83,8 @@ impl Session {
             }
             Cipher::Cm { key, auth } => {
                 key.apply(self.rtp.counter(ssrc, index), body);
-                let tag = sign(auth, &out[start..], (index >> 16) as u32);
-                out.extend_from_slice(&tag.as_ref()[..self.rtp.tag]);
+                let tag = signed(auth, &out[start..], &rollover(index)).finalize().into_bytes();
+                out.extend_from_slice(&tag[..self.rtp.tag]);
             }
         }
     }
@@ -95,8 +97,7 @@ impl Session {
                 key.open_in_place(self.rtp.nonce(ssrc, index), aead::Aad::from(&*head), body).ok()?;
             }
             Cipher::Cm { key, auth } => {
-                let tag = sign(auth, &packet[..end], (index >> 16) as u32);
-                is_same(&tag.as_ref()[..self.rtp.tag], &packet[end..]).then_some(())?;
+                signed(auth, &packet[..end], &rollover(index)).verify_truncated_left(&packet[end..]).ok()?;
                 key.apply(self.rtp.counter(ssrc, index), &mut packet[header..end]);
             }
         }
@@ -118,8 +119,8 @@ impl Session {
             Cipher::Cm { key, auth } => {
                 key.apply(self.rtcp.counter(ssrc, index.into()), body);
                 out.extend_from_slice(&trailer);
-                let tag = hmac::sign(auth, &out[start..]);
-                out.extend_from_slice(&tag.as_ref()[..self.rtcp.tag]);
+                let tag = signed(auth, &out[start..], &[]).finalize().into_bytes();
+                out.extend_from_slice(&tag[..self.rtcp.tag]);
             }
         }
     }
@@ -145,9 +146,7 @@ impl Session {
                 key.open_in_place(self.rtcp.nonce(ssrc, index.into()), aead::Aad::from(aad), body).ok()?;
             }
             Cipher::Cm { key, auth } => {
-                let signed = end + 4;
-                let tag = hmac::sign(auth, &packet[..signed]);
-                is_same(&tag.as_ref()[..self.rtcp.tag], &packet[signed..]).then_some(())?;
+                signed(auth, &packet[..end + 4], &[]).verify_truncated_left(&packet[end + 4..]).ok()?;
                 if super::word(packet, end)? & ENCRYPTED != 0 {
                     key.apply(self.rtcp.counter(ssrc, index.into()), &mut packet[RTCP_HEADER..end]);
                 }
@@ -199,8 +198,8 @@ impl Ciphers {
             Suite::Cm256Sha80 | Suite::Cm128Sha80 | Suite::Cm128Sha32 => {
                 let mut auth = [0; 20];
                 derive(authentication, &mut auth);
-                let auth = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &auth);
-                (Cipher::Cm { key: CmKey::new(key), auth }, SHA1_TAG)
+                let auth = Hmac::new_from_slice(&auth).expect("a key may be of any length");
+                (Cipher::Cm { key: CmKey::new(key), auth: Box::new(auth) }, SHA1_TAG)
             }
         };
         Ciphers { cipher, salt, tag }
@@ -256,16 +255,13 @@ fn derive(master: &CmKey, salt: &[u8], label: u8, out: &mut [u8]) {
     master.apply(block, out);
 }
 
-fn sign(auth: &hmac::Key, packet: &[u8], rollover: u32) -> hmac::Tag {
-    let mut context = hmac::Context::with_key(auth);
-    context.update(packet);
-    context.update(&rollover.to_be_bytes());
-    context.sign()
+/// A packet and what stands behind it without being sent (RFC 3711 section 4.2).
+fn signed(auth: &Hmac<Sha1>, packet: &[u8], behind: &[u8]) -> Hmac<Sha1> {
+    auth.clone().chain_update(packet).chain_update(behind)
 }
 
-/// In the same time wherever they differ.
-fn is_same(one: &[u8], other: &[u8]) -> bool {
-    one.len() == other.len() && one.iter().zip(other).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
+fn rollover(index: u64) -> [u8; 4] {
+    ((index >> 16) as u32).to_be_bytes()
 }
 
 fn associated(head: &[u8], trailer: [u8; 4]) -> [u8; RTCP_HEADER + 4] {
