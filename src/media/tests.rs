@@ -6,7 +6,11 @@ use super::*;
 use busyhour_media::rtp::{self, Header};
 use busyhour_media::{g711, tone};
 use busyhour_model::{Audio, Codec, Direction, G711, PlayId, Side, Sound};
-use std::net::{SocketAddr, UdpSocket};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+use socket2::SockRef;
+use std::io::IoSliceMut;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::sync::atomic::AtomicU16;
 use std::sync::mpsc::Receiver;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -18,14 +22,15 @@ fn plane(threads: usize) -> (Plane, Receiver<Event>) {
 }
 
 fn reported(threads: usize, reporting: Option<&Reporting>) -> (Plane, Receiver<Event>) {
+    configured(threads, &Config::default(), reporting)
+}
+
+fn configured(threads: usize, config: &Config, reporting: Option<&Reporting>) -> (Plane, Receiver<Event>) {
     let (sender, events) = channel();
     let (epoch, begin) = (SystemTime::now().duration_since(UNIX_EPOCH).unwrap(), Instant::now());
     let clock = move || Time::from_micros((epoch + begin.elapsed()).as_micros() as u64);
     let listener = move |event| drop(sender.send(event));
-    (
-        Plane::start(threads, &Arc::new(Library::new()), &Config::default(), clock, listener, drop, reporting).unwrap(),
-        events,
-    )
+    (Plane::start(threads, &Arc::new(Library::new()), config, clock, listener, drop, reporting).unwrap(), events)
 }
 
 /// An even port that is free together with the one above. Each is given to one test only.
@@ -50,9 +55,13 @@ struct Phone {
 
 impl Phone {
     fn connected(plane: &Plane, leg: u64, codec: Codec) -> Phone {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        Phone::on(plane, Ipv4Addr::LOCALHOST.into(), leg, codec)
+    }
+
+    fn on(plane: &Plane, host: IpAddr, leg: u64, codec: Codec) -> Phone {
+        let socket = UdpSocket::bind((host, 0)).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let (leg, local) = (LegId(leg), SocketAddr::from(([127, 0, 0, 1], free_port())));
+        let (leg, local) = (LegId(leg), SocketAddr::from((host, free_port())));
         let remote = socket.local_addr().unwrap();
         let payload_type = codec.assigned().1;
         let audio = Audio {
@@ -288,4 +297,77 @@ fn rtcp_of_the_peer_and_ours_is_told_and_no_strangers() {
     assert!(rest.iter().all(|(_, way, _)| way.contains(&theirs)), "{rest:?}");
     let last = rest.last().unwrap();
     assert_eq!((last.1, last.2[1]), ([ours, theirs], 201), "our last report");
+}
+
+/// Hosts of both families that this machine has.
+fn hosts() -> impl Iterator<Item = IpAddr> {
+    let hosts: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    hosts.into_iter().filter(|host| UdpSocket::bind((*host, 0)).is_ok())
+}
+
+#[test]
+fn what_we_send_says_on_the_wire_that_it_is_urgent_and_goes_both_ways_on_ipv4_and_ipv6() {
+    for host in hosts() {
+        let (plane, _events) = plane(2);
+        let mut a = Phone::on(&plane, host, 1, Codec::Pcma);
+        let mut b = Phone::on(&plane, host, 2, Codec::Pcmu);
+        plane.send(Command::Bridge { a: a.leg, b: b.leg });
+        assert_heard_once_bridged(&mut a, &b);
+        assert_heard(&mut a, G711::A, &b, G711::Mu, 400.0);
+        assert_heard(&mut b, G711::Mu, &a, G711::A, 1000.0);
+        match host {
+            IpAddr::V4(_) => SockRef::from(&b.socket).set_recv_tos_v4(true).unwrap(),
+            IpAddr::V6(_) => SockRef::from(&b.socket).set_recv_tclass_v6(true).unwrap(),
+        }
+        a.say(8, &[0xD5; 160]);
+        let (mut bytes, mut control) = ([0; 2048], nix::cmsg_space!(libc::c_int));
+        let mut slices = [IoSliceMut::new(&mut bytes)];
+        let came = recvmsg::<()>(b.socket.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::empty()).unwrap();
+        let class = came.cmsgs().unwrap().find_map(|told| match told {
+            ControlMessageOwned::Ipv4Tos(class) => Some(i32::from(class)),
+            ControlMessageOwned::Ipv6TClass(class) => Some(class),
+            _ => None,
+        });
+        assert_eq!(class.map(|class| class >> 2), Some(46), "expedited forwarding on {host}");
+    }
+}
+
+#[test]
+fn ten_thousand_legs_come_and_go_and_every_port_is_free_again() {
+    const AT_ONCE: u64 = 20;
+    let (plane, events) = plane(2);
+    let ports: Vec<u16> = (0..AT_ONCE).map(|_| free_port()).collect();
+    for round in 0..10_000 / AT_ONCE {
+        let legs = (0..AT_ONCE).map(|i| LegId(round * AT_ONCE + i));
+        for (leg, port) in legs.clone().zip(&ports) {
+            let local = (Ipv4Addr::LOCALHOST, *port).into();
+            plane.send(Command::Open { leg, local, side: Side::Trunk });
+        }
+        // Of every other pair one changes threads before it goes.
+        for leg in legs.clone().step_by(4) {
+            plane.send(Command::Bridge { a: leg, b: LegId(leg.0 + 1) });
+        }
+        legs.for_each(|leg| plane.send(Command::Close { leg }));
+        for _ in 0..AT_ONCE {
+            let event = events.recv_timeout(PATIENCE).unwrap();
+            assert!(matches!(event, Event::Closed { .. }), "{event:?}");
+        }
+    }
+    assert_eq!(plane.figures().legs, 0);
+    assert!(
+        ports.iter().all(|port| [*port, port + 1].iter().all(|port| UdpSocket::bind(("127.0.0.1", *port)).is_ok()))
+    );
+}
+
+#[test]
+fn a_phone_that_falls_silent_is_told_of_and_one_that_speaks_is_not() {
+    let silence = Duration::from_millis(200);
+    let config = Config { silence_timeout: silence, agent_silence_timeout: silence, seed: 1 };
+    let (plane, events) = configured(1, &config, None);
+    let (silent, mut speaking) = (Phone::connected(&plane, 1, Codec::Pcma), Phone::connected(&plane, 2, Codec::Pcma));
+    let told = (0..500).find_map(|_| {
+        speaking.say(8, &[0xD5; 160]);
+        events.recv_timeout(Duration::from_millis(20)).ok()
+    });
+    assert_eq!(told, Some(Event::Silent { leg: silent.leg }));
 }
