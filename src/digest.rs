@@ -1,12 +1,12 @@
 //! What a file or a text is known by: SHA-256 in hex.
 
-use sha2::{Digest, Sha256};
+use ring::digest::{Context, SHA256};
 use std::fmt::Write as _;
 use std::io::{self, Read};
 
 /// Of all there is to read.
 pub(crate) fn digest(mut source: impl Read) -> io::Result<String> {
-    let mut hash = Sha256::new();
+    let mut hash = Context::new(&SHA256);
     let mut buffer = vec![0; 64 * 1024];
     loop {
         match source.read(&mut buffer)? {
@@ -14,9 +14,14 @@ pub(crate) fn digest(mut source: impl Read) -> io::Result<String> {
             read => hash.update(&buffer[..read]),
         }
     }
+    Ok(hex(hash.finish().as_ref()))
+}
+
+/// Two digits a byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let mut hex = String::new();
-    for byte in hash.finalize() {
+    for byte in bytes {
         let _ = write!(hex, "{byte:02x}");
     }
-    Ok(hex)
+    hex
 }
