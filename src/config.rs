@@ -97,6 +97,8 @@ pub struct Shell {
     pub provision_key: Option<String>,
     /// Folder of journal and store; `None`: nothing is written and records live in memory.
     pub data: Option<PathBuf>,
+    /// Keys that recordings are sealed with; `None`: they lie as they are.
+    pub recording_keys: Option<PathBuf>,
     /// Folder whose prompts replace the built-in ones of the same id.
     pub prompts: Option<PathBuf>,
     /// Whose telephone tones are heard.
@@ -282,9 +284,10 @@ fn sections(sheet: &mut Sheet, source: &str, folder: &Path, staff: Option<&Staff
     }
     let mut root = Section::new(table.get_ref(), 0, "the file");
     sheet.folder = folder.to_path_buf();
-    let server = server::read(&mut root, sheet, folder);
+    let mut server = server::read(&mut root, sheet, folder);
     sheet.utc_offset_minutes = server.utc_offset_minutes;
     let mut roster = roster::read(&mut root, sheet, server.utc_offset_minutes, server.shell.data.is_some());
+    server.shell.recording_keys = roster.recording_keys.take();
     let given = root.read(sheet, "agents", sheet::text);
     root.finish(sheet);
     let staff = given.and_then(|path| open_staff(&path, folder, staff, sheet));

@@ -147,7 +147,7 @@ impl Desk {
         };
         if site.shell != shell {
             let file = self.config.as_ref().map_or(config::SAMPLE_NAME.into(), |p| p.display().to_string());
-            let message = "addresses, folders, threads, log format, [dns], [hep] and [tts] change only at a restart";
+            let message = "addresses, folders, files of keys, threads, log format, [dns], [hep] and [tts] change only at a restart";
             diagnostics.push(Diagnostic::whole(&file, message).warning());
         }
         if let Some(traces) = &self.traces {

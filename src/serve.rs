@@ -17,7 +17,7 @@ use crate::recorder::{Recorder, Told};
 use crate::resolver::{DnsSetup, Resolver};
 use crate::retention::Retention;
 use crate::store::Store;
-use crate::tapes::{self, Tapes};
+use crate::tapes::{self, Archive, Tapes};
 use crate::timer::Timer;
 use crate::trace::{self, Tracer, Traces};
 use crate::tts::Tts;
@@ -230,7 +230,8 @@ fn start_sound(
         tapes::Told::Ready => drop(ready.send(())),
     };
     let folder = site.shell.data.as_deref().map(|data| data.join("recordings"));
-    let tapes_thread = tapes.start(inbox, folder, tell);
+    let archive = folder.map(|folder| Archive { folder, keys: site.shell.recording_keys.clone() });
+    let tapes_thread = tapes.start(inbox, archive, tell);
     let tapes_thread =
         tapes_thread.map_err(|e| StartError(format!("recordings cannot be written: {e}; see `server.data`")))?;
     mended.recv().map_err(|_| StartError("the thread for recordings ended at once".into()))?;

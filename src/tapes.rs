@@ -1,17 +1,18 @@
 //! The thread that writes recordings to files and reads them again, so that neither media nor control ever waits for a disk.
 
+mod archive;
+mod body;
 mod file;
 #[cfg(test)]
 mod tests;
 
-use busyhour_media::{Command, Event, Filed, SAMPLE_RATE, Taped, Timeline, Track};
+pub use archive::{Archive, Mended, keys, name, new_key};
+use busyhour_media::{Command, Event, Filed, SAMPLE_RATE, Taped, Timeline, Track, wav};
 use busyhour_model::{LegId, Sound, TapeId};
 use file::TapeFile;
-pub use file::{Mended, name};
 use prometheus::{Counter, IntCounter, IntGauge};
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -23,6 +24,8 @@ const WAITING_MAX: usize = 128 << 20;
 const HOLD: u64 = 3 * 4000;
 /// Sound so far behind what there is is none of ours: a day.
 const AHEAD_MAX: u64 = 24 * 3600 * 8000;
+
+const NO_FOLDER: &str = "there is no data folder";
 
 /// What the thread counts.
 #[derive(Clone, Debug)]
@@ -54,11 +57,18 @@ enum Order {
     Taped(Taped),
     Remove(TapeId),
     Read(TapeId, Reading),
-    File(TapeId, Reading),
+    File(Wanted, Reading),
     Close,
 }
 
-type Reading = tokio::sync::oneshot::Sender<Option<Vec<u8>>>;
+/// A file to be handed over as WAV.
+enum Wanted {
+    Tape(TapeId),
+    /// One that was fetched.
+    Fetched(Vec<u8>),
+}
+
+type Reading = tokio::sync::oneshot::Sender<Result<Vec<u8>, String>>;
 
 /// What the thread says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,18 +90,18 @@ impl Tapes {
         (Tapes { orders, waiting: Arc::default(), counts }, Inbox(inbox))
     }
 
-    /// Starts the thread on files below `folder`; without one every recording fails.
+    /// Starts the thread on an archive; without one every recording fails.
     pub fn start(
         &self,
         inbox: Inbox,
-        folder: Option<PathBuf>,
+        archive: Option<Archive>,
         tell: impl Fn(Told) + Send + 'static,
     ) -> io::Result<JoinHandle<()>> {
-        if let Some(folder) = &folder {
-            std::fs::create_dir_all(folder)?;
+        if let Some(archive) = &archive {
+            std::fs::create_dir_all(&archive.folder)?;
         }
         let (waiting, counts) = (Arc::clone(&self.waiting), self.counts.clone());
-        let mut writer = Writer { folder, reels: BTreeMap::new(), waiting, counts, tell };
+        let mut writer = Writer { archive, reels: BTreeMap::new(), waiting, counts, tell };
         std::thread::Builder::new().name("tapes".into()).spawn(move || writer.run(&inbox.0))
     }
 
@@ -115,18 +125,26 @@ impl Tapes {
         let _ = self.orders.send(Order::Remove(tape));
     }
 
-    /// The A-law of a finished tape of one track.
-    pub async fn sound(&self, tape: TapeId) -> Option<Vec<u8>> {
-        let (reading, read) = tokio::sync::oneshot::channel();
-        self.orders.send(Order::Read(tape, reading)).ok()?;
-        read.await.ok()?
+    /// The A-law of a finished tape of one track, or why it cannot be read.
+    pub async fn sound(&self, tape: TapeId) -> Result<Vec<u8>, String> {
+        self.ask(|reading| Order::Read(tape, reading)).await
     }
 
-    /// A finished tape's file as it is.
-    pub async fn file(&self, tape: TapeId) -> Option<Vec<u8>> {
+    /// A finished tape as a WAV file, or why it cannot be read.
+    pub async fn file(&self, tape: TapeId) -> Result<Vec<u8>, String> {
+        self.ask(|reading| Order::File(Wanted::Tape(tape), reading)).await
+    }
+
+    /// The WAV file in one of ours that was fetched from elsewhere.
+    pub async fn opened(&self, file: Vec<u8>) -> Result<Vec<u8>, String> {
+        self.ask(|reading| Order::File(Wanted::Fetched(file), reading)).await
+    }
+
+    async fn ask(&self, order: impl FnOnce(Reading) -> Order) -> Result<Vec<u8>, String> {
         let (reading, read) = tokio::sync::oneshot::channel();
-        self.orders.send(Order::File(tape, reading)).ok()?;
-        read.await.ok()?
+        let ended = || "recordings are read no more: the server is stopping".to_string();
+        self.orders.send(order(reading)).map_err(|_| ended())?;
+        read.await.map_err(|_| ended())?
     }
 
     /// Finishes every file and ends the thread; join it afterwards.
@@ -136,7 +154,7 @@ impl Tapes {
 }
 
 struct Writer<F> {
-    folder: Option<PathBuf>,
+    archive: Option<Archive>,
     reels: BTreeMap<TapeId, Reel>,
     waiting: Arc<AtomicUsize>,
     counts: TapeCounts,
@@ -173,12 +191,12 @@ impl<F: Fn(Told)> Writer<F> {
                 Order::Taped(Taped::End { leg, tape, track, at }) => self.end(leg, tape, track, at),
                 Order::Taped(Taped::Wanted { leg, sound: wanted }) => {
                     let tape = if let Sound::Tape(tape) = &wanted { Some(*tape) } else { None };
-                    let sound = tape.and_then(|tape| self.read(tape)).map(Arc::from);
+                    let sound = tape.and_then(|tape| self.read(tape).ok()).map(Arc::from);
                     (self.tell)(Told::Command(Command::Supply { leg, wanted, sound }));
                 }
                 Order::Remove(tape) => self.remove(tape),
                 Order::Read(tape, reading) => drop(reading.send(self.read(tape))),
-                Order::File(tape, reading) => self.hand_over(tape, reading),
+                Order::File(wanted, reading) => self.hand_over(wanted, reading),
                 Order::Close => break,
             }
         }
@@ -189,28 +207,29 @@ impl<F: Fn(Told)> Writer<F> {
     }
 
     fn mend(&mut self) {
-        let Some(folder) = &self.folder else { return };
-        match file::mend(folder) {
-            Ok(all) => {
-                for mended in all {
+        let Some(archive) = &self.archive else { return };
+        let all = archive.mend().unwrap_or_else(|e| vec![Err(e)]);
+        for one in all {
+            match one {
+                Ok(mended) => {
                     self.counts.mended.inc();
                     tracing::warn!("recording {} was cut short when the program ended; mended", mended.file.file);
                     (self.tell)(Told::Mended(mended));
                 }
+                Err(e) => self.failed("an unfinished recording cannot be mended", &e),
             }
-            Err(e) => self.failed("unfinished recordings cannot be mended", &e),
         }
     }
 
     fn sound(&mut self, tape: TapeId, track: Track, at: u64, sound: &[u8]) {
         if !self.reels.contains_key(&tape) {
-            if self.folder.as_ref().is_some_and(|folder| folder.join(name(tape)).exists()) {
+            if self.archive.as_ref().is_some_and(|archive| archive.find(tape).is_some()) {
                 // The right track's last words after the left has ended.
                 return;
             }
             self.counts.active.inc();
             let channels = if track == Track::Mono { 1 } else { 2 };
-            let created = self.folder.as_ref().map(|folder| TapeFile::create(folder, tape, channels)).transpose();
+            let created = self.archive.as_ref().map(|archive| archive.create(tape, channels)).transpose();
             let file = created.unwrap_or_else(|e| {
                 self.failed("a recording cannot be written", &e);
                 None
@@ -260,20 +279,27 @@ impl<F: Fn(Told)> Writer<F> {
         }
     }
 
-    fn read(&self, tape: TapeId) -> Option<Vec<u8>> {
-        let sound = file::sound(self.folder.as_ref()?, tape);
-        sound.inspect_err(|e| tracing::warn!("{} cannot be played: {e}", name(tape))).ok()
+    fn read(&self, tape: TapeId) -> Result<Vec<u8>, String> {
+        let archive = self.archive.as_ref().ok_or(NO_FOLDER)?;
+        let sound = archive.read(tape).and_then(|file| wav::read(&file).map_err(|e| e.to_string()));
+        sound.inspect_err(|e| tracing::warn!("{tape} cannot be played: {e}"))
     }
 
     /// A long one takes a while: recordings are not to wait for it.
-    fn hand_over(&self, tape: TapeId, reading: Reading) {
-        let Some(path) = self.folder.as_ref().map(|folder| folder.join(name(tape))) else { return };
-        let read = move || drop(reading.send(std::fs::read(path).ok()));
+    fn hand_over(&self, wanted: Wanted, reading: Reading) {
+        let Some(archive) = self.archive.clone() else { return drop(reading.send(Err(NO_FOLDER.into()))) };
+        let read = move || {
+            let file = match wanted {
+                Wanted::Tape(tape) => archive.read(tape),
+                Wanted::Fetched(file) => archive.opened(file),
+            };
+            drop(reading.send(file));
+        };
         drop(std::thread::Builder::new().name("playback".into()).spawn(read));
     }
 
     fn remove(&self, tape: TapeId) {
-        if let Some(Err(e)) = self.folder.as_ref().map(|folder| file::remove(folder, tape)) {
+        if let Some(Err(e)) = self.archive.as_ref().map(|archive| archive.remove(tape)) {
             self.failed("a recording cannot be removed", &e);
         }
     }

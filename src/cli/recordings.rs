@@ -5,9 +5,11 @@ use super::show::{now, user};
 use crate::client::escaped;
 use crate::store::{Kept, KeptState};
 use crate::table::{self, moment, span};
+use crate::tapes;
+use busyhour_media::sealed;
 use clap::{Args, Subcommand};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 #[derive(Subcommand)]
@@ -74,6 +76,22 @@ pub(super) enum Recordings {
     Delete {
         #[command(flatten)]
         one: One,
+    },
+    /// Make the first or the next key recordings are sealed with, in the file that `key_file` of [recording] names
+    Key {
+        /// The file; new recordings are sealed with the key on its last line
+        file: PathBuf,
+    },
+    /// Open a sealed file from the data folder or from storage; needs no server
+    Decrypt {
+        /// The sealed file
+        sealed: PathBuf,
+        /// The file of keys
+        #[arg(long)]
+        keys: PathBuf,
+        /// The file to write; without it as the sealed one, without `.sealed`
+        #[arg(long, short)]
+        output: Option<PathBuf>,
     },
     /// Leave what is said now out of a call's recording
     Pause {
@@ -166,9 +184,27 @@ pub(super) fn run(command: &Recordings) -> Result<(), String> {
             change(one, "POST", &format!("/retention?retention={}&", escaped(retention)))
         }
         Recordings::Delete { one } => change(one, "DELETE", "?"),
+        Recordings::Key { file } => {
+            println!("{}  key {}", file.display(), tapes::new_key(file)?.id());
+            Ok(())
+        }
+        Recordings::Decrypt { sealed, keys, output } => decrypt(sealed, keys, output.as_deref()),
         Recordings::Pause { call, ask } => roll(ask, call, "pause"),
         Recordings::Resume { call, ask } => roll(ask, call, "resume"),
     }
+}
+
+fn decrypt(sealed: &Path, keys: &Path, output: Option<&Path>) -> Result<(), String> {
+    let file = std::fs::read(sealed).map_err(|e| format!("{} cannot be read: {e}", sealed.display()))?;
+    let plain = sealed::opened(&file, &tapes::keys(keys)?).map_err(|e| format!("{}: {e}", sealed.display()))?;
+    let output = match output {
+        Some(output) => output.to_path_buf(),
+        None if sealed.extension().is_some_and(|ending| ending == "sealed") => sealed.with_extension(""),
+        None => return Err("say where to, by --output FILE".into()),
+    };
+    std::fs::write(&output, plain).map_err(|e| format!("{} cannot be written: {e}", output.display()))?;
+    println!("{}", output.display());
+    Ok(())
 }
 
 fn list(ask: &AskArgs, path: &str) -> Result<(), String> {

@@ -1,7 +1,9 @@
 //! `[recording]`: which conversations are recorded, and for how long that is kept.
 
-use super::sheet::{Section, Sheet, duration, flag, one_of, text};
+use super::sheet::{Read, Section, Sheet, duration, flag, one_of, text};
+use crate::tapes;
 use busyhour_switch::{DEFAULT_RETENTION, Recorded, RecordingSetup};
+use std::path::PathBuf;
 use std::time::Duration;
 use toml::de::DeValue;
 
@@ -10,8 +12,8 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const YEARS_MAX: u64 = 100;
 const NO_FOLDER: &str = "recordings are files: say where, by `server.data`";
 
-/// `kept`: there is a data folder.
-pub(super) fn read(root: &mut Section, sheet: &mut Sheet, kept: bool) -> RecordingSetup {
+/// What is recorded, and the keys it is sealed with. `kept`: there is a data folder.
+pub(super) fn read(root: &mut Section, sheet: &mut Sheet, kept: bool) -> (RecordingSetup, Option<PathBuf>) {
     let mut section = root.section(sheet, "recording");
     let mut setup = RecordingSetup::default();
     let at = section.read(sheet, "conversations", recorded).map(|read| {
@@ -26,6 +28,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, kept: bool) -> Recordi
         }
         setup.keep.push((name.value.as_str().into(), keep));
     }
+    let keys = section.read(sheet, "key_file", text).map(|path| keys(sheet, &path));
     section.finish(sheet);
     if !kept {
         match at {
@@ -33,7 +36,17 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, kept: bool) -> Recordi
             _ => setup.conversations = Recorded::None,
         }
     }
-    setup
+    (setup, keys)
+}
+
+/// Without its keys nothing is recorded, and calls go on: a folder may be missing at a start.
+fn keys(sheet: &mut Sheet, path: &Read<String>) -> PathBuf {
+    let file = sheet.folder.join(&path.value);
+    if let Err(why) = tapes::keys(&file) {
+        let help = "`busyhour recordings key FILE` makes one; until it is there every recording fails";
+        sheet.warn(path.at, why, help);
+    }
+    file
 }
 
 fn recorded(value: &DeValue) -> Result<Recorded, String> {

@@ -11,6 +11,7 @@ use super::tier::{self, Tier};
 use super::trunk::{self, NumberEntry, Trunk};
 use busyhour_model::Name;
 use busyhour_switch::{AgentSetup, Change, RecordingSetup};
+use std::path::PathBuf;
 
 /// The team of an agent of whom none is said.
 pub(super) const NO_TEAM: &str = "default";
@@ -34,6 +35,8 @@ pub(super) struct Roster {
     /// Those added while it ran.
     pub(super) added: Vec<AgentSetup>,
     pub(super) recording: RecordingSetup,
+    /// What they are sealed with.
+    pub(super) recording_keys: Option<PathBuf>,
     utc_offset_minutes: i32,
 }
 
@@ -72,6 +75,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, utc_offset_minutes: i3
     let calendars: Vec<_> = calendars.into_iter().filter_map(|s| schedule::calendar(s, sheet)).collect();
     sheet.unique("calendar", calendars.iter().map(|calendar| &calendar.name));
     let timetables = root.sections(sheet, "schedule");
+    let (recording, recording_keys) = recording::read(root, sheet, kept);
     let timetable = |s, sheet: &mut _| schedule::timetable(s, sheet, &calendars, utc_offset_minutes);
     Roster {
         at: root.at(),
@@ -88,7 +92,8 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, utc_offset_minutes: i3
         phones: root.sections(sheet, "phone").into_iter().flat_map(|s| phone::phones(s, sheet)).collect(),
         staff: Vec::new(),
         added: Vec::new(),
-        recording: recording::read(root, sheet, kept),
+        recording,
+        recording_keys,
         utc_offset_minutes,
     }
 }

@@ -90,6 +90,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         http: http_on.then_some(http.value),
         provision_key,
         data,
+        recording_keys: None,
         prompts,
         country,
         media_threads: media.threads,

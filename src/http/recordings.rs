@@ -107,9 +107,8 @@ async fn audio(
         let error = "this recording is under way, or could not be written";
         return Err(Fault::new(StatusCode::CONFLICT, error, "`busyhour recordings show` says which"));
     }
-    let gone = || Fault::new(StatusCode::NOT_FOUND, "the recording cannot be read", "see the log of the server");
     let tape = kept.conversation.tape;
-    let file = desk.tapes.file(tape).await.ok_or_else(gone)?;
+    let file = desk.tapes.file(tape).await.map_err(|why| unheard(&why))?;
     desk.tell(What::RecordingHandled(Handled { tape, deed: Deed::Played, by: who.at(peer).into() }));
     Ok(([(header::CONTENT_TYPE, "audio/wav")], file).into_response())
 }
@@ -209,6 +208,12 @@ fn unknown(tape: &str) -> Fault {
 
 fn unreadable(e: String) -> Fault {
     Fault::new(StatusCode::SERVICE_UNAVAILABLE, e, ELSEWHERE)
+}
+
+/// What became of the file, or of its key.
+pub(super) fn unheard(why: &str) -> Fault {
+    let error = format!("the recording cannot be played: {why}");
+    Fault::new(StatusCode::NOT_FOUND, error, "see `key_file` of [recording], and the log of the server")
 }
 
 fn tape_id(text: &str) -> Result<TapeId, Fault> {

@@ -1,5 +1,6 @@
 //! Messages over HTTP: list, listen, mark as heard, delete.
 
+use super::recordings::unheard;
 use super::{Fault, ask, done, rows};
 use crate::desk::Desk;
 use axum::extract::{Path, Query, State};
@@ -44,8 +45,7 @@ async fn list(State(desk): State<Desk>, Query(query): Query<MailboxQuery>) -> Re
 async fn audio(State(desk): State<Desk>, Path(tape): Path<String>) -> Result<Response, Fault> {
     let tape = tape_id(&tape)?;
     ask(&desk, Request::Message { tape }).await?;
-    let gone = || Fault::new(StatusCode::NOT_FOUND, "the recording cannot be read", "see the log of the server");
-    let sound = desk.tapes.sound(tape).await.ok_or_else(gone)?;
+    let sound = desk.tapes.sound(tape).await.map_err(|why| unheard(&why))?;
     let file = [&wav::header(1, sound.len() as u64)[..], &sound].concat();
     Ok(([(header::CONTENT_TYPE, "audio/wav")], file).into_response())
 }

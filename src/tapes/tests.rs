@@ -4,7 +4,7 @@
 use super::*;
 use busyhour_media::wav;
 use prometheus::{IntCounter, IntGauge};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
@@ -26,10 +26,32 @@ fn folder(name: &str) -> PathBuf {
 }
 
 fn started(folder: Option<&Path>) -> (Tapes, Receiver<Told>, JoinHandle<()>) {
+    started_in(folder.map(plain))
+}
+
+fn started_in(archive: Option<Archive>) -> (Tapes, Receiver<Told>, JoinHandle<()>) {
     let (tapes, inbox) = Tapes::new(counts());
     let (tell, told) = channel();
-    let thread = tapes.start(inbox, folder.map(Path::to_path_buf), move |one| drop(tell.send(one))).unwrap();
+    let thread = tapes.start(inbox, archive, move |one| drop(tell.send(one))).unwrap();
     (tapes, told, thread)
+}
+
+fn plain(folder: &Path) -> Archive {
+    Archive { folder: folder.into(), keys: None }
+}
+
+/// A folder of its own with the archive of sealed recordings in it, and one key.
+fn sealed(name: &str) -> Archive {
+    let home = folder(name);
+    std::fs::create_dir_all(&home).unwrap();
+    let keys = home.join("keys");
+    new_key(&keys).unwrap();
+    Archive { folder: home.join("recordings"), keys: Some(keys) }
+}
+
+fn read(tapes: &Tapes) -> Result<Vec<u8>, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(tapes.sound(TAPE))
 }
 
 fn sound(track: Track, at: u64, code: u8, len: usize) -> Taped {
@@ -113,11 +135,12 @@ fn two_tracks_stand_side_by_side_whoever_comes_late_or_goes_early() {
 #[test]
 fn what_a_killed_process_left_is_mended_and_told_at_the_next_start() {
     let folder = folder("killed");
-    let mut file = TapeFile::create(&folder, TAPE, 1).unwrap();
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut file = plain(&folder).create(TAPE, 1).unwrap();
     file.add(&[7; 12_000]).unwrap();
     // Killed: neither header nor name.
     drop(file);
-    drop(TapeFile::create(&folder, TapeId(TAPE.0 + 1), 1).unwrap());
+    drop(plain(&folder).create(TapeId(TAPE.0 + 1), 1).unwrap());
     let (tapes, told, thread) = started(Some(&folder));
     let Told::Mended(mended) = next(&told) else { panic!() };
     assert_eq!((mended.tape, mended.file.ms), (TAPE, 1500));
@@ -161,7 +184,7 @@ fn a_disk_that_does_not_follow_loses_sound_and_never_holds_media_up() {
     tapes.take(end(Track::Mono, blocks as u64 * 8000));
     let folder = folder("slow");
     let (tell, told) = channel();
-    let thread = tapes.start(inbox, Some(folder), move |one| drop(tell.send(one))).unwrap();
+    let thread = tapes.start(inbox, Some(plain(&folder)), move |one| drop(tell.send(one))).unwrap();
     let file = filed(&told).unwrap();
     assert_eq!(file.ms, blocks as u64 * 1000, "the time is all there");
     tapes.close();
@@ -177,4 +200,95 @@ fn a_stop_finishes_what_is_being_recorded() {
     thread.join().unwrap();
     let bytes = std::fs::read(folder.join(name(TAPE))).unwrap();
     assert_eq!(wav::read(&bytes).unwrap().len(), 8000);
+}
+
+#[test]
+fn a_sealed_recording_shows_nothing_and_is_heard_again_with_old_keys_too() {
+    let archive = sealed("sealed");
+    let (tapes, told, thread) = started_in(Some(archive.clone()));
+    for second in 0..5 {
+        tapes.take(sound(Track::Mono, second * 8000, second as u8, 8000));
+    }
+    // What was handed out beyond the end is cut off, in the middle of a chunk that is on the disk.
+    tapes.take(end(Track::Mono, 20_000));
+    let file = filed(&told).unwrap();
+    assert_eq!((&*file.file, file.ms), ("2026-11-25/1795594616000000.wav.sealed", 2500));
+    let bytes = std::fs::read(archive.folder.join(&*file.file)).unwrap();
+    assert!(bytes.chunk_by(|a, b| a == b).all(|run| run.len() < 9), "sound is seen in it");
+    assert_eq!(*file.sha256, *crate::digest::digest(&bytes[..]).unwrap());
+    let heard = [(0, 8000), (1, 8000), (2, 4000)];
+    assert_eq!(runs(&read(&tapes).unwrap()), heard);
+    let keys = archive.keys.as_ref().unwrap();
+    new_key(keys).unwrap();
+    assert_eq!(runs(&read(&tapes).unwrap()), heard);
+    let all = std::fs::read_to_string(keys).unwrap();
+    std::fs::write(keys, all.lines().nth(1).unwrap()).unwrap();
+    assert!(read(&tapes).unwrap_err().contains("which is not in the file of keys"));
+    tapes.close();
+    thread.join().unwrap();
+    // No longer sealing does not mean no longer reading, and the other way round.
+    std::fs::write(keys, all).unwrap();
+    let told = plain(&archive.folder).read(TAPE).unwrap_err();
+    assert!(told.contains("`key_file` of [recording] names no keys"), "{told}");
+    std::fs::remove_dir_all(&archive.folder).unwrap();
+    let mut file = plain(&archive.folder).create(TAPE, 1).unwrap();
+    file.add(&[7; 4000]).unwrap();
+    file.finish(4000, 0).unwrap();
+    assert_eq!(wav::read(&archive.read(TAPE).unwrap()).unwrap(), [7; 4000]);
+}
+
+#[test]
+fn a_killed_process_leaves_sealed_recordings_readable_up_to_the_last_whole_chunk() {
+    let archive = sealed("sealed-killed");
+    std::fs::create_dir_all(&archive.folder).unwrap();
+    let mut file = archive.create(TAPE, 2).unwrap();
+    for second in 0..3 {
+        file.add(&[second; 16_000]).unwrap();
+    }
+    file.add(&[9; 4000]).unwrap();
+    drop(file);
+    let keys = archive.keys.as_ref().unwrap();
+    let kept = std::fs::read(keys).unwrap();
+    std::fs::remove_file(keys).unwrap();
+    let (tapes, _told, thread) = started_in(Some(archive.clone()));
+    tapes.close();
+    thread.join().unwrap();
+    assert_eq!((tapes.counts.mended.get(), tapes.counts.errors.get()), (0, 1), "without its key it waits");
+    std::fs::write(keys, kept).unwrap();
+    // Killed while it wrote the next one.
+    let day = archive.folder.join("2026-11-25");
+    let part = day.join("1795594616000000.wav.sealed.part");
+    let mut torn = std::fs::read(&part).unwrap();
+    torn.extend([0; 700]);
+    std::fs::write(&part, torn).unwrap();
+    let (tapes, told, thread) = started_in(Some(archive.clone()));
+    let Told::Mended(mended) = next(&told) else { panic!() };
+    assert_eq!((&*mended.file.file, mended.file.ms), ("2026-11-25/1795594616000000.wav.sealed", 3000));
+    let codes = archive.read(TAPE).unwrap().split_off(wav::HEADER_LEN);
+    assert_eq!(runs(&codes), [(0, 16_000), (1, 16_000), (2, 16_000)]);
+    assert_eq!(std::fs::read_dir(day).unwrap().count(), 1);
+    tapes.close();
+    thread.join().unwrap();
+}
+
+#[test]
+fn without_a_key_nothing_is_recorded_in_the_clear_until_there_is_one() {
+    let archive = sealed("no-key");
+    let keys = archive.keys.clone().unwrap();
+    std::fs::write(&keys, "no key").unwrap();
+    let (tapes, told, thread) = started_in(Some(archive.clone()));
+    let record = |told: &Receiver<Told>| {
+        tapes.take(sound(Track::Mono, 0, 1, 8000));
+        tapes.take(end(Track::Mono, 8000));
+        filed(told)
+    };
+    assert_eq!(record(&told), None);
+    assert_eq!((tapes.counts.errors.get(), archive.find(TAPE)), (1, None));
+    assert_eq!(std::fs::read_dir(&archive.folder).unwrap().count(), 0);
+    assert!(new_key(&keys).unwrap_err().contains("line 1: a key is 64 hexadecimal digits"));
+    std::fs::remove_file(&keys).unwrap();
+    new_key(&keys).unwrap();
+    assert_eq!(record(&told).unwrap().ms, 1000);
+    tapes.close();
+    thread.join().unwrap();
 }

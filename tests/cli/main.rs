@@ -4,6 +4,7 @@
 mod dialplans;
 mod leaving;
 mod orders;
+mod recordings;
 mod server;
 mod trials;
 

@@ -30,6 +30,7 @@ pub mod report;
 mod resample;
 pub mod rtcp;
 pub mod rtp;
+pub mod sealed;
 mod signal;
 mod srtp;
 mod talk;

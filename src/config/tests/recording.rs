@@ -67,3 +67,19 @@ fn mistakes_are_located() {
         assert!(found.iter().any(|found| found == message), "{message}\n{found:#?}");
     }
 }
+
+#[test]
+fn keys_that_cannot_be_read_are_told_and_calls_go_on_without_recordings() {
+    let home = std::env::temp_dir().join(format!("busyhour-keys-{}", std::process::id()));
+    std::fs::create_dir_all(&home).unwrap();
+    let sealed = RECORDING.replace("beep = true", "key_file = \"keys\"");
+    let read_there = || read("centre.toml", &sealed, &home);
+    let without = read_there();
+    let told: Vec<_> = without.diagnostics.iter().map(ToString::to_string).collect();
+    assert!(told.iter().any(|told| told.contains("centre.toml:6:12") && told.contains("keys in ")), "{told:?}");
+    assert_eq!(without.site.unwrap().shell.recording_keys, Some(home.join("keys")));
+    crate::tapes::new_key(&home.join("keys")).unwrap();
+    let told = read_there().diagnostics;
+    assert!(told.iter().all(|found| !found.message.contains("keys")), "{told:?}");
+    std::fs::remove_dir_all(home).unwrap();
+}
