@@ -25,14 +25,17 @@ mod tier;
 mod tls;
 mod trunk;
 mod tts;
+mod upload;
 pub mod written;
 
 use crate::dialplans::{Shelf, Source};
 use crate::net::{TlsSetup, advertised};
 use crate::prompts;
 use crate::resolver::DnsSetup;
+use crate::tapes::Archive;
 use crate::trace::HepSetup;
 use crate::tts::TtsSetup;
+use crate::upload::UploadSetup;
 use busyhour_ivr::Names;
 use busyhour_media::Country;
 use busyhour_model::{Diagnostic, Name, Severity};
@@ -99,6 +102,8 @@ pub struct Shell {
     pub data: Option<PathBuf>,
     /// Keys that recordings are sealed with; `None`: they lie as they are.
     pub recording_keys: Option<PathBuf>,
+    /// Where recordings are copied to.
+    pub upload: Option<UploadSetup>,
     /// Folder whose prompts replace the built-in ones of the same id.
     pub prompts: Option<PathBuf>,
     /// Whose telephone tones are heard.
@@ -131,6 +136,12 @@ impl Site {
 }
 
 impl Shell {
+    /// Where recordings are; `None`: nothing is recorded.
+    pub fn archive(&self) -> Option<Archive> {
+        let folder = self.data.as_deref()?.join("recordings");
+        Some(Archive { folder, keys: self.recording_keys.clone() })
+    }
+
     /// Our SIP addresses, as phones are told.
     pub fn locals(&self) -> Vec<(Transport, SocketAddr)> {
         self.sip.iter().map(|(transport, at)| (*transport, advertised(*at, self.advertise))).collect()
@@ -287,7 +298,7 @@ fn sections(sheet: &mut Sheet, source: &str, folder: &Path, staff: Option<&Staff
     let mut server = server::read(&mut root, sheet, folder);
     sheet.utc_offset_minutes = server.utc_offset_minutes;
     let mut roster = roster::read(&mut root, sheet, server.utc_offset_minutes, server.shell.data.is_some());
-    server.shell.recording_keys = roster.recording_keys.take();
+    (server.shell.recording_keys, server.shell.upload) = (roster.recording_keys.take(), roster.upload.take());
     let given = root.read(sheet, "agents", sheet::text);
     root.finish(sheet);
     let staff = given.and_then(|path| open_staff(&path, folder, staff, sheet));

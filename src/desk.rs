@@ -13,6 +13,7 @@ use crate::recorder::{Recorder, Told};
 use crate::store::Store;
 use crate::tapes::Tapes;
 use crate::trace::Traces;
+use crate::upload::Uploads;
 use busyhour_model::{Diagnostic, Fact, Name, What};
 use busyhour_switch::{CallRow, Denied, Entry, QueueSetup, Reply, Request};
 use std::path::PathBuf;
@@ -35,6 +36,7 @@ pub struct Desk {
     pub(crate) store: Store,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tapes: Tapes,
+    pub(crate) uploads: Uploads,
     pub(crate) plane: Arc<Plane>,
     pub(crate) certificates: Certificates,
     pub(crate) cpu: Arc<CpuTime>,
@@ -147,7 +149,7 @@ impl Desk {
         };
         if site.shell != shell {
             let file = self.config.as_ref().map_or(config::SAMPLE_NAME.into(), |p| p.display().to_string());
-            let message = "addresses, folders, files of keys, threads, log format, [dns], [hep] and [tts] change only at a restart";
+            let message = "addresses, folders, files of keys, threads, log format, [dns], [hep], [recording.upload] and [tts] change only at a restart";
             diagnostics.push(Diagnostic::whole(&file, message).warning());
         }
         if let Some(traces) = &self.traces {

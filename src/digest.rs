@@ -4,6 +4,9 @@ use ring::digest::{Context, SHA256};
 use std::fmt::Write as _;
 use std::io::{self, Read};
 
+/// Of nothing.
+pub(crate) const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
 /// Of all there is to read.
 pub(crate) fn digest(mut source: impl Read) -> io::Result<String> {
     let mut hash = Context::new(&SHA256);

@@ -4,6 +4,7 @@ use busyhour_ivr::{LookUp, LookUpAnswer};
 use busyhour_model::CallId;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Body;
 use hyper::{Request, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -29,7 +30,8 @@ const IDLE: Duration = Duration::from_secs(30);
 /// Why there is no answer is told again only after so long.
 const TOLD_AGAIN: Duration = Duration::from_secs(60);
 
-pub(crate) type Connections = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+/// By which requests with a body `B` go out.
+pub(crate) type Connections<B = Full<Bytes>> = Client<HttpsConnector<HttpConnector>, B>;
 
 /// An answer, and to which look-up of which call.
 pub type Answered = (CallId, u32, LookUpAnswer);
@@ -76,7 +78,7 @@ impl LookUps {
 }
 
 async fn serve(mut asks: Receiver<(CallId, LookUp)>, told: UnboundedSender<Answered>) {
-    let client = client();
+    let client: Connections = client();
     let slots = Arc::new(Semaphore::new(AT_ONCE));
     let troubles = Arc::new(Troubles::default());
     while let Some((call, lookup)) = asks.recv().await {
@@ -102,7 +104,7 @@ async fn serve(mut asks: Receiver<(CallId, LookUp)>, told: UnboundedSender<Answe
 }
 
 /// Certificates are checked against those the system trusts.
-pub(crate) fn client() -> Connections {
+pub(crate) fn client<B: Body<Data: Send> + Send>() -> Connections<B> {
     let connector = match HttpsConnectorBuilder::new().with_native_roots() {
         Ok(https) => https,
         Err(error) => {
@@ -144,7 +146,7 @@ impl Troubles {
 }
 
 /// What lies at the bottom of an error: what wraps it only says that a request failed.
-fn cause(error: &dyn Error) -> String {
+pub(crate) fn cause(error: &dyn Error) -> String {
     error.source().map_or_else(|| error.to_string(), cause)
 }
 

@@ -10,6 +10,7 @@ use crate::store::StoreCounts;
 use crate::tapes::TapeCounts;
 use crate::trace::HepCounts;
 use crate::tts::TtsCounts;
+use crate::upload::UploadCounts;
 use busyhour_ledger::{CallRecord, Ledger, Stay};
 use busyhour_model::{Fact, Time, What};
 use busyhour_sip::{Counters, Transport};
@@ -58,6 +59,8 @@ pub struct Metrics {
     pub store: StoreCounts,
     /// Of recordings.
     pub tapes: TapeCounts,
+    /// The thread that copies recordings to storage.
+    pub uploads: UploadCounts,
     /// Of texts spoken.
     pub tts: TtsCounts,
     messages: IntCounterVec,
@@ -153,6 +156,7 @@ impl Metrics {
                 )),
                 mended: m.count("busyhour_recordings_mended_total", "Recordings a killed process left unfinished."),
             },
+            uploads: uploads(&m),
             tts: TtsCounts {
                 texts: m.counts("busyhour_tts_texts_total", "Texts to be spoken, by outcome.", &["outcome"]),
                 seconds: m.histogram("busyhour_tts_seconds", "Time from a new text to its sound.", TTS_S),
@@ -241,6 +245,13 @@ impl Metrics {
         self.cpu.with_label_values(&["control"]).inc_by(control.as_secs_f64());
         self.cpu.with_label_values(&["media"]).inc_by(media.as_secs_f64());
         TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+    }
+}
+
+fn uploads(m: &Maker) -> UploadCounts {
+    UploadCounts {
+        waiting: m.keep(IntGauge::new("busyhour_recordings_waiting", "Recordings not in storage yet.")),
+        outcomes: m.counts("busyhour_recording_uploads_total", "Recordings' copies, by outcome.", &["outcome"]),
     }
 }
 

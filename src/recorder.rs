@@ -5,6 +5,7 @@ use crate::metrics::Metrics;
 use crate::notify::Notifier;
 use crate::store::Store;
 use crate::tapes::Tapes;
+use crate::upload::Uploads;
 use busyhour_ledger::{CallRecord, Ledger};
 use busyhour_model::{Deed, Fact, Handled, Unheard, What};
 use busyhour_switch::Entry;
@@ -44,10 +45,15 @@ enum Order {
 }
 
 /// Where facts lead beside journal and listeners.
-struct Sinks {
-    store: Store,
-    tapes: Tapes,
-    notifier: Notifier,
+pub struct Sinks {
+    /// Records, messages and recordings.
+    pub store: Store,
+    /// Files that are to be removed.
+    pub tapes: Tapes,
+    /// Whom to tell of messages.
+    pub notifier: Notifier,
+    /// What to copy to storage.
+    pub uploads: Uploads,
 }
 
 struct Shared {
@@ -61,16 +67,13 @@ impl Recorder {
     pub fn start(
         metrics: Arc<Metrics>,
         journal: Option<Journal>,
-        store: Store,
-        tapes: Tapes,
-        notifier: Notifier,
+        sinks: Sinks,
     ) -> std::io::Result<(Recorder, JoinHandle<()>)> {
         let shared = Arc::new(Shared { ledger: Mutex::default(), listeners: Mutex::default(), metrics });
         let (orders, queue) = sync_channel(QUEUE_MAX);
         let worker = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("recorder".into())
-            .spawn(move || worker.run(&queue, journal, &Sinks { store, tapes, notifier }))?;
+        let thread =
+            std::thread::Builder::new().name("recorder".into()).spawn(move || worker.run(&queue, journal, &sinks))?;
         Ok((Recorder { orders, shared }, thread))
     }
 
@@ -125,7 +128,7 @@ impl Shared {
         }
     }
 
-    fn fact(&self, fact: &Fact, Sinks { store, tapes, notifier }: &Sinks) {
+    fn fact(&self, fact: &Fact, Sinks { store, tapes, notifier, uploads }: &Sinks) {
         let mut ledger = lock(&self.ledger);
         if let What::Unheard(Unheard { call, leg, side, why }) = &fact.what {
             let told = |record: &CallRecord| record.legs.iter().any(|leg| leg.unheard.is_some());
@@ -162,6 +165,9 @@ impl Shared {
             _ => {}
         }
         store.fact(fact);
+        if let What::Recorded { .. } | What::RecordingHandled(Handled { deed: Deed::Removed, .. }) = &fact.what {
+            uploads.look();
+        }
         self.tell(|| Told::Fact(Box::new(fact.clone())));
         if let Some(record) = record {
             self.metrics.record(&record);

@@ -13,15 +13,16 @@ use crate::metrics::Metrics;
 use crate::net::{Bound, Certificates, Manners};
 use crate::notify::Notifier;
 use crate::prompts::Catalogue;
-use crate::recorder::{Recorder, Told};
+use crate::recorder::{Recorder, Sinks, Told};
 use crate::resolver::{DnsSetup, Resolver};
 use crate::retention::Retention;
 use crate::store::Store;
-use crate::tapes::{self, Archive, Tapes};
+use crate::tapes::{self, Tapes};
 use crate::timer::Timer;
 use crate::trace::{self, Tracer, Traces};
 use crate::tts::Tts;
 use crate::turns::ask_for_short_turns;
+use crate::upload::{self, Uploading, Uploads};
 use busyhour_media::{Config as MediaConfig, Taped};
 use busyhour_model::{Message, Name, Sound as Heard};
 use busyhour_sip::Transport;
@@ -65,6 +66,7 @@ pub struct Running {
     tapes_thread: Option<JoinHandle<()>>,
     trace_thread: Option<JoinHandle<()>>,
     retention: Option<Retention>,
+    uploading: Option<Uploading>,
     drain: Duration,
 }
 
@@ -84,10 +86,9 @@ pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
     let Sound { plane, tapes, tapes_thread } =
         start_sound(&site, seed, clock, &told, &metrics, &store, reporting.as_ref())?;
     let messages = store.messages().map_err(|e| StartError(format!("messages cannot be read: {e}")))?;
-    let notifier = start_notifier(&site, &metrics)?;
-    let (recorder, recorder_thread) =
-        Recorder::start(Arc::clone(&metrics), journal, store.clone(), tapes.clone(), notifier)
-            .map_err(|e| no_thread(&e))?;
+    let uploaded = upload::start(&site.shell, &tapes, &store, clock, metrics.uploads.clone());
+    let (uploads, uploading) = uploaded.map_err(|e| no_thread(&e))?;
+    let (recorder, recorder_thread) = start_recorder(&site, &metrics, journal, (&store, &tapes, &uploads))?;
     let (asks, asked) = mpsc::channel(ASKS_MAX);
     let control = Wiring {
         setup: site.setup.clone(),
@@ -113,6 +114,7 @@ pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
         store,
         metrics,
         tapes,
+        uploads,
         plane,
         certificates,
         cpu,
@@ -133,6 +135,7 @@ pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
         http_stop,
         control: Some(control),
         http_thread,
+        uploading,
         recorder_thread: Some(recorder_thread),
         store_thread: Some(store_thread),
         tapes_thread: Some(tapes_thread),
@@ -149,8 +152,17 @@ fn settle(setup: &mut Setup, bound: &Bound) -> Result<Vec<(Transport, SocketAddr
     Ok(setup.locals.clone())
 }
 
-fn start_notifier(site: &Site, metrics: &Metrics) -> Result<Notifier, StartError> {
-    Notifier::start(site.shell.message_webhook.clone(), metrics.notified.clone()).map_err(|e| no_thread(&e))
+/// The recorder, and who is told of messages.
+fn start_recorder(
+    site: &Site,
+    metrics: &Arc<Metrics>,
+    journal: Option<Journal>,
+    (store, tapes, uploads): (&Store, &Tapes, &Uploads),
+) -> Result<(Recorder, JoinHandle<()>), StartError> {
+    let notifier = Notifier::start(site.shell.message_webhook.clone(), metrics.notified.clone());
+    let notifier = notifier.map_err(|e| no_thread(&e))?;
+    let sinks = Sinks { store: store.clone(), tapes: tapes.clone(), notifier, uploads: uploads.clone() };
+    Recorder::start(Arc::clone(metrics), journal, sinks).map_err(|e| no_thread(&e))
 }
 
 fn bind_http(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
@@ -229,9 +241,7 @@ fn start_sound(
         tapes::Told::Mended(mended) => store.mended(mended.tape, mended.file),
         tapes::Told::Ready => drop(ready.send(())),
     };
-    let folder = site.shell.data.as_deref().map(|data| data.join("recordings"));
-    let archive = folder.map(|folder| Archive { folder, keys: site.shell.recording_keys.clone() });
-    let tapes_thread = tapes.start(inbox, archive, tell);
+    let tapes_thread = tapes.start(inbox, site.shell.archive(), tell);
     let tapes_thread =
         tapes_thread.map_err(|e| StartError(format!("recordings cannot be written: {e}; see `server.data`")))?;
     mended.recv().map_err(|_| StartError("the thread for recordings ended at once".into()))?;
@@ -424,6 +434,7 @@ impl Running {
         self.desk.tapes.close();
         self.tapes_thread.take().map(JoinHandle::join);
         drop(self.retention.take());
+        drop(self.uploading.take());
         drop(self.http_stop.take());
         self.http_thread.take().map(JoinHandle::join);
         self.desk.recorder.close();

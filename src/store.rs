@@ -1,5 +1,6 @@
 //! Call records in SQLite: one thread owns the connection, writes many records per transaction and answers queries.
 
+mod copies;
 mod messages;
 mod recordings;
 mod surveys;
@@ -7,6 +8,7 @@ mod surveys;
 use busyhour_ledger::CallRecord;
 use busyhour_media::Filed;
 use busyhour_model::{CallId, Fact, Message, Name, TapeId, Time};
+pub use copies::{Step, Uncopied};
 use prometheus::{IntCounter, IntGauge};
 pub use recordings::{Done, Draw, Kept, KeptState, Search, Stratum};
 use rusqlite::{Connection, Transaction, params};
@@ -29,6 +31,8 @@ const RETRY: Duration = Duration::from_secs(1);
 const GATHER: Duration = Duration::from_millis(10);
 /// Recordings removed in one go.
 const EXPIRED_MAX: u32 = 1_000;
+/// Recordings copied to storage, or removed from there, in one go.
+const COPIES_MAX: u32 = 100;
 /// Rows of one answer.
 pub const ROWS_MAX: u32 = 10_000;
 
@@ -69,7 +73,7 @@ enum Order {
     Put(Row),
     Messages(oneshot::Sender<Result<Vec<Message>, String>>),
     Query(Wanted, oneshot::Sender<Result<Vec<CallRecord>, String>>),
-    Look(Box<Look>),
+    Look(Look),
     Close,
 }
 
@@ -82,15 +86,8 @@ enum Row {
     Mended(TapeId, Filed),
 }
 
-/// A question about recordings, and where its answer goes.
-enum Look {
-    Search(Search, u32, Answer<Vec<Kept>>),
-    Sample(Search, Draw, Answer<Vec<Kept>>),
-    One(TapeId, Answer<(Option<Kept>, Vec<Done>)>),
-    Expired(Time, Vec<(Name, Duration)>, Answer<Vec<TapeId>>),
-}
-
-type Answer<T> = oneshot::Sender<Result<T, String>>;
+/// What is asked of the tables, and answered.
+type Look = Box<dyn FnOnce(&Connection) + Send>;
 
 /// Which records; the newest come first.
 #[derive(Clone, Copy, Debug)]
@@ -115,6 +112,11 @@ impl Store {
         connection.execute_batch(messages::SCHEMA)?;
         connection.execute_batch(surveys::SCHEMA)?;
         connection.execute_batch(recordings::SCHEMA)?;
+        connection.execute_batch(copies::SCHEMA)?;
+        if connection.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0))? == 0 {
+            copies::fill(&connection)?;
+            connection.pragma_update(None, "user_version", 1)?;
+        }
         // Finds a read-only file or full disk now, not at the first call.
         connection.execute_batch("BEGIN IMMEDIATE; CREATE TABLE probe (x); DROP TABLE probe; COMMIT")?;
         let (orders, queue) = sync_channel(QUEUE_MAX);
@@ -170,27 +172,54 @@ impl Store {
 
     /// Recordings of conversations, the newest first, at most `limit`.
     pub async fn recordings(&self, wanted: Search, limit: u32) -> Result<Vec<Kept>, String> {
-        self.look(|reply| Look::Search(wanted, limit.min(ROWS_MAX), reply)).await
+        self.look(move |tables| recordings::search(tables, &wanted, limit.min(ROWS_MAX))).await
     }
 
     /// Some of all that are complete.
     pub async fn sample(&self, wanted: Search, draw: Draw) -> Result<Vec<Kept>, String> {
-        self.look(|reply| Look::Sample(wanted, draw, reply)).await
+        self.look(move |tables| recordings::sample(tables, &wanted, &draw)).await
     }
 
     /// One recording, if it is still there, and all that was done with it.
     pub async fn recording(&self, tape: TapeId) -> Result<(Option<Kept>, Vec<Done>), String> {
-        self.look(|reply| Look::One(tape, reply)).await
+        self.look(move |tables| recordings::find(tables, tape)).await
     }
 
     /// Recordings kept for as long as their class says, some of them.
     pub async fn expired(&self, now: Time, keep: Vec<(Name, Duration)>) -> Result<Vec<TapeId>, String> {
-        self.look(|reply| Look::Expired(now, keep, reply)).await
+        self.look(move |tables| recordings::expired(tables, now, &keep, EXPIRED_MAX)).await
     }
 
-    async fn look<T>(&self, look: impl FnOnce(Answer<T>) -> Look) -> Result<T, String> {
+    /// How many recordings wait to be copied to storage, and the oldest of them.
+    pub async fn uncopied(&self) -> Result<(u64, Vec<Uncopied>), String> {
+        self.look(|tables| copies::waiting(tables, COPIES_MAX)).await
+    }
+
+    /// Where copies of removed recordings may be, some of them.
+    pub async fn doomed(&self) -> Result<Vec<(TapeId, String)>, String> {
+        self.look(|tables| copies::doomed(tables, COPIES_MAX)).await
+    }
+
+    /// Recordings that were copied before and are still here, some of them, none that is held.
+    pub async fn twofold(&self, before: Time) -> Result<Vec<TapeId>, String> {
+        self.look(move |tables| copies::twofold(tables, before, COPIES_MAX)).await
+    }
+
+    /// Writes down what became of a copy.
+    pub async fn step(&self, tape: TapeId, step: Step) -> Result<(), String> {
+        self.look(move |tables| copies::step(tables, tape, &step)).await
+    }
+
+    async fn look<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, String> {
         let (reply, answer) = oneshot::channel();
-        self.orders.try_send(Order::Look(Box::new(look(reply)))).map_err(|_| "the store is busy".to_string())?;
+        // Whoever asked may have left.
+        let look = move |tables: &Connection| {
+            drop(reply.send(ask(tables).map_err(|e| format!("the store cannot be asked: {e}"))));
+        };
+        self.orders.try_send(Order::Look(Box::new(look))).map_err(|_| "the store is busy".to_string())?;
         answer.await.map_err(|_| "the store has stopped".to_string())?
     }
 
@@ -236,7 +265,7 @@ impl Writer {
             Order::Put(row) => self.spool.push_back(row),
             Order::Look(look) => {
                 while self.flush() {}
-                self.look(*look);
+                look(&self.connection);
             }
             Order::Messages(reply) => {
                 while self.flush() {}
@@ -253,24 +282,6 @@ impl Writer {
             Order::Close => return false,
         }
         true
-    }
-
-    /// Whoever asked may have left.
-    fn look(&self, look: Look) {
-        let unreadable = |e| format!("the store cannot be read: {e}");
-        let connection = &self.connection;
-        match look {
-            Look::Search(wanted, limit, reply) => {
-                drop(reply.send(recordings::search(connection, &wanted, limit).map_err(unreadable)));
-            }
-            Look::Sample(wanted, draw, reply) => {
-                drop(reply.send(recordings::sample(connection, &wanted, &draw).map_err(unreadable)));
-            }
-            Look::One(tape, reply) => drop(reply.send(recordings::find(connection, tape).map_err(unreadable))),
-            Look::Expired(now, keep, reply) => {
-                drop(reply.send(recordings::expired(connection, now, &keep, EXPIRED_MAX).map_err(unreadable)));
-            }
-        }
     }
 
     /// Writes one group; true when there is more and the database takes it.

@@ -255,6 +255,7 @@ fn show(one: &One) -> Result<(), String> {
                 ["RECORDING", "CALL", "BEGAN", "LENGTH", "FROM", "TO", "LEFT", "RIGHT", "QUEUE", "RETENTION", "STATE"];
             table::print(&heads, &[row(kept)], "");
             println!("file {}  sha256 {}  gaps {} ms", kept.file, kept.sha256, kept.gap_ms);
+            println!("{}", stored(kept));
         }
         None => println!("removed"),
     }
@@ -262,6 +263,17 @@ fn show(one: &One) -> Result<(), String> {
     let deed = |d: &crate::store::Done| vec![moment(d.at), d.deed.to_string(), d.by.to_string(), d.detail.to_string()];
     table::print(&["WHEN", "WHAT", "BY", "DETAIL"], &deeds.iter().map(deed).collect::<Vec<_>>(), "nobody did anything");
     Ok(())
+}
+
+fn stored(kept: &Kept) -> String {
+    match (&kept.place, kept.uploaded, &kept.fault) {
+        (_, _, Some(fault)) => format!("not in storage: {fault}"),
+        (Some(place), Some(at), None) => {
+            let only = if kept.local { "" } else { "  no longer here" };
+            format!("storage {place}  since {}{only}", moment(at))
+        }
+        _ => "not in storage".into(),
+    }
 }
 
 fn change(one: &One, method: &str, what: &str) -> Result<(), String> {

@@ -1,7 +1,9 @@
 //! `[recording]`: which conversations are recorded, and for how long that is kept.
 
 use super::sheet::{Read, Section, Sheet, duration, flag, one_of, text};
+use super::upload;
 use crate::tapes;
+use crate::upload::UploadSetup;
 use busyhour_switch::{DEFAULT_RETENTION, Recorded, RecordingSetup};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,8 +14,12 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const YEARS_MAX: u64 = 100;
 const NO_FOLDER: &str = "recordings are files: say where, by `server.data`";
 
-/// What is recorded, and the keys it is sealed with. `kept`: there is a data folder.
-pub(super) fn read(root: &mut Section, sheet: &mut Sheet, kept: bool) -> (RecordingSetup, Option<PathBuf>) {
+/// What is recorded, the keys it is sealed with, and where it is copied to. `kept`: there is a data folder.
+pub(super) fn read(
+    root: &mut Section,
+    sheet: &mut Sheet,
+    kept: bool,
+) -> (RecordingSetup, Option<PathBuf>, Option<UploadSetup>) {
     let mut section = root.section(sheet, "recording");
     let mut setup = RecordingSetup::default();
     let at = section.read(sheet, "conversations", recorded).map(|read| {
@@ -29,6 +35,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, kept: bool) -> (Record
         setup.keep.push((name.value.as_str().into(), keep));
     }
     let keys = section.read(sheet, "key_file", text).map(|path| keys(sheet, &path));
+    let upload = upload::read(&mut section, sheet);
     section.finish(sheet);
     if !kept {
         match at {
@@ -36,7 +43,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, kept: bool) -> (Record
             _ => setup.conversations = Recorded::None,
         }
     }
-    (setup, keys)
+    (setup, keys, upload)
 }
 
 /// Without its keys nothing is recorded, and calls go on: a folder may be missing at a start.

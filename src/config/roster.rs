@@ -9,6 +9,7 @@ use super::schedule::{self, Timetable};
 use super::sheet::{Read, Section, Sheet, text};
 use super::tier::{self, Tier};
 use super::trunk::{self, NumberEntry, Trunk};
+use crate::upload::UploadSetup;
 use busyhour_model::Name;
 use busyhour_switch::{AgentSetup, Change, RecordingSetup};
 use std::path::PathBuf;
@@ -37,6 +38,8 @@ pub(super) struct Roster {
     pub(super) recording: RecordingSetup,
     /// What they are sealed with.
     pub(super) recording_keys: Option<PathBuf>,
+    /// Where they are copied to.
+    pub(super) upload: Option<UploadSetup>,
     utc_offset_minutes: i32,
 }
 
@@ -75,7 +78,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, utc_offset_minutes: i3
     let calendars: Vec<_> = calendars.into_iter().filter_map(|s| schedule::calendar(s, sheet)).collect();
     sheet.unique("calendar", calendars.iter().map(|calendar| &calendar.name));
     let timetables = root.sections(sheet, "schedule");
-    let (recording, recording_keys) = recording::read(root, sheet, kept);
+    let (recording, recording_keys, upload) = recording::read(root, sheet, kept);
     let timetable = |s, sheet: &mut _| schedule::timetable(s, sheet, &calendars, utc_offset_minutes);
     Roster {
         at: root.at(),
@@ -94,6 +97,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, utc_offset_minutes: i3
         added: Vec::new(),
         recording,
         recording_keys,
+        upload,
         utc_offset_minutes,
     }
 }

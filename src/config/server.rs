@@ -91,6 +91,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         provision_key,
         data,
         recording_keys: None,
+        upload: None,
         prompts,
         country,
         media_threads: media.threads,

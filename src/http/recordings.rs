@@ -3,6 +3,7 @@
 use super::live::Peer;
 use super::{Fault, LIMIT, Who, call_id, done};
 use crate::desk::Desk;
+use crate::digest::digest;
 use crate::store::{Done, Draw, Kept, KeptState, ROWS_MAX, Search, Stratum};
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
@@ -108,9 +109,20 @@ async fn audio(
         return Err(Fault::new(StatusCode::CONFLICT, error, "`busyhour recordings show` says which"));
     }
     let tape = kept.conversation.tape;
-    let file = desk.tapes.file(tape).await.map_err(|why| unheard(&why))?;
+    let file = if kept.local { desk.tapes.file(tape).await } else { fetched(&desk, &kept).await };
+    let file = file.map_err(|why| unheard(&why))?;
     desk.tell(What::RecordingHandled(Handled { tape, deed: Deed::Played, by: who.at(peer).into() }));
     Ok(([(header::CONTENT_TYPE, "audio/wav")], file).into_response())
+}
+
+/// From storage, when it is what was recorded.
+async fn fetched(desk: &Desk, kept: &Kept) -> Result<Vec<u8>, String> {
+    let file = desk.uploads.fetch(kept.place.as_deref().unwrap_or_default()).await?;
+    let is = digest(&file[..]).map_err(|e| e.to_string())?;
+    if is != *kept.sha256 {
+        return Err(format!("its SHA-256 in storage is {is}, and was {} when it was recorded", kept.sha256));
+    }
+    desk.tapes.opened(file).await
 }
 
 #[derive(Deserialize)]
@@ -213,7 +225,7 @@ fn unreadable(e: String) -> Fault {
 /// What became of the file, or of its key.
 pub(super) fn unheard(why: &str) -> Fault {
     let error = format!("the recording cannot be played: {why}");
-    Fault::new(StatusCode::NOT_FOUND, error, "see `key_file` of [recording], and the log of the server")
+    Fault::new(StatusCode::NOT_FOUND, error, "see `key_file` and `upload` of [recording], and the log of the server")
 }
 
 fn tape_id(text: &str) -> Result<TapeId, Fault> {

@@ -1,5 +1,6 @@
 //! Conversations' recordings in SQLite: whose they are, for how long they are kept, who listened to them.
 
+use super::copies;
 use busyhour_media::Filed;
 use busyhour_model::{CallId, Conversation, Deed, Fact, Handled, Name, Number, TapeId, Time, What};
 use busyhour_switch::{CONVERSATION, DEFAULT_RETENTION};
@@ -38,6 +39,14 @@ pub struct Kept {
     pub sha256: Name,
     /// Why it is kept whatever its retention says.
     pub held: Option<Name>,
+    /// Where else it is, in storage: `s3://bucket/key`.
+    pub place: Option<Name>,
+    /// Since when.
+    pub uploaded: Option<Time>,
+    /// Why it is not there.
+    pub fault: Option<Name>,
+    /// Its file is here.
+    pub local: bool,
 }
 
 /// How far a recording is.
@@ -143,7 +152,10 @@ pub(super) fn apply(connection: &Connection, Fact { at, what }: &Fact) -> rusqli
                 Deed::Held(reason) => set(connection, *tape, "held", &&**reason)?,
                 Deed::Released => set(connection, *tape, "held", &None::<String>)?,
                 Deed::Retained(retention) => set(connection, *tape, "retention", &&**retention)?,
-                Deed::Removed => drop(connection.execute("DELETE FROM recordings WHERE tape = ?1", [tape.0 as i64])?),
+                Deed::Removed => {
+                    connection.execute("DELETE FROM recordings WHERE tape = ?1", [tape.0 as i64])?;
+                    copies::doom(connection, *tape)?;
+                }
             }
             let ((word, detail), at) = (deed.words(), at.as_micros() as i64);
             let row = params![at, tape.0 as i64, word, &**by, detail];
@@ -187,13 +199,18 @@ pub(super) fn complete(connection: &Connection, tape: TapeId, filed: &Filed) -> 
         "UPDATE recordings SET state = 'complete', ms = ?2, gap_ms = ?3, file = ?4, sha256 = ?5 WHERE tape = ?1",
     )?;
     let Filed { file, ms, gap_ms, sha256 } = filed;
-    statement.execute(params![tape.0 as i64, *ms as i64, *gap_ms as i64, &**file, &**sha256]).map(drop)
+    statement.execute(params![tape.0 as i64, *ms as i64, *gap_ms as i64, &**file, &**sha256])?;
+    copies::complete(connection, tape)
 }
 
 /// At the start: what was under way when the program was killed, and has no file, is lost.
 pub(super) fn begin_anew(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute("UPDATE recordings SET state = 'lost' WHERE state = 'rolling'", []).map(drop)
+    connection.execute("UPDATE recordings SET state = 'lost' WHERE state = 'rolling'", [])?;
+    copies::begin_anew(connection)
 }
+
+/// Recordings, and whether they are in storage.
+const TABLES: &str = "recordings LEFT JOIN copies USING (tape)";
 
 /// What of a search is asked for.
 const WANTED: &str = "(?1 IS NULL OR call = ?1) AND (?2 IS NULL OR left_agent = ?2 OR right_agent = ?2)
@@ -211,7 +228,7 @@ impl Search {
         take: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<Vec<T>> {
         let us = |time: Time| time.as_micros() as i64;
-        let sql = format!("SELECT {select} FROM recordings WHERE {WANTED} {rest} LIMIT ?10");
+        let sql = format!("SELECT {select} FROM {TABLES} WHERE {WANTED} {rest} LIMIT ?10");
         let mut statement = connection.prepare_cached(&sql)?;
         let asked = params![
             self.call.map(|call| call.0 as i64),
@@ -252,7 +269,7 @@ pub(super) fn sample(connection: &Connection, wanted: &Search, draw: &Draw) -> r
 
 /// One, and what was done with it, the oldest first.
 pub(super) fn find(connection: &Connection, tape: TapeId) -> rusqlite::Result<(Option<Kept>, Vec<Done>)> {
-    let mut one = connection.prepare_cached("SELECT * FROM recordings WHERE tape = ?1")?;
+    let mut one = connection.prepare_cached(&format!("SELECT * FROM {TABLES} WHERE tape = ?1"))?;
     let found = one.query_row([tape.0 as i64], kept).optional()?;
     let mut deeds = connection.prepare_cached("SELECT * FROM audit WHERE tape = ?1 ORDER BY at_us, rowid")?;
     let deeds = deeds.query_map([tape.0 as i64], |row| {
@@ -304,20 +321,25 @@ fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
         file: text("file")?.into(),
         sha256: text("sha256")?.into(),
         held: row.get::<_, Option<String>>("held")?.map(Name::from),
+        place: row.get::<_, Option<String>>("place")?.map(Name::from),
+        uploaded: row.get::<_, Option<i64>>("copied_us")?.map(|us| Time::from_micros(us as u64)),
+        fault: row.get::<_, Option<String>>("fault")?.map(Name::from),
+        local: row.get::<_, Option<bool>>("local")?.unwrap_or(true),
     })
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use busyhour_model::Party;
 
     const DAY: u64 = 24 * 3600;
 
-    fn table() -> Connection {
+    pub(crate) fn table() -> Connection {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(SCHEMA).unwrap();
+        connection.execute_batch(copies::SCHEMA).unwrap();
         connection
     }
 
@@ -336,7 +358,7 @@ mod tests {
     }
 
     /// Each of these twice: replay may bring them again.
-    fn told(connection: &Connection, facts: impl IntoIterator<Item = What>) {
+    pub(crate) fn told(connection: &Connection, facts: impl IntoIterator<Item = What>) {
         for (at, what) in facts.into_iter().enumerate() {
             let fact = Fact { at: Time::from_secs(at as u64), what };
             assert!(concerns(&fact.what), "{fact:?}");
@@ -345,7 +367,7 @@ mod tests {
         }
     }
 
-    fn taped(tape: u64, agent: &str, retention: &str) -> [What; 2] {
+    pub(crate) fn taped(tape: u64, agent: &str, retention: &str) -> [What; 2] {
         let (call, file, sha256) = (CallId(tape * 10), format!("{tape}.wav").into(), "ab".into());
         let recorded = What::Recorded {
             call,

@@ -59,6 +59,13 @@ impl Exchange {
         Exchange::with(name, config)
     }
 
+    /// The same with this `[recording]`.
+    pub(crate) fn recording(name: &str, recording: &str) -> Exchange {
+        let mut config: Table = toml::from_str(HOTLINE).unwrap();
+        config.insert("recording".into(), toml::from_str::<Table>(recording).unwrap().into());
+        Exchange::with(name, config)
+    }
+
     /// Starts a shipped centre, `dialplans/<centre>`, always open; its first trunk comes from `CARRIER`.
     pub(crate) fn of_centre(centre: &str) -> Exchange {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("dialplans").join(centre);
@@ -198,7 +205,8 @@ impl Exchange {
     }
 }
 
-fn program() -> Command {
+/// The program itself.
+pub(crate) fn program() -> Command {
     Command::new(std::env::var("BUSYHOUR_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_busyhour").into()))
 }
 

@@ -1,4 +1,4 @@
-//! busyhour against other people's programs: SIPp, baresip, promtool, tshark, sngrep. `./test peers` installs them and runs this;
+//! busyhour against other people's programs: SIPp, baresip, promtool, tshark, sngrep, moto. `./test peers` installs them and runs this;
 //! without BUSYHOUR_PEERS nothing here runs, so that `cargo test` needs no root and no packages. `apart` gives each test a network
 //! of its own; anything else means that one test runs at a time.
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
@@ -35,6 +35,7 @@ mod signing_in;
 mod silence;
 mod softphone;
 mod sound;
+mod storage;
 mod transfers;
 mod voicemail;
 #[path = "../transports/web.rs"]

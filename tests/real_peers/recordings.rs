@@ -8,18 +8,18 @@ use serde_json::Value;
 use std::path::Path;
 use std::thread;
 
-fn recordings(exchange: &Exchange, args: &[&str]) -> std::process::Output {
+pub(crate) fn recordings(exchange: &Exchange, args: &[&str]) -> std::process::Output {
     exchange.ask(&[&["recordings"], args].concat())
 }
 
-fn listed(exchange: &Exchange, args: &[&str]) -> Vec<Value> {
+pub(crate) fn listed(exchange: &Exchange, args: &[&str]) -> Vec<Value> {
     let said = recordings(exchange, &[args, &["--json"]].concat());
     assert!(said.status.success(), "{said:?}");
     serde_json::from_slice(&said.stdout).unwrap()
 }
 
 /// For how many seconds each side of a recording has these tones.
-fn heard<const N: usize>(file: &Path, tones: [f64; N]) -> [[f64; N]; 2] {
+pub(crate) fn heard<const N: usize>(file: &Path, tones: [f64; N]) -> [[f64; N]; 2] {
     sound::sides(file).map(|side| tones.map(|hertz| sound::seconds_of(&side, hertz)))
 }
 

@@ -83,3 +83,45 @@ fn keys_that_cannot_be_read_are_told_and_calls_go_on_without_recordings() {
     assert!(told.iter().all(|found| !found.message.contains("keys")), "{told:?}");
     std::fs::remove_dir_all(home).unwrap();
 }
+
+const UPLOAD: &str = "beep = true\n[recording.upload]\nendpoint = \"http://127.0.0.1:9000/\"\nbucket = \"calls\"
+credentials = \"s3\"\nprefix = \"a/b\"\nkeep_local = \"7d\"";
+
+fn uploaded() -> String {
+    let after = "keep = \"90d\"\nretentions = { complaint = \"20y\" }\n";
+    assert!(RECORDING.contains(after));
+    RECORDING.replace("beep = true", UPLOAD).replace(after, "")
+}
+
+#[test]
+fn recordings_are_copied_to_where_it_says() {
+    let setup = read_as(&uploaded()).site.unwrap().shell.upload.unwrap();
+    let storage = &setup.storage;
+    assert_eq!((&*storage.endpoint, &*storage.region), ("http://127.0.0.1:9000", "us-east-1"));
+    assert_eq!((&*storage.bucket, &*storage.prefix, storage.path_style), ("calls", "a/b/", true));
+    assert_eq!(
+        (storage.credentials.as_path(), setup.keep_local.unwrap().as_secs()),
+        (Path::new("/nowhere/s3"), 604_800)
+    );
+}
+
+#[test]
+fn mistakes_about_storage_are_located() {
+    for (right, wrong, message) in [
+        (
+            "http://127.0.0.1:9000/",
+            "http://127.0.0.1/calls",
+            "`http://127.0.0.1/calls`: an endpoint ends before the path",
+        ),
+        ("http://127.0.0.1:9000/", "127.0.0.1", "`127.0.0.1` is no address"),
+        ("\"calls\"", "\"my calls\"", "at most 63 letters, digits"),
+        ("\"a/b\"", "\"/a\"", "begins without `/`"),
+        ("keep_local", "keep", "unknown key `keep` in [upload]"),
+        ("bucket = \"calls\"\n", "", "needs `bucket`"),
+        ("credentials = \"s3\"\n", "", "needs `credentials`"),
+    ] {
+        let text = uploaded().replace(right, wrong);
+        let found = told(&text);
+        assert!(found.iter().any(|found| found.contains(message)), "{message}\n{found:#?}");
+    }
+}
