@@ -30,6 +30,9 @@ impl Verb {
         match self {
             Verb::Answer { .. } => ("answer", Kind::Silent, String::new()),
             Verb::Ring { .. } => ("ring", Kind::Silent, String::new()),
+            Verb::PauseRecording { on, .. } => {
+                ("pause_recording", Kind::Silent, if *on { "off from here on" } else { "on again" }.into())
+            }
             Verb::Play(play) if matches!(play.phrase[..], [Item::Keys(_)]) => {
                 ("dtmf", Kind::Silent, phrase(&play.phrase))
             }

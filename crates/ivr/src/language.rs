@@ -112,6 +112,7 @@ const SPOKEN: &[Key] = &[
     may("end_keys", Kind::Text, "keys that end it; \"#\""),
     may("too_short", Kind::Node, "nothing, or hardly anything, was said"),
     may("failed", Kind::Node, "it could not be kept"),
+    ELSE[0],
 ];
 const PERSONAL: &[Key] = &[
     may("agent", Kind::Value, "only this agent number"),
@@ -187,9 +188,9 @@ pub const NODES: Tables = &[
             ],
             SPOKEN,
             THEN,
-            ELSE,
         ],
     ),
+    ("pause_recording", &[&[must("pause_recording", Kind::Flag, "recorded no more; false: it is again")], THEN]),
     (
         "voicemail",
         &[
@@ -201,7 +202,6 @@ pub const NODES: Tables = &[
             ],
             SPOKEN,
             THEN,
-            ELSE,
         ],
     ),
     ("dtmf", &[&[must("dtmf", Kind::Value, "press these keys; a comma is half a second")], THEN]),

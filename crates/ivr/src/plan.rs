@@ -91,6 +91,10 @@ pub(crate) enum Verb {
     Ring {
         then: NodeId,
     },
+    PauseRecording {
+        on: bool,
+        then: NodeId,
+    },
     Play(Play),
     Menu(Menu),
     Collect(Collect),
@@ -280,7 +284,9 @@ impl Verb {
         match self {
             Verb::Answer { then } | Verb::Ring { then } | Verb::Goto { then } => vec![at_once(("then", then))],
             Verb::Listen(Listen { then, .. }) => vec![later(("then", then))],
-            Verb::Play(Play { then, .. }) | Verb::Set { then, .. } => vec![at_once(("then", then))],
+            Verb::Play(Play { then, .. }) | Verb::Set { then, .. } | Verb::PauseRecording { then, .. } => {
+                vec![at_once(("then", then))]
+            }
             Verb::Menu(menu) => {
                 let too_many = later(("too_many", &menu.ask.too_many));
                 menu.keys.iter().map(keyed).chain([too_many]).collect()

@@ -394,6 +394,7 @@ impl<'p> Rehearsal<'p> {
             }
             Step::Ring
             | Step::Answer
+            | Step::PauseRecording { .. }
             | Step::PassedOn
             | Step::Announced { .. }
             | Step::LookedUp { .. }

@@ -220,6 +220,10 @@ impl Session {
                 }
                 Some(*then)
             }
+            Verb::PauseRecording { on, then } => {
+                self.steps.push_back(Step::PauseRecording { on: *on });
+                Some(*then)
+            }
             Verb::Play(play) => self.play_node(play),
             Verb::Menu(menu) => self.ask(now, verb, &menu.ask),
             Verb::Collect(collect) => self.ask(now, verb, &collect.ask),

@@ -131,6 +131,11 @@ pub enum Step {
     Ring,
     /// Send 200. Later steps follow at once; playing may start before the ACK.
     Answer,
+    /// What is said in this call from now on is left out of its recordings, or is in them again.
+    PauseRecording {
+        /// Left out.
+        on: bool,
+    },
     /// Play these, replacing what plays. `Input::PlayEnded` follows unless `repeat`.
     Play {
         /// In this order.

@@ -9,7 +9,7 @@ use busyhour_model::Name;
 use std::time::Duration;
 
 /// Every node has exactly one of these keys.
-pub(crate) const VERBS: [&str; 23] = [
+pub(crate) const VERBS: [&str; 24] = [
     "answer",
     "ring",
     "play",
@@ -24,6 +24,7 @@ pub(crate) const VERBS: [&str; 23] = [
     "set",
     "branch",
     "record",
+    "pause_recording",
     "voicemail",
     "dtmf",
     "messages",
@@ -81,6 +82,9 @@ impl<'t> Reader<'t> {
             "queue" => self.queue(fields, value),
             "dial" => self.dial(fields, value),
             "record" => self.record(fields, value),
+            "pause_recording" => {
+                Verb::PauseRecording { on: self.report.flag(value).unwrap_or(true), then: self.target(fields, "then") }
+            }
             "voicemail" => self.voicemail(fields, value),
             "messages" => self.messages(fields, value),
             "sign_in" => self.sign_in(fields, value),

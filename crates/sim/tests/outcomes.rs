@@ -158,6 +158,7 @@ fn rows() -> Vec<Row> {
     vec![
         row("answer", "then", "answer = true"),
         row("ring", "then", "ring = true"),
+        row("pause_recording", "then", "pause_recording = true"),
         row("play", "then", "play = \"ivr/welcome\""),
         row("say", "then", "say = { number = 1205 }"),
         row("menu", "keys", "menu = \"ivr/language\"").does([Wait(SECOND), Press('1')]),

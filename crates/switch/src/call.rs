@@ -55,6 +55,8 @@ pub(crate) struct Call {
     pub(crate) conversations: Vec<TapeId>,
     /// The queue that says whether its conversations are recorded, and how long that is kept: the one that served it last.
     pub(crate) recorded_as: Option<QueueId>,
+    /// Who wants what is said left out of its recordings, those that begin later too.
+    pub(crate) unrecorded: Option<Name>,
     /// Supervisors who hear it.
     pub(crate) monitors: Monitors,
     /// Taken only while the phase handles an event.
@@ -211,6 +213,7 @@ impl Call {
             tapes: Vec::new(),
             conversations: Vec::new(),
             recorded_as: None,
+            unrecorded: None,
             monitors: Monitors::default(),
             phase,
         }

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// How conversations are called among the recordings of a call.
 pub const CONVERSATION: &str = "conversation";
+/// Who pauses where a dialplan says so.
+pub(crate) const DIALPLAN: &str = "dialplan";
 /// The retention of whatever is given none.
 pub const DEFAULT_RETENTION: &str = "default";
 
@@ -100,11 +102,15 @@ impl Rolling {
         let since = plant.now;
         for (leg, track) in legs.into_iter().zip([Track::Left, Track::Right]) {
             plant.media.push_back(media::Command::Record { leg, tape, track, since, limits: Limits::default() });
-            if plant.setup.recording.beep && plant.is_quiet(leg) {
+            if plant.setup.recording.beep && call.unrecorded.is_none() && plant.is_quiet(leg) {
                 plant.play(leg, vec![Sound::Prompt { language: "".into(), id: "system/beep".into() }], false);
             }
         }
-        Some(Rolling { tape, legs, paused: false })
+        let mut rolling = Rolling { tape, legs, paused: false };
+        if let Some(by) = &call.unrecorded {
+            rolling.pause(plant, true, by.clone());
+        }
+        Some(rolling)
     }
 
     /// They hear each other no more.
@@ -160,7 +166,8 @@ impl Switch {
         let Phase::Talking(Talking { rolling: Some(rolling), .. }) = call.phase_mut() else {
             return Err(Denied::NotRecorded(id));
         };
-        rolling.pause(&mut self.plant, on, by);
+        rolling.pause(&mut self.plant, on, by.clone());
+        call.unrecorded = on.then_some(by);
         Ok(Reply::Done)
     }
 }

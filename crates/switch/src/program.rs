@@ -1,6 +1,7 @@
 //! The dialplan at work: every step a session asks for, carried out.
 
 use crate::call::Call;
+use crate::conversations::DIALPLAN;
 use crate::phase::{Phase, Purpose};
 use crate::places::For;
 use crate::plant::{Plant, Ring};
@@ -66,11 +67,9 @@ impl Call {
 
     fn take_step(&mut self, plant: &mut Plant, phase: Phase, step: Step, cause: Cause) -> Phase {
         match step {
-            Step::Ring if !plant.is_answered(self.caller) => {
-                let _ = plant.sip.ring(plant.now, self.caller, None);
-            }
-            Step::Ring => {}
+            Step::Ring => self.let_ring(plant),
             Step::Answer => self.answer(plant),
+            Step::PauseRecording { on } => self.unrecorded = on.then(|| DIALPLAN.into()),
             Step::Play { sounds, repeat } => self.play(plant, sounds, repeat),
             Step::Stop => plant.stop(self.caller),
             Step::Enqueue { queue, skills, priority, agent, wait_busy, prefer } => {
@@ -148,6 +147,13 @@ impl Call {
             Step::SurveyEnded { complete } => What::SurveyEnded { call, complete },
             _ => return,
         });
+    }
+
+    /// Lets a caller who is not answered hear ringing.
+    fn let_ring(&self, plant: &mut Plant) {
+        if !plant.is_answered(self.caller) {
+            let _ = plant.sip.ring(plant.now, self.caller, None);
+        }
     }
 
     /// Sends 200 once; later calls do nothing.

@@ -96,6 +96,7 @@ pub(crate) fn short(step: &Step) -> String {
         Step::Entered(node) => format!("@{node}"),
         Step::Ring => "ring".into(),
         Step::Answer => "answer".into(),
+        Step::PauseRecording { on } => format!("pause recording {on}"),
         Step::Play { sounds, repeat } => {
             let sounds: Vec<_> = sounds.iter().map(sound).collect();
             format!("{}[{}]", if *repeat { "loop" } else { "play" }, sounds.join(" "))

@@ -3,6 +3,7 @@
 use crate::exchange::{Exchange, secs};
 use crate::phone::Phone;
 use crate::{agent, queue_in, setup};
+use busyhour_ivr::{Dialplan, Names};
 use busyhour_media::{Command, Event, Filed, Track};
 use busyhour_model::{CallId, Conversation, Deed, Handled, LegId, Name, Party, TapeId, What};
 use busyhour_switch::{Denied, Destination, QueueSetup, Recorded, RecordingSetup, Reply, Request, Setup};
@@ -142,6 +143,52 @@ fn what_is_said_can_be_left_out_for_a_while() {
     let told = |deed| What::RecordingHandled(Handled { tape, deed, by: "alice".into() });
     let facts: Vec<_> = exchange.facts.iter().filter(|w| matches!(w, What::RecordingHandled(_))).collect();
     assert_eq!(facts, [&told(Deed::Paused), &told(Deed::Resumed)]);
+}
+
+/// Passed on too, until somebody says otherwise.
+#[test]
+fn who_does_not_want_to_be_recorded_is_not() {
+    let names = Names { queues: vec!["card".into()], ..Names::default() };
+    let plan = "name = \"plan\"\nstart = \"no\"\n[node.no]\npause_recording = true\nthen = \"card\"\n\
+        [node.card]\nqueue = \"card\"\ntimed_out = \"end\"\nfull = \"end\"\nno_agents = \"end\"\n[node.end]\nhangup = true\n";
+    let plan = Dialplan::parse("plan.toml", plan, &names).unwrap().plan;
+    let mut exchange = talking_in(QueueSetup::new("card".into()), |setup| {
+        setup.dialplans[0].1 = plan;
+        setup.recording.beep = true;
+        setup.agents.push(agent("1002", "0815"));
+    });
+    let deeds = |exchange: &Exchange| {
+        let deed = |what: &What| match what {
+            What::RecordingHandled(Handled { deed, by, .. }) => Some((deed.clone(), by.to_string())),
+            _ => None,
+        };
+        exchange.facts.iter().filter_map(deed).collect::<Vec<_>>()
+    };
+    let left_out = |exchange: &Exchange| {
+        let tapes = begun(exchange);
+        let paused = |leg, tape| count(exchange, |c| *c == Command::PauseRecord { leg, tape, on: true }) == 1;
+        tapes.len() == 2 && tapes.iter().all(|(_, tape, leg)| paused(*leg, *tape))
+    };
+    let paused = |by: &str| (Deed::Paused, by.to_owned());
+    assert!(left_out(&exchange));
+    assert_eq!(deeds(&exchange), [paused("dialplan")]);
+    assert_eq!(count(&exchange, |command| format!("{command:?}").contains("system/beep")), 0);
+    let ask = |exchange: &mut Exchange, on| {
+        let asked = Request::PauseRecording { call: CallId(1), on, by: "alice".into() };
+        assert_eq!(exchange.switch.handle_request(exchange.now, asked), Ok(Reply::Done));
+    };
+    ask(&mut exchange, false);
+    ask(&mut exchange, true);
+    Phone::registered(&mut exchange, 2, "1002");
+    let to = Destination::Agent("1002".into());
+    exchange.switch.handle_request(exchange.now, Request::Transfer { call: CallId(1), to }).unwrap();
+    exchange.drain();
+    exchange.media.clear();
+    let invite = exchange.request(2, "INVITE").unwrap();
+    exchange.answer(2, &invite, 200, &[]);
+    assert!(left_out(&exchange));
+    let resumed = (Deed::Resumed, "alice".to_owned());
+    assert_eq!(deeds(&exchange), [paused("dialplan"), resumed, paused("alice"), paused("alice")]);
 }
 
 #[test]
