@@ -2,7 +2,7 @@
 
 use crate::{Limits, TapeEnd, Track};
 use busyhour_model::{
-    Audio, CallId, Deafness, FaxTone, LegId, Name, PlayId, Side, Sound, StreamStats, Talk, TapeId, Time,
+    Audio, CallId, Deafness, FaxTone, ForkId, LegId, Name, PlayId, Side, Sound, StreamStats, Talk, TapeId, Time,
 };
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -100,6 +100,22 @@ pub enum Command {
         leg: LegId,
         /// The tape.
         tape: TapeId,
+    },
+    /// Hand out what this leg's peer says from now on, as `Taped::Live`.
+    Fork {
+        /// The leg.
+        leg: LegId,
+        /// A new fork, or one that hears other legs as well.
+        fork: ForkId,
+        /// Which side of the conversation this is.
+        track: Track,
+    },
+    /// Hand out no more of this leg.
+    Unfork {
+        /// The leg.
+        leg: LegId,
+        /// The fork.
+        fork: ForkId,
     },
     /// The answer to `Taped::Wanted`.
     Supply {
@@ -228,6 +244,8 @@ impl Command {
             | Command::Record { leg, .. }
             | Command::PauseRecord { leg, .. }
             | Command::StopRecord { leg, .. }
+            | Command::Fork { leg, .. }
+            | Command::Unfork { leg, .. }
             | Command::Supply { leg, .. }
             | Command::Close { leg } => *leg,
         }

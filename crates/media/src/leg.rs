@@ -1,5 +1,6 @@
 //! One leg: what it hears, what it sends, and when it must act by itself.
 
+use crate::fork::Forks;
 use crate::hearing::Hearing;
 use crate::incoming::{Arrival, Incoming, Report};
 use crate::line::Line;
@@ -48,6 +49,8 @@ pub(crate) struct Leg {
     digits_stream: u32,
     playing: Option<Playing>,
     pub(crate) reels: Reels,
+    /// Programs that hear it.
+    pub(crate) forks: Forks,
     /// What it hears instead of its partner.
     pub(crate) mix: Option<Mix>,
     /// Who hears it in a mix.
@@ -111,6 +114,7 @@ impl Leg {
             digits_stream: 0,
             playing: None,
             reels: Reels::default(),
+            forks: Forks::default(),
             mix: None,
             listeners: Vec::new(),
             hearing: Hearing::default(),
@@ -165,7 +169,8 @@ impl Leg {
     /// The A-law of a payload of its own codec, if anybody needs it.
     fn decoded<'a>(&mut self, payload: &[u8], sound: &'a mut Vec<u8>) -> Option<&'a [u8]> {
         let line = self.line.as_mut()?;
-        let wanted = line.audio.tones || self.foreign || !self.listeners.is_empty() || !self.reels.is_empty();
+        let heard = !self.listeners.is_empty() || !self.reels.is_empty() || !self.forks.is_empty();
+        let wanted = line.audio.tones || self.foreign || heard;
         wanted.then(|| {
             sound.clear();
             line.decode(payload, sound);
@@ -366,8 +371,8 @@ impl Leg {
     pub(crate) fn due(&self, silence_timeout: Duration) -> Option<Time> {
         let play = self.playing.as_ref().and_then(|playing| playing.next);
         let report = self.line.as_ref().map(|line| line.report_at);
-        let silent = self.silent_at(silence_timeout);
-        let times = [play, report, silent, self.reels.due(), self.mixed_at(), self.hearing.due()];
+        let (silent, forks) = (self.silent_at(silence_timeout), self.forks.due());
+        let times = [play, report, silent, self.reels.due(), forks, self.mixed_at(), self.hearing.due()];
         times.into_iter().flatten().min()
     }
 

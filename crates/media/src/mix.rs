@@ -59,6 +59,11 @@ impl Mix {
         }
     }
 
+    /// The next sample to be heard, counted from the beginning.
+    pub(crate) fn at(&self) -> u64 {
+        self.at
+    }
+
     /// When a packet of `len` samples is due.
     pub(crate) fn due(&self, len: u64) -> Time {
         self.clock.at(self.at + len)

@@ -1,6 +1,6 @@
 //! The words of recording: what ends a tape, its tracks, and what a worker hands out of it.
 
-use busyhour_model::{LegId, Sound, TapeId};
+use busyhour_model::{ForkId, LegId, Sound, TapeId};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ pub enum Track {
     Right,
 }
 
-/// What a worker hands out for tapes: the way to files, which never waits.
+/// What a worker hands out for tapes, and for programs that listen: the way outside, which never waits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Taped {
     /// The next A-law samples of a track, without a hole to those before.
@@ -76,5 +76,26 @@ pub enum Taped {
         leg: LegId,
         /// `Sound::Tape` or `Sound::Spoken`.
         sound: Sound,
+    },
+    /// For a program that hears a leg.
+    Live {
+        /// Which.
+        fork: ForkId,
+        /// What.
+        live: Live,
+    },
+}
+
+/// What a program that hears a leg is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Live {
+    /// What the leg's peer has said: the next 20 ms at 8 kHz.
+    Heard {
+        /// Which side of the conversation that is.
+        track: Track,
+        /// The first sample's place since the program began to listen; a hole to those before was lost.
+        at: u64,
+        /// Linear.
+        sound: Vec<i16>,
     },
 }

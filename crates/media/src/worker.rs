@@ -6,8 +6,8 @@ use crate::outbox::Outbox;
 use crate::play::{Playing, SOUNDS_MAX};
 use crate::reel::{Out, Reel};
 use crate::talk::Talking;
-use crate::{Command, Event, Library, TapeEnd, Taped, Transmit};
-use busyhour_model::{Audio, LegId, PlayId, Seed, Side, Sound, StreamStats, TapeId, Time};
+use crate::{Command, Event, Library, TapeEnd, Taped, Track, Transmit};
+use busyhour_model::{Audio, ForkId, LegId, PlayId, Seed, Side, Sound, StreamStats, TapeId, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -123,6 +123,8 @@ impl Worker {
                 self.record(now, leg, tape, command)
             }
             Command::PauseRecord { leg, tape, on } => self.with(leg, |leg| leg.reels.pause(tape, on)),
+            Command::Fork { leg, fork, track } => self.fork(now, leg, fork, track),
+            Command::Unfork { leg, fork } => self.with(leg, |leg| leg.forks.end(fork)),
             Command::Supply { leg, wanted, sound } => {
                 self.state.counters.prompts_missing += u64::from(sound.is_none());
                 self.with(leg, |leg| leg.supply(&wanted, sound));
@@ -146,6 +148,9 @@ impl Worker {
         let (spurt, fax) = hearer.hearing.hear(now, &heard, partner.is_some());
         if !hearer.reels.is_empty() {
             hearer.reels.hear(now, &heard, &mut Out { taped: &mut state.taped, events: &mut state.events });
+        }
+        if !hearer.forks.is_empty() {
+            hearer.forks.hear(leg, &heard);
         }
         if let Some(digit) = heard.digit {
             state.events.push_back(Event::Digit { leg, digit });
@@ -193,6 +198,7 @@ impl Worker {
             if let Some(leg) = legs.get_mut(&id) {
                 leg.armed = None;
                 leg.reels.handle_timeout(now, &mut Out { taped, events });
+                leg.forks.handle_timeout(now, taped);
                 let silence = config.silence(leg.side);
                 leg.handle_timeout(now, silence, &self.library, outbox, |event| events.push_back(event));
             }
@@ -215,7 +221,7 @@ impl Worker {
         self.state.events.pop_front()
     }
 
-    /// The next that was recorded, or is to be heard.
+    /// The next that was recorded, is said live, or is to be heard.
     pub fn poll_tape(&mut self) -> Option<Taped> {
         self.state.taped.pop_front()
     }
@@ -306,6 +312,11 @@ impl Worker {
             }
             (None, _) => counters.strays += 1,
         }
+    }
+
+    fn fork(&mut self, now: Time, leg: LegId, fork: ForkId, track: Track) {
+        let begun = self.state.legs.get_mut(&leg).is_some_and(|of| of.forks.begin(now, leg, fork, track));
+        self.state.counters.strays += u64::from(!begun);
     }
 
     fn bridge(&mut self, now: Time, a: LegId, b: LegId) {

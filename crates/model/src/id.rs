@@ -34,6 +34,8 @@ id! {
     PlanId(u32), "d";
     /// One recording of sound, and the file it becomes: microseconds since 1970 when it began, made unique. Never used again.
     TapeId(u64), "tape";
+    /// One program that hears a call while it goes on, and perhaps speaks.
+    ForkId(u64), "f";
     /// One request to play something to a leg; unique per leg.
     PlayId(u64), "p";
 }

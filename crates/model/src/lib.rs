@@ -22,7 +22,7 @@ pub use conversation::{Conversation, Deed, Handled};
 pub use diagnostic::{Diagnostic, Severity};
 pub use fact::{Fact, What};
 pub use hearing::{Deafness, FaxHeard, FaxTone, Talk, Talked, Unheard};
-pub use id::{AgentId, CallId, LegId, PlanId, PlayId, QueueId, SkillId, TapeId, TrunkId};
+pub use id::{AgentId, CallId, ForkId, LegId, PlanId, PlayId, QueueId, SkillId, TapeId, TrunkId};
 pub use mailbox::{Mailbox, Message};
 pub use number::{Number, NumberKind};
 pub use outcome::{

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use std::sync::LazyLock;
 
 mod anything;
+mod forks;
 mod hearing;
 mod keys;
 mod mixes;
