@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// Control -> worker. A leg hears its running play if there is one, else its bridge partner, else nothing.
+/// Control -> worker. A leg hears its running play or the program it listens to, else its bridge partner, else nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// Bind `local` for RTP and `local.port() + 1` for RTCP. `Event::Failed` when that cannot be done.
@@ -110,7 +110,32 @@ pub enum Command {
         /// Which side of the conversation this is.
         track: Track,
     },
-    /// Hand out no more of this leg.
+    /// Let a leg hear what a program says from now on, instead of what is played to it; silence while it says nothing.
+    Listen {
+        /// The leg.
+        leg: LegId,
+        /// To whom.
+        fork: ForkId,
+    },
+    /// What the program says next; left out when the leg does not listen to it any more.
+    Say {
+        /// The leg.
+        leg: LegId,
+        /// Who speaks.
+        fork: ForkId,
+        /// At 8 kHz, linear; what is too far ahead of being heard is left out and told as `Live::Unsaid`.
+        sound: Vec<i16>,
+        /// Told as `Live::Reached` once the leg has heard it all.
+        mark: Option<Name>,
+    },
+    /// What the program has said and was not heard yet, is not to be.
+    Hush {
+        /// The leg.
+        leg: LegId,
+        /// Who speaks.
+        fork: ForkId,
+    },
+    /// Hand out no more of this leg to a program, which is not heard there any more either.
     Unfork {
         /// The leg.
         leg: LegId,
@@ -245,6 +270,9 @@ impl Command {
             | Command::PauseRecord { leg, .. }
             | Command::StopRecord { leg, .. }
             | Command::Fork { leg, .. }
+            | Command::Listen { leg, .. }
+            | Command::Say { leg, .. }
+            | Command::Hush { leg, .. }
             | Command::Unfork { leg, .. }
             | Command::Supply { leg, .. }
             | Command::Close { leg } => *leg,

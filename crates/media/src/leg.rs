@@ -9,9 +9,10 @@ use crate::outbox::Outbox;
 use crate::outgoing::{Origin, Outgoing};
 use crate::play::{Frame, Playing};
 use crate::reel::Reels;
+use crate::speech::Speech;
 use crate::watch::Refusal;
 use crate::{Event, Library, dtmf, g711, keypad, rtcp, rtp, wide};
-use busyhour_model::{Audio, Codec, Deafness, G711, LegId, Seed, Side, Sound, StreamStats, Time};
+use busyhour_model::{Audio, Codec, Deafness, ForkId, G711, LegId, Name, Seed, Side, Sound, StreamStats, Time};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -153,6 +154,25 @@ impl Leg {
     pub(crate) fn supply(&mut self, wanted: &Sound, sound: Option<Arc<[u8]>>) {
         if let Some(playing) = &mut self.playing {
             playing.supply(wanted, sound);
+        }
+    }
+
+    /// What this program says is heard there.
+    pub(crate) fn speech(&mut self, fork: ForkId) -> Option<&mut Speech> {
+        self.playing.as_mut()?.speech.as_deref_mut().filter(|speech| speech.fork == fork)
+    }
+
+    /// The next mark reached, and whose it is.
+    pub(crate) fn reached(&mut self) -> Option<(ForkId, Name)> {
+        let speech = self.playing.as_mut()?.speech.as_mut()?;
+        Some((speech.fork, speech.reached()?))
+    }
+
+    /// A program hears it no more, and is not heard any more.
+    pub(crate) fn unfork(&mut self, fork: ForkId) {
+        self.forks.end(fork);
+        if self.speech(fork).is_some() {
+            self.stop();
         }
     }
 

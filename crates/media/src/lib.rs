@@ -33,6 +33,7 @@ pub mod rtcp;
 pub mod rtp;
 pub mod sealed;
 mod signal;
+mod speech;
 mod srtp;
 mod talk;
 mod tape;

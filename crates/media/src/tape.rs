@@ -1,6 +1,6 @@
 //! The words of recording: what ends a tape, its tracks, and what a worker hands out of it.
 
-use busyhour_model::{ForkId, LegId, Sound, TapeId};
+use busyhour_model::{ForkId, LegId, Name, Sound, TapeId};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -98,4 +98,8 @@ pub enum Live {
         /// Linear.
         sound: Vec<i16>,
     },
+    /// All that the program said before this mark was heard, or never will be.
+    Reached(Name),
+    /// There was no room for so many samples of what it said.
+    Unsaid(usize),
 }

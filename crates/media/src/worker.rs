@@ -5,9 +5,10 @@ use crate::mix::Mix;
 use crate::outbox::Outbox;
 use crate::play::{Playing, SOUNDS_MAX};
 use crate::reel::{Out, Reel};
+use crate::speech::Speech;
 use crate::talk::Talking;
-use crate::{Command, Event, Library, TapeEnd, Taped, Track, Transmit};
-use busyhour_model::{Audio, ForkId, LegId, PlayId, Seed, Side, Sound, StreamStats, TapeId, Time};
+use crate::{Command, Event, Library, Live, TapeEnd, Taped, Track, Transmit};
+use busyhour_model::{Audio, ForkId, LegId, Name, PlayId, Seed, Side, Sound, StreamStats, TapeId, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -124,7 +125,10 @@ impl Worker {
             }
             Command::PauseRecord { leg, tape, on } => self.with(leg, |leg| leg.reels.pause(tape, on)),
             Command::Fork { leg, fork, track } => self.fork(now, leg, fork, track),
-            Command::Unfork { leg, fork } => self.with(leg, |leg| leg.forks.end(fork)),
+            Command::Listen { leg, fork } => self.with(leg, |leg| leg.play(now, Playing::spoken(fork))),
+            Command::Say { leg, fork, sound, mark } => self.say(leg, fork, &sound, mark),
+            Command::Hush { leg, fork } => self.with(leg, |leg| leg.speech(fork).into_iter().for_each(Speech::hush)),
+            Command::Unfork { leg, fork } => self.with(leg, |leg| leg.unfork(fork)),
             Command::Supply { leg, wanted, sound } => {
                 self.state.counters.prompts_missing += u64::from(sound.is_none());
                 self.with(leg, |leg| leg.supply(&wanted, sound));
@@ -201,6 +205,8 @@ impl Worker {
                 leg.forks.handle_timeout(now, taped);
                 let silence = config.silence(leg.side);
                 leg.handle_timeout(now, silence, &self.library, outbox, |event| events.push_back(event));
+                let marks = std::iter::from_fn(|| leg.reached());
+                taped.extend(marks.map(|(fork, name)| Taped::Live { fork, live: Live::Reached(name) }));
             }
             self.arm(id);
         }
@@ -317,6 +323,16 @@ impl Worker {
     fn fork(&mut self, now: Time, leg: LegId, fork: ForkId, track: Track) {
         let begun = self.state.legs.get_mut(&leg).is_some_and(|of| of.forks.begin(now, leg, fork, track));
         self.state.counters.strays += u64::from(!begun);
+    }
+
+    fn say(&mut self, leg: LegId, fork: ForkId, sound: &[i16], mark: Option<Name>) {
+        let Snapshot { legs, taped, counters, .. } = &mut self.state;
+        let Some(hearer) = legs.get_mut(&leg) else { return counters.strays += 1 };
+        let Some(speech) = hearer.speech(fork) else { return };
+        let unsaid = speech.say(sound);
+        let given_up = mark.and_then(|mark| speech.mark(mark));
+        let told = given_up.map(Live::Reached).into_iter().chain((unsaid > 0).then_some(Live::Unsaid(unsaid)));
+        taped.extend(told.map(|live| Taped::Live { fork, live }));
     }
 
     fn bridge(&mut self, now: Time, a: LegId, b: LegId) {

@@ -18,6 +18,7 @@ mod mixes;
 mod opus;
 mod plays;
 mod secret;
+mod speeches;
 mod strangers;
 mod taping;
 mod wide;

@@ -29,7 +29,7 @@ fn inputs() -> impl Strategy<Value = Input> {
     let leg = 1..4u64;
     let direction = prop::sample::select(vec![Direction::SendRecv, Direction::SendOnly, Direction::Inactive]);
     let command =
-        (leg.clone(), 1..4u64, 0..13u8, any::<u8>(), direction).prop_map(|(leg, other, which, n, direction)| {
+        (leg.clone(), 1..4u64, 0..16u8, any::<u8>(), direction).prop_map(|(leg, other, which, n, direction)| {
             let codec = if n % 2 == 0 { Codec::Pcma } else { Codec::Pcmu };
             let (leg, b) = (LegId(leg), LegId(other));
             let audio = Audio { ptime_ms: n, direction, ..audio(leg, codec) };
@@ -45,6 +45,9 @@ fn inputs() -> impl Strategy<Value = Input> {
                 9 => Command::Measure { call: busyhour_model::CallId(n.into()), caller: leg, partner: b },
                 10 => Command::Fork { leg, fork: ForkId(u64::from(n % 8)), track: Track::Left },
                 11 => Command::Unfork { leg, fork: ForkId(u64::from(n % 8)) },
+                12 => Command::Listen { leg, fork: ForkId(u64::from(n % 8)) },
+                13 => Command::Say { leg, fork: ForkId(u64::from(n % 8)), sound: vec![9; 999], mark: None },
+                14 => Command::Hush { leg, fork: ForkId(u64::from(n % 8)) },
                 _ => Command::Close { leg },
             }
         });
