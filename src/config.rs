@@ -1,6 +1,7 @@
 //! One TOML file and the dialplans -> everything the switch and the shell are told; or every mistake at once, located.
 
 mod agent;
+mod bot;
 mod causes;
 mod check;
 mod csv;
@@ -29,6 +30,7 @@ mod upload;
 pub mod written;
 
 use crate::dialplans::{Shelf, Source};
+use crate::forks::BotSetup;
 use crate::net::{TlsSetup, advertised};
 use crate::prompts;
 use crate::resolver::DnsSetup;
@@ -75,6 +77,8 @@ pub struct Site {
     pub tls: TlsSetup,
     /// The texts the dialplans of `setup` were read from, in their order.
     pub sources: Vec<Source>,
+    /// Who talks with callers.
+    pub bots: Vec<BotSetup>,
     /// Names and clock, for changes while it runs.
     pub words: Words,
     /// The file of agents, when there is one.
@@ -267,6 +271,7 @@ fn read_with(file: &str, source: &str, folder: &Path, staff: Option<&Staff>) -> 
             trunks: roster.trunks.iter().filter_map(trunk::Trunk::tls).collect(),
         },
         sources,
+        bots: roster.bots.iter().map(|bot| bot.setup.clone()).collect(),
         words,
         staff,
         live,
@@ -339,6 +344,7 @@ fn names(roster: &roster::Roster, server: &server::Server, prompts: &prompts::Ca
         queues: roster.queues.iter().map(|q| q.name.value.as_str().into()).collect(),
         skills: roster.skills.iter().map(|s| s.value.as_str().into()).collect(),
         trunks: roster.outward().map(|name| name.value.as_str().into()).collect(),
+        bots: roster.bots.iter().map(|bot| bot.setup.name.clone()).collect(),
         tiers: roster.tiers.iter().map(|t| t.name.value.as_str().into()).collect(),
         schedules: roster.schedules.iter().map(schedule::Timetable::setup).collect(),
         prompts: prompts.ids(),

@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::forecaster::Forecaster;
+use crate::forks::{Forks, Talked};
 use crate::lookup::LookUps;
 use crate::media::Plane;
 use crate::metrics::Metrics;
@@ -78,6 +79,10 @@ pub struct Control {
     pub forecaster: Forecaster,
     /// Asks other programs for dialplans.
     pub lookups: LookUps,
+    /// Programs that hear calls.
+    pub forks: Forks,
+    /// Where talks with bots end.
+    pub talks: UnboundedReceiver<Talked>,
     /// Looks names of trunks up.
     pub resolver: Resolver,
     /// Keeps what goes over the wire.
@@ -91,6 +96,7 @@ enum Woken {
     Stream(StreamEvent),
     Datagrams,
     LookUp(CallId, u32, LookUpAnswer),
+    Talked(Talked),
     Resolved(Resolved),
     Forecast(Vec<Foreseen>),
     Due,
@@ -114,6 +120,7 @@ impl Control {
                 Some(event) = self.streams.recv() => Woken::Stream(event),
                 () = self.net.readable() => Woken::Datagrams,
                 (call, id, answer) = self.lookups.answer() => Woken::LookUp(call, id, answer),
+                Some(talked) = self.talks.recv() => Woken::Talked(talked),
                 resolved = self.resolver.answer() => Woken::Resolved(resolved),
                 classes = self.forecaster.answer() => Woken::Forecast(classes),
                 () = self.timer.until(deadline) => Woken::Due,
@@ -133,6 +140,9 @@ impl Control {
                 Woken::Datagrams => self.datagrams(&mut inbox),
                 Woken::LookUp(call, id, answer) => {
                     self.input(|switch, now| switch.handle_lookup(now, call, id, answer));
+                }
+                Woken::Talked((call, fork, end)) => {
+                    self.input(|switch, now| switch.handle_talked(now, call, fork, end));
                 }
                 Woken::Resolved((wanted, outcome)) => {
                     self.input(|switch, now| {
@@ -264,6 +274,9 @@ impl Control {
         }
         while let Some((call, lookup)) = self.switch.poll_lookup() {
             self.lookups.ask(call, lookup);
+        }
+        while let Some((fork, news)) = self.switch.poll_fork() {
+            self.forks.tell(fork, news);
         }
         while let Some(wanted) = self.switch.poll_wanted() {
             self.resolver.ask(wanted);

@@ -6,6 +6,7 @@ pub mod live;
 use crate::clock::{Clock, CpuTime};
 use crate::config::{self, Loaded, Site};
 use crate::control::{Ask, State};
+use crate::forks::Forks;
 use crate::media::Plane;
 use crate::metrics::{Metrics, Picture};
 use crate::net::Certificates;
@@ -38,6 +39,7 @@ pub struct Desk {
     pub(crate) tapes: Tapes,
     pub(crate) uploads: Uploads,
     pub(crate) plane: Arc<Plane>,
+    pub(crate) forks: Forks,
     pub(crate) certificates: Certificates,
     pub(crate) cpu: Arc<CpuTime>,
     pub(crate) clock: Clock,
@@ -158,6 +160,7 @@ impl Desk {
         let taken = self.request(Request::Reload(Box::new(site.setup.clone()))).await;
         let ok = matches!(taken, Some(Ok(_)));
         if ok {
+            self.forks.know(site.bots.clone());
             // They were looked through when they were read: this fails only by what no file tells.
             if let Err(why) = self.certificates.replace(&site.tls) {
                 tracing::error!("the certificates cannot be used, the old ones stay: {why}");
@@ -166,6 +169,7 @@ impl Desk {
                 let mut running = self.site.lock().unwrap_or_else(PoisonError::into_inner);
                 (running.setup, running.sources, running.tls) = (site.setup, site.sources, site.tls);
                 (running.words, running.staff, running.live) = (site.words, site.staff, site.live);
+                running.bots = site.bots;
             }
             self.keep_versions(who);
             tracing::info!("the configuration is reloaded by {who}");

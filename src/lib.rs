@@ -11,6 +11,7 @@ pub mod dialplans;
 mod digest;
 pub mod explain;
 pub mod forecaster;
+pub mod forks;
 pub mod http;
 pub mod journal;
 pub mod log;

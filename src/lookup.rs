@@ -120,9 +120,9 @@ pub(crate) fn client<B: Body<Data: Send> + Send>() -> Connections<B> {
         .build(connector.https_or_http().enable_http1().build())
 }
 
-/// Why there was no answer, by server, and when that was told.
+/// Troubles with other programs, and when they were told.
 #[derive(Default)]
-struct Troubles(Mutex<HashMap<String, Instant>>);
+pub(crate) struct Troubles(Mutex<HashMap<String, Instant>>);
 
 impl Troubles {
     fn tell(&self, lookup: &LookUp, why: &str) {
@@ -134,7 +134,8 @@ impl Troubles {
         }
     }
 
-    fn is_new(&self, trouble: &str, now: Instant) -> bool {
+    /// Whether this was not told within the last minute.
+    pub(crate) fn is_new(&self, trouble: &str, now: Instant) -> bool {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         told.retain(|_, at| now.duration_since(*at) < TOLD_AGAIN);
         let new = !told.contains_key(trouble);

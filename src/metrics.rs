@@ -4,6 +4,7 @@ mod series;
 mod sound;
 mod traffic;
 
+use crate::forks::ForkCounts;
 use crate::journal::JournalCounts;
 use crate::net::Refusal;
 use crate::store::StoreCounts;
@@ -12,13 +13,14 @@ use crate::trace::HepCounts;
 use crate::tts::TtsCounts;
 use crate::upload::UploadCounts;
 use busyhour_ledger::{CallRecord, Ledger, Stay};
-use busyhour_model::{Fact, Time, What};
+use busyhour_model::{BotTalk, Fact, Time, What};
 use busyhour_sip::{Counters, Transport};
 use busyhour_switch::{AgentRow, CallRow, QueueRow, QueueSetup, TrunkRow};
 use prometheus::{
-    Counter, CounterVec, Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
+    Counter, CounterVec, Gauge, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
+    TextEncoder,
 };
-use series::{Agents, Ivr, Maker, Queues, Surveys, Trunks, Wire};
+use series::{Agents, DURATION_S, Ivr, Maker, Queues, Surveys, Trunks, Wire};
 use sound::Sound;
 use std::time::Duration;
 
@@ -63,6 +65,9 @@ pub struct Metrics {
     pub uploads: UploadCounts,
     /// Of texts spoken.
     pub tts: TtsCounts,
+    /// Of programs that hear calls.
+    pub forks: ForkCounts,
+    talks: HistogramVec,
     messages: IntCounterVec,
     /// Webhooks by outcome.
     pub notified: IntCounterVec,
@@ -161,6 +166,8 @@ impl Metrics {
                 texts: m.counts("busyhour_tts_texts_total", "Texts to be spoken, by outcome.", &["outcome"]),
                 seconds: m.histogram("busyhour_tts_seconds", "Time from a new text to its sound.", TTS_S),
             },
+            talks: talk_times(&m),
+            forks: fork_counts(&m),
             messages: m.counts("busyhour_voicemail_messages_total", "Messages, by what became of them.", &["event"]),
             notified: m.counts("busyhour_webhook_posts_total", "Webhooks by outcome.", &["outcome"]),
             resolved: m.counts("busyhour_dns_lookups_total", "Look-ups of trunks' names by outcome.", &["outcome"]),
@@ -201,6 +208,9 @@ impl Metrics {
             }
             What::Seated { .. } => self.seats.with_label_values(&["seated"]).inc(),
             What::SeatRefused { reason, .. } => self.seats.with_label_values(&[reason]).inc(),
+            What::TalkedWithBot(BotTalk { bot, outcome, took, .. }) => {
+                self.talks.with_label_values(&[&**bot, &**outcome]).observe(took.as_secs_f64());
+            }
             What::Fault { .. } => self.faults.inc(),
             what => self.ivr.fact(what),
         }
@@ -253,6 +263,17 @@ fn uploads(m: &Maker) -> UploadCounts {
         waiting: m.keep(IntGauge::new("busyhour_recordings_waiting", "Recordings not in storage yet.")),
         outcomes: m.counts("busyhour_recording_uploads_total", "Recordings' copies, by outcome.", &["outcome"]),
     }
+}
+
+fn talk_times(m: &Maker) -> HistogramVec {
+    let help = "Time callers talk with bots, by how that ended.";
+    m.histograms("busyhour_bot_talk_seconds", help, &["bot", "outcome"], DURATION_S)
+}
+
+fn fork_counts(m: &Maker) -> ForkCounts {
+    let lost = Counter::new("busyhour_fork_lost_seconds_total", "Sound that programs were too slow to take.");
+    let active = IntGauge::new("busyhour_forks_active", "Programs that hear a call now.");
+    ForkCounts { active: m.keep(active), lost: m.keep(lost) }
 }
 
 impl Default for Metrics {

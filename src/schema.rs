@@ -79,6 +79,7 @@ fn shape(kind: Kind) -> Value {
         Kind::Button => json!({ "type": "string", "pattern": "^[0-9A-D*#]?$" }),
         Kind::Buttons => of("keys"),
         Kind::Values => json!({ "type": "object", "additionalProperties": value() }),
+        Kind::Ways => json!({ "type": "object", "additionalProperties": text() }),
         Kind::Skills => json!({ "type": "object", "additionalProperties": shape(Kind::Number(1, 100)) }),
         Kind::Lists => json!({ "type": "object", "additionalProperties": shape(Kind::Texts) }),
         Kind::Word(words) => json!({ "enum": words }),

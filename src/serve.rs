@@ -5,6 +5,7 @@ use crate::config::Site;
 use crate::control::{Ask, Control, State};
 use crate::desk::Desk;
 use crate::forecaster::Forecaster;
+use crate::forks::{Forks, Talked};
 use crate::http;
 use crate::journal::Journal;
 use crate::lookup::LookUps;
@@ -82,9 +83,8 @@ pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
     let sip = settle(&mut site.setup, &bound)?;
     let (told, events) = mpsc::unbounded_channel();
     let (tracer, traces, trace_thread) = start_trace(&site, &metrics)?;
-    let reporting = traces.as_ref().and_then(Traces::reporting);
-    let Sound { plane, tapes, tapes_thread } =
-        start_sound(&site, seed, clock, &told, &metrics, &store, reporting.as_ref())?;
+    let Sound { plane, tapes, tapes_thread, forks, talks } =
+        start_sound(&site, seed, clock, &told, &metrics, &store, traces.as_ref().and_then(Traces::reporting).as_ref())?;
     let messages = store.messages().map_err(|e| StartError(format!("messages cannot be read: {e}")))?;
     let uploaded = upload::start(&site.shell, &tapes, &store, clock, metrics.uploads.clone());
     let (uploads, uploading) = uploaded.map_err(|e| no_thread(&e))?;
@@ -104,6 +104,7 @@ pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
         clock,
         forecast_every: site.shell.forecast_every,
         dns: site.shell.dns.clone(),
+        forks: (forks.clone(), talks),
         tracer,
     };
     let (control, cpu) = control.start()?;
@@ -116,6 +117,7 @@ pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
         tapes,
         uploads,
         plane,
+        forks,
         certificates,
         cpu,
         clock,
@@ -194,6 +196,8 @@ struct Sound {
     plane: Arc<Plane>,
     tapes: Tapes,
     tapes_thread: JoinHandle<()>,
+    forks: Forks,
+    talks: mpsc::UnboundedReceiver<Talked>,
 }
 
 /// Loads the prompts and starts the threads; recordings are files in `recordings` below the data folder.
@@ -218,7 +222,11 @@ fn start_sound(
     let listener = move |event| drop(told.send(event));
     let library = Arc::new(library);
     let (tts, speaking) = Tts::new();
+    let (forks, waiting) = Forks::new(metrics.forks.clone());
+    forks.know(site.bots.clone());
+    let hearing = forks.clone();
     let recording = move |taped| match taped {
+        Taped::Live { fork, live } => hearing.hear(fork, live),
         Taped::Wanted { leg, sound: Heard::Spoken(words) } => tts.ask(leg, words),
         taped => recording.take(taped),
     };
@@ -231,6 +239,7 @@ fn start_sound(
             plane.send(command);
         }
     };
+    let talks = forks.start(waiting, tell.clone()).map_err(|e| no_thread(&e))?;
     let started = speaking.start(site.shell.tts.clone(), library, metrics.tts.clone(), tell);
     started.map_err(|e| StartError(format!("texts cannot be spoken: {e}; see [tts]")))?;
     let (supplied, store) = (Arc::clone(&plane), store.clone());
@@ -245,7 +254,7 @@ fn start_sound(
     let tapes_thread =
         tapes_thread.map_err(|e| StartError(format!("recordings cannot be written: {e}; see `server.data`")))?;
     mended.recv().map_err(|_| StartError("the thread for recordings ended at once".into()))?;
-    Ok(Sound { plane, tapes, tapes_thread })
+    Ok(Sound { plane, tapes, tapes_thread, forks, talks })
 }
 
 type Serving = (Option<SocketAddr>, Option<oneshot::Sender<()>>, Option<JoinHandle<()>>);
@@ -293,6 +302,8 @@ struct Wiring {
     clock: Clock,
     forecast_every: Duration,
     dns: DnsSetup,
+    /// Programs that hear calls, and where talks with bots end.
+    forks: (Forks, mpsc::UnboundedReceiver<Talked>),
     tracer: Option<Tracer>,
 }
 
@@ -332,6 +343,8 @@ impl Wiring {
                         timer,
                         forecaster,
                         lookups,
+                        forks: self.forks.0,
+                        talks: self.forks.1,
                         resolver,
                         tracer: self.tracer,
                     };

@@ -1,18 +1,15 @@
 //! A caller of a running server hears a text that nobody recorded.
 #![allow(clippy::unwrap_used)]
 
+mod caller;
+
 use busyhour::client::Server;
-use busyhour::clock::Clock;
 use busyhour::{config, serve};
 use busyhour_media::{g711, tone::Sine, wav};
-use busyhour_model::G711;
-use busyhour_sim::peer::{AGENT_HZ, Action, CALLER_HZ, Caller, CallerSetup, Out, Outcome};
-use std::net::SocketAddr;
+use busyhour_sim::peer::{AGENT_HZ, Action};
+use caller::{PATIENCE, call};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-use tokio::net::UdpSocket;
 
-const PATIENCE: Duration = Duration::from_secs(60);
 const PLAN: &str = r#"
 name = "hello"
 start = "hello"
@@ -58,45 +55,6 @@ fn folder() -> PathBuf {
     folder
 }
 
-/// Calls, listens for the voice, and stays until the server hangs up. `seed` makes the call one of its own.
-async fn call(server: SocketAddr, seed: u64) -> Outcome {
-    let (sip, media) = (UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap());
-    let setup = CallerSetup {
-        number: "13800138000".into(),
-        withheld: false,
-        dialled: "95118".into(),
-        domain: server.to_string(),
-        sip: sip.local_addr().unwrap(),
-        media: media.local_addr().unwrap(),
-        target: server,
-        codecs: vec![G711::A],
-        tone_hz: CALLER_HZ,
-        listen_hz: AGENT_HZ,
-        script: vec![Action::AwaitAnswer(PATIENCE), Action::AwaitTone(PATIENCE)],
-    };
-    let clock = Clock::start();
-    let mut caller = Caller::new(clock.now(), setup, seed);
-    let (mut text, mut sound) = ([0; 8192], [0; 2048]);
-    while !caller.is_done() {
-        while let Some(out) = caller.poll_transmit() {
-            match out {
-                Out::Sip { to, bytes } => drop(sip.send_to(&bytes, to).await.unwrap()),
-                Out::Rtp { to, bytes } => drop(media.send_to(&bytes, to).await.unwrap()),
-            }
-        }
-        let due = caller.poll_timeout().map_or(clock.now() + PATIENCE, |at| at);
-        tokio::select! {
-            Ok((length, from)) = sip.recv_from(&mut text) => caller.handle_datagram(clock.now(), from, &text[..length]),
-            Ok((length, _)) = media.recv_from(&mut sound) => caller.handle_rtp(clock.now(), &sound[..length]),
-            () = tokio::time::sleep_until(clock.instant(due).into()) => caller.handle_timeout(clock.now()),
-        }
-    }
-    while let Some(Out::Sip { to, bytes }) = caller.poll_transmit() {
-        sip.send_to(&bytes, to).await.unwrap();
-    }
-    caller.outcome()
-}
-
 #[test]
 fn a_caller_hears_a_text_nobody_recorded_and_it_is_made_once() {
     let folder = folder();
@@ -105,7 +63,7 @@ fn a_caller_hears_a_text_nobody_recorded_and_it_is_made_once() {
     let running = serve::start(site, serve::Options::default()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for seed in 0..2 {
-        let outcome = runtime.block_on(call(running.sip_addr().unwrap(), seed));
+        let outcome = runtime.block_on(call(running.sip_addr().unwrap(), seed, &[Action::AwaitTone(PATIENCE)]));
         assert!(outcome.heard_partner() && outcome.status == 200, "{outcome:?}");
     }
     let page = Server(format!("http://{}", running.http_addr().unwrap())).bytes("/metrics").unwrap();

@@ -23,6 +23,7 @@ pub(super) fn roster(roster: &Roster, sheet: &mut Sheet, staff: &mut Sheet) {
     sheet.unique("site", roster.sites.iter());
     sheet.unique("team", roster.teams.iter());
     sheet.unique("schedule", roster.schedules.iter().map(|s| &s.name));
+    sheet.unique("bot", roster.bots.iter().map(|bot| &bot.name));
     sheet.unique("tier", roster.tiers.iter().map(|t| &t.name));
     tiers(&roster.tiers, sheet);
     sheet.unique("trunk or group of trunks", roster.outward());

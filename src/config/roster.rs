@@ -1,6 +1,7 @@
-//! The sections that grow with the centre: skills, sites, teams, schedules, tiers, trunks, numbers, queues, agents.
+//! The sections that grow with the centre: skills, sites, teams, schedules, bots, tiers, trunks, numbers, queues, agents.
 
 use super::agent::{self, Agent};
+use super::bot::{self, Bot};
 use super::group::{self, Group};
 use super::phone::{self, Phone};
 use super::queue::{self, Queue};
@@ -24,6 +25,7 @@ pub(super) struct Roster {
     pub(super) sites: Vec<Read<String>>,
     pub(super) teams: Vec<Read<String>>,
     pub(super) schedules: Vec<Timetable>,
+    pub(super) bots: Vec<Bot>,
     pub(super) tiers: Vec<Tier>,
     pub(super) trunks: Vec<Trunk>,
     pub(super) groups: Vec<Group>,
@@ -86,6 +88,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, utc_offset_minutes: i3
         sites: root.list(sheet, "sites", text).unwrap_or_default(),
         teams: root.list(sheet, "teams", text).unwrap_or_default(),
         schedules: timetables.into_iter().filter_map(|s| timetable(s, sheet)).collect(),
+        bots: root.sections(sheet, "bot").into_iter().filter_map(|s| bot::bot(s, sheet)).collect(),
         tiers: root.sections(sheet, "tier").into_iter().filter_map(|s| tier::tier(s, sheet)).collect(),
         trunks: root.sections(sheet, "trunk").into_iter().filter_map(|s| trunk::trunk(s, sheet)).collect(),
         groups: root.sections(sheet, "trunk_group").into_iter().filter_map(|s| group::group(s, sheet)).collect(),

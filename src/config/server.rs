@@ -314,7 +314,12 @@ fn origin(value: &DeValue) -> Result<String, String> {
 
 /// A server asked by HTTP.
 pub(super) fn address(url: &str, example: &str) -> Result<String, String> {
-    let host = ["http://", "https://"].into_iter().find_map(|scheme| url.strip_prefix(scheme)).unwrap_or_default();
+    within(url, ["http://", "https://"], example)
+}
+
+/// An address of one of these kinds.
+pub(super) fn within(url: &str, schemes: [&str; 2], example: &str) -> Result<String, String> {
+    let host = schemes.into_iter().find_map(|scheme| url.strip_prefix(scheme)).unwrap_or_default();
     let fits = host.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
         && url.parse::<hyper::Uri>().is_ok_and(|uri| uri.authority().is_some());
     if fits { Ok(url.into()) } else { Err(format!("`{url}` is no address like \"{example}\"")) }

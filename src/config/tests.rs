@@ -14,6 +14,7 @@ macro_rules! with_hotline {
     };
 }
 
+mod bots;
 mod hep;
 mod lines;
 mod live;

@@ -6,6 +6,7 @@
 #[expect(dead_code, reason = "what only tests/transports needs")]
 #[path = "../transports/authority.rs"]
 mod authority;
+mod bots;
 mod browser;
 mod capture;
 mod carriers;
@@ -27,6 +28,8 @@ mod process;
 mod prompts;
 mod protocol;
 mod recordings;
+#[path = "../robin/mod.rs"]
+mod robin;
 mod scanners;
 mod scenario;
 mod secret;

@@ -78,6 +78,7 @@ impl Verb {
             Verb::Listen(listen) => ("messages", Kind::Heard, owner(&listen.owner)),
             Verb::SignIn(sign_in) => ("sign_in", Kind::Silent, format!("agent {}", text(&sign_in.agent))),
             Verb::LookUp(asked) => ("lookup", Kind::Silent, asked.url.filled(text)),
+            Verb::Bot(bot) => ("bot", Kind::Asked, bot.bot.to_string()),
             Verb::HangUp { status, cause } => {
                 let cause = cause.map(|cause| format!(", cause {cause}")).unwrap_or_default();
                 ("hangup", Kind::Ended, format!("{status}{cause}"))

@@ -1,6 +1,7 @@
 //! A dialplan, and where a caller stands in it.
 
 mod asking;
+mod bot;
 mod branch;
 mod check;
 mod condition;
@@ -32,6 +33,7 @@ mod transfer;
 mod verb;
 mod waiting;
 
+pub use bot::{Talk, TalkEnd};
 pub use diff::{Aspect, Change};
 pub use graph::Graph;
 pub use keyed::{KEYS_MAX, Pin, VALUE_MAX};

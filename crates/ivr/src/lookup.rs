@@ -36,7 +36,7 @@ pub(crate) struct Asked {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Member {
+pub(crate) enum Member {
     Text(Text),
     Number(i64),
     Flag(bool),
@@ -103,7 +103,7 @@ impl LookUpAnswer {
 }
 
 /// The text, number or flag at the end of the path; nothing for anything else.
-fn at(json: &serde_json::Value, path: &[Name]) -> String {
+pub(crate) fn at(json: &serde_json::Value, path: &[Name]) -> String {
     match path.iter().try_fold(json, member) {
         Some(serde_json::Value::String(text)) => text.clone(),
         Some(serde_json::Value::Number(number)) => number.to_string(),
@@ -167,17 +167,7 @@ impl Session {
         };
         let printable = |text: &Text| plain(text).chars().filter(|c| !c.is_control()).collect::<String>();
         let headers = asked.headers.iter().map(|(name, value)| (name.clone(), value.filled(printable)));
-        let body = asked.body.as_ref().map(|members| {
-            let member = |(name, member): &(Name, Member)| {
-                let value = match member {
-                    Member::Text(text) => plain(text).into(),
-                    Member::Number(n) => (*n).into(),
-                    Member::Flag(flag) => (*flag).into(),
-                };
-                (name.to_string(), value)
-            };
-            serde_json::Value::Object(members.iter().map(member).collect()).to_string()
-        });
+        let body = asked.body.as_ref().map(|members| self.object(members));
         LookUp {
             id: self.lookups,
             url: asked.url.filled(encoded),
@@ -186,6 +176,19 @@ impl Session {
             timeout: asked.timeout,
             values: asked.values.clone(),
         }
+    }
+
+    /// These as JSON.
+    pub(crate) fn object(&self, members: &[(Name, Member)]) -> String {
+        let member = |(name, member): &(Name, Member)| {
+            let value = match member {
+                Member::Text(text) => self.text(text).unwrap_or_default().into(),
+                Member::Number(n) => (*n).into(),
+                Member::Flag(flag) => (*flag).into(),
+            };
+            (name.to_string(), value)
+        };
+        serde_json::Value::Object(members.iter().map(member).collect()).to_string()
     }
 
     /// No answer in time.
@@ -287,7 +290,7 @@ impl<'t> Reader<'t> {
         headers
     }
 
-    fn body(&mut self, value: &'t Value<'t>) -> Vec<(Name, Member)> {
+    pub(crate) fn body(&mut self, value: &'t Value<'t>) -> Vec<(Name, Member)> {
         let mut body = Vec::new();
         for ((_, name), value) in self.members(value) {
             let member = match value.get_ref() {
@@ -301,7 +304,7 @@ impl<'t> Reader<'t> {
     }
 
     /// `{ name = "$.customer.name", first = "$.orders.0.id" }`.
-    fn paths(&mut self, value: &'t Value<'t>) -> Vec<(Name, Vec<Name>)> {
+    pub(crate) fn paths(&mut self, value: &'t Value<'t>) -> Vec<(Name, Vec<Name>)> {
         let mut paths = Vec::new();
         for ((offset, name), value) in self.members(value) {
             self.write(name, offset, false);
@@ -321,7 +324,7 @@ impl<'t> Reader<'t> {
         paths
     }
 
-    fn members(&mut self, value: &'t Value<'t>) -> Vec<((usize, &'t str), &'t Value<'t>)> {
+    pub(crate) fn members(&mut self, value: &'t Value<'t>) -> Vec<((usize, &'t str), &'t Value<'t>)> {
         let Some(table) = self.report.table(value) else { return Vec::new() };
         if table.len() > MEMBERS_MAX {
             self.report.error(value.span().start, format!("more than {MEMBERS_MAX} entries"));

@@ -1,5 +1,6 @@
 //! A dialplan: named nodes, each with one verb, and where each of its outcomes goes.
 
+use crate::bot::Bot;
 use crate::condition::Condition;
 use crate::lookup::Asked;
 use crate::messages::Listen;
@@ -121,6 +122,7 @@ pub(crate) enum Verb {
     Transfer(Transfer),
     Callback(Callback),
     LookUp(Box<Asked>),
+    Bot(Box<Bot>),
     Listen(Listen),
     SignIn(SignIn),
     Survey(Box<Survey>),
@@ -314,6 +316,11 @@ impl Verb {
             // An answer may come at once.
             Verb::LookUp(asked) => {
                 [("then", &asked.then), ("not_found", &asked.not_found), ("failed", &asked.failed)].map(at_once).into()
+            }
+            Verb::Bot(bot) => {
+                let named = bot.outcomes.iter().map(|(name, target)| later((&**name, target)));
+                let own = [later(("then", &bot.then)), later(("timed_out", &bot.timed_out))];
+                named.chain(own).chain([at_once(("failed", &bot.failed))]).collect()
             }
             Verb::Survey(survey) => vec![later(("then", &survey.then))],
             // Whether `then` waits is for the sub-flow to say: the check of the graph asks it.

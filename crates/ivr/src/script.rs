@@ -1,5 +1,6 @@
 //! A dialplan's own tests: what a caller does, and what must happen.
 
+use crate::bot::TalkEnd;
 use crate::lookup::LookUpAnswer;
 use crate::parse::Reader;
 use crate::phrase::Text;
@@ -74,6 +75,8 @@ pub(crate) enum Act {
     },
     /// This address is asked, and answers so; `None`: not at all.
     LookUp(Name, Option<LookUpAnswer>),
+    /// The caller talks with this bot, which ends it so; `None`: not at all.
+    Talk(Name, Option<TalkEnd>),
     /// These keys are pressed.
     Keys(Name),
     /// A survey is over, with these scores by question.
@@ -115,7 +118,7 @@ pub struct Failure {
 }
 
 /// Every step of a test has one of these keys.
-pub(crate) const ACTS: [&str; 27] = [
+pub(crate) const ACTS: [&str; 28] = [
     "press",
     "pass",
     "speak",
@@ -135,6 +138,7 @@ pub(crate) const ACTS: [&str; 27] = [
     "language",
     "queue",
     "lookup",
+    "bot",
     "dtmf",
     "survey",
     "dial",
@@ -239,6 +243,7 @@ impl<'t> Reader<'t> {
             "language" => Act::Language(self.language(value)?),
             "queue" => self.queue_act(value, fields)?,
             "lookup" => Act::LookUp(self.report.text(value)?.into(), self.lookup_answer(fields)),
+            "bot" => Act::Talk(self.report.text(value)?.into(), self.talk_end(fields)),
             "dtmf" => Act::Keys(self.report.text(value)?.into()),
             "survey" => Act::Survey(self.report.text(value)?.into(), fields.take("marks").map(|v| self.marks(v))),
             "dial" => Act::Dial(self.report.text(value)?.into()),
@@ -272,14 +277,27 @@ impl<'t> Reader<'t> {
                 _ => LookUpAnswer::Refused,
             });
         }
-        let table = self.report.table(fields.take("found")?)?;
+        let found = fields.take("found")?;
+        Some(LookUpAnswer::Found(self.literals(found)))
+    }
+
+    /// `outcome = "sales", values = { topic = "loan" }`.
+    fn talk_end(&mut self, fields: &mut Fields<'t>) -> Option<TalkEnd> {
+        let values = fields.take("values").map(|value| self.literals(value)).unwrap_or_default();
+        let outcome = fields.take("outcome").and_then(|value| self.report.text(value))?;
+        let values = values.into_iter().map(|(name, text)| (name.to_string(), text.into())).collect();
+        let outcome = Some(outcome).filter(|outcome| *outcome != "then").map(Name::from);
+        Some(TalkEnd::Ended { outcome, values: serde_json::Value::Object(values) })
+    }
+
+    fn literals(&mut self, value: &'t Value<'t>) -> BTreeMap<Name, String> {
         let mut found = BTreeMap::new();
-        for (name, value) in table {
+        for (name, value) in self.report.table(value).into_iter().flatten() {
             if let Some(Text::Literal(text)) = self.scalar(value, false) {
                 found.insert(name.get_ref().as_ref().into(), text.to_string());
             }
         }
-        Some(LookUpAnswer::Found(found))
+        found
     }
 
     /// Scores by question.

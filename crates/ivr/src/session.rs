@@ -43,6 +43,8 @@ pub struct Session {
     pub(crate) question: usize,
     /// Look-ups begun.
     pub(crate) lookups: u32,
+    /// Talks with bots begun.
+    pub(crate) talks: u32,
     /// The agent talked to last.
     served_by: Option<Name>,
     answered: bool,
@@ -64,6 +66,8 @@ pub(crate) enum Stage {
     /// A branch that asks about queues.
     Deciding,
     LookingUp(Pending),
+    /// In this of its talks.
+    WithBot(u32),
     Listening(Listening),
     Recording(Taping),
     Promising,
@@ -90,6 +94,7 @@ impl Session {
             returns: Vec::new(),
             question: 0,
             lookups: 0,
+            talks: 0,
             served_by: None,
             answered: false,
             entered: 0,
@@ -136,6 +141,7 @@ impl Session {
             Input::Place { ahead, wait } => self.place_told(node, ahead, wait),
             Input::Queues(queues) => self.queues_told(plan, node, &queues),
             Input::LookedUp { id, answer } => self.looked_up(now, node, id, answer),
+            Input::Talked { id, end } => self.talked(node, id, end),
             Input::Dequeued(reason) => self.dequeued(node, reason),
             Input::AgentUnavailable(availability) => self.agent_unavailable(node, availability),
             Input::DialFailed(outcome) => self.dial_ended(node, Some(outcome)),
@@ -246,6 +252,10 @@ impl Session {
             Verb::Transfer(transfer) => self.transfer(now, transfer),
             Verb::Survey(survey) => self.begin_survey(now, verb, survey),
             Verb::LookUp(asked) => self.look_up(now, asked),
+            Verb::Bot(bot) => {
+                self.talk(now, bot);
+                None
+            }
             Verb::Record(record) => self.record(now, record),
             Verb::Listen(listen) => self.listen(listen),
             Verb::SignIn(sign_in) => self.sign_in(sign_in),
@@ -321,6 +331,10 @@ impl Session {
                 self.typed.push(key);
                 None
             }
+            (Stage::WithBot(_), _) => {
+                self.steps.push_back(Step::TellKey(key));
+                None
+            }
             _ => None,
         }
     }
@@ -352,6 +366,7 @@ impl Session {
             (Stage::Listening(_), Verb::Listen(listen)) => Some(listen.then),
             (Stage::Transferring, Verb::Transfer(transfer)) => Some(transfer.failed),
             (Stage::LookingUp(_), _) => self.look_up_timed_out(now, node),
+            (Stage::WithBot(_), Verb::Bot(bot)) => Some(self.talk_timed_out(bot)),
             (Stage::Recording(_), Verb::Record(record)) => Some(record.failed),
             (Stage::Waiting(_), Verb::Queue(queue)) => {
                 self.speak(now, queue);

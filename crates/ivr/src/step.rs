@@ -1,5 +1,6 @@
 //! What a session wants done next, and what it is told.
 
+use crate::bot::{Talk, TalkEnd};
 use crate::keyed::Pin;
 use crate::lookup::{LookUp, LookUpAnswer};
 use busyhour_model::{
@@ -55,6 +56,13 @@ pub enum Input {
         id: u32,
         /// What came back.
         answer: LookUpAnswer,
+    },
+    /// How a `Step::Talk` ended, unless the session made an end of it.
+    Talked {
+        /// Which.
+        id: u32,
+        /// How.
+        end: TalkEnd,
     },
     /// The queue gave the call back. (When an agent takes it, the session just ends.)
     Dequeued(DequeueReason),
@@ -176,6 +184,15 @@ pub enum Step {
         attempts: u32,
         /// From the first request on.
         took: Duration,
+    },
+    /// Let the caller talk with a bot; tell me `Input::Talked` when it says that this is over, or cannot be reached.
+    Talk(Talk),
+    /// Tell that bot of a key.
+    TellKey(char),
+    /// The talk is over.
+    Talked {
+        /// By which outcome.
+        outcome: Name,
     },
     /// Tell the facts that a survey begins.
     SurveyBegun {
@@ -351,6 +368,8 @@ pub struct Names {
     pub skills: Vec<Name>,
     /// Trunks.
     pub trunks: Vec<Name>,
+    /// Bots.
+    pub bots: Vec<Name>,
     /// Tiers of callers.
     pub tiers: Vec<Name>,
     /// Schedules; a branch asks whether they are open.

@@ -18,6 +18,7 @@ pub(crate) const VERBS: [&str; 24] = [
     "collect",
     "survey",
     "lookup",
+    "bot",
     "goto",
     "sub",
     "return",
@@ -49,8 +50,8 @@ const SECONDS: fn(u64) -> Duration = Duration::from_secs;
 impl<'t> Reader<'t> {
     /// What a node does.
     pub(crate) fn verb(&mut self, fields: &mut Fields<'t>, what: &str) -> Verb {
-        // A look-up has a key `set` of its own.
-        let own = |verb: &&str| **verb != *"set" || !fields.has("lookup");
+        // Look-ups and bots have a key `set` of their own.
+        let own = |verb: &&str| **verb != *"set" || !fields.has("lookup") && !fields.has("bot");
         let found: Vec<_> = VERBS.into_iter().filter(own).filter(|verb| fields.has(verb)).collect();
         let [name] = found[..] else {
             self.not_one_verb(fields, what, &found);
@@ -71,6 +72,7 @@ impl<'t> Reader<'t> {
             "collect" => self.collect(fields, value),
             "survey" => self.survey(fields, value),
             "lookup" => self.lookup(fields, value),
+            "bot" => self.bot(fields, value),
             "goto" => Verb::Goto { then: self.node_id(value) },
             "sub" => Verb::Sub { node: self.node_id(value), then: self.target(fields, "then") },
             "return" => {

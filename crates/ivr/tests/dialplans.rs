@@ -63,3 +63,34 @@ fn a_test_hears_what_is_spoken_and_a_text_nobody_speaks_is_a_mistake() {
     let mistakes = Dialplan::parse("p.toml", &source("再见"), &names()).unwrap_err();
     assert!(mistakes[0].message.contains("no prompt is named `再见`"), "{mistakes:?}");
 }
+
+#[test]
+fn a_test_talks_with_a_bot_and_goes_on_where_that_ends() {
+    let source = |end: &str, then: &str| {
+        format!(
+            "name = \"p\"\nstart = \"a\"\n[node.a]\nbot = \"robin\"\nset = {{ topic = \"$.topic\" }}\noutcomes = {{ sales = \"b\" }}\n\
+             then = \"c\"\ntimed_out = \"d\"\nfailed = \"e\"\n[node.b]\nbranch = [{{ \"$topic\" = \"loan\", goto = \"c\" }}]\nelse = \"e\"\n\
+             [node.c]\nhangup = 480\n[node.d]\nhangup = 481\n[node.e]\nhangup = 482\n\
+             [[test]]\nname = \"t\"\nsteps = [{{ bot = \"robin\"{end} }}, {{ hangup = {then} }}]\n"
+        )
+    };
+    let table = [
+        (", outcome = \"sales\", values = { topic = \"loan\" }", "480"),
+        (", outcome = \"sales\"", "482"),
+        (", outcome = \"then\"", "480"),
+        (", outcome = \"failed\"", "482"),
+        ("", "481"),
+    ];
+    let names = Names { bots: vec!["robin".into()], ..names() };
+    for (end, then) in table {
+        let parsed = Dialplan::parse("p.toml", &source(end, then), &names).unwrap();
+        assert_eq!(parsed.plan.test()[0].failure, None, "{end}");
+    }
+    let parsed =
+        Dialplan::parse("p.toml", &source("", "481").replace("{ bot = \"robin\" }", "{ bot = \"wren\" }"), &names);
+    let failure = parsed.unwrap().plan.test()[0].failure.clone().unwrap();
+    assert_eq!(
+        (&*failure.expected, failure.instead.contains("talked with bot robin")),
+        ("to talk with bot wren", true)
+    );
+}

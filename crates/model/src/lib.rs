@@ -5,6 +5,7 @@ pub mod calendar;
 mod conversation;
 mod diagnostic;
 mod fact;
+mod fork;
 mod hearing;
 mod id;
 mod mailbox;
@@ -21,6 +22,7 @@ pub use audio::{Audio, Codec, Direction, G711, Side, Sound, StreamStats, WORDS_M
 pub use conversation::{Conversation, Deed, Handled};
 pub use diagnostic::{Diagnostic, Severity};
 pub use fact::{Fact, What};
+pub use fork::BotTalk;
 pub use hearing::{Deafness, FaxHeard, FaxTone, Talk, Talked, Unheard};
 pub use id::{AgentId, CallId, ForkId, LegId, PlanId, PlayId, QueueId, SkillId, TapeId, TrunkId};
 pub use mailbox::{Mailbox, Message};

@@ -34,6 +34,7 @@ impl World {
         self.check_surveys();
         self.check_replay();
         self.check_tapes();
+        self.talks.check_ended();
         self.check_conversations();
         self.check_talk();
     }

@@ -2,6 +2,8 @@
 //! of whom the demo consists.
 
 #[cfg(feature = "world")]
+mod bots;
+#[cfg(feature = "world")]
 mod hiding;
 #[cfg(feature = "world")]
 mod laws;
@@ -21,6 +23,7 @@ mod world;
 
 #[cfg(feature = "world")]
 pub use {
+    bots::Bots,
     network::Faults,
     scenario::{Deed, STORM, Scenario, Service, to_an_agent},
     town::NUMBER,

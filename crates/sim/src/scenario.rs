@@ -1,11 +1,13 @@
 //! What is to happen in a world: who calls when, how phones behave, how bad the wires are, what the operator does.
 
+use crate::bots::Bots;
 use crate::network::Faults;
 use crate::peer::{AGENT_HZ, Action, Answering, CALLER_HZ, CallerSetup, Ending, PhoneSetup};
 use crate::town;
+use busyhour_ivr::TalkEnd;
 use busyhour_media::Library;
 use busyhour_model::{CallId, G711, Name, Seed, Voice};
-use busyhour_switch::{Destination, Request, Setup};
+use busyhour_switch::{BotCall, Destination, Request, Setup};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,6 +93,8 @@ pub struct Scenario {
     pub faults: Faults,
     /// Who answers look-ups.
     pub service: Service,
+    /// Who talks with callers.
+    pub bots: Bots,
     /// Nothing that is recorded can be written.
     pub disk_full: bool,
     /// Agents' phones.
@@ -130,6 +134,7 @@ impl Scenario {
             foresee: Some(SECOND),
             faults: Faults::NONE,
             service: Service::default(),
+            bots: Bots::default(),
             disk_full: false,
             phones: Vec::new(),
             deeds: Vec::new(),
@@ -191,6 +196,7 @@ impl Scenario {
             scenario.pass_on(&mut random);
         }
         scenario.withhold(&mut random);
+        scenario.bots = Bots { answer: moody, after: random.between(SECOND / 10, 8 * SECOND) };
         if random.per_mille(300) {
             scenario.unplug(&mut random);
         }
@@ -440,11 +446,19 @@ fn gives_up(random: &mut Seed) -> Vec<Action> {
 fn to_the_machine(random: &mut Seed) -> Vec<Action> {
     let mut script = vec![Action::AwaitAnswer(30 * SECOND)];
     for _ in 0..1 + random.below(6) {
-        script.push(Action::Press(*random.choose(&['1', '1', '2', '3', '4', '4', '5', '#']).expect("eight")));
+        script.push(Action::Press(*random.choose(&['1', '1', '2', '3', '4', '4', '5', '6', '#']).expect("nine")));
         script.push(Action::Wait(random.between(SECOND / 2, 6 * SECOND)));
     }
     script.push(Action::HangUp);
     script
+}
+
+/// A bot that is different in every call.
+fn moody(called: &BotCall) -> Option<TalkEnd> {
+    let ended = |outcome: Option<&str>| TalkEnd::Ended { outcome: outcome.map(Name::from), values: "loan".into() };
+    [Some(ended(Some("agent"))), Some(ended(None)), Some(ended(Some("?"))), Some(TalkEnd::Failed), None]
+        [(called.call.0 % 5) as usize]
+        .clone()
 }
 
 fn random_keys(random: &mut Seed) -> Vec<Action> {

@@ -29,7 +29,7 @@ impl World {
                 }
                 self.complete(leg, tape, at);
             }
-            Taped::Live { .. } => {}
+            Taped::Live { fork, .. } => self.talks.hear(fork),
             Taped::Wanted { leg, sound: wanted } => {
                 let sound = match &wanted {
                     Sound::Tape(tape) => self.tapes.get(tape).map(|sound| sound.as_slice().into()),

@@ -62,7 +62,7 @@ start = "ask"
 
 [node.ask]
 menu = "ivr/welcome"
-keys = { 1 = "leave", 2 = "speak", 3 = "pass", 4 = "listen", 5 = "press" }
+keys = { 1 = "leave", 2 = "speak", 3 = "pass", 4 = "listen", 5 = "press", 6 = "chat" }
 timeout = "2s"
 too_many = "end"
 
@@ -103,6 +103,17 @@ then = "ask"
 [node.press]
 dtmf = "1,2#"
 then = "ask"
+
+[node.chat]
+bot = "robin"
+timeout = "10s"
+outcomes = { agent = "wait" }
+then = "ask"
+failed = "end"
+
+[node.wait]
+queue = "enquiry"
+else = "end"
 
 [node.end]
 hangup = 480
@@ -224,7 +235,7 @@ pub(crate) fn library() -> Arc<Library> {
 }
 
 fn plans() -> Vec<(Name, Dialplan)> {
-    let names = Names { queues: QUEUES.map(Name::from).into(), ..Names::default() };
+    let names = Names { queues: QUEUES.map(Name::from).into(), bots: vec!["robin".into()], ..Names::default() };
     let parse = |(name, text): (&str, &str)| match Dialplan::parse(name, text, &names) {
         Ok(parsed) => (name.into(), parsed.plan),
         Err(mistakes) => panic!("the town's dialplans are right: {mistakes:?}"),

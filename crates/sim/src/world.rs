@@ -1,5 +1,6 @@
 //! A whole hotline in virtual time: one switch, one media worker, phones, callers, an operator, and the wires between them.
 
+use crate::bots::{Bots, Talks};
 use crate::hiding::Hiding;
 use crate::laws;
 use crate::network::{Network, Packet};
@@ -59,6 +60,8 @@ pub struct World {
     deeds: BTreeMap<(Time, usize), Deed>,
     sip: SocketAddr,
     service: Service,
+    bots: Bots,
+    pub(crate) talks: Talks,
     pub(crate) disk_full: bool,
     /// Answers of the service under way.
     answers: BTreeMap<(Time, u64), (CallId, LookUp)>,
@@ -114,6 +117,8 @@ impl World {
             deeds: BTreeMap::new(),
             sip,
             service: scenario.service,
+            bots: scenario.bots,
+            talks: Talks::default(),
             disk_full: scenario.disk_full,
             answers: BTreeMap::new(),
             foresee: scenario.foresee,
@@ -198,7 +203,7 @@ impl World {
         let machines =
             [self.network.poll_timeout(), self.switch.poll_timeout(), self.worker.poll_timeout(), self.looks_ahead()];
         let answer = self.answers.first_key_value().map(|((at, _), _)| *at);
-        machines.into_iter().chain([deed, alarm, answer]).flatten().min()
+        machines.into_iter().chain([deed, alarm, answer, self.talks.due()]).flatten().min()
     }
 
     /// When waits are foreseen next, while somebody waits.
@@ -228,6 +233,9 @@ impl World {
             let (call, lookup) = entry.remove();
             let (status, body) = (self.service.answer)(&lookup.url);
             self.switch.handle_lookup(self.now, call, lookup.id, lookup.answer(status, body.as_bytes()));
+            self.drain_switch();
+        } else if let Some((call, fork, end)) = self.talks.next(self.now) {
+            self.switch.handle_talked(self.now, call, fork, end);
             self.drain_switch();
         } else if self.looks_ahead().is_some_and(|at| at <= self.now) {
             self.look_ahead();
@@ -398,6 +406,9 @@ impl World {
             }
             while let Some((call, lookup)) = self.switch.poll_lookup() {
                 self.serve(call, lookup);
+            }
+            while let Some((fork, news)) = self.switch.poll_fork() {
+                self.talks.tell(self.now, fork, news, self.bots);
             }
             let Some(command) = self.switch.poll_media() else { break };
             match &command {

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use busyhour_ivr::{Dialplan, Names, language};
+use busyhour_ivr::{Dialplan, Names, TalkEnd, language};
 use busyhour_model::{Schedule, What};
 use busyhour_sim::peer::{Action, Answering, Ending, PhoneSetup};
 use busyhour_sim::{Deed, NUMBER, Scenario, Service, World};
@@ -49,6 +49,7 @@ impl Row {
         let keys: Vec<&str> = outcomes.map(|(_, key)| key).collect();
         let led = keys.iter().filter(|key| **key != self.verb && !test.contains(&format!("\n{key} =")));
         let led = led.map(|key| match *key {
+            "outcomes" => "outcomes = { sales = \"outcomes\" }\n".into(),
             "keys" => "keys = { 1 = \"keys\" }\n".into(),
             key => format!("{key} = \"{key}\"\n"),
         });
@@ -68,7 +69,12 @@ impl Row {
         let parsed = Dialplan::parse(
             "hotline.toml",
             &plan,
-            &Names { queues: vec!["enquiry".into()], trunks: vec!["carrier".into()], ..Names::default() },
+            &Names {
+                queues: vec!["enquiry".into()],
+                trunks: vec!["carrier".into()],
+                bots: vec!["robin".into()],
+                ..Names::default()
+            },
         );
         scenario.setup.dialplans[0].1 = parsed.unwrap_or_else(|mistakes| panic!("{plan}\n{mistakes:#?}")).plan;
         let caller = scenario.caller(2, self.script.clone());
@@ -105,6 +111,10 @@ fn answer(scenario: &mut Scenario, answer: fn(&str) -> (u16, &'static str)) {
     scenario.service = Service { answer, ..Service::default() };
 }
 
+fn ended(outcome: Option<&str>) -> TalkEnd {
+    TalkEnd::Ended { outcome: outcome.map(Into::into), values: "".into() }
+}
+
 /// Not a packet comes from the caller.
 fn silent(scenario: &mut Scenario) {
     for (_, deed) in &mut scenario.deeds {
@@ -115,6 +125,7 @@ fn silent(scenario: &mut Scenario) {
 }
 
 const ASKED: &str = "lookup = \"https://crm.example/{$caller}\"";
+const TALKED: &str = "bot = \"robin\"\ntimeout = \"8s\"";
 const QUEUED: &str = "queue = \"enquiry\"";
 const OF_1001: &str = "queue = \"enquiry\"\nagent = \"1001\"";
 const DIALLED: &str = "dial = { number = \"13900139000\", trunk = \"carrier\" }\ntimeout = \"5s\"";
@@ -153,9 +164,19 @@ fn dials(town: &mut Scenario) {
     town.deeds.push((9 * SECOND, Deed::Dial { number: "1002".into(), code: NUMBER.into() }));
 }
 
+/// With a bot.
+fn talks() -> [Row; 4] {
+    [
+        row("bot", "then", TALKED).with(|town| town.bots.answer = |_| Some(ended(None))),
+        row("bot", "outcomes", TALKED).with(|town| town.bots.answer = |_| Some(ended(Some("sales")))),
+        row("bot", "timed_out", TALKED),
+        row("bot", "failed", TALKED).with(|town| town.bots.answer = |_| Some(TalkEnd::Failed)),
+    ]
+}
+
 fn rows() -> Vec<Row> {
     use Action::{Press, Wait};
-    vec![
+    let rows = vec![
         row("answer", "then", "answer = true"),
         row("ring", "then", "ring = true"),
         row("pause_recording", "then", "pause_recording = true"),
@@ -222,7 +243,8 @@ fn rows() -> Vec<Row> {
             town.setup.queues[0].callback.max = 0;
         }),
         row("hangup", "hangup", "hangup = true"),
-    ]
+    ];
+    rows.into_iter().chain(talks()).collect()
 }
 
 #[test]

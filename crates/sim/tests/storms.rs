@@ -43,7 +43,7 @@ fn kind(fact: &Fact) -> String {
 }
 
 /// What 256 storms must have had, or they test nothing.
-const WEATHER: [&str; 56] = [
+const WEATHER: [&str; 57] = [
     "Talked",
     "Unheard",
     "Connected",
@@ -66,6 +66,7 @@ const WEATHER: [&str; 56] = [
     "ConversationTaped",
     "RecordingHandled",
     "Monitored",
+    "TalkedWithBot",
     "Discarded",
     "MessageLeft",
     "MessageHeard",

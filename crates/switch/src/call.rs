@@ -1,5 +1,6 @@
 //! One call: what holds in every phase. The phase is asked only after this.
 
+use crate::bots::WithBot;
 use crate::callbacks::{Asked, Callback};
 use crate::monitors::Monitors;
 use crate::outward::Dialling;
@@ -9,11 +10,11 @@ use crate::plant::{Plant, Ring};
 use crate::taping::Taping;
 use crate::transfer::Onward;
 use busyhour_acd::Command;
-use busyhour_ivr::{LookUpAnswer, Session};
+use busyhour_ivr::{LookUpAnswer, Session, TalkEnd};
 use busyhour_media::Filed;
 use busyhour_model::{
-    AgentId, Audio, CallId, Cause, DequeueReason, LegId, Name, Number, OfferOutcome, Party, PlanId, PlayId, QueueId,
-    TapeId, Time, What, Why,
+    AgentId, Audio, CallId, Cause, DequeueReason, ForkId, LegId, Name, Number, OfferOutcome, Party, PlanId, PlayId,
+    QueueId, TapeId, Time, What, Why,
 };
 use busyhour_sip::MAX_FORWARDS;
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,8 @@ pub(crate) struct Call {
     pub(crate) recorded_as: Option<QueueId>,
     /// Who wants what is said left out of its recordings, those that begin later too.
     pub(crate) unrecorded: Option<Name>,
+    /// The bot its caller talks with.
+    pub(crate) bot: Option<WithBot>,
     /// Supervisors who hear it.
     pub(crate) monitors: Monitors,
     /// Taken only while the phase handles an event.
@@ -155,6 +158,11 @@ pub(crate) enum Event {
         id: u32,
         answer: LookUpAnswer,
     },
+    /// A bot ended its talk, or failed.
+    Talked {
+        fork: ForkId,
+        end: TalkEnd,
+    },
 }
 
 /// How a leg's signalling ended.
@@ -214,6 +222,7 @@ impl Call {
             conversations: Vec::new(),
             recorded_as: None,
             unrecorded: None,
+            bot: None,
             monitors: Monitors::default(),
             phase,
         }
@@ -283,6 +292,7 @@ impl Call {
         if let Some(event) = self.monitored(plant, event) {
             self.proceed(plant, event);
         }
+        self.leave_bot(plant);
         self.tune(plant);
     }
 
@@ -395,6 +405,7 @@ impl Call {
         self.open = plant.legs.iter().filter(|(_, leg)| leg.call == self.id).map(|(id, _)| id).collect();
         plant.fact(What::Fault { call: Some(self.id), detail: "a call's handler panicked".into() });
         self.phase = Some(self.end(plant, Cause::Fault, 500));
+        self.leave_bot(plant);
     }
 
     /// Rings a party on a further leg.

@@ -22,6 +22,7 @@ impl Switch {
         self.callbacks_are_promised();
         self.what_holds_is_configured();
         self.tapes_belong_to_calls();
+        self.forks_are_where_they_belong();
         self.seats_are_one_to_one();
         self.agents_have_as_many_calls_as_they_may();
         self.lamps_show_the_mailboxes();
@@ -171,6 +172,17 @@ impl Switch {
         let mut by_calls = by_calls;
         by_calls.sort_unstable();
         assert!(self.plant.tapes.iter().map(|(tape, call)| (*tape, *call)).eq(by_calls), "tapes belong to calls");
+    }
+
+    /// A caller hears and is heard by a bot exactly while the dialplan says so.
+    fn forks_are_where_they_belong(&self) {
+        for call in self.calls.values() {
+            assert!(
+                call.bot_is_where_it_belongs(),
+                "{} has a bot where it has none, or none where it has one",
+                call.id
+            );
+        }
     }
 
     /// S12: channels in use, by way, tier and number, are exactly those of live legs; what is kept free for tiers is free.

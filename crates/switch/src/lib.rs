@@ -1,6 +1,7 @@
 //! What a call is: phases, legs, trunks, directory, desk. Owns the SIP stack, the IVR sessions and the ACD; touches nothing else.
 
 mod arrival;
+mod bots;
 mod call;
 mod callbacks;
 mod causes;
@@ -40,6 +41,7 @@ mod transfer;
 mod trial;
 mod trunks;
 
+pub use bots::{BotCall, ForkNews};
 pub use busyhour_sip::{
     Account, Counters, Flow, Form, Found, Keys, Limits, NamedPeer, Network, Networks, Peer, Secrecy, Secret, Terms,
     Transmit, Transport, Unfound, Wanted,

@@ -1,5 +1,6 @@
 //! Everything a call may use: the SIP stack, the ACD, media, ports, trunks, names and the journal. Calls it plainly, never a call.
 
+use crate::bots::ForkNews;
 use crate::call::Gone;
 use crate::callbacks::{Asked, Callbacks};
 use crate::causes::Causes;
@@ -22,8 +23,8 @@ use busyhour_acd::{Acd, Command, Decision, Denied};
 use busyhour_ivr::LookUp;
 use busyhour_media as media;
 use busyhour_model::{
-    AgentId, Audio, CallId, Codec, Fact, LegId, OfferOutcome, Party, PlayId, Release, Sound, StreamStats, TapeId, Time,
-    What,
+    AgentId, Audio, CallId, Codec, Fact, ForkId, LegId, OfferOutcome, Party, PlayId, Release, Sound, StreamStats,
+    TapeId, Time, What,
 };
 use busyhour_sip::{Identity, Invite, Reason, Stack, Target, cause_of};
 use serde::{Deserialize, Serialize};
@@ -56,6 +57,9 @@ pub(crate) struct Plant {
     pub(crate) entries: VecDeque<Entry>,
     /// Look-ups the world has not yet taken.
     pub(crate) lookups: VecDeque<(CallId, LookUp)>,
+    /// What programs that hear calls are told, and the world has not yet taken.
+    pub(crate) forks: VecDeque<(ForkId, ForkNews)>,
+    last_fork: ForkId,
     marks: Marks,
     plays: u64,
     /// Whose recordings are not filed yet.
@@ -109,6 +113,8 @@ impl Plant {
             media: VecDeque::new(),
             entries: VecDeque::from([began]),
             lookups: VecDeque::new(),
+            forks: VecDeque::new(),
+            last_fork: ForkId::default(),
             marks: Marks::new(now),
             plays: 0,
             tapes: BTreeMap::new(),
@@ -305,6 +311,17 @@ impl Plant {
         {
             self.media.push_back(media::Command::Stop { leg: id });
         }
+    }
+
+    /// Something else is heard there: nobody waits for the end of a play.
+    pub(crate) fn played_over(&mut self, id: LegId) {
+        self.legs.leg_mut(id).into_iter().for_each(|leg| leg.play = None);
+    }
+
+    /// A new fork; none has been called so before.
+    pub(crate) fn fork(&mut self) -> ForkId {
+        self.last_fork = ForkId(self.last_fork.0 + 1);
+        self.last_fork
     }
 
     /// A new tape of a call, named after the moment: no restart uses it again.

@@ -76,17 +76,14 @@ impl Call {
                 return self.enqueue(plant, phase, &Wanted { queue, skills, priority, agent, wait_busy, prefer });
             }
             Step::AskPlace => self.tell_place(plant),
-            Step::AskQueues(names) => {
-                let queues =
-                    names.into_iter().filter_map(|name| Some((name.clone(), plant.queue_state(&name)?))).collect();
-                self.session.handle(plant.now, plant.plans.plan(self.plan), Input::Queues(queues));
-            }
+            Step::AskQueues(names) => self.tell_queues(plant, names),
             Step::LookUp(lookup) => plant.lookups.push_back((self.id, lookup)),
-            Step::LookedUp { node, outcome, attempts, took } => {
-                let plan = plant.plans.name(self.plan).clone();
-                plant.fact(What::LookedUp { call: self.id, plan, node, outcome, attempts, took });
+            Step::Talk(talk) => self.talk(plant, talk),
+            Step::TellKey(key) => self.tell_key(plant, key),
+            Step::Talked { outcome } => self.talked(plant, outcome),
+            Step::LookedUp { .. } | Step::SurveyBegun { .. } | Step::Surveyed { .. } | Step::SurveyEnded { .. } => {
+                self.tell(plant, step)
             }
-            Step::SurveyBegun { .. } | Step::Surveyed { .. } | Step::SurveyEnded { .. } => self.surveyed(plant, step),
             Step::Announced { ahead, wait } => self.announced(plant, &phase, ahead, wait),
             Step::LeaveQueue => {
                 if let Phase::Queued(queued) = &phase {
@@ -136,10 +133,14 @@ impl Call {
         phase
     }
 
-    /// Tells what happened in a survey.
-    fn surveyed(&self, plant: &mut Plant, step: Step) {
+    /// Tells the facts what happened: a look-up, a survey.
+    fn tell(&self, plant: &mut Plant, step: Step) {
         let call = self.id;
         plant.fact(match step {
+            Step::LookedUp { node, outcome, attempts, took } => {
+                let plan = plant.plans.name(self.plan).clone();
+                What::LookedUp { call, plan, node, outcome, attempts, took }
+            }
             Step::SurveyBegun { survey } => What::SurveyBegun { call, survey },
             Step::Surveyed { question, key, score, satisfied } => {
                 What::Surveyed { call, question, key, score, satisfied }
@@ -238,6 +239,12 @@ impl Call {
         let place = plant.acd.place(plant.now, self.id);
         let input = Input::Place { ahead: place.map_or(0, |p| p.ahead), wait: place.and_then(|p| p.wait) };
         self.session.handle(plant.now, plant.plans.plan(self.plan), input);
+    }
+
+    fn tell_queues(&mut self, plant: &Plant, names: Vec<Name>) {
+        let state = |name: Name| Some((name.clone(), plant.queue_state(&name)?));
+        let queues = names.into_iter().filter_map(state).collect();
+        self.session.handle(plant.now, plant.plans.plan(self.plan), Input::Queues(queues));
     }
 
     fn announced(&mut self, plant: &mut Plant, phase: &Phase, ahead: u32, wait: Option<Duration>) {

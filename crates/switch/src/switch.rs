@@ -1,14 +1,15 @@
 //! The switch: one deterministic machine. One input, then drain every `poll_…` to `None`, then the next input.
 
+use crate::bots::ForkNews;
 use crate::call::{Call, Event, Gone};
 use crate::journal::Entry;
 use crate::legs::Keys;
 use crate::plant::Plant;
 use crate::setup::Setup;
 use busyhour_acd::{Acd, Command, Decision, Foreseen};
-use busyhour_ivr::{LookUp, LookUpAnswer};
+use busyhour_ivr::{LookUp, LookUpAnswer, TalkEnd};
 use busyhour_media as media;
-use busyhour_model::{AgentId, CallId, FaxHeard, LegId, Name, Talked, TapeId, Time, TrunkId, Unheard, What};
+use busyhour_model::{AgentId, CallId, FaxHeard, ForkId, LegId, Name, Talked, TapeId, Time, TrunkId, Unheard, What};
 use busyhour_sip as sip;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -203,6 +204,18 @@ impl Switch {
     pub fn handle_lookup(&mut self, now: Time, call: CallId, id: u32, answer: LookUpAnswer) {
         self.at(now);
         self.tell(call, Event::LookedUp { id, answer });
+        self.settle();
+    }
+
+    /// News for a program that hears a call.
+    pub fn poll_fork(&mut self) -> Option<(ForkId, ForkNews)> {
+        self.plant.forks.pop_front()
+    }
+
+    /// A bot ended its talk with a caller, or cannot be talked with. The call may be over, or past that: then nothing happens.
+    pub fn handle_talked(&mut self, now: Time, call: CallId, fork: ForkId, end: TalkEnd) {
+        self.at(now);
+        self.tell(call, Event::Talked { fork, end });
         self.settle();
     }
 

@@ -18,7 +18,7 @@ impl Key {
     fn leads(&self) -> bool {
         match self.kind {
             Kind::Node => self.needed || self.name != "else",
-            Kind::Buttons => true,
+            Kind::Buttons | Kind::Ways => true,
             Kind::Tables(name) | Kind::Table(name) | Kind::ValueOrTable(name) => {
                 let table = TABLES.iter().filter(|(table, _)| *table == name).flat_map(|(_, keys)| keys.iter());
                 table.copied().flatten().any(Key::leads)

@@ -19,6 +19,7 @@ fn sample(kind: Kind) -> &'static str {
         Kind::Phrase => "[]",
         Kind::Button => "\"1\"",
         Kind::Buttons
+        | Kind::Ways
         | Kind::Values
         | Kind::Skills
         | Kind::Lists

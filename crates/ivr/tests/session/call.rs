@@ -40,6 +40,7 @@ impl Call {
             skills: list(&["zh", "en", "card"]),
             trunks: list(&["t"]),
             tiers: list(&["gold"]),
+            bots: list(&["robin"]),
             schedules: vec![("office".into(), office()), ("never".into(), Schedule::default())],
             ..Names::default()
         };
@@ -118,6 +119,9 @@ pub(crate) fn short(step: &Step) -> String {
             format!("{question}:{key}={score}{verdict}")
         }
         Step::SurveyEnded { complete } => if *complete { "complete" } else { "gave-up" }.into(),
+        Step::Talk(talk) => format!("talk{}({} {} {})", talk.id, talk.bot, talk.language, talk.data),
+        Step::TellKey(key) => format!("key({key})"),
+        Step::Talked { outcome } => format!("talked({outcome})"),
         Step::LookUp(asked) => format!("ask{}", asked.id),
         Step::LookedUp { outcome, attempts, .. } => format!("{outcome:?}{attempts}").to_lowercase(),
         Step::AskQueues(queues) => format!("queues?{}", queues.join("+")),

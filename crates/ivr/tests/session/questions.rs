@@ -1,7 +1,7 @@
-//! What is asked of other programs, and of callers after a talk.
+//! What is asked of other programs, bots among them, and of callers after a talk.
 
 use crate::call::Call;
-use busyhour_ivr::{Input, LookUpAnswer, Step};
+use busyhour_ivr::{Input, LookUpAnswer, Step, TalkEnd};
 
 const LOOK_UP: &str = "lookup = \"https://crm.example/c/{$caller}?q={$word}\"\nset = { level = \"$.level\" }\nheaders = { X-Key = \"k {$word}\" }
 
@@ -90,4 +90,49 @@ fn a_survey_in_mid_question_is_read_back_as_it_was() {
     let written = serde_json::to_string(&call.session).unwrap();
     call.session = serde_json::from_str(&written).unwrap();
     assert_eq!(call.press("1"), "stop why:1=1 play[zh:q3]");
+}
+
+const BOT: &str = "bot = \"robin\"\ndata = { who = \"$caller\", n = 7 }\nset = { topic = \"$.topic\", vip = \"$.customer.vip\" }
+    timeout = \"30s\"\noutcomes = { sales = \"sold\", again = \"start\" }\nthen = \"n1\"\ntimed_out = \"n3\"\nfailed = \"n2\"
+    [node.sold]\nbranch = [{ \"$topic\" = \"loan\", \"$vip\" = \"true\", goto = \"n4\" }]\nelse = \"n1\"";
+const TALKING: &str = r#"@start answer talk1(robin zh {"n":7,"who":"13800138000"})"#;
+
+fn ended(outcome: Option<&str>, values: &str) -> TalkEnd {
+    TalkEnd::Ended { outcome: outcome.map(Into::into), values: serde_json::from_str(values).unwrap() }
+}
+
+#[test]
+fn a_bot_ends_its_talk_by_an_outcome_and_says_what_it_heard() {
+    let table = [
+        (ended(None, "null"), "talked(then) @n1 bye601"),
+        (ended(Some("then"), "{}"), "talked(then) @n1 bye601"),
+        (
+            ended(Some("sales"), r#"{"topic":"loan","customer":{"vip":true},"caller":"1"}"#),
+            "talked(sales) @sold @n4 bye604",
+        ),
+        (ended(Some("sales"), r#"{"topic":["loan"]}"#), "talked(sales) @sold @n1 bye601"),
+        (ended(Some("weather"), "{}"), "talked(failed) @n2 bye602"),
+        (ended(Some("failed"), "{}"), "talked(failed) @n2 bye602"),
+        (TalkEnd::Failed, "talked(failed) @n2 bye602"),
+    ];
+    for (end, steps) in table {
+        let mut call = Call::new(BOT);
+        assert_eq!(call.start(), TALKING);
+        assert_eq!(call.tell(Input::Talked { id: 2, end: end.clone() }), "", "another's");
+        assert_eq!(call.press("4#"), "key(4) key(#)");
+        assert_eq!(call.tell(Input::Talked { id: 1, end }), steps);
+    }
+}
+
+#[test]
+fn a_bot_that_talks_too_long_is_left_and_one_may_be_called_again() {
+    let mut call = Call::new(BOT);
+    call.start();
+    let written = serde_json::to_string(&call.session).unwrap();
+    call.session = serde_json::from_str(&written).unwrap();
+    let again = call.tell(Input::Talked { id: 1, end: ended(Some("again"), "{}") });
+    assert_eq!(again, r#"talked(again) @start talk2(robin zh {"n":7,"who":"13800138000"})"#);
+    assert_eq!(call.tell(Input::Talked { id: 1, end: TalkEnd::Failed }), "", "too late");
+    assert_eq!(call.wait(30_000), "talked(timed_out) @n3 bye603");
+    assert_eq!(call.session.talk_now(), None);
 }

@@ -40,6 +40,7 @@ impl What {
             | What::RecordingLost { call, .. }
             | What::Discarded { call, .. }
             | What::Ended { call, .. } => Some(*call),
+            What::TalkedWithBot(talk) => Some(talk.call),
             What::Talked(talked) => Some(talked.call),
             What::FaxHeard(heard) => Some(heard.call),
             What::Unheard(unheard) => Some(unheard.call),

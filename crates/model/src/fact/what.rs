@@ -1,9 +1,9 @@
 //! Everything that can happen.
 
 use crate::{
-    AgentId, AgentState, CallId, Cause, Conversation, DequeueReason, Entrance, FaxHeard, Handled, LegId, LookUpOutcome,
-    Mailbox, Message, Name, Number, OfferOutcome, Party, QueueId, Release, Side, StreamStats, Talked, TapeId, Time,
-    Trouble, Unheard, Voice, Why,
+    AgentId, AgentState, BotTalk, CallId, Cause, Conversation, DequeueReason, Entrance, FaxHeard, Handled, LegId,
+    LookUpOutcome, Mailbox, Message, Name, Number, OfferOutcome, Party, QueueId, Release, Side, StreamStats, Talked,
+    TapeId, Time, Trouble, Unheard, Voice, Why,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -76,6 +76,8 @@ pub enum What {
         /// From the first request on.
         took: Duration,
     },
+    /// The caller has talked with a bot.
+    TalkedWithBot(BotTalk),
     /// A survey begins; it is about the last talk.
     SurveyBegun {
         /// The call.

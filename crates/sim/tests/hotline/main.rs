@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod agents;
+mod bots;
 mod callbacks;
 mod forecasts;
 mod lookups;

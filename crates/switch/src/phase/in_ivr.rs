@@ -32,6 +32,7 @@ pub(super) fn program_input(call: &Call, plant: &mut Plant, event: &Event) -> Op
         Event::Referred { answered } => Some(Input::Referred { answered }),
         Event::Timeout => Some(Input::Timeout),
         Event::LookedUp { id, ref answer } => Some(Input::LookedUp { id, answer: answer.clone() }),
+        Event::Talked { fork, ref end } => Some(Input::Talked { id: call.talk_of(fork)?, end: end.clone() }),
         _ => None,
     }
 }

@@ -1,0 +1,112 @@
+//! A caller of a running server talks with a bot over real sockets, and goes on in the dialplan.
+#![allow(clippy::unwrap_used)]
+
+mod caller;
+mod robin;
+
+use busyhour::client::Server;
+use busyhour::recorder::Told;
+use busyhour::{config, serve};
+use busyhour_media::tone;
+use busyhour_model::What;
+use busyhour_sim::peer::{AGENT_HZ, Action, CALLER_HZ, EndedBy};
+use caller::{PATIENCE, call};
+use robin::talk;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use tokio::net::TcpListener;
+
+const PLAN: &str = r#"
+name = "hello"
+start = "assistant"
+[node.assistant]
+bot = "robin"
+data = { number = "$caller" }
+set = { topic = "$.topic" }
+outcomes = { agent = "sorted" }
+then = "end"
+failed = "sorry"
+[node.sorted]
+branch = [{ "$topic" = "loan", goto = "loan" }]
+else = "end"
+[node.loan]
+play = "ivr/welcome"
+then = "end"
+[node.sorry]
+play = "ivr/system-error"
+then = "end"
+[node.end]
+hangup = true
+"#;
+const CONFIG: &str = r#"
+[server]
+dialplans = "plans"
+[sip]
+udp = ["127.0.0.1:0"]
+tcp = ["127.0.0.1:0"]
+[media]
+ports = "38000-38098"
+[http]
+listen = "127.0.0.1:0"
+[[bot]]
+name = "robin"
+url = "ws://BOT/"
+[[trunk]]
+name = "local"
+sources = ["127.0.0.1"]
+[[number]]
+number = "*"
+dialplan = "hello"
+"#;
+
+fn folder(name: &str, plan: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(folder.join("plans")).unwrap();
+    std::fs::write(folder.join("plans/hello.toml"), plan).unwrap();
+    folder
+}
+
+#[test]
+fn a_caller_talks_with_a_bot_by_sound_and_keys_and_goes_on_with_what_it_found_out() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let door = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let (folder, at) = (folder("bots", PLAN), door.local_addr().unwrap().to_string());
+    let loaded = config::read("centre.toml", &CONFIG.replace("BOT", &at), &folder);
+    let site = loaded.site.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));
+    let running = serve::start(site, serve::Options::default()).unwrap();
+    let (facts, sip) = (running.listen(), running.sip_addr().unwrap());
+    let script = [Action::AwaitTone(PATIENCE), Action::Press('5')];
+    let (outcome, (start, heard)) =
+        runtime.block_on(async { tokio::join!(call(sip, 1, &script), talk(&door, f64::from(AGENT_HZ))) });
+    assert_eq!((&start["from"], &start["data"]["number"]), (&json!("13800138000"), &json!("13800138000")));
+    assert!(
+        outcome.heard_partner() && outcome.ended_by == Some(EndedBy::Them),
+        "the caller hears the bot: {outcome:?}"
+    );
+    let level = |samples: &[i16]| tone::level(samples, f64::from(CALLER_HZ));
+    assert!((level(&heard[4_000..]) - level(&heard[2_000..6_000])).abs() < 1.0, "the bot hears the caller, evenly");
+    assert!(level(&heard[4_000..]) > -20.0, "and loud: {}", level(&heard[4_000..]));
+
+    drop(door);
+    runtime.block_on(call(sip, 2, &[]));
+    let page = Server(format!("http://{}", running.http_addr().unwrap())).bytes("/metrics").unwrap();
+    let page = String::from_utf8(page).unwrap();
+    for line in [
+        "busyhour_bot_talk_seconds_count{bot=\"robin\",outcome=\"agent\"} 1",
+        "busyhour_bot_talk_seconds_count{bot=\"robin\",outcome=\"failed\"} 1",
+        "busyhour_forks_active 0",
+        "busyhour_fork_lost_seconds_total 0",
+    ] {
+        assert!(page.lines().any(|l| l == line), "{line} is not in\n{page}");
+    }
+    running.stop();
+    let nodes = facts.iter().filter_map(|told| match told {
+        Told::Fact(fact) => match fact.what {
+            What::NodeEntered { node, .. } => Some(node.to_string()),
+            _ => None,
+        },
+        Told::Record(_) => None,
+    });
+    assert_eq!(nodes.collect::<Vec<_>>(), ["assistant", "sorted", "loan", "end", "assistant", "sorry", "end"]);
+}
