@@ -12,10 +12,12 @@ use busyhour_model::{CallId, ForkId, Name};
 use busyhour_switch::{BotCall, ForkNews};
 use link::{Link, Parted, Voice};
 use prometheus::{Counter, IntGauge};
-use reach::{Reach, Socket};
+use reach::Reach;
+pub(crate) use reach::{Socket, taken};
 use serde_json::json;
 use std::collections::HashMap;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
@@ -26,6 +28,8 @@ const HEARD_MAX: usize = 16_384;
 const TOLD_MAX: usize = 264;
 /// Of that, so much is kept for what is no sound; sound that finds no other room is lost: 4 s of one side, 2 s of two.
 const KEPT: usize = 64;
+/// The first program that came by itself; bots are counted from 1, by the switch.
+const FIRST: u64 = 1 << 32;
 /// A bot that has not taken a call after so long has failed.
 const REACH_MAX: Duration = Duration::from_secs(5);
 
@@ -56,7 +60,9 @@ pub type Talked = (CallId, ForkId, TalkEnd);
 #[derive(Clone)]
 pub struct Forks {
     heard: Sender<(ForkId, Live)>,
-    news: UnboundedSender<(ForkId, ForkNews)>,
+    orders: UnboundedSender<Order>,
+    /// Of programs that come by themselves.
+    last: Arc<AtomicU64>,
     bots: Arc<Mutex<Vec<BotSetup>>>,
     counts: ForkCounts,
 }
@@ -64,8 +70,17 @@ pub struct Forks {
 /// What waits for the thread.
 pub struct Inbox {
     heard: Receiver<(ForkId, Live)>,
-    news: UnboundedReceiver<(ForkId, ForkNews)>,
+    orders: UnboundedReceiver<Order>,
 }
+
+enum Order {
+    News(ForkId, ForkNews),
+    Join(ForkId, Sender<Told>),
+    Leave(ForkId),
+}
+
+/// Where a program that came by itself hears.
+pub(crate) struct Ear(Receiver<Told>);
 
 /// What one program is told.
 #[derive(Debug)]
@@ -80,9 +95,10 @@ impl Forks {
     /// The way to a thread that is still to be started.
     pub fn new(counts: ForkCounts) -> (Forks, Inbox) {
         let (heard, hearing) = channel(HEARD_MAX);
-        let (news, told) = unbounded_channel();
-        let forks = Forks { heard, news, bots: Arc::default(), counts };
-        (forks, Inbox { heard: hearing, news: told })
+        let (orders, ordered) = unbounded_channel();
+        let last = Arc::new(AtomicU64::new(FIRST));
+        let forks = Forks { heard, orders, last, bots: Arc::default(), counts };
+        (forks, Inbox { heard: hearing, orders: ordered })
     }
 
     /// These are the bots from now on; talks under way go on.
@@ -122,7 +138,30 @@ impl Forks {
     /// Takes what control says; never waits.
     pub fn tell(&self, fork: ForkId, news: ForkNews) {
         // After the thread has ended there is nobody to tell.
-        let _ = self.news.send((fork, news));
+        let _ = self.orders.send(Order::News(fork, news));
+    }
+
+    /// A program that came by itself is to hear a call.
+    pub(crate) fn join(&self) -> (ForkId, Ear) {
+        let fork = ForkId(self.last.fetch_add(1, Relaxed));
+        let (told, ear) = channel(TOLD_MAX);
+        let _ = self.orders.send(Order::Join(fork, told));
+        (fork, Ear(ear))
+    }
+
+    /// It is gone.
+    pub(crate) fn leave(&self, fork: ForkId) {
+        let _ = self.orders.send(Order::Leave(fork));
+    }
+
+    /// Lets it hear until the call is over, or it goes.
+    pub(crate) async fn attend(&self, socket: Socket, Ear(ear): Ear, call: CallId) {
+        self.counts.active.inc();
+        let start = json!({ "event": "start", "protocol": 1, "call": call.to_string(), "rate": SAMPLE_RATE });
+        if let Parted::Fault(why) = Link::new(socket, ear, None).run(&start, "").await {
+            tracing::info!(%call, "a program that heard it has gone: {why}");
+        }
+        self.counts.active.dec();
     }
 }
 
@@ -150,19 +189,21 @@ async fn serve(mut inbox: Inbox, booth: Arc<Booth>) {
     loop {
         tokio::select! {
             biased;
-            news = inbox.news.recv() => match news {
+            order = inbox.orders.recv() => match order {
                 None => return,
-                Some((fork, ForkNews::Called(called))) => {
+                Some(Order::News(fork, ForkNews::Called(called))) => {
                     let (told, inbox) = channel(TOLD_MAX);
                     programs.insert(fork, told);
                     tokio::spawn(Arc::clone(&booth).talk(fork, *called, inbox));
                 }
-                Some((fork, ForkNews::Key(key))) => {
+                Some(Order::News(fork, ForkNews::Key(key))) => {
                     drop(programs.get(&fork).map(|told| told.try_send(Told::Key(key))));
                 }
-                Some((fork, ForkNews::Over { outcome })) => {
+                Some(Order::News(fork, ForkNews::Over { outcome })) => {
                     drop(programs.remove(&fork).map(|told| told.try_send(Told::Over(outcome))));
                 }
+                Some(Order::Join(fork, told)) => drop(programs.insert(fork, told)),
+                Some(Order::Leave(fork)) => drop(programs.remove(&fork)),
             },
             Some((fork, live)) = inbox.heard.recv() => {
                 let Some(told) = programs.get(&fork) else { continue };

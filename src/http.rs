@@ -1,6 +1,7 @@
 //! The HTTP side: health, metrics and the API of `busyhour calls | agents | queues | ctl | reload`.
 
 mod dialplans;
+mod forks;
 mod live;
 mod monitors;
 mod provision;
@@ -86,6 +87,7 @@ fn router(desk: Desk) -> Router {
         .merge(trace::routes())
         .merge(voicemail::routes())
         .merge(monitors::routes())
+        .merge(forks::routes())
         .merge(recordings::routes())
         .fallback(async || {
             Fault::new(StatusCode::NOT_FOUND, "there is nothing at this address", "see README.md, HTTP API")

@@ -7,7 +7,7 @@ use crate::store::Store;
 use crate::tapes::Tapes;
 use crate::upload::Uploads;
 use busyhour_ledger::{CallRecord, Ledger};
-use busyhour_model::{Deed, Fact, Handled, Unheard, What};
+use busyhour_model::{Deed, Fact, Handled, Overload, Unheard, What};
 use busyhour_switch::Entry;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -151,7 +151,7 @@ impl Shared {
         if let What::DialRefused { call, trunk, reason } = &fact.what {
             tracing::warn!(%call, trunk = trunk.as_deref(), %reason, "a number outside was not called");
         }
-        if let What::Overload { on, refused } = &fact.what {
+        if let What::Overload(Overload { on, refused }) = &fact.what {
             tracing::warn!(on, refused, "overload {}", if *on { "begins: new calls are refused" } else { "is over" });
         }
         if let What::Banned { source, reason, .. } = &fact.what {

@@ -1,4 +1,4 @@
-//! A caller of a running server talks with a bot over real sockets, and goes on in the dialplan.
+//! A caller of a running server talks with a bot over real sockets, and goes on in the dialplan; another is listened to.
 #![allow(clippy::unwrap_used)]
 
 mod caller;
@@ -8,13 +8,15 @@ use busyhour::client::Server;
 use busyhour::recorder::Told;
 use busyhour::{config, serve};
 use busyhour_media::tone;
-use busyhour_model::What;
+use busyhour_model::{Attached, What};
 use busyhour_sim::peer::{AGENT_HZ, Action, CALLER_HZ, EndedBy};
 use caller::{PATIENCE, call};
+use futures_util::{SinkExt, StreamExt};
 use robin::talk;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use tokio::net::TcpListener;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 const PLAN: &str = r#"
 name = "hello"
@@ -109,4 +111,59 @@ fn a_caller_talks_with_a_bot_by_sound_and_keys_and_goes_on_with_what_it_found_ou
         Told::Record(_) => None,
     });
     assert_eq!(nodes.collect::<Vec<_>>(), ["assistant", "sorted", "loan", "end", "assistant", "sorry", "end"]);
+}
+
+/// A caller who is asked something and says nothing but a tone.
+const ASKING: &str = "name = \"hello\"\nstart = \"ask\"\n[node.ask]\nmenu = \"ivr/language\"\nkeys = { 1 = \"end\" }\ntimeout = \"60s\"\n\
+                      too_many = \"end\"\n[node.end]\nhangup = true\n";
+
+#[test]
+fn a_program_listens_to_a_call_until_it_is_over_and_that_is_written_down() {
+    let folder = folder("listens", ASKING);
+    let loaded = config::read("centre.toml", &CONFIG.replace("BOT", "127.0.0.1:9").replace("38", "39"), &folder);
+    let site = loaded.site.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));
+    let running = serve::start(site, serve::Options::default()).unwrap();
+    let (facts, sip, http) = (running.listen(), running.sip_addr().unwrap(), running.http_addr().unwrap());
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let caller = std::thread::spawn(move || runtime().block_on(call(sip, 1, &[])));
+    let mut what = facts.iter().filter_map(|told| match told {
+        Told::Fact(fact) => Some(fact.what),
+        Told::Record(_) => None,
+    });
+    assert!(what.any(|what| matches!(what, What::Answered { .. })));
+    let connect = async |path: &str| {
+        let stream = tokio::net::TcpStream::connect(http).await.unwrap();
+        tokio_tungstenite::client_async(format!("ws://{http}{path}"), stream).await.map(|(socket, _)| socket)
+    };
+    let heard = runtime().block_on(async {
+        let Err(Error::Http(refused)) = connect("/api/calls/c99/sound").await else { panic!("no such call") };
+        assert_eq!(refused.status(), 404);
+        let mut rude = connect("/api/calls/c1/sound?who=bob").await.unwrap();
+        rude.send("hello".into()).await.unwrap();
+        while !rude.next().await.unwrap().unwrap().is_close() {}
+        let mut socket = connect("/api/calls/c1/sound?who=alice").await.unwrap();
+        let start = json!({ "event": "start", "protocol": 1, "call": "c1", "rate": 8000 }).to_string();
+        assert_eq!(socket.next().await.unwrap().unwrap(), start.into());
+        let mut heard: Vec<i16> = Vec::new();
+        while heard.len() < 8_000 {
+            let Message::Binary(sound) = socket.next().await.unwrap().unwrap() else { panic!("nothing is lost") };
+            assert_eq!((sound[0], sound.len()), (0, 321), "the caller alone");
+            heard.extend(sound[1..].chunks(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])));
+        }
+        let hang_up = move || Server(format!("http://{http}")).send("POST", "/api/calls/c1/hangup", &json!(null));
+        tokio::task::spawn_blocking(hang_up).await.unwrap().unwrap();
+        let stop: Message = json!({ "event": "stop", "outcome": "ended" }).to_string().into();
+        while socket.next().await.unwrap().unwrap() != stop {}
+        assert!(socket.next().await.unwrap().unwrap().is_close());
+        heard
+    });
+    assert!(tone::level(&heard[4_000..], f64::from(CALLER_HZ)) > -20.0);
+    assert!(caller.join().unwrap().complaints.is_empty());
+    running.stop();
+    let attached = what.filter_map(|what| match what {
+        What::Attached(Attached { by, on, .. }) => Some((by.split(" at 127.0.0.1:").next().unwrap().to_owned(), on)),
+        _ => None,
+    });
+    let both = |who: &str| [true, false].map(|on| (who.to_owned(), on));
+    assert_eq!(attached.collect::<Vec<_>>(), [both("bob"), both("alice")].concat());
 }

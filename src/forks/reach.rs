@@ -1,6 +1,8 @@
 //! Connections to bots: WebSockets we open, plain or encrypted.
 
 use super::BotSetup;
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use std::error::Error;
@@ -10,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, header};
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 /// Bytes of one message of a program: 30 s of sound.
@@ -19,11 +21,11 @@ const MESSAGE_MAX: usize = 512 * 1024;
 const BUFFER: usize = 4_096;
 
 /// What a WebSocket runs over.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-pub(super) type Socket = WebSocketStream<Box<dyn Stream>>;
+pub(crate) type Socket = WebSocketStream<Box<dyn Stream>>;
 
 /// What all connections share.
 pub(super) struct Reach {
@@ -67,6 +69,12 @@ impl Reach {
         let (socket, _) = client_async_with_config(request, stream, Some(limits())).await.map_err(|e| said(&e))?;
         Ok(socket)
     }
+}
+
+/// The connection of a program that came by itself.
+pub(crate) async fn taken(upgraded: Upgraded) -> Socket {
+    let stream: Box<dyn Stream> = Box::new(TokioIo::new(upgraded));
+    WebSocketStream::from_raw_socket(stream, Role::Server, Some(limits())).await
 }
 
 /// What a program may send at once.

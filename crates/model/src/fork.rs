@@ -20,3 +20,14 @@ pub struct BotTalk {
     /// From calling the bot on.
     pub took: Duration,
 }
+
+/// A program that hears a call by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attached {
+    /// The call.
+    pub call: CallId,
+    /// Who runs it, as far as known.
+    pub by: Name,
+    /// It does, or does no more.
+    pub on: bool,
+}

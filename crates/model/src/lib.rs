@@ -22,13 +22,13 @@ pub use audio::{Audio, Codec, Direction, G711, Side, Sound, StreamStats, WORDS_M
 pub use conversation::{Conversation, Deed, Handled};
 pub use diagnostic::{Diagnostic, Severity};
 pub use fact::{Fact, What};
-pub use fork::BotTalk;
+pub use fork::{Attached, BotTalk};
 pub use hearing::{Deafness, FaxHeard, FaxTone, Talk, Talked, Unheard};
 pub use id::{AgentId, CallId, ForkId, LegId, PlanId, PlayId, QueueId, SkillId, TapeId, TrunkId};
 pub use mailbox::{Mailbox, Message};
 pub use number::{Number, NumberKind};
 pub use outcome::{
-    AgentState, Cause, DequeueReason, Entrance, LookUpOutcome, OfferOutcome, Party, Release, Trouble, Voice,
+    AgentState, Cause, DequeueReason, Entrance, LookUpOutcome, OfferOutcome, Overload, Party, Release, Trouble, Voice,
 };
 pub use pattern::Pattern;
 pub use schedule::{Days, Opening, Schedule};

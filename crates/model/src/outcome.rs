@@ -83,6 +83,15 @@ pub enum LookUpOutcome {
     Unreachable,
 }
 
+/// New calls and registrations are refused, or no longer are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overload {
+    /// Refused from now on.
+    pub on: bool,
+    /// Requests refused in the episode that ends.
+    pub refused: u64,
+}
+
 /// Why a call left its queue without an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

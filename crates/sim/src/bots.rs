@@ -41,6 +41,8 @@ pub(crate) struct Talks {
     /// Under way, and how many frames each bot has heard.
     open: BTreeMap<ForkId, u64>,
     ends: BTreeMap<(Time, ForkId), (CallId, TalkEnd)>,
+    /// Of programs that came by themselves.
+    last: ForkId,
     /// What each bot was told.
     told: Vec<(ForkId, ForkNews)>,
     /// Of those that are over, how many frames each bot has heard.
@@ -60,6 +62,18 @@ impl Talks {
             ForkNews::Over { .. } => self.heard.push(self.open.remove(&fork).expect("what is over has begun")),
         }
         self.told.push((fork, news));
+    }
+
+    /// A program that comes by itself.
+    pub(crate) fn attached(&mut self) -> ForkId {
+        self.last = ForkId(self.last.0.max(1 << 32) + 1);
+        self.open.insert(self.last, 0);
+        self.last
+    }
+
+    /// It may not.
+    pub(crate) fn refused(&mut self, fork: ForkId) {
+        self.open.remove(&fork);
     }
 
     /// A bot hears something.

@@ -306,6 +306,12 @@ impl World {
     fn supervise(&mut self, supervisor: Name, voice: Option<Voice>) {
         let Ok(Reply::Calls(rows)) = self.switch.handle_request(self.now, Request::Calls) else { return };
         let Some(row) = rows.into_iter().find(|row| &*row.stage == "talking") else { return };
+        let fork = self.talks.attached();
+        let attach = Request::Attach { call: row.call, fork, by: "somebody".into() };
+        if self.switch.handle_request(self.now, attach).is_err() {
+            self.talks.refused(fork);
+        }
+        self.drain_switch();
         let (call, on) = (row.call, row.recording.as_deref() != Some("paused"));
         let asked = match voice {
             Some(voice) => Request::Monitor { call, supervisor, voice },

@@ -43,7 +43,7 @@ fn kind(fact: &Fact) -> String {
 }
 
 /// What 256 storms must have had, or they test nothing.
-const WEATHER: [&str; 57] = [
+const WEATHER: [&str; 58] = [
     "Talked",
     "Unheard",
     "Connected",
@@ -67,6 +67,7 @@ const WEATHER: [&str; 57] = [
     "RecordingHandled",
     "Monitored",
     "TalkedWithBot",
+    "Attached",
     "Discarded",
     "MessageLeft",
     "MessageHeard",

@@ -1,5 +1,6 @@
 //! One call: what holds in every phase. The phase is asked only after this.
 
+use crate::attached::Listener;
 use crate::bots::WithBot;
 use crate::callbacks::{Asked, Callback};
 use crate::monitors::Monitors;
@@ -60,6 +61,8 @@ pub(crate) struct Call {
     pub(crate) unrecorded: Option<Name>,
     /// The bot its caller talks with.
     pub(crate) bot: Option<WithBot>,
+    /// Programs that hear it.
+    pub(crate) attached: Vec<Listener>,
     /// Supervisors who hear it.
     pub(crate) monitors: Monitors,
     /// Taken only while the phase handles an event.
@@ -223,6 +226,7 @@ impl Call {
             recorded_as: None,
             unrecorded: None,
             bot: None,
+            attached: Vec::new(),
             monitors: Monitors::default(),
             phase,
         }
@@ -293,6 +297,7 @@ impl Call {
             self.proceed(plant, event);
         }
         self.leave_bot(plant);
+        self.fork(plant);
         self.tune(plant);
     }
 
@@ -406,6 +411,7 @@ impl Call {
         plant.fact(What::Fault { call: Some(self.id), detail: "a call's handler panicked".into() });
         self.phase = Some(self.end(plant, Cause::Fault, 500));
         self.leave_bot(plant);
+        self.fork(plant);
     }
 
     /// Rings a party on a further leg.

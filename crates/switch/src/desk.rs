@@ -105,6 +105,8 @@ impl Switch {
             Request::Standing { agent, towards } => self.standing(agent, towards),
             Request::Monitor { call, supervisor, voice } => self.monitor(call, &supervisor, voice),
             Request::Unmonitor { call, supervisor } => self.unmonitor(call, &supervisor),
+            Request::Attach { call, fork, by } => self.attach(call, fork, by),
+            Request::Detach { call, fork } => self.detach(call, fork),
             Request::PauseRecording { call, on, by } => self.pause_recording(call, on, by),
             Request::Transfer { call, to } => self.transfer(call, to),
             Request::Change { change, says, by } => self.change(change, says, by),

@@ -174,9 +174,10 @@ impl Switch {
         assert!(self.plant.tapes.iter().map(|(tape, call)| (*tape, *call)).eq(by_calls), "tapes belong to calls");
     }
 
-    /// A caller hears and is heard by a bot exactly while the dialplan says so.
+    /// A caller hears and is heard by a bot exactly while the dialplan says so; programs hear who talks, and nobody else.
     fn forks_are_where_they_belong(&self) {
         for call in self.calls.values() {
+            assert!(call.forks_are_right(), "{}: programs hear others than those who talk", call.id);
             assert!(
                 call.bot_is_where_it_belongs(),
                 "{} has a bot where it has none, or none where it has one",

@@ -1,6 +1,7 @@
 //! What a call is: phases, legs, trunks, directory, desk. Owns the SIP stack, the IVR sessions and the ACD; touches nothing else.
 
 mod arrival;
+mod attached;
 mod bots;
 mod call;
 mod callbacks;

@@ -3,7 +3,7 @@
 use crate::setup::{AgentSetup, QueueSetup, Setup};
 use crate::standing::{StandingRow, Towards};
 use crate::trial::Trial;
-use busyhour_model::{AgentState, CallId, Mailbox, Message, Name, TapeId, Time, Trouble, Voice};
+use busyhour_model::{AgentState, CallId, ForkId, Mailbox, Message, Name, TapeId, Time, Trouble, Voice};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -102,6 +102,22 @@ pub enum Request {
         call: CallId,
         /// Who.
         supervisor: Name,
+    },
+    /// A program hears a call from now on, until it leaves or the call is over (`ForkNews::Over`).
+    Attach {
+        /// Which.
+        call: CallId,
+        /// New, and none the switch would choose.
+        fork: ForkId,
+        /// Who asks.
+        by: Name,
+    },
+    /// It leaves.
+    Detach {
+        /// Which.
+        call: CallId,
+        /// As it came.
+        fork: ForkId,
     },
     /// Leave what is said out of a call's recording, or put it in again.
     PauseRecording {

@@ -9,7 +9,9 @@ use crate::setup::Setup;
 use busyhour_acd::{Acd, Command, Decision, Foreseen};
 use busyhour_ivr::{LookUp, LookUpAnswer, TalkEnd};
 use busyhour_media as media;
-use busyhour_model::{AgentId, CallId, FaxHeard, ForkId, LegId, Name, Talked, TapeId, Time, TrunkId, Unheard, What};
+use busyhour_model::{
+    AgentId, CallId, FaxHeard, ForkId, LegId, Name, Overload, Talked, TapeId, Time, TrunkId, Unheard, What,
+};
 use busyhour_sip as sip;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -315,7 +317,7 @@ impl Switch {
             E::Digit { leg, digit } => self.pressed(leg, digit, Keys::Info),
             E::Registered { account, contacts } => self.registered(&account, contacts),
             E::Qualified { account: phone, answers } => self.plant.fact(What::Qualified { phone, answers }),
-            E::Overload { on, refused } => self.plant.fact(What::Overload { on, refused }),
+            E::Overload { on, refused } => self.plant.fact(What::Overload(Overload { on, refused })),
             E::Banned { source, reason, until } => {
                 let (source, reason) = (crate::desk::net_name(source), reason.as_str().into());
                 self.plant.fact(What::Banned { source, reason, until });

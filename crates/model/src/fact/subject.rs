@@ -41,6 +41,7 @@ impl What {
             | What::Discarded { call, .. }
             | What::Ended { call, .. } => Some(*call),
             What::TalkedWithBot(talk) => Some(talk.call),
+            What::Attached(attached) => Some(attached.call),
             What::Talked(talked) => Some(talked.call),
             What::FaxHeard(heard) => Some(heard.call),
             What::Unheard(unheard) => Some(unheard.call),
@@ -60,7 +61,7 @@ impl What {
             | What::TrunkAnswered { .. }
             | What::TrunkRefused { .. }
             | What::Banned { .. }
-            | What::Overload { .. }
+            | What::Overload(_)
             | What::Reloaded { .. }
             | What::Changed { .. } => None,
         }

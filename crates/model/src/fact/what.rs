@@ -1,9 +1,9 @@
 //! Everything that can happen.
 
 use crate::{
-    AgentId, AgentState, BotTalk, CallId, Cause, Conversation, DequeueReason, Entrance, FaxHeard, Handled, LegId,
-    LookUpOutcome, Mailbox, Message, Name, Number, OfferOutcome, Party, QueueId, Release, Side, StreamStats, Talked,
-    TapeId, Time, Trouble, Unheard, Voice, Why,
+    AgentId, AgentState, Attached, BotTalk, CallId, Cause, Conversation, DequeueReason, Entrance, FaxHeard, Handled,
+    LegId, LookUpOutcome, Mailbox, Message, Name, Number, OfferOutcome, Overload, Party, QueueId, Release, Side,
+    StreamStats, Talked, TapeId, Time, Trouble, Unheard, Voice, Why,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -314,6 +314,8 @@ pub enum What {
         /// Who hears the supervisor.
         voice: Option<Voice>,
     },
+    /// A program hears the call, or does no more.
+    Attached(Attached),
     /// A conversation's recording could not be written.
     RecordingLost {
         /// The call.
@@ -472,12 +474,7 @@ pub enum What {
         until: Time,
     },
     /// The control loop is behind: new calls and registrations are refused, or no longer are.
-    Overload {
-        /// Refused from now on.
-        on: bool,
-        /// Requests refused in the episode that ends.
-        refused: u64,
-    },
+    Overload(Overload),
     /// Configuration was loaded or refused.
     Reloaded {
         /// Taken.

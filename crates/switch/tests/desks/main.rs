@@ -6,6 +6,7 @@
 mod exchange;
 
 mod aliases;
+mod attached;
 mod conversations;
 mod monitors;
 mod phone;
