@@ -3,7 +3,7 @@
 use crate::phones::Phones;
 use crate::{TICK, Turn};
 use busyhour::media::Plane;
-use busyhour::tapes::{TapeCounts, Tapes};
+use busyhour::tapes::{Archive, TapeCounts, Tapes};
 use busyhour_media::{Command, Config, Event, Library, Limits, Track};
 use busyhour_model::{Audio, Codec, Direction, LegId, PlayId, Side, Sound, TapeId, Time};
 use prometheus::{Counter, IntCounter, IntGauge};
@@ -156,7 +156,8 @@ fn recorder() -> (Tapes, JoinHandle<()>, PathBuf) {
     };
     let folder = std::env::temp_dir().join(format!("busyhour-relay-{}", std::process::id()));
     let (tapes, inbox) = Tapes::new(counts);
-    let thread = tapes.start(inbox, Some(folder.clone()), drop).expect("a thread starts");
+    let thread =
+        tapes.start(inbox, Some(Archive { folder: folder.clone(), keys: None }), drop).expect("a thread starts");
     (tapes, thread, folder)
 }
 

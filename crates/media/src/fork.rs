@@ -1,6 +1,6 @@
 //! What one leg's peer says, handed out while it is said: 20 ms at a time, without a hole, to programs outside.
 
-use crate::leg::Heard;
+use crate::heard::Heard;
 use crate::mix::Mix;
 use crate::{Live, Taped, Track};
 use busyhour_model::{ForkId, LegId, Time};

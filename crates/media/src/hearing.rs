@@ -1,8 +1,8 @@
 //! What one leg's sound tells beside being passed on: who talks, a fax machine, or nothing at all.
 
 use crate::fax;
+use crate::heard::{Heard, Kind};
 use crate::latch::Latch;
-use crate::leg::{Heard, Kind};
 use crate::talk::{Meter, Spurt};
 use crate::watch::{Refusal, Refusals, Sight, Watch};
 use crate::wide;

@@ -1,6 +1,7 @@
 //! One leg: what it hears, what it sends, and when it must act by itself.
 
 use crate::fork::Forks;
+use crate::heard::{Heard, Kind, Room};
 use crate::hearing::Hearing;
 use crate::incoming::{Arrival, Incoming, Report};
 use crate::line::Line;
@@ -61,39 +62,6 @@ pub(crate) struct Leg {
     frame_at: Time,
     cname: u64,
     stats: StreamStats,
-}
-
-/// One accepted packet.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Heard<'a> {
-    pub(crate) origin: Origin,
-    pub(crate) kind: Kind,
-    pub(crate) digit: Option<char>,
-    /// A key sounds in it.
-    pub(crate) toned: bool,
-    /// Of speech G.711 codes, also where it came as something else.
-    pub(crate) payload: &'a [u8],
-    /// As it came, where that is not G.711.
-    pub(crate) native: Option<(Codec, &'a [u8])>,
-}
-
-/// Room for one packet on its way.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Room {
-    opened: Vec<u8>,
-    sound: Vec<u8>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Speech(G711),
-    /// Speech that only who speaks the same codec is to hear.
-    Undecoded,
-    Event,
-    /// How silence sounds (RFC 3389).
-    Comfort,
-    /// Nothing the partner should hear.
-    Other,
 }
 
 impl Leg {

@@ -9,6 +9,7 @@ pub mod fax;
 mod fork;
 pub mod g711;
 pub mod g722;
+mod heard;
 mod hearing;
 mod incoming;
 pub mod jitter;

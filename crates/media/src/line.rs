@@ -1,6 +1,6 @@
 //! What only a connected leg has: what was agreed on, where its peer is, and what its packets mean.
 
-use crate::leg::Kind;
+use crate::heard::Kind;
 use crate::outbox::Outbox;
 use crate::rtp::{HEADER_LEN, Header};
 use crate::srtp::Secured;

@@ -2,8 +2,9 @@
 
 use crate::anchor::Anchor;
 use crate::g711;
+use crate::heard::{Heard, Kind};
 use crate::jitter::Jitter;
-use crate::leg::{FRAME_MAX, Heard, Kind};
+use crate::leg::FRAME_MAX;
 use busyhour_model::{LegId, Time};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! One leg's sound on its way to a tape: packets put in their places by their timestamps, handed out by the second.
 
 use crate::anchor::{Anchor, LATE_MAX};
-use crate::leg::{Heard, Kind};
+use crate::heard::{Heard, Kind};
 use crate::timeline::Timeline;
 use crate::{Event, Limits, TapeEnd, Taped, Track, g711, keypad, samples};
 use busyhour_model::{G711, LegId, TapeId, Time};

@@ -1,6 +1,7 @@
 //! The media machine: all legs of one worker, driven by commands, packets and time.
 
-use crate::leg::{Kind, Leg, Room};
+use crate::heard::{Kind, Room};
+use crate::leg::Leg;
 use crate::mix::Mix;
 use crate::outbox::Outbox;
 use crate::play::{Playing, SOUNDS_MAX};

@@ -83,7 +83,7 @@ fn both_sides_are_heard_until_the_fork_ends_also_in_another_worker() {
     assert_eq!(rig.live(FORK, Track::Right), [], "no more");
 
     moved.live(FORK, Track::Left);
-    let leg = moved.worker.release(A).unwrap();
+    let leg = moved.worker.release(moved.now, A).unwrap();
     let config = moved.worker.state.config.clone();
     moved.worker = Worker::new(LIBRARY.clone(), config);
     moved.worker.adopt(leg);
