@@ -3,6 +3,7 @@
 mod amend;
 mod dialplan;
 mod import;
+mod people;
 mod prompts;
 mod provision;
 mod recordings;
@@ -243,22 +244,10 @@ enum Ctl {
         #[command(flatten)]
         ask: AskArgs,
     },
-    /// Let a supervisor hear a call: the phone of that agent rings; keys 4, 5 and 6 change who hears the supervisor
-    Monitor {
-        /// Call, like c42
-        call: String,
-        /// Number of the supervisor, an agent
-        #[arg(long)]
-        agent: String,
-        /// Who hears the supervisor: nobody (listen), the agent (whisper), all (barge)
-        #[arg(long, default_value = "listen", value_parser = ["listen", "whisper", "barge"])]
-        voice: String,
-        /// Leave instead
-        #[arg(long, conflicts_with = "voice")]
-        leave: bool,
-        #[command(flatten)]
-        ask: AskArgs,
-    },
+    /// Let a supervisor hear a call: the phone of that agent rings; keys 4 to 7 change who hears the supervisor, or take the call over
+    Monitor(people::MonitorArgs),
+    /// Who is in a call; a further party to talk in it too, or one to hang up on
+    Parties(people::PartiesArgs),
     /// Calls going on
     Calls(AskArgs),
     /// Trunks and their channels
@@ -382,9 +371,8 @@ fn steer(ctl: &Ctl) -> Result<(), String> {
         }
         Ctl::Hangup { call, ask } => show::hang_up(&ask.server(), call, ask.json),
         Ctl::Transfer { call, to, ask } => show::transfer(&ask.server(), call, to.place(), ask.json),
-        Ctl::Monitor { call, agent, voice, leave, ask } => {
-            show::monitor(&ask.server(), call, agent, if *leave { None } else { Some(voice) }, ask.json)
-        }
+        Ctl::Monitor(args) => people::monitor(args),
+        Ctl::Parties(args) => people::parties(args),
         Ctl::Calls(ask) => show::active(&ask.server(), ask.json),
         Ctl::Trunks(ask) => show::trunks(&ask.server(), ask.json),
         Ctl::Bans(ask) => show::bans(&ask.server(), ask.json),

@@ -246,6 +246,9 @@ fn read_with(file: &str, source: &str, folder: &Path, staff: Option<&Staff>) -> 
     check::certified(&roster, &server, &mut sheet);
     check::bound(&roster, &server, &mut sheet);
     check::fallback(&server, &prompts.ids(), &mut sheet);
+    let mut words = roster.words();
+    words.prompts = Some(prompts.ids());
+    sheet.resolve(&words);
     check::backups(&roster, &server, &mut sheet);
     let mut diagnostics = sheet.into_found();
     diagnostics.extend(beside);
@@ -258,11 +261,11 @@ fn read_with(file: &str, source: &str, folder: &Path, staff: Option<&Staff>) -> 
         }));
     }
     if whole {
-        diagnostics.extend(prompts.unused(&shelf.prompts()));
+        let greetings = roster.agents().filter_map(|agent| agent.greeting.clone());
+        diagnostics.extend(prompts.unused(&shelf.prompts().into_iter().chain(greetings).collect()));
     }
     let refused = diagnostics.iter().any(|d| d.severity == Severity::Error);
     let sources = shelf.plans.into_iter().map(|(source, _)| source).collect();
-    let words = roster.words();
     let site = (!refused).then(|| Site {
         setup: server.setup(&roster, dialplans),
         shell: server.shell,

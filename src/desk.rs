@@ -121,6 +121,7 @@ impl Desk {
                 Reply::Done
                 | Reply::Standing(_)
                 | Reply::Place(_)
+                | Reply::Parties(_)
                 | Reply::Messages(_)
                 | Reply::Bans(_)
                 | Reply::Trial(_) => {}

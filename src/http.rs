@@ -4,6 +4,7 @@ mod dialplans;
 mod forks;
 mod live;
 mod monitors;
+mod parties;
 mod provision;
 mod recordings;
 mod trace;
@@ -88,6 +89,7 @@ fn router(desk: Desk) -> Router {
         .merge(voicemail::routes())
         .merge(monitors::routes())
         .merge(forks::routes())
+        .merge(parties::routes())
         .merge(recordings::routes())
         .fallback(async || {
             Fault::new(StatusCode::NOT_FOUND, "there is nothing at this address", "see README.md, HTTP API")
@@ -138,6 +140,9 @@ impl From<Denied> for Fault {
             Denied::NotWaiting(_) => (StatusCode::CONFLICT, "`busyhour explain CALL` tells what became of it"),
             Denied::NotTalking(_) => (StatusCode::CONFLICT, "`busyhour ctl calls` shows what each is doing"),
             Denied::NotMonitored(_) => (StatusCode::CONFLICT, "`busyhour ctl calls` shows who takes part"),
+            Denied::Conference(_) => (StatusCode::CONFLICT, "`busyhour ctl parties CALL` shows who is in it"),
+            Denied::NotReached(_) => (StatusCode::CONFLICT, "`busyhour agents` and `busyhour ctl trunks` show why"),
+            Denied::NoParty { .. } => (StatusCode::NOT_FOUND, "`busyhour ctl parties CALL` shows who is in it"),
             Denied::NotRecorded(_) => (StatusCode::CONFLICT, "see [recording]; `busyhour ctl calls` shows which are"),
             Denied::UnknownNode { .. } => (StatusCode::NOT_FOUND, "see the dialplan; `busyhour calls` shows the nodes"),
             Denied::NoSlot => (StatusCode::CONFLICT, "set `codes.park_slots` to more of them"),

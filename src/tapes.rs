@@ -7,8 +7,8 @@ mod file;
 mod tests;
 
 pub use archive::{Archive, Mended, keys, name, new_key};
-use busyhour_media::{Command, Event, Filed, SAMPLE_RATE, Taped, Timeline, Track, wav};
-use busyhour_model::{LegId, Sound, TapeId};
+use busyhour_media::{Command, Event, Filed, SAMPLE_RATE, Taped, Timeline, Track, g711, wav};
+use busyhour_model::{G711, LegId, Sound, TapeId};
 use file::TapeFile;
 use prometheus::{Counter, IntCounter, IntGauge};
 use std::collections::BTreeMap;
@@ -250,12 +250,12 @@ impl<F: Fn(Told)> Writer<F> {
         let filed = |file| Told::Event(Event::Filed { leg, tape, file });
         let Some(reel) = self.reels.get_mut(&tape) else {
             // It ended before it began.
-            return if track != Track::Right {
+            return if !track.is_right() {
                 (self.tell)(filed(None))
             };
         };
         reel.close(track, at);
-        if reel.tracks.iter().any(|run| run.open && run.track != Track::Right) {
+        if reel.tracks.iter().any(|run| run.open && !run.track.is_right()) {
             return;
         }
         let Some(reel) = self.reels.remove(&tape) else { return };
@@ -319,6 +319,12 @@ impl Reel {
     }
 
     fn put(&mut self, track: Track, at: u64, sound: &[u8]) {
+        if matches!(track, Track::Beside(_)) && self.tracks.iter().all(|run| run.track != track) {
+            let base = self.tracks.first().map_or(0, |run| run.line.base());
+            let mut line = Timeline::new(base, 0);
+            line.reach(at.min(base + AHEAD_MAX));
+            self.tracks.push(Run { track, line, open: true });
+        }
         let Some(run) = self.tracks.iter_mut().find(|run| run.track == track) else { return };
         if at > run.line.end() + AHEAD_MAX {
             return;
@@ -332,7 +338,7 @@ impl Reel {
 
     fn close(&mut self, track: Track, at: u64) {
         if let Some(run) = self.tracks.iter_mut().find(|run| run.track == track) {
-            if track != Track::Right {
+            if !track.is_right() {
                 self.gap += at.saturating_sub(run.line.end());
             }
             run.line.cut(at);
@@ -342,10 +348,11 @@ impl Reel {
 
     /// Up to where no more sound can come.
     fn ripe(&self) -> u64 {
-        let ends = || self.tracks.iter().map(|run| run.line.end());
-        let newest = ends().max().unwrap_or_default();
+        // Who joined and has left again is not.
+        let awaited = || self.tracks.iter().filter(|run| run.open || !matches!(run.track, Track::Beside(_)));
+        let newest = self.tracks.iter().map(|run| run.line.end()).max().unwrap_or_default();
         // A side that has not begun, or may go on with another leg, is waited for.
-        let all = if self.tracks.iter().all(|run| run.open) { ends().min() } else { None };
+        let all = if awaited().all(|run| run.open) { awaited().map(|run| run.line.end()).min() } else { None };
         all.unwrap_or_default().max(newest.saturating_sub(HOLD))
     }
 
@@ -358,11 +365,25 @@ impl Reel {
                 run.line.take(until)
             })
             .collect();
+        self.tracks.retain(|run| run.open || !matches!(run.track, Track::Beside(_)) || run.line.end() > until);
         let Some(file) = &mut self.file else { return Ok(()) };
         match &taken[..] {
             [one] => file.add(one),
             [left, right] => file.add(&left.iter().zip(right).flat_map(|(l, r)| [*l, *r]).collect::<Vec<_>>()),
-            _ => Ok(()),
+            [left, right @ ..] => {
+                file.add(&left.iter().zip(together(right)).flat_map(|(l, r)| [*l, r]).collect::<Vec<_>>())
+            }
+            [] => Ok(()),
         }
     }
+}
+
+/// What several say at once, in A-law, each from the same sample on.
+fn together(voices: &[Vec<u8>]) -> Vec<u8> {
+    let len = voices.iter().map(Vec::len).max().unwrap_or_default();
+    let sum = |at: usize| {
+        let said = voices.iter().filter_map(|voice| voice.get(at));
+        said.fold(0, |sum: i16, code| sum.saturating_add(g711::decode(G711::A, *code)))
+    };
+    (0..len).map(|at| g711::encode(G711::A, sum(at))).collect()
 }

@@ -319,19 +319,6 @@ pub(super) fn trunk(server: &Server, trunk: &str, verb: &str, json: bool) -> Sho
     order(server, &path, json, &format!("trunk {trunk}: {verb}ed"))
 }
 
-/// A supervisor hears a call, and is heard so; `None`: leaves it.
-pub(super) fn monitor(server: &Server, call: &str, agent: &str, voice: Option<&str>, json: bool) -> Shown {
-    let voiced = voice.map(|voice| format!("&voice={voice}")).unwrap_or_default();
-    let path = format!("/api/calls/{}/monitor?agent={}{voiced}", escaped(call), escaped(agent));
-    let (method, done) = match voice {
-        Some(voice) => {
-            ("POST", format!("the phone of {agent} rings; keys 4, 5, 6 there: listen, whisper, barge; now: {voice}"))
-        }
-        None => ("DELETE", format!("{agent} has left")),
-    };
-    order_by(server, method, &path, json, &done)
-}
-
 pub(super) fn hang_up(server: &Server, call: &str, json: bool) -> Shown {
     order(server, &format!("/api/calls/{}/hangup", escaped(call)), json, &format!("call {call}: hung up"))
 }
@@ -345,7 +332,7 @@ fn order(server: &Server, path: &str, json: bool, done: &str) -> Shown {
     order_by(server, "POST", path, json, done)
 }
 
-fn order_by(server: &Server, method: &str, path: &str, json: bool, done: &str) -> Shown {
+pub(super) fn order_by(server: &Server, method: &str, path: &str, json: bool, done: &str) -> Shown {
     let answer = server.send(method, path, &Value::Null).map_err(|e| e.to_string())?;
     if json {
         println!("{answer:#}");

@@ -77,6 +77,7 @@ pub(super) fn lay(section: &mut Section, sheet: &mut Sheet, mut setup: AgentSetu
     section.lay(sheet, "weight", weight, &mut setup.weight);
     section.lay(sheet, "auto_ready", flag, &mut setup.auto_ready);
     section.lay(sheet, "auto_answer", flag, &mut setup.auto_answer);
+    section.lay_name_of(sheet, "greeting", "prompt", &mut setup.greeting);
     section.lay_option(sheet, "calls_max", calls, &mut setup.calls_max);
     sheet.at_most(section.at(), "skills", setup.skills.len(), SKILLS_MAX);
     sheet.at_most(section.at(), "queues", setup.prefers.len(), SKILLS_MAX);

@@ -54,6 +54,8 @@ pub struct Words {
     schedules: Vec<Name>,
     queues: Vec<Name>,
     retentions: Vec<Name>,
+    /// Once they are read.
+    pub(super) prompts: Option<Vec<Name>>,
     /// What no new agent may be called: phones' numbers and agents' aliases.
     pub(super) taken: Vec<Name>,
     /// The clock of dates.
@@ -61,16 +63,17 @@ pub struct Words {
 }
 
 impl Words {
-    /// What may stand for a `skill`, `site`, `schedule`, `queue`, `retention` or `team`.
-    pub(super) fn of(&self, kind: &str) -> &[Name] {
-        match kind {
+    /// What may stand for a `skill`, `site`, `schedule`, `queue`, `retention`, `prompt` or `team`; `None`: not known yet.
+    pub(super) fn of(&self, kind: &str) -> Option<&[Name]> {
+        Some(match kind {
             "skill" => &self.skills,
             "site" => &self.sites,
             "schedule" => &self.schedules,
             "queue" => &self.queues,
             "retention" => &self.retentions,
+            "prompt" => self.prompts.as_deref()?,
             _ => &self.teams,
-        }
+        })
     }
 }
 
@@ -152,6 +155,7 @@ impl Roster {
             schedules,
             queues,
             retentions: self.recording.keep.iter().map(|(name, _)| name.clone()).collect(),
+            prompts: None,
             taken,
             utc_offset_minutes: self.utc_offset_minutes,
         }

@@ -350,6 +350,7 @@ fn codes(root: &mut Section, sheet: &mut Sheet) -> (Vec<Read<String>>, Option<Sl
         code("pickup", &default.pickup),
         code("sign_in", &default.sign_in),
         code("dnd", &default.dnd),
+        code("conference", &default.conference),
     ];
     let slots = section.read(sheet, "park_slots", slots).map(|read| read.value);
     let patience = section.or(sheet, "park_patience", duration, PARKED);
@@ -391,6 +392,7 @@ impl Server {
                 pickup: code(5),
                 sign_in: code(6),
                 dnd: code(7),
+                conference: code(8),
                 slots: self.slots,
             },
             ring_timeout: self.ring_timeout,

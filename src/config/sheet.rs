@@ -80,7 +80,11 @@ impl<'s> Sheet<'s> {
     /// Notes every name mentioned that nobody gave.
     pub(super) fn resolve(&mut self, words: &Words) {
         for (kind, name) in std::mem::take(&mut self.mentions) {
-            self.known(kind, &name, words.of(kind).iter().map(|word| &**word));
+            match words.of(kind) {
+                Some(known) => self.known(kind, &name, known.iter().map(|word| &**word)),
+                // Looked for again when they are known.
+                None => self.mention(kind, name),
+            }
         }
     }
 
@@ -214,7 +218,18 @@ impl<'t> Section<'t> {
 
     /// A name given elsewhere, under the key that says of what kind it is.
     pub(super) fn lay_mention(&mut self, sheet: &mut Sheet, kind: &'static str, place: &mut Option<Name>) {
-        match self.option(sheet, kind, text) {
+        self.lay_name_of(sheet, kind, kind, place);
+    }
+
+    /// The same of a key that is not called after what it names.
+    pub(super) fn lay_name_of(
+        &mut self,
+        sheet: &mut Sheet,
+        key: &'static str,
+        kind: &'static str,
+        place: &mut Option<Name>,
+    ) {
+        match self.option(sheet, key, text) {
             Given::Not => {}
             Given::None => *place = None,
             Given::Some(name) => {

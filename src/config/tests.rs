@@ -200,6 +200,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     (
         "password = \"secret\"",
+        "password = \"secret\"\ngreeting = \"agent/servin\"",
+        "error centre.toml:37:12 no prompt is named `agent/servin` (did you mean `agent/serving`?)",
+    ),
+    (
+        "password = \"secret\"",
         "password = \"secret\"\ncalls_max = 0",
         "error centre.toml:37:13 0 is no number of calls at once: 1 to 100, or leave it out",
     ),

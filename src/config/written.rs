@@ -30,6 +30,7 @@ pub fn agent(setup: &AgentSetup, utc_offset_minutes: i32) -> Table {
         ("weight", i64::from(setup.weight).into()),
         ("auto_ready", setup.auto_ready.into()),
         ("auto_answer", setup.auto_answer.into()),
+        ("greeting", setup.greeting.as_deref().unwrap_or("none").into()),
         ("calls_max", setup.calls_max.map_or("none".into(), |max| i64::from(max).into())),
     ])
 }

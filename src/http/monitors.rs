@@ -11,7 +11,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 pub(super) fn routes() -> Router<Desk> {
-    Router::new().route("/api/calls/{id}/monitor", post(monitor).delete(unmonitor))
+    Router::new()
+        .route("/api/calls/{id}/monitor", post(monitor).delete(unmonitor))
+        .route("/api/calls/{id}/take-over", post(take_over))
 }
 
 /// `?agent=1009&voice=listen`; `whisper`: the agent hears the supervisor; `barge`: all do.
@@ -40,4 +42,13 @@ async fn unmonitor(
     Query(Wanted { agent, .. }): Query<Wanted>,
 ) -> Result<Json<Value>, Fault> {
     done(desk, Request::Unmonitor { call: call_id(&id)?, supervisor: agent }).await
+}
+
+/// Who hears the call has it from now on, instead of its agent.
+async fn take_over(
+    State(desk): State<Desk>,
+    Path(id): Path<String>,
+    Query(Wanted { agent, .. }): Query<Wanted>,
+) -> Result<Json<Value>, Fault> {
+    done(desk, Request::TakeOver { call: call_id(&id)?, supervisor: agent }).await
 }

@@ -132,6 +132,40 @@ fn two_tracks_stand_side_by_side_whoever_comes_late_or_goes_early() {
     thread.join().unwrap();
 }
 
+/// Who joins later is heard together with who is there, from then on and until that one leaves.
+#[test]
+fn several_are_heard_together_on_the_right() {
+    let folder = folder("beside");
+    let (tapes, told, thread) = started(Some(&folder));
+    let code = |sample| g711::encode(G711::A, sample);
+    let (left, right, beside, sum) = (code(800), code(3000), code(1000), code(4000));
+    for second in 0..10u64 {
+        if second == 3 {
+            tapes.take(sound(Track::Beside(1), second * 8000, beside, 0));
+        }
+        tapes.take(sound(Track::Left, second * 8000, left, 8000));
+        tapes.take(sound(Track::Right, second * 8000, right, 8000));
+        if (3..6).contains(&second) {
+            tapes.take(sound(Track::Beside(1), second * 8000, beside, 8000));
+        }
+        if second == 6 {
+            tapes.take(end(Track::Beside(1), 48_000));
+        }
+    }
+    tapes.take(end(Track::Left, 80_000));
+    let file = filed(&told).unwrap();
+    assert_eq!((file.ms, file.gap_ms), (10_000, 0));
+    let bytes = std::fs::read(folder.join(&*file.file)).unwrap();
+    let track = |offset| bytes[wav::HEADER_LEN..].iter().skip(offset).step_by(2).copied().collect::<Vec<_>>();
+    assert_eq!(runs(&track(0)), [(left, 80_000)]);
+    let [(first, until), (both, together), (last, rest)] = runs(&track(1))[..] else { panic!("three stretches") };
+    assert_eq!((first, last, until, together, rest), (right, right, 24_000, 24_000, 32_000));
+    let decoded = |code| i32::from(g711::decode(G711::A, code));
+    assert!((decoded(both) - decoded(sum)).abs() <= 256, "{} and not {}", decoded(both), decoded(sum));
+    tapes.close();
+    thread.join().unwrap();
+}
+
 #[test]
 fn what_a_killed_process_left_is_mended_and_told_at_the_next_start() {
     let folder = folder("killed");

@@ -11,6 +11,7 @@ mod browser;
 mod capture;
 mod carriers;
 mod centres;
+mod conferences;
 mod dialogs;
 mod exchange;
 mod failover;

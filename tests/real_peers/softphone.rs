@@ -77,10 +77,15 @@ impl Softphone {
 
     /// Ends it and gives the recording of what it heard in its only call.
     #[track_caller]
-    pub(crate) fn ear(mut self) -> PathBuf {
+    pub(crate) fn ear(self) -> PathBuf {
+        self.ears().pop().expect("baresip recorded its call")
+    }
+
+    /// The same of all its calls.
+    pub(crate) fn ears(mut self) -> Vec<PathBuf> {
         self.process.stop();
         let files = fs::read_dir(&self.recordings).unwrap().map(|entry| entry.unwrap().path());
-        files.filter(|path| path.to_string_lossy().ends_with("-dec.wav")).last().expect("baresip recorded its call")
+        files.filter(|path| path.to_string_lossy().ends_with("-dec.wav")).collect()
     }
 }
 

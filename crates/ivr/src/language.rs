@@ -248,6 +248,8 @@ pub const NODES: Tables = &[
                 may("skills", Kind::Skills, "skills asked for in addition, with least level"),
                 may("greeting", Kind::Phrase, "heard first"),
                 may("music", Kind::Phrase, "heard while waiting; system/moh"),
+                may("announce_agent", Kind::Phrase, "heard by the agent who answers, while the caller still waits"),
+                may("agent_greeting", Kind::Phrase, "heard by caller and agent before they hear each other"),
                 may("announce", Kind::Table("announce"), "tell place and wait"),
                 may("comfort", Kind::Table("comfort"), "prompts between the music"),
                 may("keys", Kind::Buttons, "keys that leave the queue"),

@@ -15,7 +15,7 @@ use toml::de::DeTable;
 /// Variables of one dialplan.
 pub const VARIABLES_MAX: usize = 200;
 /// Variables every call has and no plan can set.
-const GIVEN: [&str; 6] = ["caller", "dialled", "origin", "today", "now", "served_by"];
+const GIVEN: [&str; 7] = ["caller", "dialled", "origin", "today", "now", "served_by", "waited"];
 /// Variables with a meaning of their own.
 const SPECIAL: [&str; 3] = ["language", "priority", "tier"];
 

@@ -207,6 +207,10 @@ pub(crate) struct Queue {
     pub(crate) skills: Vec<(Text, u8)>,
     pub(crate) greeting: Phrase,
     pub(crate) music: Phrase,
+    /// Heard by the agent, before the caller is.
+    pub(crate) announce_agent: Phrase,
+    /// Heard by both, before they hear each other.
+    pub(crate) agent_greeting: Phrase,
     pub(crate) announce: Option<Announce>,
     pub(crate) comfort: Option<Comfort>,
     pub(crate) keys: BTreeMap<char, NodeId>,

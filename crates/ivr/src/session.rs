@@ -47,6 +47,8 @@ pub struct Session {
     pub(crate) talks: u32,
     /// The agent talked to last.
     served_by: Option<Name>,
+    /// For how many whole minutes the caller had waited when an agent answered last.
+    pub(crate) waited: Option<u64>,
     answered: bool,
     entered: u32,
     /// When it was last told something, on the clock of the plan.
@@ -96,6 +98,7 @@ impl Session {
             lookups: 0,
             talks: 0,
             served_by: None,
+            waited: None,
             answered: false,
             entered: 0,
             at: now,
@@ -109,7 +112,8 @@ impl Session {
         let mut moved = Session::new(self.at, plan, self.caller.clone());
         moved.language.clone_from(&self.language);
         moved.values.extend(self.values.clone());
-        (moved.answered, moved.entered, moved.served_by) = (self.answered, self.entered, self.served_by.clone());
+        (moved.answered, moved.entered, moved.waited) = (self.answered, self.entered, self.waited);
+        moved.served_by.clone_from(&self.served_by);
         moved
     }
 
@@ -486,6 +490,7 @@ impl Session {
             "dialled" => self.caller.dialled(),
             "origin" => return Some(self.caller.origin.to_string()),
             "served_by" => return self.served_by.as_ref().map(Name::to_string),
+            "waited" => return self.waited.map(|minutes| minutes.to_string()),
             "language" => return Some(self.language.to_string()),
             "today" => return Some(self.local(self.at).date()),
             "now" => return Some(self.local(self.at).time()),

@@ -258,6 +258,8 @@ impl<'t> Reader<'t> {
             skills: fields.take("skills").map(|value| self.skills(value)).unwrap_or_default(),
             greeting: self.phrase_or(fields, "greeting", &[]),
             music: self.phrase_or(fields, "music", &["system/moh"]),
+            announce_agent: self.phrase_or(fields, "announce_agent", &[]),
+            agent_greeting: self.phrase_or(fields, "agent_greeting", &[]),
             announce: fields.take("announce").and_then(|value| self.announce(value)),
             comfort: fields.take("comfort").and_then(|value| self.comfort(value)),
             keys: fields.take("keys").map(|value| self.keys(value)).unwrap_or_default(),

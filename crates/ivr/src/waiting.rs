@@ -104,6 +104,26 @@ impl Session {
         self.await_next();
     }
 
+    /// What the agent who answers hears of a caller who has waited so long, in the plan's own language: `announce_agent`.
+    pub fn briefing(&mut self, plan: &Dialplan, waited: Duration) -> Vec<Sound> {
+        self.waited = Some(waited.as_secs() / 60);
+        let phrase = self.queue_node(plan).map_or(&[][..], |queue| &queue.announce_agent);
+        phrase::sounds(phrase, &plan.language, |text| self.text(text))
+    }
+
+    /// What caller and agent hear when they begin to talk, in the caller's language: `agent_greeting`.
+    pub fn agent_greeting(&self, plan: &Dialplan) -> Vec<Sound> {
+        self.queue_node(plan).map_or_else(Vec::new, |queue| self.sounds(&queue.agent_greeting))
+    }
+
+    /// The node it waits at.
+    fn queue_node<'p>(&self, plan: &'p Dialplan) -> Option<&'p Queue> {
+        match (&self.stage, &plan.node(self.node)?.verb) {
+            (Stage::Waiting(_), Verb::Queue(queue)) => Some(queue),
+            _ => None,
+        }
+    }
+
     /// What was said has been heard.
     pub(crate) fn spoken(&mut self, now: Time) {
         if self.programme().is_some_and(|programme| programme.speaking) {

@@ -3,7 +3,6 @@
 mod phrases;
 mod sound;
 
-use crate::record::ms;
 use crate::{CallRecord, LegRecord, OfferRecord, QueueVisit, Survey, Transfer, VisitEnd};
 use busyhour_model::{Candidate, Party, Rank, Release, Rule, Time};
 use phrases::{Phrase, Words};
@@ -230,7 +229,12 @@ impl Story {
     fn offer_end(&mut self, offer: &OfferRecord) {
         match offer.outcome.zip(offer.ended) {
             Some((outcome, ended)) => {
-                let rang = self.span(Duration::from_millis(ms(offer.offered, ended)));
+                if offer.briefed_ms > 0 {
+                    let blanks: [(&str, &dyn Display); 2] =
+                        [("agent", &offer.agent), ("took", &self.span(Duration::from_millis(offer.briefed_ms)))];
+                    self.say(ended, Phrase::Briefed, &blanks);
+                }
+                let rang = self.span(Duration::from_millis(offer.rang_ms().unwrap_or_default()));
                 let outcome = self.word(phrases::outcome(outcome));
                 let blanks: [(&str, &dyn Display); 3] =
                     [("agent", &offer.agent), ("outcome", &outcome), ("rang", &rang)];

@@ -7,7 +7,8 @@ use crate::slot::Slots;
 use crate::{AgentTimes, CallRecord, Counts, LegRecord, NodeVisit, OfferRecord, QueueVisit, Recording, Slot, VisitEnd};
 use crate::{Answer, Survey, SurveyEnd, Transfer};
 use busyhour_model::{
-    Cause, DequeueReason, Entrance, FaxHeard, LegId, Name, OfferOutcome, Party, StreamStats, Time, Unheard, What,
+    Briefing, Cause, DequeueReason, Entrance, FaxHeard, LegId, Name, OfferOutcome, Party, StreamStats, Time, Unheard,
+    What,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -167,11 +168,18 @@ impl Open {
                     agent: agent.clone(),
                     offered: at,
                     ended: None,
+                    briefed_ms: 0,
                     outcome: None,
                     why: *why,
                     runner_up: runner_up.clone(),
                 };
                 self.record.dropped += push(&mut self.record.offers, offer, |o| o.outcome.is_some());
+            }
+            What::Briefed(Briefing { agent, took, .. }) => {
+                let mut offers = self.record.offers.iter_mut().rev();
+                if let Some(offer) = offers.find(|o| o.agent == *agent && o.outcome.is_none()) {
+                    offer.briefed_ms = took.as_millis() as u64;
+                }
             }
             What::OfferEnded { agent, outcome, .. } => self.offer_ended(at, agent, *outcome, slots),
             What::Dequeued { reason: DequeueReason::Left, .. } => {
@@ -240,7 +248,7 @@ impl Open {
         if let Some(offer) = offers.find(|o| o.agent == *agent && o.outcome.is_none()) {
             (offer.ended, offer.outcome) = (Some(at), Some(outcome));
             // Of several phones that rang at once, the one answered counts.
-            self.record.ring_ms += if outcome == OfferOutcome::Withdrawn { 0 } else { ms(offer.offered, at) };
+            self.record.ring_ms += offer.rang_ms().filter(|_| outcome != OfferOutcome::Withdrawn).unwrap_or_default();
         }
         match outcome {
             // Of a call-back only the customer's answer ends the wait.
@@ -261,7 +269,7 @@ impl Open {
             record.customer_wait_ms.get_or_insert(ms(record.arrived, at));
             record.queue_wait_ms.get_or_insert(wait_ms);
             if !callback {
-                let ringing = record.offers.last().map_or(0, |o| ms(o.offered, at));
+                let ringing = record.offers.last().map_or(0, |o| o.rang_ms().unwrap_or_else(|| ms(o.offered, at)));
                 counts.ring.add(ringing);
             }
         }

@@ -70,9 +70,9 @@ pub struct CallRecord {
     /// Recordings kept.
     #[serde(default)]
     pub recordings: Vec<Recording>,
-    /// Clock one: INVITE to the first agent's answer.
+    /// Clock one: INVITE until the caller can hear the first agent.
     pub customer_wait_ms: Option<u64>,
-    /// Clock two: entry of the answering queue to that answer.
+    /// Clock two: from entry of the answering queue until then.
     pub queue_wait_ms: Option<u64>,
     /// Agents' phones rang so long, all offers together.
     pub ring_ms: u64,
@@ -268,6 +268,9 @@ pub struct OfferRecord {
     pub offered: Time,
     /// Until.
     pub ended: Option<Time>,
+    /// Of that, so long the agent had answered and was told of the caller, who waited on.
+    #[serde(default)]
+    pub briefed_ms: u64,
     /// How it ended.
     pub outcome: Option<OfferOutcome>,
     /// Why this agent.
@@ -317,6 +320,13 @@ pub struct LegRecord {
     /// Who ended it, and why.
     #[serde(default)]
     pub release: Option<Release>,
+}
+
+impl OfferRecord {
+    /// How long the phone rang, when that is over.
+    pub(crate) fn rang_ms(&self) -> Option<u64> {
+        self.ended.map(|ended| ms(self.offered, ended).saturating_sub(self.briefed_ms))
+    }
 }
 
 impl CallRecord {

@@ -58,6 +58,11 @@ impl Reels {
         if self.0.len() >= TAPES_MAX || self.0.iter().any(|reel| reel.tape == tape) {
             out.events.push_back(Event::TapeEnded { leg, tape, end: TapeEnd::Failed, ms: 0, voice_ms: 0 });
         } else {
+            // Who joins is waited for from now on: else the others' sound would be written without it.
+            if let track @ Track::Beside(_) = reel.track {
+                let at = reel.first;
+                out.taped.push_back(Taped::Sound { tape, track, at, sound: Vec::new() });
+            }
             self.0.push(reel);
         }
     }

@@ -43,6 +43,15 @@ pub enum Track {
     Left,
     /// The right of two; legs may follow one another on it.
     Right,
+    /// The right of two as well: one of several legs that are heard there together.
+    Beside(u8),
+}
+
+impl Track {
+    /// The tape does not end with it.
+    pub fn is_right(self) -> bool {
+        matches!(self, Track::Right | Track::Beside(_))
+    }
 }
 
 /// What a worker hands out for tapes, and for programs that listen: the way outside, which never waits.

@@ -248,6 +248,14 @@ impl Worker {
         self.state.legs.values().filter(|leg| leg.is_playing()).count()
     }
 
+    /// Whom a leg hears when nothing is played to it: several in a mix, else its bridge partner.
+    pub fn hears(&self, leg: LegId) -> impl Iterator<Item = LegId> + '_ {
+        let hearer = self.state.legs.get(&leg);
+        let mix = hearer.and_then(|leg| leg.mix.as_ref());
+        let partner = hearer.and_then(|leg| leg.partner).filter(|_| mix.is_none());
+        mix.into_iter().flat_map(Mix::sources).chain(partner)
+    }
+
     /// What a leg has carried so far.
     pub fn stats(&self, leg: LegId) -> Option<StreamStats> {
         self.state.legs.get(&leg).map(Leg::stats)

@@ -12,6 +12,7 @@ mod mailbox;
 mod number;
 mod outcome;
 mod pattern;
+mod people;
 mod schedule;
 mod seed;
 mod srtp;
@@ -31,6 +32,7 @@ pub use outcome::{
     AgentState, Cause, DequeueReason, Entrance, LookUpOutcome, OfferOutcome, Overload, Party, Release, Trouble, Voice,
 };
 pub use pattern::Pattern;
+pub use people::{Briefing, Guest, Monitoring, TakeOver};
 pub use schedule::{Days, Opening, Schedule};
 pub use seed::Seed;
 pub use srtp::{KeySecret, MasterKey, Srtp, Suite};

@@ -15,6 +15,8 @@ mod scenario;
 #[cfg(feature = "world")]
 mod silence;
 #[cfg(feature = "world")]
+mod supervision;
+#[cfg(feature = "world")]
 mod taper;
 #[cfg(feature = "world")]
 mod town;
@@ -26,6 +28,7 @@ pub use {
     bots::Bots,
     network::Faults,
     scenario::{Deed, STORM, Scenario, Service, to_an_agent},
+    supervision::Supervision,
     town::NUMBER,
     world::World,
 };

@@ -3,6 +3,7 @@
 use crate::bots::Bots;
 use crate::network::Faults;
 use crate::peer::{AGENT_HZ, Action, Answering, CALLER_HZ, CallerSetup, Ending, PhoneSetup};
+use crate::supervision::Supervision;
 use crate::town;
 use busyhour_ivr::TalkEnd;
 use busyhour_media::Library;
@@ -19,12 +20,12 @@ pub enum Deed {
     Call(Box<CallerSetup>),
     /// An agent, supervisor or operator asks the switch.
     Ask(Box<Request>),
-    /// Somebody is to hear a call that talks, so; or its recording is paused, or goes on.
+    /// A supervisor does something with a call that talks.
     Supervise {
         /// Agent number.
         supervisor: Name,
-        /// Who hears the supervisor.
-        voice: Option<Voice>,
+        /// What.
+        how: Supervision,
     },
     /// An agent dials from the phone.
     Dial {
@@ -154,6 +155,9 @@ impl Scenario {
         if random.per_mille(200) {
             scenario.setup.trunks[0].channels = 1 + random.below(3) as u32;
         }
+        if random.per_mille(300) {
+            town::brief_agents(&mut scenario.setup);
+        }
         scenario.setup.ring_timeout = random.between(5 * SECOND, 45 * SECOND);
         if random.per_mille(300) {
             scenario.setup.limits.qualify = random.between(10 * SECOND, 60 * SECOND);
@@ -194,6 +198,9 @@ impl Scenario {
         }
         for _ in 0..random.below(6) {
             scenario.pass_on(&mut random);
+        }
+        for _ in 0..random.below(4) {
+            scenario.join_in(&mut random);
         }
         scenario.withhold(&mut random);
         scenario.bots = Bots { answer: moody, after: random.between(SECOND / 10, 8 * SECOND) };
@@ -332,9 +339,13 @@ impl Scenario {
             10 => Deed::Ask(Box::new(Request::ExtendWrapUp { agent, by: random.between(SECOND, 5 * SECOND) })),
             11 | 12 => Deed::Ask(Box::new(town::change(&self.setup, random))),
             13 => {
-                let voices = [None, Some(Voice::Listen), Some(Voice::Whisper), Some(Voice::Barge)];
-                let voice = *random.choose(&voices).expect("four");
-                Deed::Supervise { supervisor: agent, voice }
+                let hows = [
+                    Supervision::Pause,
+                    Supervision::Hear(Voice::Listen),
+                    Supervision::Hear(Voice::Whisper),
+                    Supervision::Merge,
+                ];
+                Deed::Supervise { supervisor: agent, how: random.choose(&hows).expect("four").clone() }
             }
             _ => Deed::Restore,
         }

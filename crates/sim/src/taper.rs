@@ -19,7 +19,7 @@ impl World {
                 *side += sound.len() as u64;
             }
             // The other side's end does not end the tape.
-            Taped::End { track: Track::Right, .. } => {}
+            Taped::End { tape, track, .. } if track.is_right() => drop(self.sides.remove(&(tape, track))),
             Taped::End { leg, tape, .. } if self.disk_full => {
                 self.filed.push_back(media::Event::Filed { leg, tape, file: None });
             }

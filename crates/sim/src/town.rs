@@ -243,6 +243,16 @@ fn plans() -> Vec<(Name, Dialplan)> {
     [("hotline", PLAN), ("direct", DIRECT_PLAN), ("machine", MACHINE_PLAN)].map(parse).into()
 }
 
+/// Agents are told of callers before they hear them, and callers of their agent.
+pub(crate) fn brief_agents(setup: &mut Setup) {
+    let more = "greeting = \"ivr/transfer\"\nannounce_agent = [\"agent/whisper-queue\", { number = \"$waited\", unit = \"minutes\" }]\n\
+                agent_greeting = [{ agent_number = \"$served_by\" }, \"agent/serving\"]\n";
+    let plan = PLAN.replace("greeting = \"ivr/transfer\"\n", more);
+    let names = Names { queues: QUEUES.map(Name::from).into(), ..Names::default() };
+    let plan = Dialplan::parse("hotline", &plan, &names).expect("the town's dialplan is right").plan;
+    setup.dialplans.iter_mut().filter(|(name, _)| **name == *"hotline").for_each(|(_, old)| *old = plan.clone());
+}
+
 fn route((number, dialplan): (&str, &str)) -> NumberRoute {
     NumberRoute { number: number.into(), trunk: None, dialplan: dialplan.into(), calls_max: None }
 }

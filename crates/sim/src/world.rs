@@ -12,8 +12,8 @@ use busyhour_acd::LookAhead;
 use busyhour_ivr::LookUp;
 use busyhour_ledger::{CallRecord, Ledger};
 use busyhour_media::{self as media, Track};
-use busyhour_model::{CallId, Fact, LegId, Name, QueueId, Rule, Seed, TapeId, Time, Voice, What};
-use busyhour_switch::{Entry, Replay, Reply, Request, Setup, Switch};
+use busyhour_model::{CallId, Fact, LegId, Name, QueueId, Rule, Seed, TapeId, Time, What};
+use busyhour_switch::{Entry, Replay, Setup, Switch};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -289,7 +289,7 @@ impl World {
                 let _ = self.switch.handle_request(self.now, *request);
                 self.drain_switch();
             }
-            Deed::Supervise { supervisor, voice } => self.supervise(supervisor, voice),
+            Deed::Supervise { supervisor, how } => self.supervise(supervisor, how),
             Deed::Dial { number, code } => self.phone(&number, |phone, now| phone.dial(now, &code)),
             Deed::TakeOver { number } => self.take_over(&number),
             Deed::HangUp { number } => self.phone(&number, |phone, now| phone.hang_up(now)),
@@ -300,25 +300,6 @@ impl World {
             Deed::Plug { number, on } => self.plug(&number, on),
             Deed::Restore => self.restore(),
         }
-    }
-
-    /// Any call that talks.
-    fn supervise(&mut self, supervisor: Name, voice: Option<Voice>) {
-        let Ok(Reply::Calls(rows)) = self.switch.handle_request(self.now, Request::Calls) else { return };
-        let Some(row) = rows.into_iter().find(|row| &*row.stage == "talking") else { return };
-        let fork = self.talks.attached();
-        let attach = Request::Attach { call: row.call, fork, by: "somebody".into() };
-        if self.switch.handle_request(self.now, attach).is_err() {
-            self.talks.refused(fork);
-        }
-        self.drain_switch();
-        let (call, on) = (row.call, row.recording.as_deref() != Some("paused"));
-        let asked = match voice {
-            Some(voice) => Request::Monitor { call, supervisor, voice },
-            None => Request::PauseRecording { call, on, by: supervisor },
-        };
-        let _ = self.switch.handle_request(self.now, asked);
-        self.drain_switch();
     }
 
     fn call(&mut self, setup: CallerSetup) {
@@ -396,7 +377,7 @@ impl World {
     }
 
     /// Carries everything out the switch wants, and what follows from it; then every law must hold.
-    fn drain_switch(&mut self) {
+    pub(crate) fn drain_switch(&mut self) {
         loop {
             while let Some(transmit) = self.switch.poll_transmit() {
                 let (from, to) = (transmit.flow.local, transmit.flow.remote);
@@ -426,6 +407,7 @@ impl World {
             self.drain_worker();
         }
         self.switch.check();
+        self.check_conferences();
     }
 
     /// The service will answer, or not.

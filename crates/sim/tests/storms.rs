@@ -43,7 +43,7 @@ fn kind(fact: &Fact) -> String {
 }
 
 /// What 256 storms must have had, or they test nothing.
-const WEATHER: [&str; 58] = [
+const WEATHER: [&str; 62] = [
     "Talked",
     "Unheard",
     "Connected",
@@ -68,6 +68,10 @@ const WEATHER: [&str; 58] = [
     "Monitored",
     "TalkedWithBot",
     "Attached",
+    "TakenOver",
+    "GuestJoined",
+    "GuestLeft",
+    "Briefed",
     "Discarded",
     "MessageLeft",
     "MessageHeard",

@@ -236,7 +236,7 @@ impl Switch {
         call.max_forwards = incoming.max_forwards.saturating_sub(1);
         self.occupy(&mut call);
         self.calls.insert(id, call);
-        self.tell(id, crate::call::Event::Begin);
+        self.tell(id, crate::event::Event::Begin);
     }
 
     /// Whether it is with us that an agent talks: by a star code, or to sign in.

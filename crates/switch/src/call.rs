@@ -3,23 +3,21 @@
 use crate::attached::Listener;
 use crate::bots::WithBot;
 use crate::callbacks::{Asked, Callback};
+use crate::event::{Event, Gone};
+use crate::guests::Guests;
 use crate::monitors::Monitors;
 use crate::outward::Dialling;
 use crate::phase::{Ended, Phase, Purpose};
 use crate::places::Places;
 use crate::plant::{Plant, Ring};
 use crate::taping::Taping;
-use crate::transfer::Onward;
 use busyhour_acd::Command;
-use busyhour_ivr::{LookUpAnswer, Session, TalkEnd};
-use busyhour_media::Filed;
+use busyhour_ivr::Session;
 use busyhour_model::{
-    AgentId, Audio, CallId, Cause, DequeueReason, ForkId, LegId, Name, Number, OfferOutcome, Party, PlanId, PlayId,
-    QueueId, TapeId, Time, What, Why,
+    AgentId, CallId, Cause, LegId, Name, Number, OfferOutcome, Party, PlanId, QueueId, TapeId, Time, What,
 };
 use busyhour_sip::MAX_FORWARDS;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Call {
@@ -63,6 +61,8 @@ pub(crate) struct Call {
     pub(crate) bot: Option<WithBot>,
     /// Programs that hear it.
     pub(crate) attached: Vec<Listener>,
+    /// Who talks beside caller and partner.
+    pub(crate) guests: Guests,
     /// Supervisors who hear it.
     pub(crate) monitors: Monitors,
     /// Taken only while the phase handles an event.
@@ -71,122 +71,6 @@ pub(crate) struct Call {
 
 /// No leg: the stack counts from 1.
 const NOBODY: LegId = LegId(0);
-
-/// What can happen to a call.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// The call is set up: enter the dialplan.
-    Begin,
-    Progress {
-        leg: LegId,
-        status: u16,
-        audio: Option<Audio>,
-    },
-    LegAnswered {
-        leg: LegId,
-        audio: Audio,
-    },
-    MediaChanged {
-        leg: LegId,
-        audio: Audio,
-    },
-    Gone {
-        leg: LegId,
-        how: Gone,
-    },
-    /// Whom we called is elsewhere.
-    Moved {
-        leg: LegId,
-        how: Gone,
-        to: String,
-    },
-    Digit {
-        leg: LegId,
-        digit: char,
-    },
-    PlayEnded {
-        leg: LegId,
-        play: PlayId,
-    },
-    Closed {
-        leg: LegId,
-    },
-    TapeEnded {
-        tape: TapeId,
-        voice: Duration,
-    },
-    Filed {
-        tape: TapeId,
-        file: Option<Filed>,
-    },
-    Offered {
-        queue: QueueId,
-        agent: AgentId,
-        why: Why,
-    },
-    Withdrawn {
-        agent: AgentId,
-    },
-    Overflowed(DequeueReason),
-    Timeout,
-    HangUp,
-    /// To a node of its dialplan.
-    Jump(Name),
-    /// Whose leg this is sends the other side on.
-    PassOn {
-        leg: LegId,
-        onward: Onward,
-    },
-    /// An agent's leg, not answered yet, is to have the call.
-    PickedUp {
-        leg: LegId,
-        agent: Option<AgentId>,
-    },
-    /// The owner of a leg goes on with another one.
-    Replace {
-        old: LegId,
-        new: LegId,
-    },
-    /// Its far side goes on in another call, in place of that one's partner.
-    Give {
-        leg: LegId,
-        to: CallId,
-    },
-    /// The caller's side was asked to call somebody else; whether that was answered.
-    Referred {
-        answered: bool,
-    },
-    /// A look-up of the dialplan was answered.
-    LookedUp {
-        id: u32,
-        answer: LookUpAnswer,
-    },
-    /// A bot ended its talk, or failed.
-    Talked {
-        fork: ForkId,
-        end: TalkEnd,
-    },
-}
-
-/// How a leg's signalling ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Gone {
-    Cancelled,
-    Refused(u16),
-    HungUp,
-    Vanished,
-}
-
-impl Gone {
-    pub(crate) fn status(self) -> u16 {
-        match self {
-            Gone::Cancelled => 487,
-            Gone::Refused(status) => status,
-            Gone::HungUp => 200,
-            Gone::Vanished => 408,
-        }
-    }
-}
 
 impl Call {
     #[allow(clippy::too_many_arguments)] // the birth of a call: every argument becomes a field
@@ -227,6 +111,7 @@ impl Call {
             unrecorded: None,
             bot: None,
             attached: Vec::new(),
+            guests: Guests::default(),
             monitors: Monitors::default(),
             phase,
         }
@@ -293,9 +178,11 @@ impl Call {
     }
 
     pub(crate) fn handle(&mut self, plant: &mut Plant, event: Event) {
-        if let Some(event) = self.monitored(plant, event) {
+        let event = self.monitored(plant, event).and_then(|event| self.guested(plant, event));
+        if let Some(event) = event {
             self.proceed(plant, event);
         }
+        self.see_guests_off(plant);
         self.leave_bot(plant);
         self.fork(plant);
         self.tune(plant);
@@ -323,6 +210,10 @@ impl Call {
                 plant.connect(leg, audio.clone());
                 phase.media_changed(self, plant, leg, &audio)
             }
+            Event::Gone { leg, how } if leg == self.caller && self.goes_on_without_caller(&phase) => {
+                plant.lost_leg(leg, how.status());
+                phase.turned(self).handle(self, plant, Event::Gone { leg, how })
+            }
             Event::Gone { leg, how } if leg == self.caller => {
                 plant.lost_leg(leg, how.status());
                 let cause = match how {
@@ -349,7 +240,7 @@ impl Call {
                     }
                 }
             }
-            Event::Give { leg, to } => self.give(plant, phase, leg, to),
+            Event::Give { leg, to, whole } => self.give(plant, phase, (leg, to), whole),
             Event::HangUp => self.abandon(plant, phase, Cause::OperatorHungUp),
             Event::Timeout if self.too_long(plant) && !phase.is_ended() => self.abandon(plant, phase, Cause::TooLong),
             Event::PickedUp { leg, agent } if !phase.may_be_picked_up() => {
@@ -361,6 +252,11 @@ impl Call {
             event => phase.handle(self, plant, event),
         };
         self.phase = Some(next);
+    }
+
+    /// An agent who made the call leaves the others with each other; a caller from outside leaves nobody to be talked about.
+    fn goes_on_without_caller(&self, phase: &Phase) -> bool {
+        phase.is_talking() && self.origin.agent().is_some() && self.guests.talking().next().is_some()
     }
 
     /// The caller is gone or sent away: the phase gives up what it holds, every leg goes down.
@@ -406,7 +302,7 @@ impl Call {
             let _ = plant.acd(Command::Released { agent });
         }
         self.occupied = None;
-        self.monitors = Monitors::default();
+        (self.guests, self.monitors) = (Guests::default(), Monitors::default());
         self.open = plant.legs.iter().filter(|(_, leg)| leg.call == self.id).map(|(id, _)| id).collect();
         plant.fact(What::Fault { call: Some(self.id), detail: "a call's handler panicked".into() });
         self.phase = Some(self.end(plant, Cause::Fault, 500));
@@ -434,7 +330,7 @@ impl Call {
             Some(at) => at.min(limit),
             None => limit,
         };
-        self.monitors.deadline().map_or(at, |rings| rings.min(at))
+        self.monitors.deadline().into_iter().chain(self.guests.deadline()).fold(at, Time::min)
     }
 
     /// The cause, once every leg is down.

@@ -126,7 +126,7 @@ impl Switch {
         let rules = self.plant.directory.queue(asked.place.queue).map(|queue| queue.callback);
         let expires = self.plant.now + rules.unwrap_or_default().expires;
         self.calls.insert(call, Call::called_back(call, self.plant.now, asked, expires));
-        self.tell(call, crate::call::Event::Begin);
+        self.tell(call, crate::event::Event::Begin);
     }
 }
 

@@ -6,7 +6,7 @@ use crate::plant::Plant;
 use crate::request::{Denied, Reply};
 use crate::switch::Switch;
 use busyhour_media::{self as media, Filed, Limits, Track};
-use busyhour_model::{CallId, Conversation, Deed, Handled, LegId, Name, Party, QueueId, Sound, TapeId, What};
+use busyhour_model::{CallId, Conversation, Deed, Handled, LegId, Name, Party, QueueId, Sound, TapeId, Time, What};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -49,11 +49,14 @@ pub enum Recorded {
 }
 
 /// A conversation's recording under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Rolling {
     tape: TapeId,
+    since: Time,
     /// Caller and partner.
     legs: [LegId; 2],
+    /// Who is heard beside the partner, each with a number of its own.
+    beside: Vec<(LegId, u8)>,
     paused: bool,
 }
 
@@ -103,10 +106,10 @@ impl Rolling {
         for (leg, track) in legs.into_iter().zip([Track::Left, Track::Right]) {
             plant.media.push_back(media::Command::Record { leg, tape, track, since, limits: Limits::default() });
             if plant.setup.recording.beep && call.unrecorded.is_none() && plant.is_quiet(leg) {
-                plant.play(leg, vec![Sound::Prompt { language: "".into(), id: "system/beep".into() }], false);
+                plant.play(leg, vec![beep()], false);
             }
         }
-        let mut rolling = Rolling { tape, legs, paused: false };
+        let mut rolling = Rolling { tape, since, legs, beside: Vec::new(), paused: false };
         if let Some(by) = &call.unrecorded {
             rolling.pause(plant, true, by.clone());
         }
@@ -119,9 +122,32 @@ impl Rolling {
         self.each_open(plant, |leg| media::Command::StopRecord { leg, tape });
     }
 
+    /// These and nobody else are heard on the right side too, from now on.
+    pub(crate) fn take_in(&mut self, plant: &mut Plant, legs: &[LegId]) {
+        let tape = self.tape;
+        self.beside.retain(|(leg, _)| {
+            let stays = legs.contains(leg);
+            if !stays && plant.legs.leg(*leg).is_some_and(|leg| !leg.closing) {
+                plant.media.push_back(media::Command::StopRecord { leg: *leg, tape });
+            }
+            stays
+        });
+        for &leg in legs {
+            let taken = |number: &u8| self.beside.iter().any(|(_, known)| known == number);
+            let free = (1..=u8::MAX).find(|number| !taken(number));
+            let Some(number) = free.filter(|_| self.beside.iter().all(|(known, _)| *known != leg)) else { continue };
+            let (track, since, limits) = (Track::Beside(number), self.since, Limits::default());
+            plant.media.push_back(media::Command::Record { leg, tape, track, since, limits });
+            if self.paused {
+                plant.media.push_back(media::Command::PauseRecord { leg, tape, on: true });
+            }
+            self.beside.push((leg, number));
+        }
+    }
+
     /// A leg that is going down ends its side by itself.
     fn each_open(&self, plant: &mut Plant, command: impl Fn(LegId) -> media::Command) {
-        for leg in self.legs {
+        for leg in self.legs.into_iter().chain(self.beside.iter().map(|(leg, _)| *leg)) {
             if plant.legs.leg(leg).is_some_and(|leg| !leg.closing) {
                 plant.media.push_back(command(leg));
             }
@@ -143,6 +169,11 @@ impl Rolling {
             }));
         }
     }
+}
+
+/// What is heard when one begins, where that is wanted.
+pub(crate) fn beep() -> Sound {
+    Sound::Prompt { language: "".into(), id: "system/beep".into() }
 }
 
 impl Call {

@@ -1,7 +1,8 @@
 //! What people ask: agents by star code or API, supervisors and operators by API; answered at once.
 
-use crate::call::{Call, Event};
+use crate::call::Call;
 use crate::directory::Directory;
+use crate::event::Event;
 use crate::phase::{Phase, Promised};
 use crate::plant::Plant;
 use crate::request::{AgentRow, BanRow, CallRow, Denied, PeerRow, PlaceRow, QueueRow, Reply, Request, TrunkRow};
@@ -107,6 +108,10 @@ impl Switch {
             Request::Unmonitor { call, supervisor } => self.unmonitor(call, &supervisor),
             Request::Attach { call, fork, by } => self.attach(call, fork, by),
             Request::Detach { call, fork } => self.detach(call, fork),
+            Request::TakeOver { call, supervisor } => self.hand_over(call, &supervisor),
+            Request::AddParty { call, who } => self.add_party(call, who),
+            Request::DropParty { call, leg } => self.drop_party(call, leg),
+            Request::Parties { call } => self.parties(call),
             Request::PauseRecording { call, on, by } => self.pause_recording(call, on, by),
             Request::Transfer { call, to } => self.transfer(call, to),
             Request::Change { change, says, by } => self.change(change, says, by),

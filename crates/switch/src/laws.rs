@@ -17,6 +17,7 @@ impl Switch {
         self.waiting_calls_are_the_queued_ones();
         self.busy_agents_are_in_their_calls();
         self.legs_belong_to_calls();
+        self.guests_are_where_two_talk();
         self.channels_are_live_legs();
         self.who_may_not_stay_is_about_to_go();
         self.callbacks_are_promised();
@@ -131,7 +132,8 @@ impl Switch {
         }
         for call in self.calls.values() {
             let agents = by_call.get(&call.id).copied().unwrap_or(0);
-            let others = usize::from(call.occupied.is_some()) + call.monitors.held().count();
+            let others =
+                usize::from(call.occupied.is_some()) + call.monitors.held().count() + call.guests.held().count();
             let held = others + call.phase().agents().count();
             assert_eq!(agents, held, "{}: agents by the ACD and by the call", call.id);
         }
@@ -148,6 +150,13 @@ impl Switch {
                     call.id
                 );
             }
+        }
+    }
+
+    /// Who joins a talk does so where two talk.
+    fn guests_are_where_two_talk(&self) {
+        for call in self.calls.values() {
+            assert!(call.guests.is_empty() || call.phase().is_talking(), "{} has guests and nobody talks", call.id);
         }
     }
 

@@ -9,7 +9,9 @@ mod causes;
 mod conversations;
 mod desk;
 mod directory;
+mod event;
 mod groups;
+mod guests;
 mod hours;
 mod journal;
 mod lamps;
@@ -50,15 +52,14 @@ pub use busyhour_sip::{
 pub use causes::{CauseRule, Causes};
 pub use conversations::{CONVERSATION, DEFAULT_RETENTION, Recorded, RecordingSetup};
 pub use groups::{GroupMember, NEXT_ON, TrunkGroup};
+pub use guests::PartyRow;
 pub use journal::{Entry, Snapshot, Unreadable};
 pub use limits::{TierChannels, TrunkLimits};
 pub use mailboxes::VoicemailSetup;
 pub use parking::Slots;
 pub use policy::{BARRED, PassedOn, Present, Telling, TrunkPolicy};
 pub use replay::{Difference, Replay, Replayed};
-pub use request::{
-    AgentRow, BanRow, CallRow, Change, Denied, Destination, PeerRow, PlaceRow, QueueRow, Reply, Request, TrunkRow,
-};
+pub use request::{AgentRow, BanRow, CallRow, Change, Denied, PeerRow, PlaceRow, QueueRow, Reply, Request, TrunkRow};
 pub use rewriting::{NumberForm, Place, Rewrite, RewriteRule, Rewriting};
 pub use setup::{
     AgentSetup, CallbackSetup, Closing, DialledFrom, NumberRoute, QueueSetup, Setup, StarCodes, TierSetup, TrunkSetup,
@@ -66,4 +67,5 @@ pub use setup::{
 };
 pub use standing::{ObstacleRow, StandingRow, Towards};
 pub use switch::{Switch, Vitals};
+pub use transfer::Destination;
 pub use trial::{Happened, Step, Trial};

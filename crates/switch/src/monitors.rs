@@ -1,14 +1,15 @@
 //! Supervisors in a call: who only listens, whom the agent hears, whom all hear.
 
-use crate::call::{Call, Event, Gone};
-use crate::phase::{Phase, Talking};
+use crate::call::Call;
+use crate::event::{Event, Gone};
+use crate::phase::{Partner, Phase, Purpose, Talking};
 use crate::plant::{Plant, Ring};
 use crate::program::hold_for;
 use crate::request::{Denied, Reply};
 use crate::switch::Switch;
 use busyhour_acd::Command;
 use busyhour_media as media;
-use busyhour_model::{AgentId, CallId, LegId, Name, Party, Time, Voice, What};
+use busyhour_model::{AgentId, CallId, LegId, Monitoring, Name, Party, Time, Voice, What};
 use busyhour_sip::Identity;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -18,6 +19,9 @@ use std::time::Duration;
 const MONITORS_MAX: usize = 4;
 /// Keys by which a supervisor changes how it is heard.
 const KEYS: [(char, Voice); 3] = [('4', Voice::Listen), ('5', Voice::Whisper), ('6', Voice::Barge)];
+
+/// The key by which a supervisor takes the call from its agent.
+const TAKE_OVER: char = '7';
 
 /// One supervisor in a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,12 +49,21 @@ impl Monitors {
         self.list.iter().filter_map(|monitor| monitor.held)
     }
 
+    pub(crate) fn legs(&self) -> impl Iterator<Item = LegId> + '_ {
+        self.list.iter().map(|monitor| monitor.leg)
+    }
+
     /// When one has rung long enough.
     pub(crate) fn deadline(&self) -> Option<Time> {
         self.list.iter().filter(|monitor| !monitor.answered).map(|monitor| monitor.rings).min()
     }
 
-    /// Whom each leg of a call hears in a mix: `agent` and `other` talk, or there is only one of them.
+    /// Those whom all hear.
+    fn joined(&self) -> impl Iterator<Item = LegId> + '_ {
+        self.list.iter().filter(|monitor| monitor.answered && monitor.voice == Voice::Barge).map(|monitor| monitor.leg)
+    }
+
+    /// Whom each leg of a call hears in a mix: two who talk hear each other without one.
     fn mixes(&self, talking: &[LegId], agent: Option<LegId>) -> BTreeMap<LegId, Vec<LegId>> {
         let answered = || self.list.iter().filter(|monitor| monitor.answered);
         let heard_by = |leg: LegId| {
@@ -67,9 +80,9 @@ impl Monitors {
         }
         for leg in talking {
             let supervisors: Vec<LegId> = heard_by(*leg).collect();
-            if !supervisors.is_empty() {
-                let partner = talking.iter().copied().filter(|other| other != leg);
-                mixes.insert(*leg, partner.chain(supervisors).collect());
+            if !supervisors.is_empty() || talking.len() > 2 {
+                let others = talking.iter().copied().filter(|other| other != leg);
+                mixes.insert(*leg, others.chain(supervisors).collect());
             }
         }
         mixes
@@ -86,16 +99,7 @@ impl Call {
         if matches!(event, Event::Timeout) {
             self.give_up_ringing(plant);
         }
-        let leg = match &event {
-            Event::Progress { leg, .. }
-            | Event::LegAnswered { leg, .. }
-            | Event::MediaChanged { leg, .. }
-            | Event::Gone { leg, .. }
-            | Event::Moved { leg, .. }
-            | Event::Digit { leg, .. }
-            | Event::PlayEnded { leg, .. } => *leg,
-            _ => return Some(event),
-        };
+        let Some(leg) = event.leg() else { return Some(event) };
         let id = self.id;
         let Some(monitor) = self.monitors.at(leg) else { return Some(event) };
         match event {
@@ -105,9 +109,10 @@ impl Call {
                 plant.answered(leg);
                 plant.fact(What::LegAnswered { call: id, leg });
                 plant.connect(leg, audio);
-                plant.fact(What::Monitored { call: id, by, voice: Some(voice) });
+                plant.fact(What::Monitored(Monitoring { call: id, by, voice: Some(voice) }));
             }
             Event::MediaChanged { audio, .. } => plant.connect(leg, audio),
+            Event::Digit { digit: TAKE_OVER, .. } => return Some(Event::TakenOver { leg }),
             Event::Digit { digit, .. } => {
                 if let Some((_, voice)) = KEYS.iter().find(|(key, _)| *key == digit) {
                     self.speaks(plant, leg, *voice);
@@ -125,7 +130,7 @@ impl Call {
         let Some(monitor) = self.monitors.at(leg) else { return };
         if std::mem::replace(&mut monitor.voice, voice) != voice && monitor.answered {
             let by = monitor.supervisor.clone();
-            plant.fact(What::Monitored { call: id, by, voice: Some(voice) });
+            plant.fact(What::Monitored(Monitoring { call: id, by, voice: Some(voice) }));
         }
     }
 
@@ -152,7 +157,7 @@ impl Call {
             plant.release(agent);
         }
         if answered {
-            plant.fact(What::Monitored { call: self.id, by, voice: None });
+            plant.fact(What::Monitored(Monitoring { call: self.id, by, voice: None }));
         }
     }
 
@@ -166,13 +171,13 @@ impl Call {
 
     /// Tells the media plane whom each leg hears, where that has changed.
     pub(crate) fn tune(&mut self, plant: &mut Plant) {
-        if self.monitors.list.is_empty() && self.monitors.told.is_empty() {
+        if self.monitors.list.is_empty() && self.monitors.told.is_empty() && self.guests.is_empty() {
             return;
         }
         let (talking, agent) = match self.phase() {
             Phase::Talking(Talking { partner, .. }) => {
                 let agent = if partner.party.agent().is_some() { partner.leg } else { self.caller };
-                (vec![self.caller, partner.leg], Some(agent))
+                ([self.caller, partner.leg].into_iter().chain(self.guests.talking()).collect(), Some(agent))
             }
             _ => (vec![self.caller], None),
         };
@@ -188,6 +193,19 @@ impl Call {
                 plant.media.push_back(media::Command::Hear { leg, from });
             }
         }
+        let beside: Vec<LegId> = self.guests.talking().chain(self.monitors.joined()).collect();
+        if let Phase::Talking(Talking { rolling: Some(rolling), .. }) = self.phase_mut() {
+            rolling.take_in(plant, &beside);
+        }
+    }
+
+    /// A supervisor who hears the call, and is to talk in it.
+    pub(crate) fn promoted(&mut self, plant: &mut Plant, leg: LegId) -> Option<Partner> {
+        let at = self.monitors.list.iter().position(|monitor| monitor.leg == leg && monitor.answered)?;
+        let Monitor { supervisor, held, .. } = self.monitors.list.remove(at);
+        plant.fact(What::Monitored(Monitoring { call: self.id, by: supervisor.clone(), voice: None }));
+        let purpose = Purpose::Dial { agent: held, keys: Vec::new() };
+        Some(Partner { leg, party: Party::Agent(supervisor), purpose })
     }
 }
 
@@ -233,6 +251,17 @@ impl Switch {
                 Err(Denied::NoPhone(number))
             }
         }
+    }
+
+    /// A supervisor who hears a call takes it from its agent.
+    pub(crate) fn hand_over(&mut self, id: CallId, supervisor: &Name) -> Result<Reply, Denied> {
+        let number = self.plant.directory.agent_called(supervisor).unwrap_or(supervisor);
+        let call = self.calls.get(&id).ok_or(Denied::UnknownCall(id))?;
+        let listens = |monitor: &&Monitor| monitor.supervisor == *number && monitor.answered;
+        let found = call.monitors.list.iter().find(listens).filter(|_| call.phase().is_talking());
+        let leg = found.ok_or(Denied::NotMonitored(id))?.leg;
+        self.tell(id, Event::TakenOver { leg });
+        Ok(Reply::Done)
     }
 
     /// A supervisor leaves a call.

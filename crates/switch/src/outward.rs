@@ -22,6 +22,8 @@ pub(crate) struct Dialling {
     tried: Vec<TrunkId>,
     /// A telephone rings: no other trunk is tried.
     rang: bool,
+    /// It is to join a talk: who called is not shown there.
+    joins: bool,
 }
 
 /// Why an agent who called outside too often does not once more.
@@ -46,10 +48,11 @@ impl Call {
         plant: &mut Plant,
         number: &str,
         by: Option<&Name>,
+        joins: bool,
     ) -> Result<LegId, OfferOutcome> {
         let (number, by) = (number.to_owned(), by.cloned());
         plant.legs.leg_mut(self.caller).into_iter().for_each(|leg| leg.cause = None);
-        self.ring_next(plant, Dialling { leg: None, number, by, tried: Vec::new(), rang: false })
+        self.ring_next(plant, Dialling { leg: None, number, by, tried: Vec::new(), rang: false, joins })
     }
 
     /// The telephone at the end of a leg rings, or its network plays something.
@@ -112,7 +115,7 @@ impl Call {
             Err(Full { reason, .. }) => return Err(Refused::No(self.dial_refused(plant, trunk, reason))),
         };
         let setup = &plant.trunks.trunk(trunk).setup;
-        let Numbers { number, from, identity } = setup.policy.numbers(&self.calling(&dialling.number));
+        let Numbers { number, from, identity } = setup.policy.numbers(&self.calling(dialling));
         let party = Party::Trunk(setup.name.clone());
         let target = Target::Trunk { trunk, number };
         let (display, headers, channel) = (None, Vec::new(), Some(channel));
@@ -128,8 +131,10 @@ impl Call {
     }
 
     /// For whom the number is called: a caller on the line is passed on; an agent, a call-back or a trial calls by itself.
-    fn calling<'a>(&'a self, number: &'a str) -> Calling<'a> {
+    fn calling<'a>(&'a self, dialling: &'a Dialling) -> Calling<'a> {
+        let number = &*dialling.number;
         match (&self.origin, &self.callback) {
+            (Party::Trunk(_), None) if dialling.joins => Calling { number, own: &self.to.national, passed_on: None },
             (Party::Agent(agent), _) => Calling { number, own: agent, passed_on: None },
             (Party::Trunk(_), Some(_)) => Calling { number, own: &self.to.national, passed_on: None },
             (Party::Trunk(_), None) if !self.has_caller() => Calling { number, own: &self.from.raw, passed_on: None },
@@ -150,7 +155,7 @@ impl Call {
         if rung.redirects >= most {
             return false;
         }
-        let Ok(leg) = self.ring_outside(plant, &number, Some(&name)) else { return false };
+        let Ok(leg) = self.ring_outside(plant, &number, Some(&name), false) else { return false };
         (rung.leg, rung.redirects) = (leg, rung.redirects + 1);
         true
     }

@@ -1,6 +1,7 @@
 //! Calls parked in numbered slots, and calls picked up: from a slot, or while they ring at a colleague's.
 
-use crate::call::{Call, Event};
+use crate::call::Call;
+use crate::event::Event;
 use crate::phase::{Back, Parked, Partner, Phase, Talking};
 use crate::plant::Plant;
 use crate::switch::Switch;

@@ -1,10 +1,10 @@
 //! Everything a call may use: the SIP stack, the ACD, media, ports, trunks, names and the journal. Calls it plainly, never a call.
 
 use crate::bots::ForkNews;
-use crate::call::Gone;
 use crate::callbacks::{Asked, Callbacks};
 use crate::causes::Causes;
 use crate::directory::Directory;
+use crate::event::Gone;
 use crate::journal::{Entry, Marks, Snapshot};
 use crate::lamps::News;
 use crate::legs::{Leg, Legs};
@@ -72,6 +72,8 @@ pub(crate) struct Plant {
     pub(crate) consults: BTreeMap<AgentId, CallId>,
     /// Agents whose held call is over, and who go on in the other one.
     pub(crate) adopted: VecDeque<(CallId, AgentId)>,
+    /// Legs whose agents want who is on hold and whom they talk to in one call.
+    pub(crate) conferred: VecDeque<LegId>,
     /// Taken out of one call, on the way into another.
     #[serde(skip)]
     pub(crate) given: Option<Given>,
@@ -123,6 +125,7 @@ impl Plant {
             parked: BTreeMap::new(),
             consults: BTreeMap::new(),
             adopted: VecDeque::new(),
+            conferred: VecDeque::new(),
             given: None,
             news: News::default(),
             seats: Seats::default(),

@@ -273,7 +273,9 @@ impl Call {
         to: DialTarget,
     ) -> Result<(LegId, Option<AgentId>), OfferOutcome> {
         match to {
-            DialTarget::Number { number, trunk } => Ok((self.ring_outside(plant, &number, trunk.as_ref())?, None)),
+            DialTarget::Number { number, trunk } => {
+                Ok((self.ring_outside(plant, &number, trunk.as_ref(), false)?, None))
+            }
             DialTarget::Agent(called) => {
                 let number = plant.directory.agent_called(&called).cloned().ok_or(OfferOutcome::Unreachable)?;
                 let agent = plant.directory.agent_id(&number).ok_or(OfferOutcome::Unreachable)?;

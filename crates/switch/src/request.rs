@@ -1,9 +1,11 @@
 //! What people ask of the switch — agent desktop, supervisor, operator — and what they are told, at once.
 
+use crate::guests::PartyRow;
 use crate::setup::{AgentSetup, QueueSetup, Setup};
 use crate::standing::{StandingRow, Towards};
+use crate::transfer::Destination;
 use crate::trial::Trial;
-use busyhour_model::{AgentState, CallId, ForkId, Mailbox, Message, Name, TapeId, Time, Trouble, Voice};
+use busyhour_model::{AgentState, CallId, ForkId, LegId, Mailbox, Message, Name, TapeId, Time, Trouble, Voice};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -119,6 +121,32 @@ pub enum Request {
         /// As it came.
         fork: ForkId,
     },
+    /// A supervisor who hears a call takes it from its agent, who is free then.
+    TakeOver {
+        /// Which.
+        call: CallId,
+        /// Who.
+        supervisor: Name,
+    },
+    /// Ring somebody who is to talk in a call too, an agent or a number outside; or bring in whom its agent talks to in another call.
+    AddParty {
+        /// Which.
+        call: CallId,
+        /// Who.
+        who: Destination,
+    },
+    /// Hang up on a further party of a call, or on the caller's partner.
+    DropParty {
+        /// Which.
+        call: CallId,
+        /// The party's.
+        leg: LegId,
+    },
+    /// Who is in a call.
+    Parties {
+        /// Which.
+        call: CallId,
+    },
     /// Leave what is said out of a call's recording, or put it in again.
     PauseRecording {
         /// Which.
@@ -205,24 +233,6 @@ impl std::fmt::Display for Change {
     }
 }
 
-/// Where a caller is sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Destination {
-    /// Into a queue, by name.
-    Queue(Name),
-    /// To a node of the call's dialplan.
-    Node(Name),
-    /// To an agent, who is rung; nobody there: back to the partner.
-    Agent(Name),
-    /// To what an agent could dial: a number of ours or one outside.
-    Number(String),
-    /// Into a free slot for parked callers.
-    Slot,
-    /// To whom the same agent talks in another call.
-    Call(CallId),
-}
-
 /// The answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -243,6 +253,8 @@ pub enum Reply {
     Standing(StandingRow),
     /// One waiting call's place.
     Place(PlaceRow),
+    /// Who is in a call: caller, partner, guests, supervisors.
+    Parties(Vec<PartyRow>),
     /// Messages.
     Messages(Vec<Message>),
     /// One trial.
@@ -287,6 +299,22 @@ pub enum Denied {
         "call {0} cannot be listened to: that agent takes part in it, or too many listen, or the agent is not among them"
     )]
     NotMonitored(CallId),
+    /// Nobody can be added, or sent on.
+    #[error(
+        "call {0} is a conference that is full, or in which somebody is being rung, or whose parties are not sent on"
+    )]
+    Conference(CallId),
+    /// Whom nobody could ring.
+    #[error("whom to add to call {0} cannot be rung: in it already, busy, away, no person, or no trunk leads there")]
+    NotReached(CallId),
+    /// No such party.
+    #[error("{leg} is neither the partner nor a further party of call {call}")]
+    NoParty {
+        /// Which.
+        call: CallId,
+        /// Whose.
+        leg: LegId,
+    },
     /// Nothing is being recorded of it.
     #[error("call {0} is no conversation that is recorded")]
     NotRecorded(CallId),
@@ -401,7 +429,7 @@ pub struct PlaceRow {
 pub struct CallRow {
     /// Which.
     pub call: CallId,
-    /// `ivr`, `queued`, `callback`, `ringing`, `talking`, `ended`.
+    /// `ivr`, `queued`, `callback`, `ringing`, `briefing`, `talking`, `ended`.
     pub stage: Name,
     /// Since when the call exists.
     pub arrived: Time,

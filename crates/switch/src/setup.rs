@@ -349,6 +349,8 @@ pub struct AgentSetup {
     pub auto_ready: bool,
     /// The phone is asked to answer offers by itself.
     pub auto_answer: bool,
+    /// The prompt callers of queues and the agent hear before they hear each other, instead of what the dialplan says.
+    pub greeting: Option<Name>,
     /// Calls at once, made, rung and held ones; `None`: as many as there may be in each state.
     pub calls_max: Option<u32>,
 }
@@ -382,6 +384,7 @@ impl AgentSetup {
             mailboxes: Vec::new(),
             auto_ready: false,
             auto_answer: false,
+            greeting: None,
             calls_max: None,
         }
     }
@@ -404,6 +407,8 @@ pub struct StarCodes {
     pub voicemail: Name,
     /// Park the caller on hold.
     pub park: Name,
+    /// Pressed in a call made beside one on hold: all three hear each other.
+    pub conference: Name,
     /// Pick up a call that rings in the team, or with a number after it at that colleague's.
     pub pickup: Name,
     /// Where callers are parked; dialled to pick them up. `None`: nobody is parked.
@@ -420,6 +425,7 @@ impl Default for StarCodes {
             dnd: "*78".into(),
             voicemail: "*97".into(),
             park: "*68".into(),
+            conference: "*3".into(),
             pickup: "*8".into(),
             slots: None,
         }

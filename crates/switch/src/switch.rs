@@ -1,7 +1,8 @@
 //! The switch: one deterministic machine. One input, then drain every `poll_…` to `None`, then the next input.
 
 use crate::bots::ForkNews;
-use crate::call::{Call, Event, Gone};
+use crate::call::Call;
+use crate::event::{Event, Gone};
 use crate::journal::Entry;
 use crate::legs::Keys;
 use crate::plant::Plant;
@@ -263,6 +264,9 @@ impl Switch {
                 self.promise(asked);
             } else if let Some((call, agent)) = self.plant.adopted.pop_front() {
                 self.adopt(call, agent);
+            } else if let Some(leg) = self.plant.conferred.pop_front() {
+                // Who asks by keys hears whether it has come to be.
+                let _ = self.confer(leg, None);
             } else if let Some(event) = self.plant.sip.poll_event() {
                 self.on_sip(event);
             } else if let Some(delay) = self.plant.sip.poll_delay() {

@@ -1,11 +1,12 @@
 //! Callers passed on by whom they talk to: blind or after asking, from the phone (REFER) or by request.
 
-use crate::call::{Call, Event};
+use crate::call::Call;
+use crate::event::Event;
 use crate::outward::AGENT_LIMIT;
 use crate::phase::{Partner, Phase, Purpose};
 use crate::places::Place;
 use crate::plant::Plant;
-use crate::request::{Denied, Destination, Reply};
+use crate::request::{Denied, Reply};
 use crate::switch::Switch;
 use busyhour_acd::Command;
 use busyhour_ivr::{DialTarget, Input};
@@ -13,6 +14,25 @@ use busyhour_model::{
     AgentId, AgentState, CallId, Cause, DequeueReason, LegId, Name, Number, OfferOutcome, Party, QueueId, Time, What,
 };
 use busyhour_sip::{Incoming, Origin};
+use serde::{Deserialize, Serialize};
+
+/// Where a caller is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Destination {
+    /// Into a queue, by name.
+    Queue(Name),
+    /// To a node of the call's dialplan.
+    Node(Name),
+    /// To an agent, who is rung; nobody there: back to the partner.
+    Agent(Name),
+    /// To what an agent could dial: a number of ours or one outside.
+    Number(String),
+    /// Into a free slot for parked callers.
+    Slot,
+    /// To whom the same agent talks in another call.
+    Call(CallId),
+}
 
 /// Where a caller goes on.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,7 +85,7 @@ impl Switch {
     }
 
     fn pass_on(&mut self, leg: LegId, to: &str) -> Result<(), u16> {
-        let call = self.transferable(leg)?;
+        let call = self.transferable(leg).and_then(|call| self.of_two(call))?;
         let onward = self.plant.onward(to).ok_or(NOT_FOUND)?;
         self.plant.lets_go(leg, &onward).map_err(|_| FORBIDDEN)?;
         self.tell(call, Event::PassOn { leg, onward });
@@ -76,16 +96,23 @@ impl Switch {
     fn transferable(&self, leg: LegId) -> Result<CallId, u16> {
         let found = self.plant.legs.leg(leg).filter(|leg| !leg.closing && matches!(leg.party, Party::Agent(_)));
         let call = found.map(|leg| leg.call).ok_or(DECLINE)?;
-        let talks = self.calls.get(&call).is_some_and(|call| call.phase().is_talking());
-        if talks { Ok(call) } else { Err(DECLINE) }
+        let talks = |call: &Call| matches!(call.phase(), Phase::Talking(talking) if [call.caller, talking.partner.leg].contains(&leg));
+        if self.calls.get(&call).is_some_and(talks) { Ok(call) } else { Err(DECLINE) }
+    }
+
+    /// A talk without guests: who is in a conference is not sent on.
+    fn of_two(&self, call: CallId) -> Result<CallId, u16> {
+        let guests = self.calls.get(&call).is_some_and(|call| !call.guests.is_empty());
+        if guests { Err(DECLINE) } else { Ok(call) }
     }
 
     /// Two legs of one agent: their far sides go on with each other, and the agent has neither call.
     fn join(&mut self, leg: LegId, other: LegId) -> Result<(), u16> {
         let (mut leg, mut other) = (leg, other);
-        let mut call = self.transferable(leg)?;
+        let mut call = self.transferable(leg).and_then(|call| self.of_two(call))?;
         let party = |leg: LegId| self.plant.legs.leg(leg).filter(|leg| !leg.closing).map(|leg| leg.party.clone());
-        let mut with = self.plant.legs.leg(other).map(|leg| leg.call).ok_or(DECLINE)?;
+        let with = self.plant.legs.leg(other).map(|leg| leg.call).ok_or(DECLINE)?;
+        let mut with = self.of_two(with)?;
         if call == with || party(leg) != party(other) {
             return Err(DECLINE);
         }
@@ -96,7 +123,7 @@ impl Switch {
             self.plant.sip.tell_transfer(self.plant.now, leg, 200);
             (leg, other, call, with) = (other, leg, with, call);
         }
-        self.tell(with, Event::Give { leg: other, to: call });
+        self.tell(with, Event::Give { leg: other, to: call, whole: false });
         let onward = match self.plant.given.take() {
             Some(Given::Side(side)) => Onward::Side(side),
             Some(Given::Place(place)) => Onward::Place(place),
@@ -140,6 +167,9 @@ impl Switch {
     pub(crate) fn transfer(&mut self, id: CallId, to: Destination) -> Result<Reply, Denied> {
         let call = self.calls.get(&id).ok_or(Denied::UnknownCall(id))?;
         let Phase::Talking(talking) = call.phase() else { return Err(Denied::NotTalking(id)) };
+        if !call.guests.is_empty() {
+            return Err(Denied::Conference(id));
+        }
         let from_outside = matches!(call.origin, Party::Trunk(_));
         let leg = if from_outside { talking.partner.leg } else { call.caller };
         let onward = match to {
@@ -173,24 +203,32 @@ impl Switch {
 
     /// An attended transfer by request: two calls of one agent.
     fn join_calls(&mut self, id: CallId, other: CallId) -> Result<Reply, Denied> {
+        if let Some(unknown) = [id, other].into_iter().find(|id| !self.calls.contains_key(id)) {
+            return Err(Denied::UnknownCall(unknown));
+        }
+        let (leg, with) = self.legs_of_one_agent(id, other).ok_or(Denied::NotTalking(id))?;
+        self.join(leg, with).map(|()| Reply::Done).map_err(|_| Denied::NotTalking(id))
+    }
+}
+
+impl Switch {
+    /// The legs of an agent who has both calls: here and there.
+    pub(crate) fn legs_of_one_agent(&self, id: CallId, other: CallId) -> Option<(LegId, LegId)> {
         let legs = |id: CallId| {
-            let call = self.calls.get(&id).ok_or(Denied::UnknownCall(id))?;
-            Ok(call.phase().partner().into_iter().chain([call.caller]).collect::<Vec<_>>())
+            let call = self.calls.get(&id)?;
+            Some(call.phase().partner().into_iter().chain([call.caller]).collect::<Vec<_>>())
         };
         let (ours, theirs) = (legs(id)?, legs(other)?);
         let party =
             |leg: LegId| Some(&self.plant.legs.leg(leg)?.party).filter(|party| matches!(party, Party::Agent(_)));
         let pairs = ours.iter().flat_map(|ours| theirs.iter().map(move |theirs| (*ours, *theirs)));
-        let pair =
-            pairs.into_iter().find(|(ours, theirs)| party(*ours).is_some_and(|agent| party(*theirs) == Some(agent)));
-        let (leg, with) = pair.ok_or(Denied::NotTalking(id))?;
-        self.join(leg, with).map(|()| Reply::Done).map_err(|_| Denied::NotTalking(id))
+        pairs.into_iter().find(|(ours, theirs)| party(*ours).is_some_and(|agent| party(*theirs) == Some(agent)))
     }
 }
 
 impl Plant {
     /// What an agent means who passes a caller on to this: a queue by name, a colleague, a number of ours, one outside.
-    fn onward(&self, to: &str) -> Option<Onward> {
+    pub(crate) fn onward(&self, to: &str) -> Option<Onward> {
         if let Some(queue) = self.directory.queue_id(to) {
             return Some(Onward::Queue(queue));
         }
@@ -210,7 +248,7 @@ impl Plant {
 
     /// Whether the agent at this leg may pass a caller on to that: to a number outside as often as it may call one itself. Whom it
     /// called before is counted already. The error is who may not.
-    fn lets_go(&mut self, leg: LegId, onward: &Onward) -> Result<(), Name> {
+    pub(crate) fn lets_go(&mut self, leg: LegId, onward: &Onward) -> Result<(), Name> {
         let Some((call, party)) = self.legs.leg(leg).map(|leg| (leg.call, leg.party.clone())) else { return Ok(()) };
         match (onward, party) {
             (Onward::Ring(DialTarget::Number { .. }), Party::Agent(agent)) if !self.calls_out(&agent) => {
@@ -247,7 +285,7 @@ impl Plant {
 
 impl Call {
     /// Gives its far side away to another call; it ends then, or later when its caller hangs up.
-    pub(crate) fn give(&mut self, plant: &mut Plant, phase: Phase, leg: LegId, to: CallId) -> Phase {
+    pub(crate) fn give(&mut self, plant: &mut Plant, phase: Phase, (leg, to): (LegId, CallId), whole: bool) -> Phase {
         let (given, phase) = match phase {
             Phase::Talking(mut talking) => {
                 talking.end_recording(plant);
@@ -258,6 +296,9 @@ impl Call {
                 plant.unbridge(self.caller);
                 plant.fact(What::Disconnected { call: self.id, party: partner.party.clone() });
                 self.let_go(plant, &partner, to);
+                if whole {
+                    self.lose_leg(plant, leg, to);
+                }
                 (Given::Side(Side { partner, rings: None }), self.end(plant, Cause::Joined, 200))
             }
             Phase::Ringing(ringing) if leg == self.caller => match ringing.dialled(plant) {
@@ -285,18 +326,22 @@ impl Call {
 
     /// A leg of this call is another call's from now on.
     fn let_go(&mut self, plant: &mut Plant, partner: &Partner, to: CallId) {
-        self.open.retain(|open| *open != partner.leg);
-        plant.fact(What::LegLeft { call: self.id, leg: partner.leg, to });
-        if let Some(leg) = plant.legs.leg_mut(partner.leg) {
-            leg.call = to;
-            plant.news.note_party(&leg.party);
-        }
+        self.lose_leg(plant, partner.leg, to);
         if let Some(agent) = partner.purpose.agent() {
             let _ = plant.acd(Command::Moved { agent, call: to });
         }
         let beside = partner.party.agent().and_then(|number| plant.directory.agent_id(number));
         let beside = beside.and_then(|agent| plant.consults.get_mut(&agent));
         beside.into_iter().filter(|call| **call == self.id).for_each(|call| *call = to);
+    }
+
+    fn lose_leg(&mut self, plant: &mut Plant, leg: LegId, to: CallId) {
+        self.open.retain(|open| *open != leg);
+        plant.fact(What::LegLeft { call: self.id, leg, to });
+        if let Some(leg) = plant.legs.leg_mut(leg) {
+            leg.call = to;
+            plant.news.note_party(&leg.party);
+        }
     }
 
     /// Takes what another call let go.

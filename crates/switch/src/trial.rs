@@ -1,7 +1,8 @@
 //! Trials: an operator has a number called by one trunk, and reads what becomes of it.
 
-use crate::call::{Call, Event};
+use crate::call::Call;
 use crate::desk;
+use crate::event::Event;
 use crate::plant::Plant;
 use crate::request::{Denied, Reply};
 use crate::switch::Switch;

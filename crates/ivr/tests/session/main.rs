@@ -6,9 +6,9 @@ mod menus;
 mod questions;
 mod recordings;
 
-use crate::call::{Call, START, caller};
+use crate::call::{Call, START, caller, short};
 use busyhour_ivr::{AgentAvailability, Caller, Dialplan, Input, QueueState, SUB_DEPTH_MAX, Session, Step};
-use busyhour_model::{DequeueReason, OfferOutcome};
+use busyhour_model::{DequeueReason, OfferOutcome, Sound};
 use std::time::Duration;
 
 #[test]
@@ -110,6 +110,24 @@ fn a_waiting_caller_hears_greeting_music_place_and_comfort() {
     assert_eq!(call.tell(place(0, 30)), "play[zh:queue/next zh:queue/ewt zh:queue/ewt-less] announced(0)");
     assert_eq!(call.press("5"), "");
     assert_eq!(call.press("1"), "leave stop @n4 bye604");
+}
+
+/// In the plan's own language, whatever the caller's; the greeting is for the caller.
+#[test]
+fn the_agent_is_told_of_the_caller_and_the_caller_of_the_agent() {
+    let mut call = Call::new(
+        "set = { language = \"en\", wish = \"3\" }\nthen = \"wait\"\n[node.wait]\nqueue = \"q\"\nelse = \"n1\"\n\
+         announce_agent = [\"vip\", { number = \"$waited\", unit = \"minutes\" }, { digits = \"$wish\" }]\n\
+         agent_greeting = { agent_number = \"$served_by\" }",
+    );
+    call.start();
+    let heard = |sounds: Vec<Sound>| short(&Step::Play { sounds, repeat: false });
+    let told = heard(call.session.briefing(&call.plan, Duration::from_secs(239)));
+    assert_eq!(told, "play[zh:vip zh:digits/3 zh:unit/minute zh:digits/3]");
+    call.session.served_by("42".into());
+    assert_eq!(heard(call.session.agent_greeting(&call.plan)), "play[en:agent/number en:digits/4 en:digits/2]");
+    call.tell(Input::PartnerLeft);
+    assert_eq!(call.session.briefing(&call.plan, Duration::ZERO), [], "not where nobody waits");
 }
 
 #[test]

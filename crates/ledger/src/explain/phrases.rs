@@ -31,6 +31,7 @@ pub(super) enum Phrase {
     LessWeight,
     NotYetTurn,
     Relaxed,
+    Briefed,
     OfferEnded,
     Rings,
     Transferred,
@@ -115,6 +116,7 @@ impl Phrase {
                 "only calls that have waited {age} may go to agent {agent}: requirements were relaxed or the site is a farther one",
                 "等待满 {age} 的来电才可分配给坐席 {agent}:要求已放宽,或其站点较远",
             ),
+            Phrase::Briefed => ("agent {agent} was told of the caller for {took}", "坐席 {agent} 接听来电提示 {took}"),
             Phrase::OfferEnded => {
                 ("agent {agent}: {outcome} after {rang} of ringing", "坐席 {agent}:振铃 {rang}后{outcome}")
             }

@@ -1,7 +1,7 @@
 //! Which call a fact is about.
 
 use super::What;
-use crate::CallId;
+use crate::{Briefing, CallId, Guest, Monitoring, TakeOver};
 
 impl What {
     /// The call this is about, if one.
@@ -22,6 +22,7 @@ impl What {
             | What::Announced { call, .. }
             | What::Offered { call, .. }
             | What::OfferEnded { call, .. }
+            | What::Briefed(Briefing { call, .. })
             | What::LegOpened { call, .. }
             | What::LegRang { call, .. }
             | What::LegAnswered { call, .. }
@@ -36,7 +37,10 @@ impl What {
             | What::LegJoined { call, .. }
             | What::RecordingBegan { call, .. }
             | What::Recorded { call, .. }
-            | What::Monitored { call, .. }
+            | What::Monitored(Monitoring { call, .. })
+            | What::GuestJoined(Guest { call, .. })
+            | What::GuestLeft(Guest { call, .. })
+            | What::TakenOver(TakeOver { call, .. })
             | What::RecordingLost { call, .. }
             | What::Discarded { call, .. }
             | What::Ended { call, .. } => Some(*call),

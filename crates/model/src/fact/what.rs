@@ -1,12 +1,11 @@
 //! Everything that can happen.
 
 use crate::{
-    AgentId, AgentState, Attached, BotTalk, CallId, Cause, Conversation, DequeueReason, Entrance, FaxHeard, Handled,
-    LegId, LookUpOutcome, Mailbox, Message, Name, Number, OfferOutcome, Overload, Party, QueueId, Release, Side,
-    StreamStats, Talked, TapeId, Time, Trouble, Unheard, Voice, Why,
+    AgentId, AgentState, Attached, BotTalk, Briefing, CallId, Cause, Conversation, DequeueReason, Entrance, FaxHeard,
+    Guest, Handled, LegId, LookUpOutcome, Mailbox, Message, Monitoring, Name, Number, OfferOutcome, Overload, Party,
+    QueueId, Release, Side, StreamStats, TakeOver, Talked, TapeId, Time, Trouble, Unheard, Why,
 };
-use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use {serde::Deserialize, serde::Serialize, std::time::Duration};
 
 /// What happened. Facts of a call start with `Arrived` and end with exactly one `Ended`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -182,6 +181,8 @@ pub enum What {
         /// How.
         outcome: OfferOutcome,
     },
+    /// An agent who had answered an offer was told of the caller; `OfferEnded` follows.
+    Briefed(Briefing),
     /// A further leg was opened towards a phone or a trunk.
     LegOpened {
         /// The call.
@@ -305,17 +306,16 @@ pub enum What {
     },
     /// A conversation began to be recorded. `Recorded` follows with the name `conversation`, unless nothing came of it.
     ConversationTaped(Box<Conversation>),
-    /// A supervisor hears the call, and is heard so; `None`: no more.
-    Monitored {
-        /// The call.
-        call: CallId,
-        /// Who: an agent's number.
-        by: Name,
-        /// Who hears the supervisor.
-        voice: Option<Voice>,
-    },
+    /// A supervisor hears the call, is heard otherwise, or hears it no more.
+    Monitored(Monitoring),
     /// A program hears the call, or does no more.
     Attached(Attached),
+    /// A further party talks in the call, with all who do.
+    GuestJoined(Guest),
+    /// It does no more; or it has the place of the partner, who is gone: then `Connected` follows.
+    GuestLeft(Guest),
+    /// A supervisor took the call from its agent; `Transferred` and `Connected` follow.
+    TakenOver(TakeOver),
     /// A conversation's recording could not be written.
     RecordingLost {
         /// The call.

@@ -1,7 +1,8 @@
 //! A call-back has an agent, who hears the customer's phone ring.
 
 use super::{Partner, Phase, Promised, Purpose, Talking};
-use crate::call::{Call, Event};
+use crate::call::Call;
+use crate::event::Event;
 use crate::plant::Plant;
 use busyhour_ivr::DialTarget;
 use busyhour_model::{AgentId, Audio, Cause, LegId, Party, QueueId, Time, What};
@@ -53,7 +54,7 @@ impl Calling {
         let party = Party::Agent(plant.directory.agent_number(agent).clone());
         call.connected(plant, &party, Some(queue));
         let partner = Partner { leg: self.leg, party, purpose: self.purpose };
-        Phase::Talking(Talking::new(call, plant, partner, Some(queue)))
+        Phase::Talking(Talking::greeted(call, plant, partner, queue))
     }
 
     fn missed(self, call: &mut Call, plant: &mut Plant) -> Phase {

@@ -1,7 +1,8 @@
 //! Every leg is going down; the call is over when the last one's media has closed and every recording is filed.
 
 use super::Phase;
-use crate::call::{Call, Event};
+use crate::call::Call;
+use crate::event::Event;
 use crate::plant::{CLOSE_MAX, Plant};
 use busyhour_model::{Cause, StreamStats, Time, What};
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,8 @@
 //! The caller talks to the dialplan.
 
 use super::Phase;
-use crate::call::{Call, Event};
+use crate::call::Call;
+use crate::event::Event;
 use crate::plant::Plant;
 use busyhour_ivr::Input;
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,6 @@
 //! A call is a chain of phases; each owns only what is valid in it, consumes itself and returns the next.
 
+mod briefing;
 mod calling;
 mod ended;
 mod in_ivr;
@@ -11,18 +12,20 @@ mod ringing;
 mod talking;
 mod trying;
 
+pub(crate) use briefing::Briefing;
 pub(crate) use calling::Calling;
 pub(crate) use ended::Ended;
 pub(crate) use in_ivr::InIvr;
 pub(crate) use parked::Parked;
-pub(crate) use passing::{Back, Passing};
+pub(crate) use passing::{Back, Passing, RING_OUTSIDE};
 pub(crate) use promised::Promised;
 pub(crate) use queued::Queued;
 pub(crate) use ringing::{Ringing, Rung};
 pub(crate) use talking::{Partner, Talking};
 pub(crate) use trying::Trying;
 
-use crate::call::{Call, Event};
+use crate::call::Call;
+use crate::event::Event;
 use crate::plant::{CLOSE_MAX, Plant};
 use busyhour_model::{AgentId, Audio, LegId, QueueId, Sound, Time};
 use serde::{Deserialize, Serialize};
@@ -32,6 +35,7 @@ pub(crate) enum Phase {
     InIvr(InIvr),
     Queued(Queued),
     Ringing(Ringing),
+    Briefing(Briefing),
     Talking(Talking),
     Passing(Passing),
     Parked(Parked),
@@ -106,6 +110,7 @@ impl Phase {
             Phase::InIvr(phase) => phase.handle(call, plant, &event),
             Phase::Queued(phase) => phase.handle(call, plant, event),
             Phase::Ringing(phase) => phase.handle(call, plant, event),
+            Phase::Briefing(phase) => phase.handle(call, plant, &event),
             Phase::Talking(phase) => phase.handle(call, plant, event),
             Phase::Passing(phase) => phase.handle(call, plant, event),
             Phase::Parked(phase) => phase.handle(call, plant, &event),
@@ -134,6 +139,7 @@ impl Phase {
             Phase::InIvr(_) => call.ivr_left(plant, "caller_hung_up"),
             Phase::Queued(phase) => phase.abandoned(call, plant),
             Phase::Ringing(phase) => phase.abandoned(call, plant),
+            Phase::Briefing(phase) => phase.abandoned(call, plant),
             Phase::Talking(phase) => phase.finish(call, plant),
             Phase::Passing(phase) => phase.abandoned(plant),
             Phase::Parked(phase) => phase.abandoned(plant),
@@ -148,6 +154,14 @@ impl Phase {
             Phase::Talking(phase) => Phase::Talking(phase.media_changed(call, plant, leg, audio)),
             other => other,
         }
+    }
+
+    /// Caller and partner have changed places.
+    pub(crate) fn turned(mut self, call: &mut Call) -> Phase {
+        if let Phase::Talking(phase) = &mut self {
+            call.turn(&mut phase.partner);
+        }
+        self
     }
 
     /// Whether the dialplan session is listening.
@@ -175,6 +189,7 @@ impl Phase {
                 call.session.poll_timeout().into_iter().chain(plant.closing_look(phase.queue)).min()
             }
             Phase::Ringing(phase) => phase.rung.iter().map(|rung| rung.deadline).min(),
+            Phase::Briefing(phase) => Some(phase.deadline()),
             Phase::Talking(_) => None,
             Phase::Passing(phase) => Some(phase.rung.deadline),
             Phase::Parked(phase) => Some(phase.deadline),
@@ -185,12 +200,13 @@ impl Phase {
         }
     }
 
-    /// `ivr`, `queued`, `callback`, `ringing`, `talking`, `parked`, `ended`: the stage in metrics and boards.
+    /// `ivr`, `queued`, `callback`, `ringing`, `briefing`, `talking`, `parked`, `ended`: the stage in metrics and boards.
     pub(crate) fn stage(&self) -> &'static str {
         match self {
             Phase::InIvr(_) => "ivr",
             Phase::Queued(_) => "queued",
             Phase::Ringing(_) => "ringing",
+            Phase::Briefing(_) => "briefing",
             Phase::Talking(_) => "talking",
             Phase::Passing(_) => "ringing",
             Phase::Parked(_) => "parked",
@@ -213,6 +229,7 @@ impl Phase {
     pub(crate) fn partner(&self) -> Option<LegId> {
         match self {
             Phase::Ringing(phase) => phase.rung.first().map(|rung| rung.leg),
+            Phase::Briefing(phase) => Some(phase.leg),
             Phase::Talking(phase) => Some(phase.partner.leg),
             Phase::Passing(phase) => Some(phase.rung.leg),
             Phase::Calling(phase) => Some(phase.customer),
@@ -222,7 +239,7 @@ impl Phase {
     }
 
     /// Why partners are rung or talked to.
-    pub(crate) fn purposes(&self) -> impl Iterator<Item = &Purpose> {
+    fn purposes(&self) -> impl Iterator<Item = &Purpose> {
         let (rung, talking) = match self {
             Phase::Ringing(phase) => (phase.rung.as_slice(), None),
             Phase::Talking(phase) => (&[][..], Some(&phase.partner.purpose)),
@@ -237,12 +254,14 @@ impl Phase {
     pub(crate) fn queue(&self) -> Option<QueueId> {
         match self {
             Phase::Queued(phase) => Some(phase.queue),
+            Phase::Briefing(phase) => Some(phase.queue),
             _ => self.purposes().find_map(Purpose::queue),
         }
     }
 
     /// Partners who are agents the ACD counts as busy with this call.
     pub(crate) fn agents(&self) -> impl Iterator<Item = AgentId> {
-        self.purposes().filter_map(Purpose::agent)
+        let briefed = if let Phase::Briefing(phase) = self { Some(phase.agent) } else { None };
+        self.purposes().filter_map(Purpose::agent).chain(briefed)
     }
 }

@@ -1,7 +1,8 @@
 //! The caller is parked in a slot and hears music until somebody dials it, or nobody did for too long.
 
 use super::{Back, Partner, Passing, Phase, Purpose, Talking};
-use crate::call::{Call, Event};
+use crate::call::Call;
+use crate::event::Event;
 use crate::plant::Plant;
 use busyhour_ivr::{DialTarget, Input};
 use busyhour_model::{Entrance, Time};

@@ -1,7 +1,8 @@
 //! The caller is passed on, and the next one's phone rings; who passes on gets the caller back when nobody answers.
 
 use super::{Partner, Phase, Purpose, Rung, Talking};
-use crate::call::{Call, Event};
+use crate::call::Call;
+use crate::event::Event;
 use crate::plant::Plant;
 use busyhour_ivr::{DialTarget, Input};
 use busyhour_model::{Audio, Entrance, Name, OfferOutcome, Party, QueueId, What};
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// A telephone outside rings so long.
-const RING_OUTSIDE: Duration = Duration::from_secs(60);
+pub(crate) const RING_OUTSIDE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Passing {

@@ -1,8 +1,9 @@
 //! A call-back waits for an agent, with nobody on the line.
 
 use super::Phase;
-use crate::call::{Call, Event};
+use crate::call::Call;
 use crate::callbacks::Callback;
+use crate::event::Event;
 use crate::places::For;
 use crate::plant::Plant;
 use busyhour_acd::Command;

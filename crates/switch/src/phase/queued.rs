@@ -2,7 +2,8 @@
 
 use super::in_ivr::program_input;
 use super::{Phase, Purpose, Ringing, Rung};
-use crate::call::{Call, Event};
+use crate::call::Call;
+use crate::event::Event;
 use crate::plant::{Plant, Ring};
 use busyhour_acd::Command;
 use busyhour_ivr::percent_encoded;

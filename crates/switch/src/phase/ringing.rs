@@ -1,8 +1,9 @@
 //! A partner's phone rings, or several at once: agents the ACD chose, or somebody dialled.
 
 use super::queued::{decline, offer_ended};
-use super::{Partner, Phase, Purpose, Talking};
-use crate::call::{Call, Event, Gone};
+use super::{Briefing, Partner, Phase, Purpose, Talking};
+use crate::call::Call;
+use crate::event::{Event, Gone};
 use crate::plant::Plant;
 use crate::transfer::Side;
 use busyhour_acd::Command;
@@ -103,26 +104,22 @@ impl Ringing {
         plant.answered(leg);
         plant.fact(What::LegAnswered { call: call.id, leg });
         plant.connect(leg, audio);
-        if let (Some(_), Purpose::Offer { queue, agent }) = (&call.callback, &purpose) {
-            let (queue, agent) = (*queue, *agent);
-            self.taken(call, plant, queue, agent);
-            return call.call_customer(plant, leg, queue, agent);
-        }
+        let keys = match &purpose {
+            Purpose::Dial { keys, .. } => keys.clone(),
+            &Purpose::Offer { queue, agent } => {
+                self.taken(call, plant, agent);
+                return Briefing::begin(call, plant, leg, queue, agent);
+            }
+        };
         call.answer(plant);
         plant.stop(call.caller);
         plant.bridge(call.caller, leg);
-        let mut served = None;
-        match &purpose {
-            &Purpose::Offer { queue, agent } => {
-                self.taken(call, plant, queue, agent);
-                served = Some(queue);
-            }
-            Purpose::Dial { keys, .. } if !keys.is_empty() => plant.play(leg, keys.clone(), false),
-            Purpose::Dial { .. } => {}
+        if !keys.is_empty() {
+            plant.play(leg, keys, false);
         }
-        let party = plant.legs.leg(leg).map_or_else(|| call.origin.clone(), |leg| leg.party.clone());
-        call.connected(plant, &party, served);
-        Phase::Talking(Talking::new(call, plant, Partner { leg, party, purpose }, served))
+        let party = plant.party_of(leg, call);
+        call.connected(plant, &party, None);
+        Phase::Talking(Talking::new(call, plant, Partner { leg, party, purpose }, None))
     }
 
     /// A colleague takes the call from where it rings.
@@ -144,9 +141,8 @@ impl Ringing {
     }
 
     /// An agent took the offer.
-    fn taken(self, call: &Call, plant: &mut Plant, queue: QueueId, agent: AgentId) {
+    fn taken(self, call: &Call, plant: &mut Plant, agent: AgentId) {
         self.answered_elsewhere(call, plant);
-        offer_ended(call, plant, queue, agent, OfferOutcome::Answered);
         let _ = plant.acd(Command::Accepted { call: call.id, agent });
     }
 

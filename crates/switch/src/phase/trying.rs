@@ -1,7 +1,8 @@
 //! A trial: a number outside rings, is played to for a while, and is hung up.
 
 use super::Phase;
-use crate::call::{Call, Event};
+use crate::call::Call;
+use crate::event::Event;
 use crate::plant::Plant;
 use busyhour_model::{Audio, Cause, LegId, Time, What};
 use serde::{Deserialize, Serialize};
@@ -43,7 +44,7 @@ impl Trying {
 
     fn begin(self, call: &mut Call, plant: &mut Plant) -> Phase {
         let (number, trunk) = (call.to.raw.clone(), call.origin.name().clone());
-        match call.ring_outside(plant, &number, Some(&trunk)) {
+        match call.ring_outside(plant, &number, Some(&trunk), false) {
             Ok(leg) => {
                 plant.trial_called(call.id, leg);
                 Phase::Trying(Trying { leg: Some(leg), deadline: plant.now + RING })

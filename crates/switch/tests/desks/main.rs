@@ -7,6 +7,8 @@ mod exchange;
 
 mod aliases;
 mod attached;
+mod briefings;
+mod conferences;
 mod conversations;
 mod monitors;
 mod phone;

@@ -5,7 +5,7 @@ use crate::phone::Phone;
 use crate::{agent, queue_in, row};
 use busyhour_media::Command;
 use busyhour_model::Voice::{self, Barge, Listen, Whisper};
-use busyhour_model::{AgentState, CallId, LegId, What};
+use busyhour_model::{AgentState, CallId, LegId, Monitoring, TakeOver, What};
 use busyhour_switch::{Denied, Destination, QueueSetup, Reply, Request};
 use std::collections::BTreeMap;
 
@@ -63,9 +63,15 @@ impl Scene {
         scene
     }
 
+    /// A key on the phone of 1009.
+    fn press(&mut self, digit: char) {
+        self.exchange.switch.handle_media(self.exchange.now, busyhour_media::Event::Digit { leg: LEGS[2], digit });
+        self.exchange.drain();
+    }
+
     fn told(&self) -> Vec<Option<Voice>> {
         let told = |what: &What| match what {
-            What::Monitored { call: CALL, by, voice } if **by == *"1009" => Some(*voice),
+            What::Monitored(Monitoring { call: CALL, by, voice }) if **by == *"1009" => Some(*voice),
             _ => None,
         };
         self.exchange.facts.iter().filter_map(told).collect()
@@ -101,10 +107,8 @@ fn how_it_is_heard_changes_by_request_and_by_key() {
     let mut scene = Scene::there(Listen);
     assert_eq!(scene.ask("1009", Barge), Ok(Reply::Done));
     assert_eq!(scene.hears, mixes(Barge));
-    for (key, voice) in [('5', Whisper), ('7', Whisper), ('4', Listen), ('4', Listen), ('6', Barge)] {
-        let pressed = busyhour_media::Event::Digit { leg: LEGS[2], digit: key };
-        scene.exchange.switch.handle_media(scene.exchange.now, pressed);
-        scene.exchange.drain();
+    for (key, voice) in [('5', Whisper), ('8', Whisper), ('4', Listen), ('4', Listen), ('6', Barge)] {
+        scene.press(key);
         scene.note();
         assert_eq!(scene.hears, mixes(voice), "{key}");
     }
@@ -193,4 +197,60 @@ fn a_supervisor_who_does_not_answer_is_not_rung_for_ever() {
     assert!(scene.exchange.request(3, "CANCEL").is_some());
     assert_eq!(row(&mut scene.exchange, "1009").state, AgentState::Ready);
     assert_eq!(scene.told(), []);
+}
+
+/// By key or by request; the agent is free, and what was said by whom is on two tapes.
+#[test]
+fn a_supervisor_takes_the_call_from_the_agent() {
+    for by_key in [true, false] {
+        let mut scene = Scene::there(Listen);
+        if by_key {
+            scene.press('7');
+        } else {
+            let asked = Request::TakeOver { call: CALL, supervisor: "1009".into() };
+            assert_eq!(scene.exchange.switch.handle_request(scene.exchange.now, asked), Ok(Reply::Done));
+            scene.exchange.drain();
+        }
+        let bridged = |command: &Command| *command == Command::Bridge { a: LEGS[0], b: LEGS[2] };
+        assert!(scene.exchange.media.iter().any(bridged));
+        scene.note();
+        assert!(scene.hears.keys().all(|leg| *leg == LEGS[1]), "no mix is left: {:?}", scene.hears);
+        assert!(scene.exchange.request(1, "BYE").is_some());
+        assert_eq!(row(&mut scene.exchange, "1001").state, AgentState::Ready);
+        assert_eq!(scene.told(), [Some(Listen), None]);
+        let short = |what: &What| match what {
+            What::TakenOver(TakeOver { by, from, .. }) => Some(format!("{by} takes over from {from}")),
+            What::Transferred { party, to, .. } => Some(format!("{} > {to}", party.name())),
+            What::ConversationTaped(conversation) => Some(format!("with {}", conversation.right.name())),
+            _ => None,
+        };
+        let told: Vec<_> = scene.exchange.facts.iter().filter_map(short).collect();
+        assert_eq!(told, ["with 1001", "1009 takes over from 1001", "1001 > 1009", "with 1009"]);
+    }
+}
+
+#[test]
+fn only_who_hears_a_call_can_take_it() {
+    let mut scene = Scene::new();
+    let asked = Request::TakeOver { call: CALL, supervisor: "1009".into() };
+    scene.ask("1009", Listen).unwrap();
+    assert_eq!(scene.exchange.switch.handle_request(scene.exchange.now, asked), Err(Denied::NotMonitored(CALL)));
+}
+
+#[test]
+fn who_joins_in_is_on_the_tape_and_who_listens_is_not() {
+    let mut scene = Scene::there(Listen);
+    let taped = |scene: &Scene| {
+        let of_hers = |command: &Command| match command {
+            Command::Record { leg, track, .. } if *leg == LEGS[2] => Some(format!("{track:?}")),
+            Command::StopRecord { leg, .. } if *leg == LEGS[2] => Some("stop".into()),
+            _ => None,
+        };
+        scene.exchange.media.iter().filter_map(of_hers).collect::<Vec<_>>()
+    };
+    for (key, told) in [('5', &[][..]), ('6', &["Beside(1)"][..]), ('4', &["stop"][..])] {
+        scene.exchange.media.clear();
+        scene.press(key);
+        assert_eq!(taped(&scene), told, "{key}");
+    }
 }

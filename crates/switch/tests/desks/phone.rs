@@ -2,7 +2,7 @@
 
 use crate::exchange::{Exchange, sdp};
 use busyhour_sip::digest::{Challenge, respond};
-use busyhour_sip::{Account, HeaderName, Response};
+use busyhour_sip::{Account, HeaderName, Request, Response};
 
 /// A phone at `10.9.n.1`.
 pub struct Phone {
@@ -98,4 +98,45 @@ impl Phone {
         exchange.receive(n, message.as_bytes());
         exchange.response(&format!("{n}-{sent}"))
     }
+}
+
+/// Whom we called at `10.9.n.1`, by this INVITE, hangs up.
+pub fn callee_hangs_up(exchange: &mut Exchange, n: u8, invite: &Request) {
+    let header = |name| invite.headers.text(name).unwrap_or_default();
+    let (from, to) = (format!("{};tag=far", header(HeaderName::To)), header(HeaderName::From));
+    say(exchange, n, "9000 BYE", invite.headers.call_id(), (&from, to), "");
+}
+
+/// The same one puts us on hold.
+pub fn callee_holds(exchange: &mut Exchange, n: u8, invite: &Request) {
+    let header = |name| invite.headers.text(name).unwrap_or_default();
+    let (from, to) = (format!("{};tag=far", header(HeaderName::To)), header(HeaderName::From));
+    let sdp = format!("{}a=sendonly\r\n", sdp(n));
+    say(exchange, n, "8000 INVITE", invite.headers.call_id(), (&from, to), &sdp);
+}
+
+/// Who called from there, and was answered so, hangs up.
+pub fn caller_hangs_up(exchange: &mut Exchange, n: u8, answered: &Response) {
+    caller_says(exchange, n, "9000 BYE", answered);
+}
+
+/// Who called from there has heard the answer: without that the call lasts for half a minute.
+pub fn caller_acknowledges(exchange: &mut Exchange, n: u8, answered: &Response) {
+    caller_says(exchange, n, "1 ACK", answered);
+}
+
+fn caller_says(exchange: &mut Exchange, n: u8, cseq: &str, answered: &Response) {
+    let header = |name| answered.headers.text(name).unwrap_or_default();
+    say(exchange, n, cseq, answered.headers.call_id(), (header(HeaderName::From), header(HeaderName::To)), "");
+}
+
+fn say(exchange: &mut Exchange, n: u8, cseq: &str, call_id: &str, (from, to): (&str, &str), sdp: &str) {
+    let method = cseq.split(' ').next_back().unwrap();
+    let message = format!(
+        "{method} sip:x@10.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP 10.9.{n}.1:5060;branch=z9hG4bK{method}-{call_id}\r\n\
+         From: {from}\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: {cseq}\r\nMax-Forwards: 70\r\n\
+         Contact: <sip:far@10.9.{n}.1:5060>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
+        sdp.len()
+    );
+    exchange.receive(n, message.as_bytes());
 }
