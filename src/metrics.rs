@@ -117,6 +117,7 @@ impl Metrics {
         let copy = "Time the control loop takes to copy the matcher for a forecast.";
         let refusals = "Connections that came to nothing, by transport and reason.";
         let qualified = "Phones that gave no answer to OPTIONS and are not rung, or answer again, by which.";
+        let by_pin = "Agents who signed in by PIN at a phone, or did not.";
         let success = Gauge::new("busyhour_config_reload_success_timestamp_seconds", "Time of the last good reload.");
         let hep = m.counts("busyhour_hep_packets_total", "SIP and RTCP mirrored to Homer, by outcome.", &["outcome"]);
         Metrics {
@@ -132,11 +133,7 @@ impl Metrics {
             reload_success: m.keep(success),
             reloads: m.counts("busyhour_config_reloads_total", "Reloads by result.", &["result"]),
             qualified: m.counts("busyhour_phones_qualified_total", qualified, &["outcome"]),
-            seats: m.counts(
-                "busyhour_sign_ins_by_pin_total",
-                "Agents who signed in by PIN at a phone, or did not.",
-                &["outcome"],
-            ),
+            seats: m.counts("busyhour_sign_ins_by_pin_total", by_pin, &["outcome"]),
             faults: m.count("busyhour_faults_total", "Faults of ours that were contained."),
             cpu: m.seconds("busyhour_cpu_seconds_total", "CPU time by part of the program.", &["part"]),
             matching: m.histogram("busyhour_acd_match_seconds", matching, MATCH_S),

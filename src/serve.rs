@@ -85,14 +85,13 @@ pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
     let (tracer, traces, trace_thread) = start_trace(&site, &metrics)?;
     let Sound { plane, tapes, tapes_thread, forks, talks } =
         start_sound(&site, seed, clock, &told, &metrics, &store, traces.as_ref().and_then(Traces::reporting).as_ref())?;
-    let messages = store.messages().map_err(|e| StartError(format!("messages cannot be read: {e}")))?;
     let uploaded = upload::start(&site.shell, &tapes, &store, clock, metrics.uploads.clone());
     let (uploads, uploading) = uploaded.map_err(|e| no_thread(&e))?;
     let (recorder, recorder_thread) = start_recorder(&site, &metrics, journal, (&store, &tapes, &uploads))?;
     let (asks, asked) = mpsc::channel(ASKS_MAX);
-    let control = Wiring {
+    let (control, cpu) = Wiring {
         setup: site.setup.clone(),
-        messages,
+        messages: store.messages().map_err(|e| StartError(format!("messages cannot be read: {e}")))?,
         seed,
         bound,
         manners: Manners::new(certificates.clone(), &site.shell.origins, site.setup.networks.clone()),
@@ -106,8 +105,8 @@ pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
         dns: site.shell.dns.clone(),
         forks: (forks.clone(), talks),
         tracer,
-    };
-    let (control, cpu) = control.start()?;
+    }
+    .start()?;
     let drain = site.shell.drain;
     let desk = Desk {
         asks,

@@ -38,7 +38,7 @@ fn every_term_is_read() {
 }
 
 const MISTAKES: &[(&str, &str, &str)] = &[
-    ("\"pcmu\", ", "\"g729\", ", "error centre.toml:5:11 `g729` is no codec we speak: \X),
+    ("\"pcmu\", ", "\"g729\", ", "error centre.toml:5:11 `g729` is no codec we speak: \"pcma\", \"pcmu\" or \"g722\""),
     ("\"pcmu\", ", "\"pcma\", ", "error centre.toml:5:19 this codec is named twice"),
     (
         "\"rfc4733\"",
