@@ -10,8 +10,7 @@ use crate::plan::{Case, Dial, Dialled, Dialplan, Node, NodeId, Play, Verb};
 use crate::recording::Taping;
 use crate::step::{Caller, DialTarget, Input, QueueState, Step};
 use crate::waiting::Programme;
-use busyhour_model::calendar::Local;
-use busyhour_model::{Name, OfferOutcome, Sound, Time};
+use busyhour_model::{Name, OfferOutcome, Sound, Time, calendar::Local};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

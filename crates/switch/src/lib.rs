@@ -34,6 +34,7 @@ mod reload;
 mod replay;
 mod request;
 mod rewriting;
+mod row;
 mod seats;
 mod setup;
 mod standing;
@@ -59,8 +60,9 @@ pub use mailboxes::VoicemailSetup;
 pub use parking::Slots;
 pub use policy::{BARRED, PassedOn, Present, Telling, TrunkPolicy};
 pub use replay::{Difference, Replay, Replayed};
-pub use request::{AgentRow, BanRow, CallRow, Change, Denied, PeerRow, PlaceRow, QueueRow, Reply, Request, TrunkRow};
+pub use request::{Change, Denied, Reply, Request};
 pub use rewriting::{NumberForm, Place, Rewrite, RewriteRule, Rewriting};
+pub use row::{AgentRow, BanRow, CallRow, PeerRow, PlaceRow, QueueRow, TrunkRow};
 pub use setup::{
     AgentSetup, CallbackSetup, Closing, DialledFrom, NumberRoute, QueueSetup, Setup, StarCodes, TierSetup, TrunkSetup,
     level,
