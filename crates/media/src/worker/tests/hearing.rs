@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::Limits;
-use busyhour_model::{CallId, Deafness, FaxTone, G711, Talk};
+use busyhour_model::{CallId, Deafness, FaxTone, G711, MasterKey, Srtp, Suite, Talk};
 
 const C: LegId = LegId(3);
 const SECOND: Duration = Duration::from_secs(1);
@@ -158,18 +158,24 @@ fn a_measure_goes_on_in_another_process() {
     assert_eq!(rig.talked(), [(9, B, talk([2_000, 1_000, 1_000, 0, 0]))]);
 }
 
+fn keep_secret(audio: &mut Audio) {
+    let (suite, key) = (Suite::Cm128Sha80, |byte| MasterKey::new(Suite::Cm128Sha80, &[byte; 30]).unwrap());
+    audio.srtp = Some(Box::new(Srtp { suite, ours: key(1), theirs: key(2) }));
+}
+
 #[test]
 fn who_is_not_heard_is_named_with_the_likely_cause_once() {
     let speech = vec![0x22; 160];
     // What B's line is, and what comes to it instead.
     type Case<'a> = (&'a str, fn(&mut Audio), Option<(SocketAddr, Vec<u8>)>, Deafness);
     let from = |address: &str| address.parse::<SocketAddr>().unwrap();
-    let cases: [Case<'_>; 6] = [
+    let cases: [Case<'_>; 7] = [
         ("nothing", |_| {}, None, Deafness::NothingCame),
         ("a NAT", |audio| audio.remote = "192.168.1.9:4000".parse().unwrap(), None, Deafness::PrivateAddress),
         ("recvonly", |audio| audio.direction = Direction::SendOnly, None, Deafness::SendsNothing),
         ("G.729", |_| {}, Some((phone(B), packet(0, 0, 18, &speech))), Deafness::PayloadType),
         ("no RTP", |_| {}, Some((phone(B), vec![0; 20])), Deafness::NoRtp),
+        ("plain sound", keep_secret, Some((phone(B), packet(0, 0, 8, &speech))), Deafness::Keys),
         ("elsewhere", |_| {}, Some((from("198.51.100.7:9"), packet(0, 0, 8, &speech))), Deafness::OtherAddress),
     ];
     for (what, line, comes, why) in cases {
