@@ -59,6 +59,15 @@ impl Exchange {
         Exchange::with(name, config)
     }
 
+    /// The same with a trunk that speaks these codecs, in this order.
+    #[cfg(feature = "opus")]
+    pub(crate) fn speaking(name: &str, codecs: &[&str]) -> Exchange {
+        let mut config: Table = toml::from_str(HOTLINE).unwrap();
+        let trunk = config["trunk"].as_array_mut().unwrap()[0].as_table_mut().unwrap();
+        trunk.insert("codecs".into(), codecs.to_vec().into());
+        Exchange::with(name, config)
+    }
+
     /// The same with this `[recording]`.
     pub(crate) fn recording(name: &str, recording: &str) -> Exchange {
         let mut config: Table = toml::from_str(HOTLINE).unwrap();

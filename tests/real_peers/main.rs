@@ -148,8 +148,11 @@ fn a_carriers_calls_by_udp_and_tcp_reach_the_agents_and_every_leg_hangs_up() {
 
 /// A softphone caller reaches a softphone agent through the hotline, each with its codecs; `hangs_up` ends the call, the other is to
 /// notice.
-fn softphones_talk(test: &str, hangs_up: &str, [of_caller, of_agent]: [&str; 2]) {
-    let exchange = Exchange::start(test);
+fn softphones_talk(test: &str, hangs_up: &str, codecs: [&str; 2]) {
+    softphones_talk_by(&Exchange::start(test), hangs_up, codecs);
+}
+
+fn softphones_talk_by(exchange: &Exchange, hangs_up: &str, [of_caller, of_agent]: [&str; 2]) {
     let capture = Capture::start(&exchange.folder, exchange.sip, exchange.media);
     let voice = |name: &str, hertz: f64| -> PathBuf {
         let path = exchange.folder.join(format!("{name}-voice.wav"));
@@ -239,6 +242,15 @@ fn softphones_hear_each_other_and_the_caller_notices_the_agent_hang_up() {
 fn wideband_softphones_hear_the_prompts_and_each_other() {
     if wanted() {
         softphones_talk("wideband", "caller", [WIDEBAND, "PCMA/8000/1,G722/16000/1"]);
+    }
+}
+
+#[cfg(feature = "opus")]
+#[test]
+fn a_softphone_with_opus_hears_the_prompts_and_one_that_has_only_a_law() {
+    if wanted() {
+        let exchange = Exchange::speaking("opus", &["opus", "pcma"]);
+        softphones_talk_by(&exchange, "caller", ["opus/48000/2", A_LAW]);
     }
 }
 

@@ -97,7 +97,11 @@ fn config(line: &Line<'_>, keys: SocketAddr, recordings: &Path) -> String {
     // Its RTP sockets have no address of their own, so on the loopback 127.0.0.1 is what it must announce.
     // aubridge pulls what was decoded at the pace of a sound card; sndfile writes it down on the way.
     let secrecy = if line.account.contains("mediaenc=") { "module srtp.so\n" } else { "" };
-    let wideband = if line.account.contains("G722") { "module g722.so\n" } else { "" };
+    let wideband = match &line.account {
+        account if account.contains("G722") => "module g722.so\n",
+        account if account.contains("opus") => "module opus.so\n",
+        _ => "",
+    };
     format!(
         "sip_listen {address}:{port}\nnet_interface 127.0.0.1\nrtp_ports {}-{}\n\
          audio_source aufile,{voice}\naudio_player aubridge,ear\n\

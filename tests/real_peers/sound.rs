@@ -50,7 +50,7 @@ pub(crate) fn sides(path: &Path) -> [Vec<f64>; 2] {
     [0, 1].map(|side| both.iter().skip(side).step_by(2).copied().collect())
 }
 
-/// The samples of a mono WAV file, 16-bit or A-law, at 8 kHz; of one at a multiple of that the means.
+/// The samples of a WAV file, 16-bit or A-law, at 8 kHz; of one at a multiple of that the means, of both its sides together.
 pub(crate) fn samples(path: &Path) -> Vec<f64> {
     const FORMAT_A_LAW: u8 = 6;
     let file = fs::read(path).unwrap();
@@ -60,6 +60,7 @@ pub(crate) fn samples(path: &Path) -> Vec<f64> {
         FORMAT_A_LAW => file[data..].iter().map(|code| linear(*code)).collect(),
         _ => file[data..].chunks_exact(2).map(|pair| f64::from(i16::from_le_bytes([pair[0], pair[1]]))).collect(),
     };
+    let times = if times == 1 { 1 } else { times * usize::from(file[22]) };
     samples.chunks_exact(times).map(|together| together.iter().sum::<f64>() / times as f64).collect()
 }
 
