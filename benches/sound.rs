@@ -82,7 +82,7 @@ fn audio(leg: u64, scene: Scene, phone: bool) -> Audio {
 
 fn open(worker: &mut Worker, now: Time, leg: u64, audio: Audio) {
     let (leg, local) = (LegId(leg), address(leg));
-    worker.handle_command(now, Command::Open { leg, local, side: Side::Trunk });
+    worker.handle_command(now, Command::Open { leg, local, side: Side::Agent });
     worker.handle_command(now, Command::Connect { leg, audio });
 }
 

@@ -17,6 +17,8 @@ const LATE_MAX: i64 = 8000;
 const LATE_RUN: i64 = 1600;
 /// Between two periods left out of speech or put into it: 50 ms.
 const PACE: i64 = 400;
+/// Where none is found that would not be missed, it is looked again after 30 ms.
+const RETRY: i64 = 240;
 /// Less delay than this too much is left alone: 5 ms.
 const EXCESS_MIN: i64 = PERIOD_MIN as i64;
 /// Two cycles of a voice are so much alike that one of them is not missed; less, the longer sound waits too long.
@@ -235,6 +237,8 @@ impl Jitter {
         if self.out < self.paced || self.held > 0 || excess.abs() < EXCESS_MIN {
             return;
         }
+        // Looking costs more than all else that is done with a frame.
+        self.paced = self.out + RETRY;
         let wanted = ALIKE - excess.abs() as f32 / IMPATIENCE;
         let (period, alike) = if excess > 0 { self.spare(excess as usize) } else { self.concealer.period() };
         if alike < wanted {

@@ -49,7 +49,7 @@ const PROFILES: [Profile; 16] = [
     Profile { network: |seed, _| lossy(seed, 10), unheard: [10.0, 10.0], waited: 8.0, off: [0.15, 0.08] },
     Profile { network: |seed, _| lossy(seed, 30), unheard: [30.0, 32.0], waited: 8.0, off: [0.45, 0.2] },
     Profile { network: |seed, _| lossy(seed, 50), unheard: [50.0, 50.0], waited: 8.0, off: [0.7, 0.35] },
-    Profile { network: |seed, _| lossy(seed, 100), unheard: [110.0, 110.0], waited: 8.0, off: [1.5, 0.65] },
+    Profile { network: |seed, _| lossy(seed, 100), unheard: [110.0, 110.0], waited: 8.0, off: [1.5, 0.66] },
     Profile { network: |_, at| (at / (60 * MS) % 20 != 7).then_some(20 * MS), unheard: [52.0, 52.0], waited: 8.0, off: [0.75, 0.4] },
     // Jitter below 60 ms: less delay and nothing lost. Above: nearly nothing lost.
     Profile { network: |seed, _| spread(seed, 20), unheard: [0.0, 0.0], waited: 30.0, off: [0.0, 0.02] },
