@@ -150,10 +150,11 @@ async fn a_bot_is_told_when_the_talk_is_over_and_says_no_more() {
     // One that has not answered yet is let go as well, whenever it does.
     stage.call();
     let (mut stream, _) = stage.door.accept().await.unwrap();
+    let mut request = [0; 23];
+    stream.read_exact(&mut request).await.unwrap();
+    assert_eq!(&request, b"GET /talk?x=1 HTTP/1.1\r");
     stage.forks.tell(FORK, ForkNews::Over { outcome: "left".into() });
-    let mut request = Vec::new();
-    stream.read_to_end(&mut request).await.unwrap();
-    assert!(request.starts_with(b"GET /talk?x=1 HTTP/1.1\r\n"));
+    stream.read_to_end(&mut Vec::new()).await.unwrap();
     assert!(stage.talks.is_empty());
 }
 
