@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
-use tokio::time::{Interval, interval, timeout};
+use tokio::time::{Instant, Interval, interval_at, timeout};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -20,6 +20,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 const SEND_MAX: Duration = Duration::from_secs(10);
 /// It is asked this often, in seconds, whether it is still there; one that has said nothing by the next time is gone.
 const PING_EVERY: u32 = 20;
+const SECOND: Duration = Duration::from_secs(1);
 /// Messages a program may send in a second: media threads have something else to do.
 const MESSAGES_MAX: u32 = 500;
 /// Bytes of a mark's name.
@@ -98,7 +99,8 @@ impl<'a> Link<'a> {
         for key in keys.chars() {
             self.told(Told::Key(key)).await?;
         }
-        let mut seconds = interval(Duration::from_secs(1));
+        // The first one has to pass as well: what came within it counts.
+        let mut seconds = interval_at(Instant::now() + SECOND, SECOND);
         loop {
             self.step(&mut seconds).await?;
         }
