@@ -16,6 +16,7 @@ mod voicemail;
 
 use crate::client::{Server, escaped};
 use crate::config::{self, Loaded};
+use crate::signals::Signals;
 use crate::{demo, journal, log, serve};
 use busyhour_model::{Diagnostic, Severity};
 use clap::{Args, Parser, Subcommand};
@@ -388,8 +389,9 @@ fn serve(args: &ConfigArgs) -> ExitCode {
     log::start(site.shell.log, "info");
     let drain = site.shell.drain;
     let options = serve::Options { config: args.config.clone(), seed: None };
-    let running = match serve::start(site, options) {
-        Ok(running) => running,
+    let started = Signals::new().and_then(|signals| Ok((signals, serve::start(site, options)?)));
+    let (signals, running) = match started {
+        Ok(started) => started,
         Err(e) => {
             eprintln!("busyhour: {e}");
             return ExitCode::FAILURE;
@@ -401,7 +403,7 @@ fn serve(args: &ConfigArgs) -> ExitCode {
     if let Some(address) = running.http_addr() {
         tracing::info!("HTTP on http://{address} (/metrics, /healthz, /readyz, /api)");
     }
-    let outcome = serve::until_signal(&running, drain);
+    let outcome = signals.govern(&running, drain);
     drop(running);
     match outcome {
         Ok(()) => {

@@ -28,6 +28,7 @@ pub mod resolver;
 pub mod retention;
 pub mod schema;
 pub mod serve;
+pub mod signals;
 pub mod storage;
 pub mod store;
 pub mod table;

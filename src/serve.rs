@@ -463,38 +463,3 @@ impl Drop for Running {
         }
     }
 }
-
-/// Runs until SIGTERM or SIGINT, winding down gracefully; a second signal ends it at once. SIGHUP reloads.
-pub fn until_signal(running: &Running, drain: Duration) -> Result<(), StartError> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let no_signals = |e: std::io::Error| StartError(format!("signals cannot be heard: {e}"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(no_signals)?;
-    runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
-        let mut hang_up = signal(SignalKind::hangup()).map_err(no_signals)?;
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                _ = hang_up.recv() => {
-                    for found in running.desk.reload("SIGHUP").await.diagnostics {
-                        tracing::warn!("{}:{}:{}: {}", found.file, found.line, found.column, found.message);
-                    }
-                }
-                () = tokio::time::sleep(Duration::from_secs(1)) => {
-                    if !running.is_alive() {
-                        return Err(StartError("the control loop has ended; this is a fault of busyhour".into()));
-                    }
-                }
-            }
-        }
-        tracing::info!("stopping: no more calls; those going on may last {drain:?}; a second signal ends them now");
-        tokio::select! {
-            () = running.desk.wind_down(drain) => {}
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        Ok(())
-    })
-}
