@@ -7,12 +7,17 @@ use toml::de::DeValue;
 
 pub(super) fn read(section: &mut Section, sheet: &mut Sheet) -> Terms {
     let mut terms = Terms::default();
+    let mut named_at = None;
     let codecs = section.list(sheet, "codecs", codec);
     for codec in codecs.unwrap_or_default() {
         if terms.codecs.contains(&codec.value) {
             sheet.error(codec.at, "this codec is named twice");
         }
         terms.codecs.push(codec.value);
+        named_at = Some(codec.at);
+    }
+    if let Some(at) = named_at.filter(|_| !terms.codecs.iter().any(|codec| codec.is_understood())) {
+        sheet.error(at, "`g729` is only passed on: name one more codec, in which prompts can be said");
     }
     section.lay(sheet, "dtmf", dtmf, &mut terms.keys);
     if let Some(number) = section.read(sheet, "telephone_event", payload_type) {
@@ -42,6 +47,7 @@ fn codec(value: &DeValue) -> Result<Codec, String> {
         ("pcma", Codec::Pcma),
         ("pcmu", Codec::Pcmu),
         ("g722", Codec::G722),
+        ("g729", Codec::G729),
         #[cfg(feature = "opus")]
         ("opus", Codec::Opus),
     ];

@@ -156,7 +156,7 @@ impl Leg {
 
     /// The A-law of a payload of its own codec, if anybody needs it.
     fn decoded<'a>(&mut self, payload: &[u8], sound: &'a mut Vec<u8>) -> Option<&'a [u8]> {
-        let line = self.line.as_mut()?;
+        let line = self.line.as_mut().filter(|line| line.audio.codec.is_understood())?;
         let heard = !self.listeners.is_empty() || !self.reels.is_empty() || !self.forks.is_empty();
         let wanted = line.audio.tones || self.foreign || heard;
         wanted.then(|| {
@@ -236,6 +236,9 @@ impl Leg {
         };
         let (mut header, payload) = rtp::read(bytes).ok_or(Refusal::NoRtp)?;
         let kind = line.kind(header.payload_type, payload).ok_or(Refusal::PayloadType)?;
+        // Its partner speaks something else, and nobody can say it in that.
+        let lost = kind == Kind::Undecoded && self.foreign && !line.audio.codec.is_understood();
+        (!lost).then_some(()).ok_or(Refusal::PayloadType)?;
         match line.secured {
             // What the peer has sealed is the peer's, wherever it comes from.
             Some(_) => line.latch.believe(now, from),

@@ -133,6 +133,7 @@ impl Line {
         let may = audio.direction.sends() && !audio.remote.ip().is_unspecified();
         let to = self.latch.destination().filter(|_| may)?;
         match kind {
+            Kind::Speech(_) if !audio.codec.is_understood() => None,
             Kind::Speech(_) | Kind::Undecoded => Some((to, audio.payload_type)),
             Kind::Event => Some((to, audio.telephone_event?)),
             Kind::Comfort | Kind::Other => None,

@@ -18,10 +18,10 @@ pub(crate) enum Wide {
 }
 
 impl Wide {
-    /// For a codec; none is needed for G.711.
+    /// For a codec; none is needed for G.711, and none is there for what is not understood.
     pub(crate) fn of(codec: Codec) -> Option<Box<Wide>> {
         let wide = match codec {
-            Codec::Pcma | Codec::Pcmu => return None,
+            Codec::Pcma | Codec::Pcmu | Codec::G729 => return None,
             Codec::G722 => Wide::G722 { encoder: g722::Encoder::default(), decoder: g722::Decoder::default() },
             #[cfg(feature = "opus")]
             Codec::Opus => Wide::Opus(Opus::default()),
@@ -55,6 +55,8 @@ impl Wide {
 pub(crate) fn samples(codec: Codec, payload: &[u8]) -> u32 {
     match codec {
         Codec::Pcma | Codec::Pcmu | Codec::G722 => payload.len() as u32,
+        // Frames of ten bytes, 10 ms each; the last may be a shorter one of Annex B.
+        Codec::G729 => payload.len().div_ceil(10) as u32 * 80,
         #[cfg(feature = "opus")]
         Codec::Opus => crate::opus::samples(payload),
     }

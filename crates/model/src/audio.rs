@@ -13,6 +13,8 @@ pub enum Codec {
     Pcmu,
     /// G.722 at 64 kbit/s: speech at 16 kHz.
     G722,
+    /// G.729 at 8 kbit/s: passed on between two who speak it, never understood.
+    G729,
     /// Opus (RFC 6716, 7587).
     #[cfg(feature = "opus")]
     Opus,
@@ -33,6 +35,7 @@ impl Codec {
         Codec::Pcma,
         Codec::Pcmu,
         Codec::G722,
+        Codec::G729,
         #[cfg(feature = "opus")]
         Codec::Opus,
     ];
@@ -44,6 +47,7 @@ impl Codec {
             Codec::Pcma => ("PCMA/8000", 8),
             Codec::Pcmu => ("PCMU/8000", 0),
             Codec::G722 => ("G722/8000", 9),
+            Codec::G729 => ("G729/8000", 18),
             #[cfg(feature = "opus")]
             Codec::Opus => ("opus/48000/2", 111),
         }
@@ -55,10 +59,21 @@ impl Codec {
         name.split_once('/').map_or(name, |(name, _)| name)
     }
 
+    /// Whether we can tell what is said in it; what we cannot is only passed on.
+    pub fn is_understood(self) -> bool {
+        self != Codec::G729
+    }
+
+    /// What descriptions say of it besides (`a=fmtp`): G.729 without the frames of Annex B, so that both ends of a call agree on them
+    /// (RFC 4856 section 2.1.9).
+    pub fn parameters(self) -> Option<&'static str> {
+        (self == Codec::G729).then_some("annexb=no")
+    }
+
     /// Ticks of its clock in one of 8 kHz, by which we count.
     pub fn ticks(self) -> u32 {
         match self {
-            Codec::Pcma | Codec::Pcmu | Codec::G722 => 1,
+            Codec::Pcma | Codec::Pcmu | Codec::G722 | Codec::G729 => 1,
             #[cfg(feature = "opus")]
             Codec::Opus => 6,
         }

@@ -58,8 +58,10 @@ impl Stack {
         invite: Invite,
     ) -> Result<(Option<TrunkId>, Calling), Error> {
         let (mut ways, trunk) = self.ways(now, &invite)?;
+        let terms = self.terms(trunk);
+        terms.offered(invite.codec).next().ok_or(Error::NoCodec)?;
         let secret = self.new_secret();
-        let mut media = Media::new(invite.local, self.net.random.draw() >> 2, self.terms(trunk), secret);
+        let mut media = Media::new(invite.local, self.net.random.draw() >> 2, terms, secret);
         media.prefer(invite.codec);
         let offer = media.offer(Direction::SendRecv);
         // A trunk's peers are tried one after the other, an account's contacts all at once.

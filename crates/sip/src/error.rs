@@ -23,7 +23,7 @@ pub enum Error {
     /// None of our sockets has the transport the peer needs.
     #[error("none of our sockets has the transport the peer needs")]
     NoSocket,
-    /// The peer's offer cannot be answered.
-    #[error("the peer's offer cannot be answered")]
+    /// The peer's offer cannot be answered, or nothing can be offered that the other side would understand.
+    #[error("the two sides have no codec in common")]
     NoCodec,
 }

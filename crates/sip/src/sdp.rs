@@ -214,6 +214,9 @@ impl Line<'_> {
             let encoding = codec.assigned().0;
             line.push_str(&format!(" {number}"));
             attributes.push_str(&format!("a=rtpmap:{number} {encoding}\r\n"));
+            if let Some(parameters) = codec.parameters() {
+                attributes.push_str(&format!("a=fmtp:{number} {parameters}\r\n"));
+            }
         }
         if let Some(number) = self.event {
             line.push_str(&format!(" {number}"));

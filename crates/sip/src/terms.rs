@@ -54,17 +54,22 @@ impl Default for Terms {
 }
 
 impl Terms {
-    /// The codecs of our offers; `first` before the others, where it is taken at all.
+    /// The codecs of our offers; `first` before the others, where it is taken at all. One that is not understood is offered to whoever is
+    /// to talk with one who speaks it, and then no other; none is left where it is not taken.
     pub(crate) fn offered(&self, first: Option<Codec>) -> impl Iterator<Item = Codec> + '_ {
         let named: &[Codec] = if self.codecs.is_empty() { &[Codec::Pcma, Codec::Pcmu] } else { &self.codecs };
+        let alone = first.is_some_and(|first| !first.is_understood());
         let first = first.filter(|first| self.codecs.is_empty() || self.codecs.contains(first));
-        first.into_iter().chain(named.iter().copied().filter(move |codec| Some(*codec) != first))
+        let named = named.iter().copied().filter(move |codec| Some(*codec) != first && codec.is_understood());
+        first.into_iter().chain(named.take(if alone { 0 } else { usize::MAX }))
     }
 
-    /// The codecs taken from an offer, the most welcome first: of those in one list that which the peer names first.
+    /// The codecs taken from an offer, the most welcome first: of those in one list that which the peer names first. What is not
+    /// understood comes last: no prompt can be said in it.
     pub(crate) fn taken(&self) -> impl Iterator<Item = &[Codec]> + '_ {
         let unnamed = [&[Codec::Pcma, Codec::Pcmu][..], &[Codec::G722]].into_iter().filter(|_| self.codecs.is_empty());
-        unnamed.chain(self.codecs.chunks(1))
+        let named = |understood| self.codecs.chunks(1).filter(move |codec| codec[0].is_understood() == understood);
+        unnamed.chain(named(true)).chain(named(false))
     }
 
     pub(crate) fn speaks_events(&self) -> bool {

@@ -38,7 +38,16 @@ fn every_term_is_read() {
 }
 
 const MISTAKES: &[(&str, &str, &str)] = &[
-    ("\"pcmu\", ", "\"g729\", ", "error centre.toml:5:11 `g729` is no codec we speak: \"pcma\", \"pcmu\" or \"g722\""),
+    (
+        "\"pcmu\", ",
+        "\"g728\", ",
+        "error centre.toml:5:11 `g728` is no codec we speak: \"pcma\", \"pcmu\", \"g722\" or \"g729\"",
+    ),
+    (
+        "\"pcmu\", \"pcma\"",
+        "\"g729\"",
+        "error centre.toml:5:11 `g729` is only passed on: name one more codec, in which prompts can be said",
+    ),
     ("\"pcmu\", ", "\"pcma\", ", "error centre.toml:5:19 this codec is named twice"),
     (
         "\"rfc4733\"",

@@ -92,7 +92,7 @@ pub fn sealed(data: &[u8]) {
 /// A bridged worker under any packets in any order sends nowhere but to its two peers, and closes both legs. The first byte says which
 /// codecs they speak.
 pub fn worker(data: &[u8]) {
-    let codec = |byte: u8| [Codec::Pcma, Codec::Pcmu, Codec::G722][usize::from(byte % 3)];
+    let codec = |byte: u8| [Codec::Pcma, Codec::Pcmu, Codec::G722, Codec::G729][usize::from(byte % 4)];
     let first = data.first().copied().unwrap_or(1);
     let mut now = Time::from_secs(1);
     let mut worker = bridged(now, [(codec(first >> 4), None), (codec(first), None)]);

@@ -16,6 +16,7 @@ mod keys;
 mod mixes;
 #[cfg(feature = "opus")]
 mod opus;
+mod passed;
 mod plays;
 mod secret;
 mod speeches;

@@ -265,6 +265,42 @@ fn wideband_is_spoken_where_the_peer_has_nothing_else_where_the_other_side_speak
     }
 }
 
+/// What nobody here understands is for two who both speak it: taken where the terms name it and the peer has nothing else, offered
+/// alone.
+#[test]
+fn a_codec_that_is_only_passed_on_is_taken_last_and_offered_alone() {
+    let with = |codecs: &[Codec], first| Local {
+        terms: Terms { codecs: codecs.to_vec(), ..Terms::default() },
+        first,
+        ..local()
+    };
+    let both = [Codec::G729, Codec::Pcma];
+    for (codecs, formats, expected) in [
+        (&both[..], "18 8", Some(Codec::Pcma)),
+        (&both, "18", Some(Codec::G729)),
+        (&both, "98\r\na=rtpmap:98 G729/8000/1", Some(Codec::G729)),
+        (&[], "18", None),
+    ] {
+        let theirs = offer_of(&format!("m=audio 5000 RTP/AVP {formats}\r\n"));
+        let taken = answer(&with(codecs, None), theirs.as_bytes(), SendRecv).ok();
+        assert_eq!(taken.as_ref().map(|(_, audio)| audio.codec), expected, "{formats}");
+        let text = taken.map(|(text, _)| String::from_utf8(text.to_vec()).unwrap()).unwrap_or_default();
+        assert_eq!(text.contains(" annexb=no\r\n"), expected == Some(Codec::G729), "{text}");
+    }
+    for (codecs, first, formats) in [
+        (&[][..], Some(Codec::G729), Some(" 18 101")),
+        (&both, Some(Codec::G729), Some(" 18 101")),
+        (&both, Some(Codec::Pcmu), Some(" 8 101")),
+        (&both, None, Some(" 8 101")),
+        (&[Codec::Pcma], Some(Codec::G729), None),
+    ] {
+        let local = with(codecs, first);
+        assert_eq!(local.terms.offered(first).next().is_some(), formats.is_some(), "{codecs:?} {first:?}");
+        let text = String::from_utf8(offer(&local, SendRecv).to_vec()).unwrap();
+        assert!(formats.is_none_or(|formats| text.contains(&format!("RTP/AVP{formats}\r\n"))), "{text}");
+    }
+}
+
 /// RFC 3264 section 7: what was not offered is not agreed on.
 #[test]
 fn an_answer_is_held_to_the_terms_of_our_offer() {

@@ -39,7 +39,7 @@ impl Phone {
 
     /// Dials; the answer at once, 0 for none that is final.
     pub fn dial(&mut self, exchange: &mut Exchange, number: &str) -> u16 {
-        let status = self.ask(exchange, "INVITE", number, "Content-Type: application/sdp\r\n", &sdp(self.n));
+        let status = self.ask(exchange, "INVITE", number, "Content-Type: application/sdp\r\n", &sdp(self.n, "8"));
         if status < 200 { 0 } else { status }
     }
 
@@ -111,7 +111,7 @@ pub fn callee_hangs_up(exchange: &mut Exchange, n: u8, invite: &Request) {
 pub fn callee_holds(exchange: &mut Exchange, n: u8, invite: &Request) {
     let header = |name| invite.headers.text(name).unwrap_or_default();
     let (from, to) = (format!("{};tag=far", header(HeaderName::To)), header(HeaderName::From));
-    let sdp = format!("{}a=sendonly\r\n", sdp(n));
+    let sdp = format!("{}a=sendonly\r\n", sdp(n, "8"));
     say(exchange, n, "8000 INVITE", invite.headers.call_id(), (&from, to), &sdp);
 }
 

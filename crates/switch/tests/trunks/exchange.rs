@@ -30,6 +30,8 @@ pub struct Exchange {
     /// What was sent and not looked at yet.
     sent: Vec<(SocketAddr, Message)>,
     calls: u32,
+    /// Payload types that the carriers offer and answer with.
+    pub formats: &'static str,
 }
 
 pub fn secs(secs: u64) -> Duration {
@@ -92,6 +94,7 @@ impl Exchange {
             media: Vec::new(),
             sent: Vec::new(),
             calls: 0,
+            formats: "8",
         };
         exchange.drain();
         exchange
@@ -145,7 +148,7 @@ impl Exchange {
     /// The same, which may still be sent on so often.
     pub fn call_sent_on(&mut self, n: u8, from: &str, to: &str, more: &str, hops: u8) -> Option<Response> {
         self.calls += 1;
-        let (id, sdp) = (self.calls, sdp(n));
+        let (id, sdp) = (self.calls, sdp(n, self.formats));
         let message = format!(
             "INVITE sip:{to}@hotline.example SIP/2.0\r\nVia: SIP/2.0/UDP 10.9.{n}.1:5060;branch=z9hG4bK{id}\r\n\
              From: <sip:{from}@10.9.{n}.1>;tag={id}\r\nTo: <sip:{to}@hotline.example>\r\nCall-ID: call-{id}\r\n\
@@ -190,7 +193,7 @@ impl Exchange {
         more.iter().for_each(|(name, value)| response.headers.push(*name, value));
         if status == 200 && request.method.as_str() == "INVITE" {
             response.headers.push(HeaderName::Contact, format!("<sip:far@10.9.{n}.1:5060>"));
-            response.set_body("application/sdp", sdp(n).into());
+            response.set_body("application/sdp", sdp(n, self.formats).into());
         }
         self.receive(n, &response.to_bytes());
     }
@@ -223,6 +226,7 @@ impl Exchange {
     }
 }
 
-pub fn sdp(n: u8) -> String {
-    format!("v=0\r\no=- 1 1 IN IP4 10.9.{n}.1\r\ns=-\r\nc=IN IP4 10.9.{n}.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n")
+pub fn sdp(n: u8, formats: &str) -> String {
+    let place = format!("IN IP4 10.9.{n}.1");
+    format!("v=0\r\no=- 1 1 {place}\r\ns=-\r\nc={place}\r\nt=0 0\r\nm=audio 4000 RTP/AVP {formats}\r\n")
 }

@@ -9,5 +9,6 @@ mod identity;
 mod keys;
 mod limits;
 mod loops;
+mod passing;
 mod redirects;
 mod trials;
