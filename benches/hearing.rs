@@ -50,6 +50,7 @@ fn relay(sound: &[u8], measured: bool) -> f64 {
             payload_type: 8,
             telephone_event: Some(101),
             tones: false,
+            gain: busyhour_model::Gain::default(),
             ptime_ms: 20,
             direction: Direction::SendRecv,
             srtp: None,

@@ -128,6 +128,7 @@ fn played(sounds: &[Sound], codec: Codec) -> (Duration, usize) {
                 payload_type: if codec == Codec::Pcma { 8 } else { 0 },
                 telephone_event: Some(101),
                 tones: false,
+                gain: busyhour_model::Gain::default(),
                 ptime_ms: 20,
                 direction: Direction::SendRecv,
                 srtp: None,

@@ -96,6 +96,7 @@ fn opened(members: u64, now: Time) -> Worker {
             payload_type: 8,
             telephone_event: None,
             tones: false,
+            gain: busyhour_model::Gain::default(),
             ptime_ms: 20,
             direction: Direction::SendRecv,
             srtp: None,

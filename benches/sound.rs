@@ -74,6 +74,7 @@ fn audio(leg: u64, scene: Scene, phone: bool) -> Audio {
         payload_type: codec.assigned().1,
         telephone_event: Some(101),
         tones: matches!(scene, Scene::Keys),
+        gain: busyhour_model::Gain::default(),
         ptime_ms: 20,
         direction: Direction::SendRecv,
         srtp,

@@ -170,6 +170,7 @@ fn audio(remote: SocketAddr, codec: Codec) -> Audio {
         payload_type: if codec == Codec::Pcma { 8 } else { 0 },
         telephone_event: Some(101),
         tones: false,
+        gain: busyhour_model::Gain::default(),
         ptime_ms: 20,
         direction: Direction::SendRecv,
         srtp: None,

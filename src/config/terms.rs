@@ -1,7 +1,7 @@
 //! What sound a `[[trunk]]` is offered, and what is taken from it.
 
 use super::sheet::{Section, Sheet, integer, one_of};
-use busyhour_model::Codec;
+use busyhour_model::{Codec, Gain};
 use busyhour_switch::{Keys, Secrecy, Terms};
 use toml::de::DeValue;
 
@@ -27,6 +27,8 @@ pub(super) fn read(section: &mut Section, sheet: &mut Sheet) -> Terms {
         terms.telephone_event = number.value;
     }
     section.lay(sheet, "ptime", ptime, &mut terms.ptime_ms);
+    section.lay(sheet, "gain_in", gain, &mut terms.gain.heard);
+    section.lay(sheet, "gain_out", gain, &mut terms.gain.sent);
     section.lay(sheet, "srtp", srtp, &mut terms.srtp);
     terms
 }
@@ -64,6 +66,14 @@ fn payload_type(value: &DeValue) -> Result<u8, String> {
     match integer::<u8>(value)? {
         number @ 96..=127 => Ok(number),
         other => Err(format!("{other} is no dynamic payload type: 96 to 127")),
+    }
+}
+
+fn gain(value: &DeValue) -> Result<i8, String> {
+    const MAX: i8 = Gain::MAX;
+    match integer::<i8>(value)? {
+        db if db.unsigned_abs() <= MAX.unsigned_abs() => Ok(db),
+        other => Err(format!("{other} dB are no gain: -{MAX} to {MAX}")),
     }
 }
 

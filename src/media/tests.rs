@@ -71,6 +71,7 @@ impl Phone {
             payload_type,
             telephone_event: Some(101),
             tones: false,
+            gain: busyhour_model::Gain::default(),
             ptime_ms: 20,
             direction: Direction::SendRecv,
             srtp: None,

@@ -1,6 +1,6 @@
 //! ITU-T G.711 A-law and µ-law as the G.191 software tool library defines them, bit for bit.
 
-use busyhour_model::G711;
+use busyhour_model::{G711, Gain};
 
 /// An A-law code for 16-bit linear PCM; the 4 low bits do not matter (G.191 `alaw_compress`).
 pub const fn encode_a(linear: i16) -> u8 {
@@ -58,6 +58,19 @@ pub fn decode(law: G711, code: u8) -> i16 {
         G711::Mu => decode_u(code),
     }
 }
+
+/// A code so much louder; what is too loud is cut.
+pub fn louder(law: G711, code: u8, db: i8) -> u8 {
+    let factor = GAIN[usize::from(db.clamp(-Gain::MAX, Gain::MAX).wrapping_add(Gain::MAX).cast_unsigned())];
+    let linear = (i32::from(decode(law, code)) * i32::from(factor)) >> 12;
+    encode(law, linear.clamp(i16::MIN.into(), i16::MAX.into()) as i16)
+}
+
+/// 10^(dB/20) from -[`Gain::MAX`] on, times 4,096.
+const GAIN: [u16; 25] = [
+    1029, 1154, 1295, 1453, 1631, 1830, 2053, 2303, 2584, 2900, 3254, 3651, 4096, 4596, 5157, 5786, 6492, 7284, 8173,
+    9170, 10289, 11544, 12953, 14533, 16306,
+];
 
 /// The code of silence.
 pub const fn silence(law: G711) -> u8 {
@@ -165,6 +178,21 @@ mod tests {
         }
         let code = values.iter().take_while(|v| **v <= magnitude).count().min(127) as u8;
         if x < 0 { 0x7F - code } else { 0xFF - code }
+    }
+
+    #[test]
+    fn a_gain_is_its_decibels_and_what_is_too_loud_is_cut() {
+        for (law, db) in
+            [G711::A, G711::Mu].into_iter().flat_map(|law| (-Gain::MAX..=Gain::MAX).map(move |db| (law, db)))
+        {
+            let factor = 10f64.powf(f64::from(db) / 20.0);
+            for code in 0..=u8::MAX {
+                let expected = (f64::from(decode(law, code)) * factor).clamp(i16::MIN.into(), i16::MAX.into());
+                let made = f64::from(decode(law, louder(law, code, db)));
+                // A step of either law is at most a sixteenth, and of the first segment 16.
+                assert!((made - expected).abs() <= expected.abs() / 16.0 + 16.0, "{law:?} {db} dB: {code}");
+            }
+        }
     }
 
     #[test]

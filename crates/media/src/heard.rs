@@ -13,7 +13,7 @@ pub(crate) struct Heard<'a> {
     pub(crate) toned: bool,
     /// Of speech G.711 codes, also where it came as something else.
     pub(crate) payload: &'a [u8],
-    /// As it came, where that is not G.711.
+    /// As it came, where that is not G.711 and is not made louder.
     pub(crate) native: Option<(Codec, &'a [u8])>,
 }
 

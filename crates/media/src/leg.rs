@@ -1,9 +1,11 @@
 //! One leg: what it hears, what it sends, and when it must act by itself.
 
+mod reports;
+
 use crate::fork::Forks;
 use crate::heard::{Heard, Kind, Room};
 use crate::hearing::Hearing;
-use crate::incoming::{Arrival, Incoming, Report};
+use crate::incoming::{Arrival, Incoming};
 use crate::line::Line;
 use crate::mix::Mix;
 use crate::outbox::Outbox;
@@ -12,15 +14,13 @@ use crate::play::{Frame, Playing};
 use crate::reel::Reels;
 use crate::speech::Speech;
 use crate::watch::Refusal;
-use crate::{Event, Library, dtmf, g711, keypad, rtcp, rtp, wide};
+use crate::{Event, Library, dtmf, g711, keypad, rtp, wide};
 use busyhour_model::{Audio, Codec, Deafness, ForkId, G711, LegId, Name, Seed, Side, Sound, StreamStats, Time};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Between two RTCP reports (RFC 3550 section 6.2 minimum).
-const REPORT_EVERY: Duration = Duration::from_secs(5);
 /// A play that is later than this goes on from now instead of hurrying after its clock.
 const LAG_MAX: Duration = Duration::from_millis(200);
 /// How long after a key of ours its echo may still come: across networks and back, and what echo cancellers take for near (G.168).
@@ -35,7 +35,7 @@ pub(crate) struct Leg {
     pub(crate) side: Side,
     pub(crate) local: SocketAddr,
     pub(crate) partner: Option<LegId>,
-    /// The partner speaks another codec, and not both are of G.711.
+    /// What comes must be decoded for the partner: it speaks another codec, and not both are of G.711, or hears it at another level.
     pub(crate) foreign: bool,
     /// Our entry in the worker's deadlines.
     pub(crate) armed: Option<Time>,
@@ -101,7 +101,7 @@ impl Leg {
             None => {
                 // Legs connected together must not report together.
                 let spread = Duration::from_millis(random.draw() % 2500);
-                self.line = Some(Line::new(now, audio, now + REPORT_EVERY - spread));
+                self.line = Some(Line::new(now, audio, now + reports::EVERY - spread));
             }
         }
         if let Some(playing) = &mut self.playing {
@@ -154,16 +154,31 @@ impl Leg {
         self.line.as_ref().map(|line| line.audio.codec).filter(|codec| codec.g711().is_none())
     }
 
-    /// The A-law of a payload of its own codec, if anybody needs it.
-    fn decoded<'a>(&mut self, payload: &[u8], sound: &'a mut Vec<u8>) -> Option<&'a [u8]> {
-        let line = self.line.as_mut().filter(|line| line.audio.codec.is_understood())?;
-        let heard = !self.listeners.is_empty() || !self.reels.is_empty() || !self.forks.is_empty();
-        let wanted = line.audio.tones || self.foreign || heard;
-        wanted.then(|| {
-            sound.clear();
-            line.decode(payload, sound);
-            &sound[..]
-        })
+    /// Its peer hears it louder than it is said, or less loud: what is relayed to it cannot stay as it is.
+    pub(crate) fn is_levelled(&self) -> bool {
+        self.line.as_ref().is_some_and(|line| line.gain().sent != 0)
+    }
+
+    /// The codes of a payload, in `sound`, if they are not just what came and anybody needs them.
+    fn spoken(&mut self, kind: Kind, payload: &[u8], sound: &mut Vec<u8>) -> Option<G711> {
+        let line = self.line.as_mut()?;
+        let gain = line.gain().heard;
+        let law = match kind {
+            Kind::Speech(law) if gain != 0 => {
+                sound.extend_from_slice(payload);
+                law
+            }
+            Kind::Undecoded if line.audio.codec.is_understood() => {
+                let heard = !self.listeners.is_empty() || !self.reels.is_empty() || !self.forks.is_empty();
+                (gain != 0 || line.audio.tones || self.foreign || heard).then(|| line.decode(payload, sound))?;
+                G711::A
+            }
+            _ => return None,
+        };
+        if gain != 0 {
+            sound.iter_mut().for_each(|code| *code = g711::louder(law, *code, gain));
+        }
+        Some(law)
     }
 
     /// Takes an RTP packet; `None` when it is refused or was heard before. What is not G.711 is decoded only where somebody wants that.
@@ -200,9 +215,11 @@ impl Leg {
         if matches!(kind, Kind::Speech(_) | Kind::Undecoded) {
             self.incoming.measure(now, header.timestamp);
         }
-        let native = self.wide().filter(|_| kind == Kind::Undecoded).map(|codec| (codec, payload));
-        let (kind, payload) = match native.and_then(|_| self.decoded(payload, sound)) {
-            Some(codes) => (Kind::Speech(G711::A), codes),
+        let levelled = self.line.as_ref().is_some_and(|line| line.gain().heard != 0);
+        let native = self.wide().filter(|_| kind == Kind::Undecoded && !levelled).map(|codec| (codec, payload));
+        sound.clear();
+        let (kind, payload) = match self.spoken(kind, payload, sound) {
+            Some(law) => (Kind::Speech(law), &sound[..]),
             None => (kind, payload),
         };
         let (digit, toned) = match kind {
@@ -266,7 +283,7 @@ impl Leg {
         let len = heard.native.map_or(heard.payload.len() as u32, |(codec, payload)| wide::samples(codec, payload));
         let Some(header) = self.outgoing.relay(now, heard.origin, payload_type, len) else { return };
         let pushed = match (heard.native, heard.kind) {
-            (Some((codec, payload)), _) if codec == line.audio.codec => {
+            (Some((codec, payload)), _) if codec == line.audio.codec && line.gain().sent == 0 => {
                 line.send(self.id, (to, header), outbox, |out| out.extend_from_slice(payload))
             }
             (_, Kind::Speech(law)) => line.speak(self.id, (to, header), law, heard.payload, outbox),
@@ -285,37 +302,6 @@ impl Leg {
             }
             None => self.play(now, Playing::key(digit)),
         }
-    }
-
-    /// Takes an RTCP packet: a sign of life of a phone that sends no sound, and measures; never a hang-up. False: it is not the peer's.
-    pub(crate) fn hear_rtcp(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) -> bool {
-        let Some(line) = &mut self.line else { return false };
-        let announced = from == line.audio.remote_rtcp;
-        let mut opened = Vec::new();
-        let (trusted, bytes) = match &mut line.secured {
-            Some(secured) => {
-                opened.extend_from_slice(bytes);
-                (secured.open_rtcp(&mut opened).is_some(), &opened[..])
-            }
-            None => (announced || line.latch.trusts(from.ip()), bytes),
-        };
-        let Some(heard) = trusted.then(|| rtcp::read(bytes, self.outgoing.ssrc)).flatten() else {
-            self.stats.refused_in += 1;
-            return false;
-        };
-        line.heard_at = now;
-        line.rtcp_source = Some(from).filter(|_| !announced && line.latch.moved());
-        if let Some((ssrc, ntp)) = heard.sr {
-            self.incoming.note_sr(now, ssrc, ntp);
-        }
-        if let Some(rtt) = heard.echo.and_then(|echo| rtcp::round_trip(now, echo)) {
-            self.stats.rtt_us = Some(rtt);
-        }
-        if let Some(ours) = heard.ours {
-            let jitter_us = ours.jitter.saturating_mul(125) / line.audio.codec.ticks();
-            (self.stats.lost_out, self.stats.jitter_out_us) = (Some(ours.lost), Some(jitter_us));
-        }
-        true
     }
 
     /// Does what is due.
@@ -365,14 +351,6 @@ impl Leg {
         let (silent, forks) = (self.silent_at(silence_timeout), self.forks.due());
         let times = [play, report, silent, self.reels.due(), forks, self.mixed_at(), self.hearing.due()];
         times.into_iter().flatten().min()
-    }
-
-    /// Says good-bye (RFC 3550 section 6.6) and gives the final counts.
-    pub(crate) fn close(&mut self, now: Time, outbox: &mut Outbox) -> StreamStats {
-        if self.stats.packets_out > 0 || self.stats.packets_in > 0 {
-            self.report(now, true, outbox);
-        }
-        self.stats()
     }
 
     pub(crate) fn stats(&self) -> StreamStats {
@@ -448,32 +426,6 @@ impl Leg {
             let Some(line) = &mut self.line else { return };
             let pushed = line.send(self.id, (to, header), outbox, |out| out.extend_from_slice(&payload));
             self.stats.packets_out += pushed as u64;
-        }
-    }
-
-    fn report(&mut self, now: Time, bye: bool, outbox: &mut Outbox) {
-        let Some(line) = &mut self.line else { return };
-        line.report_at = now + REPORT_EVERY;
-        let to = line.rtcp_source.unwrap_or(line.audio.remote_rtcp);
-        if to.ip().is_unspecified() {
-            return;
-        }
-        let sent = (line.packets > 0).then(|| rtcp::Sent {
-            timestamp: line.theirs(self.outgoing.timestamp_at(now)),
-            packets: line.packets,
-            octets: line.octets,
-        });
-        let heard = self.incoming.report(now).map(|report| Report { jitter: line.theirs(report.jitter), ..report });
-        let name = format!("{:016x}", self.cname);
-        let mut bytes = [0; rtcp::LEN_MAX];
-        let len = rtcp::write(now, self.outgoing.ssrc, &name, sent, heard, bye, &mut bytes);
-        if len > 0 {
-            let secured = line.secured.as_mut();
-            outbox.push(self.id, to, true, |out| {
-                let start = out.len();
-                out.extend_from_slice(&bytes[..len]);
-                secured.into_iter().for_each(|secured| secured.seal_rtcp(out, start));
-            });
         }
     }
 

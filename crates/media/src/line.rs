@@ -6,7 +6,7 @@ use crate::rtp::{HEADER_LEN, Header};
 use crate::srtp::Secured;
 use crate::wide::Wide;
 use crate::{Latch, g711, rtp};
-use busyhour_model::{Audio, G711, LegId, Time};
+use busyhour_model::{Audio, G711, Gain, LegId, Time};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
@@ -110,6 +110,11 @@ impl Line {
         usize::from(ms) * 8
     }
 
+    /// How much louder either way is made; what is not understood stays as it is.
+    pub(crate) fn gain(&self) -> Gain {
+        if self.audio.codec.is_understood() { self.audio.gain } else { Gain::default() }
+    }
+
     /// What a payload type means; `None` when nobody knows.
     pub(crate) fn kind(&self, payload_type: u8, payload: &[u8]) -> Option<Kind> {
         let audio = &self.audio;
@@ -161,10 +166,13 @@ impl Line {
     ) -> bool {
         let mut wide = self.wide.take();
         let table = self.audio.codec.g711().and_then(|own| g711::transcoder(law, own));
+        let gain = self.gain().sent;
+        let louder = |code: &u8| if gain == 0 { *code } else { g711::louder(law, *code, gain) };
         let pushed = self.send(leg, packet, outbox, |out| match (&mut wide, table) {
-            (Some(wide), _) => wide.encode(law, codes, out),
-            (None, Some(table)) => out.extend(codes.iter().map(|code| table[*code as usize])),
-            (None, None) => out.extend_from_slice(codes),
+            (Some(wide), _) => wide.encode(codes.iter().map(|code| g711::decode(law, louder(code))), out),
+            (None, Some(table)) => out.extend(codes.iter().map(|code| table[usize::from(louder(code))])),
+            (None, None) if gain == 0 => out.extend_from_slice(codes),
+            (None, None) => out.extend(codes.iter().map(louder)),
         });
         self.wide = wide;
         pushed

@@ -3,7 +3,7 @@
 #[cfg(feature = "opus")]
 use crate::opus::Opus;
 use crate::{g711, g722};
-use busyhour_model::{Codec, G711};
+use busyhour_model::Codec;
 use serde::{Deserialize, Serialize};
 
 /// Both ways of one stream.
@@ -40,9 +40,8 @@ impl Wide {
         }
     }
 
-    /// Appends the payload that sounds like these codes.
-    pub(crate) fn encode(&mut self, law: G711, codes: &[u8], payload: &mut Vec<u8>) {
-        let samples = codes.iter().map(|code| g711::decode(law, *code));
+    /// Appends the payload that sounds like these samples at 8 kHz.
+    pub(crate) fn encode(&mut self, samples: impl Iterator<Item = i16>, payload: &mut Vec<u8>) {
         match self {
             Wide::G722 { encoder, .. } => payload.extend(samples.map(|sample| encoder.encode_narrow(sample))),
             #[cfg(feature = "opus")]

@@ -363,7 +363,8 @@ impl Worker {
         let legs = &mut self.state.legs;
         let wide = |id| legs.get(&id).map(Leg::wide);
         let Some(partner) = legs.get(&leg).and_then(|leg| leg.partner) else { return };
-        let foreign = wide(leg) != wide(partner);
+        let levelled = [leg, partner].iter().any(|id| legs.get(id).is_some_and(Leg::is_levelled));
+        let foreign = wide(leg) != wide(partner) || levelled;
         for id in [leg, partner] {
             legs.entry(id).and_modify(|leg| leg.foreign = foreign);
         }

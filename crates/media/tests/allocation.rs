@@ -72,6 +72,7 @@ fn speech_and_music_flow_without_an_allocation() {
             payload_type,
             telephone_event: None,
             tones: true,
+            gain: busyhour_model::Gain::default(),
             ptime_ms,
             direction,
             srtp: None,

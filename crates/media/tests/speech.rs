@@ -84,6 +84,7 @@ fn measured(law: G711, caller: &[i16], partner: &[i16]) -> Talk {
             payload_type: if law == G711::A { 8 } else { 0 },
             telephone_event: None,
             tones: false,
+            gain: busyhour_model::Gain::default(),
             ptime_ms: 20,
             direction: Direction::SendRecv,
             srtp: None,

@@ -124,6 +124,20 @@ impl Direction {
     }
 }
 
+/// How much louder sound is made on its way, in decibels of at most ±[`Gain::MAX`]; 0 changes no bit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gain {
+    /// What the peer says.
+    pub heard: i8,
+    /// What it hears.
+    pub sent: i8,
+}
+
+impl Gain {
+    /// Four times as loud, or as soft.
+    pub const MAX: i8 = 12;
+}
+
 /// One negotiated audio stream, as needed to send to a peer and understand it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Audio {
@@ -139,6 +153,8 @@ pub struct Audio {
     pub telephone_event: Option<u8>,
     /// The peer's keys are to be heard in its sound, as tones.
     pub tones: bool,
+    /// How much louder either way is made.
+    pub gain: Gain,
     /// Milliseconds of speech per packet to send.
     pub ptime_ms: u8,
     /// Which way sound flows, seen from **us**.

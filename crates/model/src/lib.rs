@@ -19,7 +19,7 @@ mod srtp;
 mod time;
 mod why;
 
-pub use audio::{Audio, Codec, Direction, G711, Side, Sound, StreamStats, WORDS_MAX, Words};
+pub use audio::{Audio, Codec, Direction, G711, Gain, Side, Sound, StreamStats, WORDS_MAX, Words};
 pub use conversation::{Conversation, Deed, Handled};
 pub use diagnostic::{Diagnostic, Severity};
 pub use fact::{Fact, What};

@@ -153,6 +153,7 @@ fn audio(theirs: &Media<'_>, asked: Option<&Media<'_>>, wanted: Direction, local
         payload_type: payload_type(format)?,
         telephone_event: event.and_then(payload_type),
         tones: terms.hears_tones(event.is_some()),
+        gain: terms.gain,
         ptime_ms: theirs.ptime_ms(),
         direction: description::direction(seen.sends() && wanted.sends(), seen.receives() && wanted.receives()),
         srtp,

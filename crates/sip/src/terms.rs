@@ -1,6 +1,6 @@
 //! What sound is offered to a peer, and taken from it.
 
-use busyhour_model::Codec;
+use busyhour_model::{Codec, Gain};
 use serde::{Deserialize, Serialize};
 
 /// What a peer is offered, and what of its own offers is taken.
@@ -15,6 +15,8 @@ pub struct Terms {
     pub telephone_event: u8,
     /// Milliseconds of speech per packet that our offers ask for.
     pub ptime_ms: u8,
+    /// How much louder either way is made.
+    pub gain: Gain,
     /// Whether sound is kept secret.
     pub srtp: Secrecy,
 }
@@ -49,7 +51,8 @@ pub enum Keys {
 
 impl Default for Terms {
     fn default() -> Terms {
-        Terms { codecs: Vec::new(), keys: Keys::Events, telephone_event: 101, ptime_ms: 20, srtp: Secrecy::default() }
+        let (gain, srtp) = Default::default();
+        Terms { codecs: Vec::new(), keys: Keys::Events, telephone_event: 101, ptime_ms: 20, gain, srtp }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use busyhour_model::Codec::{Pcma, Pcmu};
+use busyhour_model::Gain;
 use busyhour_switch::{Keys, Terms};
 
 const TERMS: &str = with_hotline!(
@@ -13,6 +14,8 @@ codecs = ["pcmu", "pcma"]
 dtmf = "rfc4733"
 telephone_event = 96
 ptime = 30
+gain_in = 6
+gain_out = -3
 "#
 );
 
@@ -25,10 +28,17 @@ fn terms(source: &str) -> Terms {
 fn every_term_is_read() {
     assert_eq!(
         terms(TERMS),
-        Terms { codecs: vec![Pcmu, Pcma], keys: Keys::Events, telephone_event: 96, ptime_ms: 30, ..Terms::default() }
+        Terms {
+            codecs: vec![Pcmu, Pcma],
+            keys: Keys::Events,
+            telephone_event: 96,
+            ptime_ms: 30,
+            gain: Gain { heard: 6, sent: -3 },
+            ..Terms::default()
+        }
     );
     let (head, rest) = TERMS.split_once("codecs").unwrap();
-    let rest = rest.split_once("ptime = 30\n").unwrap().1;
+    let rest = rest.split_once("gain_out = -3\n").unwrap().1;
     assert_eq!(terms(&format!("{head}{rest}")), Terms::default());
     for (word, keys) in [("rfc4733-only", Keys::EventsOnly), ("inband", Keys::Tones), ("info", Keys::Info)] {
         let source = TERMS.replace("dtmf = \"rfc4733\"\ntelephone_event = 96\n", &format!("dtmf = \"{word}\"\n"));
@@ -60,6 +70,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "error centre.toml:7:19 no telephone-events are offered: take this out, or write `dtmf = \"rfc4733\"`",
     ),
     ("= 96", "= 8", "error centre.toml:7:19 8 is no dynamic payload type: 96 to 127"),
+    ("= 6", "= 13", "error centre.toml:9:11 13 dB are no gain: -12 to 12"),
     ("= 30", "= 25", "error centre.toml:8:9 25 ms are no packet of ours: 10, 20, 30, 40, 50 or 60"),
     ("= 30", "= \"30ms\"", "error centre.toml:8:9 expected a whole number, found string"),
 ];

@@ -49,6 +49,7 @@ fn bridged(now: Time, legs: [(Codec, Option<Srtp>); 2]) -> Worker {
             payload_type: codec.assigned().1,
             telephone_event: Some(101),
             tones: false,
+            gain: busyhour_model::Gain::default(),
             ptime_ms: 20,
             direction,
             srtp: srtp.map(Box::new),

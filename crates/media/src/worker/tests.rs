@@ -13,6 +13,7 @@ mod anything;
 mod forks;
 mod hearing;
 mod keys;
+mod levels;
 mod mixes;
 #[cfg(feature = "opus")]
 mod opus;
@@ -65,6 +66,7 @@ fn audio(leg: LegId, codec: Codec) -> Audio {
         payload_type: codec.assigned().1,
         telephone_event: Some(100 + leg.0 as u8),
         tones: false,
+        gain: busyhour_model::Gain::default(),
         ptime_ms: 20,
         direction: Direction::SendRecv,
         srtp: None,

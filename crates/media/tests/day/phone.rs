@@ -68,6 +68,7 @@ impl Phone {
             payload_type: payload_type(self.codec),
             telephone_event: Some(EVENT),
             tones: false,
+            gain: busyhour_model::Gain::default(),
             ptime_ms: 20,
             direction: self.direction,
             srtp: None,
