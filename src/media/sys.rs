@@ -55,6 +55,11 @@ impl Epoll {
         self.ready.len()
     }
 
+    /// Whether the i-th ready descriptor of the last `wait` has an error to tell.
+    pub(super) fn failed(&self, i: usize) -> bool {
+        self.ready[i].events & libc::EPOLLERR as u32 != 0
+    }
+
     /// The token of the i-th ready descriptor of the last `wait`.
     pub(super) fn token(&self, i: usize) -> u64 {
         self.ready[i].u64
@@ -157,6 +162,26 @@ pub(super) fn expedite(socket: &UdpSocket, v4: bool) {
     let len = mem::size_of::<libc::c_int>() as libc::socklen_t;
     // SAFETY: the descriptor is open and `class` is `len` readable bytes.
     unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const class).cast(), len) };
+}
+
+/// Has the socket told when what it sent comes back as undeliverable (ip(7), IP_RECVERR); a system that refuses tells nothing.
+pub(super) fn ask_for_returns(socket: &UdpSocket, v4: bool) {
+    let on: libc::c_int = 1;
+    let (level, name) =
+        if v4 { (libc::IPPROTO_IP, libc::IP_RECVERR) } else { (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) };
+    let len = mem::size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the descriptor is open and `on` is `len` readable bytes.
+    unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const on).cast(), len) };
+}
+
+/// Whether something that was sent came back; to be asked until nothing did.
+pub(super) fn came_back(socket: &UdpSocket) -> bool {
+    // SAFETY: msghdr is plain integers and pointers; all zeros (null, no room) is a valid value: what came back is not looked at.
+    let taken = unsafe {
+        let mut header: libc::msghdr = mem::zeroed();
+        libc::recvmsg(socket.as_raw_fd(), &mut header, libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT)
+    };
+    taken >= 0
 }
 
 /// CPU time the calling thread has used.

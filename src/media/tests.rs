@@ -5,7 +5,7 @@ use super::sys::{Batch, Epoll};
 use super::*;
 use busyhour_media::rtp::{self, Header};
 use busyhour_media::{g711, tone};
-use busyhour_model::{Audio, Codec, Direction, G711, PlayId, Side, Sound};
+use busyhour_model::{Audio, CallId, Codec, Deafness, Direction, G711, PlayId, Side, Sound};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use socket2::SockRef;
 use std::io::IoSliceMut;
@@ -371,4 +371,20 @@ fn a_phone_that_falls_silent_is_told_of_and_one_that_speaks_is_not() {
         events.recv_timeout(Duration::from_millis(20)).ok()
     });
     assert_eq!(told, Some(Event::Silent { leg: silent.leg }));
+}
+
+/// ICMP: the system tells that nobody has that port.
+#[test]
+fn where_nobody_listens_is_named_as_the_cause_and_nothing_else_is_lost_by_it() {
+    let (plane, events) = plane(1);
+    let (mut speaking, gone) = (Phone::connected(&plane, 1, Codec::Pcma), Phone::connected(&plane, 2, Codec::Pcma));
+    plane.send(Command::Bridge { a: speaking.leg, b: gone.leg });
+    plane.send(Command::Measure { call: CallId(7), caller: speaking.leg, partner: gone.leg });
+    drop(gone.socket);
+    let told = (0..500).find_map(|_| {
+        speaking.say(8, &[0xD5; 160]);
+        events.recv_timeout(Duration::from_millis(20)).ok()
+    });
+    assert_eq!(told, Some(Event::Unheard { leg: gone.leg, why: Deafness::Unreachable }));
+    assert_eq!(plane.figures().send_errors, 0, "each was sent, whatever came back of those before");
 }

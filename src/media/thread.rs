@@ -1,6 +1,6 @@
 //! One media thread: its sockets, its worker, and the loop that moves packets between them in batches of a millisecond.
 
-use super::sys::{Batch, Bell, Epoll, thread_cpu};
+use super::sys::{self, Batch, Bell, Epoll, thread_cpu};
 use busyhour_media::{Command, Event, Moved, Taped, Worker};
 use busyhour_model::{LegId, Time};
 use std::collections::HashMap;
@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 const BATCH: Duration = Duration::from_millis(1);
 /// Passes over a socket that has more waiting than one batch holds; the rest waits for the next millisecond.
 const ROUNDS_MAX: usize = 4;
+/// Packets that came back, taken from one socket in one pass.
+const RETURNS_MAX: usize = 16;
 const BELL: u64 = u64::MAX;
 
 /// What the plane tells a thread, in order.
@@ -127,6 +129,9 @@ impl Thread {
                 return;
             }
             for i in 0..ready {
+                if self.epoll.failed(i) {
+                    self.take_back(self.epoll.token(i));
+                }
                 self.receive(now, self.epoll.token(i));
             }
             self.worker.handle_timeout(now);
@@ -176,7 +181,10 @@ impl Thread {
 
     fn open(&self, leg: LegId, local: SocketAddr) -> io::Result<Pair> {
         let above = local.port().checked_add(1).ok_or(io::ErrorKind::AddrNotAvailable)?;
-        let pair = Pair { rtp: bind(local)?, rtcp: bind(SocketAddr::new(local.ip(), above))? };
+        let rtp = bind(local)?;
+        // RTCP comes back from every peer that has none.
+        sys::ask_for_returns(&rtp, local.is_ipv4());
+        let pair = Pair { rtp, rtcp: bind(SocketAddr::new(local.ip(), above))? };
         self.watch(leg, &pair)?;
         Ok(pair)
     }
@@ -214,6 +222,14 @@ impl Thread {
         }
     }
 
+    /// What a leg sent and came back. It is told of each, but only so often in one pass.
+    fn take_back(&mut self, token: u64) {
+        let leg = LegId(token >> 1);
+        let Some(pair) = self.sockets.get(&leg) else { return };
+        let returns = (0..RETURNS_MAX).take_while(|_| sys::came_back(&pair.rtp)).count();
+        (0..returns).for_each(|_| self.worker.handle_undelivered(leg));
+    }
+
     fn receive(&mut self, now: Time, token: u64) {
         let (leg, rtcp) = (LegId(token >> 1), token & 1 == 1);
         // A leg closed or given away in this very pass may still have been ready.
@@ -231,7 +247,7 @@ impl Thread {
                 }
             }
             self.wiring.gauges.received.fetch_add(count as u64, Relaxed);
-            if count < super::sys::BATCH_MAX {
+            if count < sys::BATCH_MAX {
                 return;
             }
         }
@@ -243,7 +259,9 @@ impl Thread {
         while let Some(transmit) = self.worker.poll_transmit() {
             let Some(pair) = self.sockets.get(&transmit.leg) else { continue };
             let socket = if transmit.rtcp { &pair.rtcp } else { &pair.rtp };
-            match socket.send_to(transmit.bytes, transmit.to) {
+            // The first may only tell that an earlier one came back (ip(7), IP_RECVERR).
+            let send = || socket.send_to(transmit.bytes, transmit.to);
+            match send().or_else(|_| send()) {
                 Ok(_) => sent += 1,
                 Err(_) => {
                     errors += 1;
@@ -285,6 +303,6 @@ impl Thread {
 fn bind(local: SocketAddr) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind(local)?;
     socket.set_nonblocking(true)?;
-    super::sys::expedite(&socket, local.is_ipv4());
+    sys::expedite(&socket, local.is_ipv4());
     Ok(socket)
 }

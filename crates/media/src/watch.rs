@@ -19,7 +19,7 @@ const STRAYS: u64 = 5;
 /// Looks that find sound all the time, after which none at all is a fault: the first two, 14 s.
 const STEADY: u32 = 2;
 
-/// Why a packet was not taken.
+/// Why no packet was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// Before anything was agreed on.
@@ -30,15 +30,18 @@ pub(crate) enum Refusal {
     PayloadType,
     /// From an address that is not believed.
     Elsewhere,
+    /// None: one of ours came back.
+    Undelivered,
 }
 
-/// Packets refused since the peer's address was agreed on.
+/// How often, since the peer's address was agreed on.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Refusals {
     sealed: u32,
     no_rtp: u32,
     payload_type: u32,
     elsewhere: u32,
+    undelivered: u32,
 }
 
 impl Refusals {
@@ -49,6 +52,7 @@ impl Refusals {
             Refusal::NoRtp => &mut self.no_rtp,
             Refusal::PayloadType => &mut self.payload_type,
             Refusal::Elsewhere => &mut self.elsewhere,
+            Refusal::Undelivered => &mut self.undelivered,
         };
         *count = count.saturating_add(1);
     }
@@ -104,6 +108,7 @@ impl Watch {
         (self.last, self.at) = (now, now + AGAIN);
         match sight {
             _ if sight.packets <= STRAYS => Some(sight.cause()),
+            _ if stopped && sight.refusals.undelivered > 0 => Some(Deafness::Unreachable),
             _ if stopped => Some(Deafness::Stopped),
             _ if !first && samples > 0 && sight.meter.loudest == 0 => Some(Deafness::Muted),
             _ => None,
@@ -119,8 +124,11 @@ impl Watch {
 impl Sight<'_> {
     /// Why nothing was heard ever.
     fn cause(&self) -> Deafness {
-        let nothing =
-            if self.latch.is_behind_nat(self.local) { Deafness::PrivateAddress } else { Deafness::NothingCame };
+        let nothing = match self.refusals.undelivered {
+            _ if self.latch.is_behind_nat(self.local) => Deafness::PrivateAddress,
+            0 => Deafness::NothingCame,
+            _ => Deafness::Unreachable,
+        };
         match self.direction.receives() {
             false => Deafness::SendsNothing,
             true => self.refusals.most().unwrap_or(nothing),

@@ -8,6 +8,7 @@ use crate::play::{Playing, SOUNDS_MAX};
 use crate::reel::{Out, Reel};
 use crate::speech::Speech;
 use crate::talk::Talking;
+use crate::watch::Refusal;
 use crate::{Command, Event, Library, Live, TapeEnd, Taped, Track, Transmit};
 use busyhour_model::{Audio, ForkId, LegId, Name, PlayId, Seed, Side, Sound, StreamStats, TapeId, Time};
 use serde::{Deserialize, Serialize};
@@ -193,6 +194,11 @@ impl Worker {
             return false;
         };
         leg.hear_rtcp(now, from, bytes)
+    }
+
+    /// Notes that what was sent to a leg's peer came back (ICMP).
+    pub fn handle_undelivered(&mut self, leg: LegId) {
+        self.with(leg, |leg| leg.hearing.refused(Refusal::Undelivered));
     }
 
     /// Does everything that is due by now.

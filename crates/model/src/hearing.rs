@@ -97,6 +97,8 @@ pub enum Deafness {
     NothingCame,
     /// No packet came, and the address the peer announced is a private one that is not our network's: a NAT that nothing has opened.
     PrivateAddress,
+    /// No packet came, and ours came back (ICMP): nobody listens where the peer announced it, or no way leads there.
+    Unreachable,
     /// Packets came, but from an address nobody announced.
     OtherAddress,
     /// Packets came of a payload type that was not agreed on.
@@ -119,6 +121,7 @@ impl Deafness {
         match self {
             Deafness::NothingCame => "nothing_came",
             Deafness::PrivateAddress => "private_address",
+            Deafness::Unreachable => "unreachable",
             Deafness::OtherAddress => "other_address",
             Deafness::PayloadType => "payload_type",
             Deafness::Keys => "keys",
@@ -135,6 +138,7 @@ impl std::fmt::Display for Deafness {
         f.write_str(match self {
             Deafness::NothingCame => "no packet came: a firewall, or the peer sends nothing",
             Deafness::PrivateAddress => "no packet came, and the peer announced a private address: it is behind a NAT",
+            Deafness::Unreachable => "what was sent to the announced address came back (ICMP): nobody listens there",
             Deafness::OtherAddress => "packets came only from an address the peer did not announce",
             Deafness::PayloadType => "packets came only with a payload type that was not agreed on",
             Deafness::Keys => "packets came that the agreed SRTP keys do not open",

@@ -52,6 +52,10 @@ fn deafness(why: Deafness) -> Words {
             "no packet came, and a private address was announced: it is behind a NAT",
             "未收到任何语音包,且对端通告的是私网地址:位于 NAT 之后",
         ),
+        Deafness::Unreachable => (
+            "what was sent to the announced address came back (ICMP): nobody listens there",
+            "发往对端通告地址的语音包被退回(ICMP):该地址无人接收",
+        ),
         Deafness::OtherAddress => {
             ("packets came only from an address that was not announced", "语音包仅来自未通告的地址")
         }

@@ -197,6 +197,24 @@ fn who_is_not_heard_is_named_with_the_likely_cause_once() {
 }
 
 #[test]
+fn what_came_back_is_the_cause_where_nothing_came_or_sound_stopped() {
+    let private = "192.168.1.9:4000".parse().unwrap();
+    for (remote, heard_ms, why) in [
+        (phone(B), 0, Deafness::Unreachable),
+        (private, 0, Deafness::PrivateAddress),
+        (phone(B), 15_000, Deafness::Unreachable),
+    ] {
+        let mut rig = Rig::bridged(Codec::Pcma, Codec::Pcma);
+        rig.connect_with(B, |audio| audio.remote = remote);
+        rig.command(Command::Measure { call: CallId(9), caller: A, partner: B });
+        rig.talk(heard_ms, Loud, Loud);
+        rig.worker.handle_undelivered(B);
+        rig.talk(20_000, Loud, Nothing);
+        assert_eq!(rig.unheard(), [(B, why)], "{remote} {heard_ms}");
+    }
+}
+
+#[test]
 fn a_muted_microphone_and_sound_that_stops_are_named_and_what_is_right_is_not() {
     // What A does, then what both do; who is named.
     let table: [(&str, Script, Option<Deafness>); 6] = [
