@@ -5,7 +5,9 @@
 
 use busyhour_media::rtp::Header;
 use busyhour_media::{Command, Config, Library, Limits, Track, Worker};
-use busyhour_model::{Audio, Codec, Direction, LegId, MasterKey, PlayId, Seed, Side, Sound, Srtp, Suite, TapeId, Time};
+use busyhour_model::{
+    Audio, Codec, Direction, Keying, LegId, MasterKey, PlayId, Seed, Side, Sound, Srtp, Suite, TapeId, Time,
+};
 use std::hint::black_box;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -63,7 +65,7 @@ fn audio(leg: u64, scene: Scene, phone: bool) -> Audio {
     let srtp = match scene {
         Scene::Sealed(suite) => {
             let (ours, theirs) = if phone { (2, 1) } else { (1, 2) };
-            Some(Box::new(Srtp { suite, ours: key(suite, ours), theirs: key(suite, theirs) }))
+            Some(Box::new(Keying::Said(Srtp { suite, ours: key(suite, ours), theirs: key(suite, theirs) })))
         }
         _ => None,
     };

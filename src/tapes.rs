@@ -194,7 +194,7 @@ impl<F: Fn(Told)> Writer<F> {
                     let sound = tape.and_then(|tape| self.read(tape).ok()).map(Arc::from);
                     (self.tell)(Told::Command(Command::Supply { leg, wanted, sound }));
                 }
-                Order::Taped(Taped::Live { .. }) => {}
+                Order::Taped(Taped::Live { .. } | Taped::Shake { .. }) => {}
                 Order::Remove(tape) => self.remove(tape),
                 Order::Read(tape, reading) => drop(reading.send(self.read(tape))),
                 Order::File(wanted, reading) => self.hand_over(wanted, reading),

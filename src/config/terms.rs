@@ -40,6 +40,7 @@ pub(super) fn srtp(value: &DeValue) -> Result<Secrecy, String> {
         ("accepted", Secrecy::Accepted),
         ("offered", Secrecy::Offered),
         ("required", Secrecy::Required),
+        ("dtls", Secrecy::Dtls),
     ];
     one_of(value, "is no way to keep sound secret", &known)
 }

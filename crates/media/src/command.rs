@@ -2,7 +2,7 @@
 
 use crate::{Limits, TapeEnd, Track};
 use busyhour_model::{
-    Audio, CallId, Deafness, FaxTone, ForkId, LegId, Name, PlayId, Side, Sound, StreamStats, Talk, TapeId, Time,
+    Audio, CallId, Deafness, FaxTone, ForkId, LegId, Name, PlayId, Side, Sound, Srtp, StreamStats, Talk, TapeId, Time,
 };
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -151,6 +151,24 @@ pub enum Command {
         /// A-law; `None`: it is not to be had.
         sound: Option<Arc<[u8]>>,
     },
+    /// A datagram of a handshake, for the leg's peer.
+    Shake {
+        /// The leg.
+        leg: LegId,
+        /// Which of its handshakes; one that is over is sent no more.
+        attempt: u32,
+        /// The datagram.
+        datagram: Vec<u8>,
+    },
+    /// How a handshake has ended: sound goes by these keys from now on, or never will.
+    Key {
+        /// The leg.
+        leg: LegId,
+        /// Which of its handshakes.
+        attempt: u32,
+        /// The keys, or why there are none: then `Event::Unheard`.
+        keys: Result<Srtp, Deafness>,
+    },
     /// Release the leg's ports. Answered by `Event::Closed`, always, once.
     Close {
         /// The leg.
@@ -225,7 +243,7 @@ pub enum Event {
         /// As what it is known.
         tone: FaxTone,
     },
-    /// Nothing is heard of a leg that is measured; once for a leg.
+    /// Nothing is heard of a leg that is measured, or will be of one that there are no keys for; once for a leg.
     Unheard {
         /// The leg.
         leg: LegId,
@@ -275,6 +293,8 @@ impl Command {
             | Command::Hush { leg, .. }
             | Command::Unfork { leg, .. }
             | Command::Supply { leg, .. }
+            | Command::Shake { leg, .. }
+            | Command::Key { leg, .. }
             | Command::Close { leg } => *leg,
         }
     }

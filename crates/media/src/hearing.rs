@@ -49,6 +49,17 @@ impl Hearing {
         self.refusals.note(refusal);
     }
 
+    /// There are keys now.
+    pub(crate) fn keyed(&mut self) {
+        self.refusals.keyed();
+    }
+
+    /// Nothing will be heard of it; whether that was not told before.
+    pub(crate) fn tell(&mut self) -> bool {
+        self.watch = None;
+        !std::mem::replace(&mut self.told, true)
+    }
+
     /// Takes a packet: a new stretch of talk that begins with it, and a fax machine that is known by it.
     pub(crate) fn hear(&mut self, now: Time, heard: &Heard<'_>, bridged: bool) -> (Option<Spurt>, Option<FaxTone>) {
         let law = match (heard.kind, heard.native, &mut self.meter) {

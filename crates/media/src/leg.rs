@@ -1,6 +1,7 @@
 //! One leg: what it hears, what it sends, and when it must act by itself.
 
 mod reports;
+mod shaking;
 
 use crate::fork::Forks;
 use crate::heard::{Heard, Kind, Room};
@@ -41,6 +42,8 @@ pub(crate) struct Leg {
     pub(crate) armed: Option<Time>,
     pub(crate) silent: bool,
     line: Option<Line>,
+    /// The handshake that was announced last.
+    announced: Option<u32>,
     incoming: Incoming,
     outgoing: Outgoing,
     digits: dtmf::Receiver,
@@ -75,6 +78,7 @@ impl Leg {
             armed: None,
             silent: false,
             line: None,
+            announced: None,
             incoming: Incoming::default(),
             outgoing: Outgoing::new(random),
             digits: dtmf::Receiver::default(),
@@ -104,17 +108,12 @@ impl Leg {
                 self.line = Some(Line::new(now, audio, now + reports::EVERY - spread));
             }
         }
-        if let Some(playing) = &mut self.playing {
-            playing.next.get_or_insert(now.max(self.frame_at));
-        }
-        if let (Some(mix), Some(line)) = (&mut self.mix, &self.line) {
-            mix.catch_up(now, line.frame_len() as u64, Duration::ZERO);
-        }
+        self.wake(now);
     }
 
     pub(crate) fn play(&mut self, now: Time, mut playing: Playing) {
         self.note_frame_clock();
-        playing.next = self.line.is_some().then_some(now.max(self.frame_at));
+        playing.next = self.is_open().then_some(now.max(self.frame_at));
         self.playing = Some(playing);
     }
 
@@ -242,6 +241,8 @@ impl Leg {
         opened: &'a mut Vec<u8>,
     ) -> Result<(rtp::Header, &'a [u8], Kind), Refusal> {
         let line = self.line.as_mut().ok_or(Refusal::Early)?;
+        line.is_open().then_some(()).ok_or(Refusal::Unkeyed)?;
+        line.admits(from).then_some(()).ok_or(Refusal::Elsewhere)?;
         let bytes = match &mut line.secured {
             Some(secured) => {
                 opened.clear();

@@ -9,8 +9,10 @@ pub mod fax;
 mod fork;
 pub mod g711;
 pub mod g722;
+mod handshake;
 mod heard;
 mod hearing;
+mod ice;
 mod incoming;
 pub mod jitter;
 pub mod keypad;
@@ -46,6 +48,7 @@ mod wide;
 mod worker;
 
 pub use command::{Command, Event, Filed};
+pub use handshake::Shake;
 pub use incoming::{Arrival, Incoming};
 pub use latch::Latch;
 pub use master::mastered;

@@ -1,12 +1,13 @@
 //! What only a connected leg has: what was agreed on, where its peer is, and what its packets mean.
 
+use crate::handshake::Handshaking;
 use crate::heard::Kind;
 use crate::outbox::Outbox;
 use crate::rtp::{HEADER_LEN, Header};
 use crate::srtp::Secured;
 use crate::wide::Wide;
 use crate::{Latch, g711, rtp};
-use busyhour_model::{Audio, G711, Gain, LegId, Time};
+use busyhour_model::{Audio, G711, Gain, Keying, LegId, Time};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
@@ -21,8 +22,12 @@ pub(crate) struct Line {
     /// What was sent.
     pub(crate) packets: u32,
     pub(crate) octets: u32,
-    /// Where it is kept secret.
+    /// Where it is kept secret, once there are keys.
     pub(crate) secured: Option<Box<Secured>>,
+    /// Where keys come by a handshake.
+    pub(crate) handshaking: Option<Box<Handshaking>>,
+    /// Handshakes before.
+    attempts: u32,
     /// Where the last packet came from.
     pub(crate) source: Option<SocketAddr>,
     /// Where RTCP was last heard from, when that is not where it was announced.
@@ -49,10 +54,26 @@ impl Clock {
 
 impl Line {
     pub(crate) fn new(now: Time, audio: Audio, report_at: Time) -> Line {
-        let (latch, secured) = (Latch::new(audio.remote), Secured::of(&audio));
-        let wide = Wide::of(audio.codec);
+        let (latch, wide) = (Latch::new(audio.remote), Wide::of(audio.codec));
         let (clock, packets, octets, source, rtcp_source) = (Clock::default(), 0, 0, None, None);
-        Line { audio, latch, wide, clock, packets, octets, secured, source, rtcp_source, heard_at: now, report_at }
+        let (secured, handshaking, attempts, heard_at) = (None, None, 0, now);
+        let mut line = Line {
+            audio,
+            latch,
+            wide,
+            clock,
+            packets,
+            octets,
+            secured,
+            handshaking,
+            attempts,
+            source,
+            rtcp_source,
+            heard_at,
+            report_at,
+        };
+        line.key();
+        line
     }
 
     /// After re-negotiation.
@@ -64,11 +85,52 @@ impl Line {
         if self.audio.codec != audio.codec {
             self.wide = Wide::of(audio.codec);
         }
-        match (&mut self.secured, &audio.srtp) {
-            (Some(secured), Some(agreed)) => secured.renegotiate((**agreed).clone()),
-            (_, _) => self.secured = Secured::of(&audio),
-        }
         (self.audio, self.heard_at) = (audio, now);
+        self.key();
+    }
+
+    /// Keeps the stream secret as was agreed on. Of a handshake with the same certificate the keys stay (RFC 8842 section 4).
+    fn key(&mut self) {
+        match (self.audio.srtp.as_deref(), &mut self.secured, &mut self.handshaking) {
+            (Some(Keying::Said(agreed)), Some(secured), None) => secured.renegotiate(agreed.clone()),
+            (Some(Keying::Said(agreed)), secured, handshaking) => {
+                (*secured, *handshaking) = (Some(Box::new(Secured::new(agreed.clone()))), None);
+            }
+            (Some(Keying::Handshake(agreed)), _, Some(before)) if before.is_of(agreed) => before.rename(agreed.clone()),
+            (Some(Keying::Handshake(agreed)), secured, handshaking) => {
+                self.attempts += 1;
+                (*secured, *handshaking) = (None, Some(Box::new(Handshaking::new(agreed.clone(), self.attempts))));
+            }
+            (None, secured, handshaking) => (*secured, *handshaking) = (None, None),
+        }
+    }
+
+    /// Whether sound may go and come: there are keys, or none are wanted.
+    pub(crate) fn is_open(&self) -> bool {
+        self.handshaking.is_none() || self.secured.is_some()
+    }
+
+    /// Whether the peer may speak from there, before its packets are looked at.
+    pub(crate) fn admits(&self, from: SocketAddr) -> bool {
+        self.handshaking.as_ref().is_none_or(|handshaking| handshaking.admits(from))
+    }
+
+    /// Where the peer is.
+    pub(crate) fn destination(&self) -> Option<SocketAddr> {
+        match &self.handshaking {
+            Some(handshaking) if handshaking.agreed.ice.is_some() => handshaking.chosen(),
+            // Old-style hold (RFC 3264 section 8.4) announces `0.0.0.0`: nothing is sent then, latched or not.
+            _ => self.latch.destination().filter(|_| !self.audio.remote.ip().is_unspecified()),
+        }
+    }
+
+    /// Where reports go, and whether by a port of their own.
+    pub(crate) fn reports_to(&self) -> Option<(SocketAddr, bool)> {
+        let apart = self.rtcp_source.unwrap_or(self.audio.remote_rtcp);
+        match &self.handshaking {
+            Some(_) => self.destination().filter(|_| self.is_open()).map(|to| (to, false)),
+            None => Some((apart, true)).filter(|_| !apart.ip().is_unspecified()),
+        }
     }
 
     /// Queues a packet with the payload that `write` appends, sealed where that was agreed on; whether there was room.
@@ -134,9 +196,7 @@ impl Line {
     /// Where and by which payload type something is to be sent; `None` when it may not or cannot be.
     pub(crate) fn outlet(&self, kind: Kind) -> Option<(SocketAddr, u8)> {
         let audio = &self.audio;
-        // Old-style hold (RFC 3264 section 8.4) announces `0.0.0.0`: nothing is sent then, latched or not.
-        let may = audio.direction.sends() && !audio.remote.ip().is_unspecified();
-        let to = self.latch.destination().filter(|_| may)?;
+        let to = self.destination().filter(|_| audio.direction.sends() && self.is_open())?;
         match kind {
             Kind::Speech(_) if !audio.codec.is_understood() => None,
             Kind::Speech(_) | Kind::Undecoded => Some((to, audio.payload_type)),

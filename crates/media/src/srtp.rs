@@ -2,7 +2,7 @@
 
 mod session;
 
-use busyhour_model::{Audio, Srtp};
+use busyhour_model::Srtp;
 use serde::{Deserialize, Serialize};
 use session::Session;
 
@@ -42,11 +42,6 @@ impl Secured {
     pub(crate) fn new(agreed: Srtp) -> Secured {
         let (sealed, opened) = (Session::new(agreed.suite, &agreed.ours), Session::new(agreed.suite, &agreed.theirs));
         Secured { agreed, sealed, opened, sent: None, reports: 0, heard: Vec::new(), reports_heard: Window::default() }
-    }
-
-    /// What keeps a stream secret, where that was agreed on.
-    pub(crate) fn of(audio: &Audio) -> Option<Box<Secured>> {
-        audio.srtp.as_deref().map(|agreed| Box::new(Secured::new(agreed.clone())))
     }
 
     /// After re-negotiation: each side's counters go on where its key is the same.

@@ -1,5 +1,6 @@
 //! The words of recording: what ends a tape, its tracks, and what a worker hands out of it.
 
+use crate::Shake;
 use busyhour_model::{ForkId, LegId, Name, Sound, TapeId};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -54,7 +55,7 @@ impl Track {
     }
 }
 
-/// What a worker hands out for tapes, and for programs that listen: the way outside, which never waits.
+/// What a worker hands out for tapes, for programs that listen and for handshakes: the way outside, which never waits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Taped {
     /// The next A-law samples of a track, without a hole to those before.
@@ -92,6 +93,15 @@ pub enum Taped {
         fork: ForkId,
         /// What.
         live: Live,
+    },
+    /// For whoever shakes hands.
+    Shake {
+        /// At which leg.
+        leg: LegId,
+        /// Which of its handshakes.
+        attempt: u32,
+        /// What.
+        shake: Shake,
     },
 }
 

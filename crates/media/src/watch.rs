@@ -24,6 +24,8 @@ const STEADY: u32 = 2;
 pub(crate) enum Refusal {
     /// Before anything was agreed on.
     Early,
+    /// Before there were keys.
+    Unkeyed,
     /// Its keys are others.
     Sealed,
     NoRtp,
@@ -37,6 +39,7 @@ pub(crate) enum Refusal {
 /// How often, since the peer's address was agreed on.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Refusals {
+    unkeyed: u32,
     sealed: u32,
     no_rtp: u32,
     payload_type: u32,
@@ -48,6 +51,7 @@ impl Refusals {
     pub(crate) fn note(&mut self, refusal: Refusal) {
         let count = match refusal {
             Refusal::Early => return,
+            Refusal::Unkeyed => &mut self.unkeyed,
             Refusal::Sealed => &mut self.sealed,
             Refusal::NoRtp => &mut self.no_rtp,
             Refusal::PayloadType => &mut self.payload_type,
@@ -57,6 +61,11 @@ impl Refusals {
         *count = count.saturating_add(1);
     }
 
+    /// What came before is no fault any more.
+    pub(crate) fn keyed(&mut self) {
+        self.unkeyed = 0;
+    }
+
     /// What most of them were refused for.
     fn most(&self) -> Option<Deafness> {
         let counts = [
@@ -64,6 +73,7 @@ impl Refusals {
             (self.elsewhere, Deafness::OtherAddress),
             (self.payload_type, Deafness::PayloadType),
             (self.sealed, Deafness::Keys),
+            (self.unkeyed, Deafness::Unkeyed),
         ];
         counts.into_iter().filter(|(count, _)| *count > 0).max_by_key(|(count, _)| *count).map(|(_, cause)| cause)
     }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod measure;
+mod shaking;
 
 /// Legs of one worker: as many port pairs as one address has.
 pub const LEGS_MAX: usize = 32_768;
@@ -135,6 +136,8 @@ impl Worker {
                 self.state.counters.prompts_missing += u64::from(sound.is_none());
                 self.with(leg, |leg| leg.supply(&wanted, sound));
             }
+            Command::Shake { leg, attempt, datagram } => self.send_shake(leg, attempt, &datagram),
+            Command::Key { leg, attempt, keys } => self.key(now, leg, attempt, keys),
             Command::Close { leg } => self.close(now, leg),
         }
         self.compare(leg);
@@ -148,6 +151,9 @@ impl Worker {
             state.counters.strays += 1;
             return;
         };
+        if let Some(kind) = hearer.beside(bytes) {
+            return self.beside(now, leg, from, bytes, kind);
+        }
         let was_silent = hearer.silent;
         let Some(heard) = hearer.hear(now, from, bytes, &mut state.room) else { return };
         let (partner, listeners) = (hearer.partner, std::mem::take(&mut hearer.listeners));
@@ -304,6 +310,8 @@ impl Worker {
         let mut random = self.state.random.clone();
         self.with(leg, |leg| leg.connect(now, audio, &mut random));
         self.state.random = random;
+        let announced = self.state.legs.get_mut(&leg).and_then(|leg| leg.announce(false));
+        self.state.taped.extend(announced);
         self.run_talk(now, leg);
     }
 
@@ -428,6 +436,7 @@ impl Worker {
         let state = &mut self.state;
         let stats = match state.legs.get_mut(&leg) {
             Some(closing) => {
+                state.taped.extend(closing.announce(true));
                 closing.reels.close(now, &mut Out { taped: &mut state.taped, events: &mut state.events });
                 closing.close(now, &mut state.outbox)
             }

@@ -1,6 +1,6 @@
 //! The vocabulary of sound that signalling, media and dialplans share.
 
-use crate::{Name, Srtp, TapeId};
+use crate::{Keying, Name, TapeId};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
@@ -159,8 +159,8 @@ pub struct Audio {
     pub ptime_ms: u8,
     /// Which way sound flows, seen from **us**.
     pub direction: Direction,
-    /// The keys, where it is kept secret.
-    pub srtp: Option<Box<Srtp>>,
+    /// The keys, or how to come to them, where it is kept secret.
+    pub srtp: Option<Box<Keying>>,
 }
 
 /// Which side of the switch a leg faces.

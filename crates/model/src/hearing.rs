@@ -105,6 +105,10 @@ pub enum Deafness {
     PayloadType,
     /// Packets came that the agreed keys do not open: another key, or no SRTP at all.
     Keys,
+    /// The handshake for the keys (DTLS) was not finished.
+    Unkeyed,
+    /// The peer's certificate in that handshake is not the one that its description names.
+    Certificate,
     /// What came was no RTP.
     NoRtp,
     /// The peer said that it sends nothing: `recvonly`, `inactive`.
@@ -125,6 +129,8 @@ impl Deafness {
             Deafness::OtherAddress => "other_address",
             Deafness::PayloadType => "payload_type",
             Deafness::Keys => "keys",
+            Deafness::Unkeyed => "unkeyed",
+            Deafness::Certificate => "certificate",
             Deafness::NoRtp => "no_rtp",
             Deafness::SendsNothing => "sends_nothing",
             Deafness::Muted => "muted",
@@ -142,6 +148,8 @@ impl std::fmt::Display for Deafness {
             Deafness::OtherAddress => "packets came only from an address the peer did not announce",
             Deafness::PayloadType => "packets came only with a payload type that was not agreed on",
             Deafness::Keys => "packets came that the agreed SRTP keys do not open",
+            Deafness::Unkeyed => "the DTLS handshake for the keys was not finished",
+            Deafness::Certificate => "the certificate of the DTLS handshake is not the one the peer announced",
             Deafness::NoRtp => "what came is no RTP",
             Deafness::SendsNothing => "the peer said that it sends nothing",
             Deafness::Muted => "only digital silence came: a muted microphone",

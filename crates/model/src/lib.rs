@@ -35,7 +35,7 @@ pub use pattern::Pattern;
 pub use people::{Briefing, Guest, Monitoring, TakeOver};
 pub use schedule::{Days, Opening, Schedule};
 pub use seed::Seed;
-pub use srtp::{KeySecret, MasterKey, Srtp, Suite};
+pub use srtp::{Fingerprint, Handshake, Ice, KeySecret, Keying, MasterKey, Srtp, Suite};
 pub use time::Time;
 pub use why::{Candidate, Rank, Rule, Why};
 

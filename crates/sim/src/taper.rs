@@ -30,6 +30,8 @@ impl World {
                 self.complete(leg, tape, at);
             }
             Taped::Live { fork, .. } => self.talks.hear(fork),
+            // Nobody has a certificate here, so nobody is offered a handshake.
+            Taped::Shake { .. } => {}
             Taped::Wanted { leg, sound: wanted } => {
                 let sound = match &wanted {
                     Sound::Tape(tape) => self.tapes.get(tape).map(|sound| sound.as_slice().into()),

@@ -208,7 +208,8 @@ pub(crate) fn body_of(request: &Request) -> Result<Option<Bytes>, u16> {
 
 /// What an offer would allow us to send, before we know from where.
 fn allowed_by(offer: &Bytes, local: SocketAddr, terms: &Terms, secret: KeySecret) -> Result<Audio, u16> {
-    let local = Local { address: local, session_id: 0, version: 0, terms: terms.clone(), first: None, secret };
+    let (terms, first, standing) = (terms.clone(), None, None);
+    let local = Local { address: local, session_id: 0, version: 0, terms, first, secret, standing };
     sdp::answer(&local, offer, Direction::SendRecv).map(|(_, audio)| audio).map_err(|error| error.status())
 }
 

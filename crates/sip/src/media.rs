@@ -2,7 +2,7 @@
 
 use crate::Terms;
 use crate::sdp::{self, Local, SdpError};
-use busyhour_model::{Audio, Codec, Direction, KeySecret};
+use busyhour_model::{Audio, Codec, Direction, KeySecret, Keying};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ pub(crate) struct Media {
 
 impl Media {
     pub(crate) fn new(address: SocketAddr, session_id: u64, terms: Terms, secret: KeySecret) -> Media {
-        let local = Local { address, session_id, version: 1, terms, first: None, secret };
+        let local = Local { address, session_id, version: 1, terms, first: None, secret, standing: None };
         Media { local, sent: Bytes::new(), agreed: None, wanted: Direction::SendRecv, renewed: false }
     }
 
@@ -63,15 +63,24 @@ impl Media {
         if self.is_news(&same) {
             self.sent = sdp::answer(&self.local, offer, self.wanted)?.0;
         }
-        self.renewed = self.agreed.replace(audio).is_some();
+        self.renewed = self.agreed.is_some();
+        self.agree(audio);
         Ok(self.sent.clone())
     }
 
     /// Takes their answer to `offer`.
     pub(crate) fn accept(&mut self, offer: &[u8], answer: &[u8]) -> Result<Audio, SdpError> {
         let audio = sdp::accepted(&self.local, offer, answer)?;
-        self.agreed = Some(audio.clone());
+        self.agree(audio.clone());
         Ok(audio)
+    }
+
+    fn agree(&mut self, audio: Audio) {
+        self.local.standing = match audio.srtp.as_deref() {
+            Some(Keying::Handshake(handshake)) => Some(handshake.clone()),
+            _ => None,
+        };
+        self.agreed = Some(audio);
     }
 
     /// Counts the version up when `same`, written with the last version, differs from what we sent last (RFC 3264 section 8).

@@ -2,10 +2,11 @@
 
 mod crypto;
 mod description;
+mod handshake;
 
 use crate::header::Lines;
 use crate::{Header, HeaderName, Secrecy, Terms};
-use busyhour_model::{Audio, Codec, Direction, KeySecret, Srtp};
+use busyhour_model::{Audio, Codec, Direction, Handshake, KeySecret, Keying, Srtp};
 use bytes::Bytes;
 use crypto::{Crypto, OFFERED};
 use description::{Description, Media};
@@ -27,6 +28,8 @@ pub struct Local {
     pub first: Option<Codec>,
     /// Our keys are made of it: another one for each stream.
     pub secret: KeySecret,
+    /// The handshake that was agreed on last.
+    pub standing: Option<Handshake>,
 }
 
 /// Why a description cannot be used.
@@ -53,6 +56,8 @@ impl SdpError {
 /// Transports of RFC 3551 and RFC 3711.
 const PLAIN: &str = "RTP/AVP";
 const SECRET: &str = "RTP/SAVP";
+/// Transports of RFC 5764; the first is that of our offers (RFC 8829 section 5.1.2).
+const HANDSHAKES: [&str; 2] = ["UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP"];
 /// The first payload type that is nobody's (RFC 3551 section 6).
 const DYNAMIC: u8 = 96;
 /// Multipart bodies within one another.
@@ -63,15 +68,21 @@ pub fn offer(local: &Local, direction: Direction) -> Bytes {
     let terms = &local.terms;
     let codecs: Vec<_> = terms.offered(local.first).map(|codec| (codec, codec.assigned().1)).collect();
     let event = Some(terms.telephone_event).filter(|_| terms.speaks_events());
-    let keys = OFFERED.iter().zip(1..).map(|(suite, tag)| Crypto::ours(tag, *suite, &local.secret));
-    let (protocol, keys) = match terms.srtp {
-        Secrecy::Refused | Secrecy::Accepted => (PLAIN, Vec::new()),
-        // As phones do it that would rather be secret than not: who does not know the lines passes them over.
-        Secrecy::Offered => (PLAIN, keys.collect()),
-        Secrecy::Required => (SECRET, keys.collect()),
+    let keys = || {
+        let keys = OFFERED.iter().zip(1..).map(|(suite, tag)| Crypto::ours(tag, *suite, &local.secret));
+        keys.map(|key| format!("a=crypto:{key}\r\n")).collect()
     };
-    let mut text = session(local, "0 0");
-    let line = Line { protocol, codecs: &codecs, event, ptime_ms: terms.ptime_ms, direction, keys: &keys };
+    let (protocol, keys, ice) = match (terms.srtp, local.secret.certificate) {
+        (Secrecy::Refused | Secrecy::Accepted, _) => (PLAIN, String::new(), false),
+        // As phones do it that would rather be secret than not: who does not know the lines passes them over.
+        (Secrecy::Offered, _) => (PLAIN, keys(), false),
+        (Secrecy::Dtls, Some(ours)) => {
+            (HANDSHAKES[0], handshake::lines(local, ours, "actpass", Some(&handshake::offered(local))), true)
+        }
+        (Secrecy::Required | Secrecy::Dtls, _) => (SECRET, keys(), false),
+    };
+    let mut text = session(local, "0 0", ice);
+    let line = Line { protocol, mid: None, codecs: &codecs, event, ptime_ms: terms.ptime_ms, direction, keys: &keys };
     line.write(&mut text, local);
     text.into()
 }
@@ -86,18 +97,19 @@ pub fn answer(local: &Local, offer: &[u8], wanted: Direction) -> Result<(Bytes, 
         .enumerate()
         .find_map(|(at, media)| Some((at, audio(media, None, wanted, local)?)))
         .ok_or(SdpError::NoCommonCodec)?;
-    let mut text = session(local, offer.time.filter(|time| is_time(time)).unwrap_or("0 0"));
+    let ice = matches!(audio.0.srtp.as_deref(), Some(Keying::Handshake(Handshake { ice: Some(_), .. })));
+    let mut text = session(local, offer.time.filter(|time| is_time(time)).unwrap_or("0 0"), ice);
     for (at, media) in offer.media.iter().enumerate() {
         if at == chosen {
             let (audio, tag) = (&audio.0, audio.1);
-            let keys = audio.srtp.iter().map(|srtp| Crypto { tag, suite: srtp.suite, key: srtp.ours.clone() });
             let line = Line {
                 protocol: media.protocol,
+                mid: media.mid,
                 codecs: &[(audio.codec, audio.payload_type)],
                 event: audio.telephone_event,
                 ptime_ms: audio.ptime_ms,
                 direction: audio.direction,
-                keys: &keys.collect::<Vec<_>>(),
+                keys: &answered(audio.srtp.as_deref(), tag, local),
             };
             line.write(&mut text, local);
         } else {
@@ -105,6 +117,19 @@ pub fn answer(local: &Local, offer: &[u8], wanted: Direction) -> Result<(Bytes, 
         }
     }
     Ok((text.into(), audio.0))
+}
+
+/// The lines that answer how keys are to come.
+fn answered(keying: Option<&Keying>, tag: u32, local: &Local) -> String {
+    match (keying, local.secret.certificate) {
+        (Some(Keying::Said(Srtp { suite, ours, .. })), _) => {
+            format!("a=crypto:{}\r\n", Crypto { tag, suite: *suite, key: ours.clone() })
+        }
+        (Some(Keying::Handshake(Handshake { active, ice, .. })), Some(ours)) => {
+            handshake::lines(local, ours, if *active { "active" } else { "passive" }, ice.as_ref())
+        }
+        _ => String::new(),
+    }
 }
 
 /// What `answer` to our `offer` makes us send.
@@ -121,14 +146,16 @@ pub fn accepted(local: &Local, offer: &[u8], answer: &[u8]) -> Result<Audio, Sdp
 fn audio(theirs: &Media<'_>, asked: Option<&Media<'_>>, wanted: Direction, local: &Local) -> Option<(Audio, u32)> {
     let terms = &local.terms;
     let remote = theirs.remote().filter(|_| theirs.kind == "audio")?;
-    let keys = keys(theirs, asked, local);
-    let (tag, srtp) = keys.map_or((0, None), |(tag, srtp)| (tag, Some(Box::new(srtp))));
-    let secret_enough = match theirs.protocol {
-        PLAIN => srtp.is_some() || terms.srtp != Secrecy::Required,
-        SECRET => srtp.is_some(),
-        _ => false,
+    let keying = match theirs.protocol {
+        PLAIN | SECRET => keys(theirs, asked, local).map(|(tag, srtp)| (tag, Keying::Said(srtp))),
+        other if HANDSHAKES.contains(&other) => {
+            handshake::agree(theirs, asked, local).map(|agreed| (0, Keying::Handshake(agreed)))
+        }
+        _ => None,
     };
-    secret_enough.then_some(())?;
+    let plain = theirs.protocol == PLAIN && !matches!(terms.srtp, Secrecy::Required | Secrecy::Dtls);
+    (keying.is_some() || plain).then_some(())?;
+    let (tag, srtp) = keying.map_or((0, None), |(tag, keying)| (tag, Some(Box::new(keying))));
     let named = |format: &str| theirs.rtpmap(format).or_else(|| asked?.rtpmap(format));
     let payload_type = |format: &str| format.parse::<u8>().ok().filter(|number| *number < 128);
     let find = |speaks: &dyn Fn(&str) -> bool| {
@@ -143,12 +170,16 @@ fn audio(theirs: &Media<'_>, asked: Option<&Media<'_>>, wanted: Direction, local
         }
         None => terms.taken().find_map(|ours| find(&|format| speaks(format, ours))),
     }?;
-    let is_event = |name: &str| name.eq_ignore_ascii_case("telephone-event/8000");
+    let is_event = |name: &str| mono(name).eq_ignore_ascii_case("telephone-event/8000");
     let event = find(&|format| terms.speaks_events() && named(format).is_some_and(is_event));
     let seen = theirs.direction().reversed();
     let audio = Audio {
         remote,
-        remote_rtcp: theirs.remote_rtcp(remote),
+        remote_rtcp: if theirs.rtcp_mux && HANDSHAKES.contains(&theirs.protocol) {
+            remote
+        } else {
+            theirs.remote_rtcp(remote)
+        },
         codec: codec(format, named(format))?,
         payload_type: payload_type(format)?,
         telephone_event: event.and_then(payload_type),
@@ -177,7 +208,7 @@ fn keys(theirs: &Media<'_>, asked: Option<&Media<'_>>, local: &Local) -> Option<
 
 /// The codec of a payload type: by its rtpmap, without one by its number (RFC 3551 section 6).
 fn codec(format: &str, rtpmap: Option<&str>) -> Option<Codec> {
-    let name = rtpmap.map(|name| name.strip_suffix("/1").unwrap_or(name));
+    let name = rtpmap.map(mono);
     Codec::ALL.iter().copied().find(|codec| {
         let (encoding, number) = codec.assigned();
         match name {
@@ -187,10 +218,16 @@ fn codec(format: &str, rtpmap: Option<&str>) -> Option<Codec> {
     })
 }
 
-fn session(local: &Local, time: &str) -> String {
+/// An encoding without its one channel, that some write and some do not.
+fn mono(encoding: &str) -> &str {
+    encoding.strip_suffix("/1").unwrap_or(encoding)
+}
+
+fn session(local: &Local, time: &str, ice: bool) -> String {
     let Local { session_id, version, .. } = local;
     let place = place(local.address);
-    format!("v=0\r\no=busyhour {session_id} {version} {place}\r\ns=-\r\nc={place}\r\nt={time}\r\n")
+    let ice = if ice { "a=ice-lite\r\n" } else { "" };
+    format!("v=0\r\no=busyhour {session_id} {version} {place}\r\ns=-\r\nc={place}\r\nt={time}\r\n{ice}")
 }
 
 fn place(address: SocketAddr) -> String {
@@ -200,17 +237,19 @@ fn place(address: SocketAddr) -> String {
 /// The lines of our audio stream.
 struct Line<'a> {
     protocol: &'a str,
+    mid: Option<&'a str>,
     codecs: &'a [(Codec, u8)],
     event: Option<u8>,
     ptime_ms: u8,
     direction: Direction,
-    keys: &'a [Crypto],
+    /// How keys come, as lines.
+    keys: &'a str,
 }
 
 impl Line<'_> {
     fn write(&self, text: &mut String, local: &Local) {
         let mut line = format!("m=audio {} {}", local.address.port(), self.protocol);
-        let mut attributes = String::new();
+        let mut attributes = self.mid.map(|mid| format!("a=mid:{mid}\r\n")).unwrap_or_default();
         for (codec, number) in self.codecs {
             let encoding = codec.assigned().0;
             line.push_str(&format!(" {number}"));
@@ -223,9 +262,7 @@ impl Line<'_> {
             line.push_str(&format!(" {number}"));
             attributes.push_str(&format!("a=rtpmap:{number} telephone-event/8000\r\na=fmtp:{number} 0-15\r\n"));
         }
-        for key in self.keys {
-            attributes.push_str(&format!("a=crypto:{key}\r\n"));
-        }
+        attributes.push_str(self.keys);
         let direction = match self.direction {
             Direction::SendRecv => "sendrecv",
             Direction::SendOnly => "sendonly",

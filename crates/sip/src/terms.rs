@@ -21,7 +21,7 @@ pub struct Terms {
     pub srtp: Secrecy,
 }
 
-/// Whether sound is kept secret on its way (SRTP with keys in the description, RFC 4568).
+/// Whether sound is kept secret on its way (SRTP), with keys in the description (RFC 4568) or by a handshake (DTLS-SRTP, RFC 5763).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Secrecy {
     /// Never: who wants it is refused.
@@ -31,8 +31,10 @@ pub enum Secrecy {
     Accepted,
     /// Offered, and left out where the peer does not take it.
     Offered,
-    /// Always: who does not take it is refused.
+    /// Always: who does not take it is refused. We offer keys in the description.
     Required,
+    /// Always, and we offer a handshake, as browsers want it.
+    Dtls,
 }
 
 /// How keys are told.

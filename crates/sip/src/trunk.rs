@@ -346,8 +346,9 @@ impl Stack {
 
     /// What the keys of one more stream are made of.
     pub(crate) fn new_secret(&mut self) -> KeySecret {
-        let (root, draw) = (self.config.secret.0, self.net.random.draw().to_be_bytes());
-        KeySecret(Sha256::digest([&root[..], &draw, &self.next_leg.to_be_bytes()].concat()).into())
+        let (root, draw) = (self.config.secret, self.net.random.draw().to_be_bytes());
+        let bytes = Sha256::digest([&root.bytes[..], &draw, &self.next_leg.to_be_bytes()].concat()).into();
+        KeySecret { bytes, ..root }
     }
 
     /// The host part of a trunk's identities.

@@ -88,13 +88,14 @@ fn star_keys(body: &mut [u8]) {
     }
 }
 
-/// Keys of sound in a session description (RFC 4568).
+/// In a session description keys of sound (RFC 4568), and what shows whose way it is (RFC 8839).
 fn star_crypto(body: &mut [u8]) {
-    const INLINE: &[u8] = b"inline:";
-    let mut from = 0;
-    while let Some(found) = find_ignoring_case(&body[from..], INLINE) {
-        from += found + INLINE.len();
-        body[from..].iter_mut().take_while(|byte| byte.is_ascii_graphic() && **byte != b'|').for_each(star);
+    for name in [&b"inline:"[..], b"ice-pwd:"] {
+        let mut from = 0;
+        while let Some(found) = find_ignoring_case(&body[from..], name) {
+            from += found + name.len();
+            body[from..].iter_mut().take_while(|byte| byte.is_ascii_graphic() && **byte != b'|').for_each(star);
+        }
     }
 }
 
@@ -165,9 +166,9 @@ mod tests {
 
     #[test]
     fn keys_of_sound_are_starred() {
-        let body = "v=0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:QUJD+/==|2^20\r\na=crypto:2 X INLINE:QQ\r\na=sendrecv\r\n";
+        let body = "v=0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:QUJD+/==|2^20\r\na=crypto:2 X INLINE:QQ\r\na=ice-pwd:ab+/\r\n";
         let seen = veiled(&format!("INVITE sip:h SIP/2.0\r\nContent-Type: application/sdp\r\n\r\n{body}"), false);
-        assert!(seen.ends_with("inline:********|2^20\r\na=crypto:2 X INLINE:**\r\na=sendrecv\r\n"), "{seen}");
+        assert!(seen.ends_with("inline:********|2^20\r\na=crypto:2 X INLINE:**\r\na=ice-pwd:****\r\n"), "{seen}");
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! What must hold for any packet at a media worker.
 
 use busyhour_media::{Command, Config, Event, Library, Worker, dtmf, rtcp, rtp};
-use busyhour_model::{Audio, CallId, Codec, Direction, LegId, MasterKey, Side, Srtp, Suite, Time};
+use busyhour_model::{
+    Audio, CallId, Codec, Direction, Fingerprint, Handshake, Ice, Keying, LegId, MasterKey, Side, Srtp, Suite, Time,
+};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 
@@ -36,7 +38,7 @@ const PEERS: [SocketAddr; 2] = [
 ];
 
 /// Legs 1 and 2, bridged; each with its codec and what keeps it secret.
-fn bridged(now: Time, legs: [(Codec, Option<Srtp>); 2]) -> Worker {
+fn bridged(now: Time, legs: [(Codec, Option<Keying>); 2]) -> Worker {
     let mut worker = Worker::new(LIBRARY.clone(), Config::default());
     for ((leg, remote), (codec, srtp)) in (1..).zip(PEERS).zip(legs) {
         let local = ([198, 51, 100, 1], 20_000 + leg as u16 * 2).into();
@@ -72,8 +74,8 @@ pub fn sealed(data: &[u8]) {
     let (ours, theirs) = (key(1), key(2));
     let near = Srtp { suite, ours: ours.clone(), theirs: theirs.clone() };
     let far = Srtp { suite, ours: theirs, theirs: ours };
-    let mut sealing = bridged(now, [(Codec::Pcma, None), (Codec::Pcma, Some(near))]);
-    let mut opening = bridged(now, [(Codec::Pcma, Some(far)), (Codec::Pcma, None)]);
+    let mut sealing = bridged(now, [(Codec::Pcma, None), (Codec::Pcma, Some(Keying::Said(near)))]);
+    let mut opening = bridged(now, [(Codec::Pcma, Some(Keying::Said(far))), (Codec::Pcma, None)]);
     let packets = data.split(|byte| *byte == 0xaa).filter_map(|packet| packet.split_first());
     for (sequence, (change, payload)) in (1..).zip(packets) {
         let header =
@@ -91,12 +93,16 @@ pub fn sealed(data: &[u8]) {
 }
 
 /// A bridged worker under any packets in any order sends nowhere but to its two peers, and closes both legs. The first byte says which
-/// codecs they speak.
+/// codecs they speak, and whether the second shakes hands.
 pub fn worker(data: &[u8]) {
     let codec = |byte: u8| [Codec::Pcma, Codec::Pcmu, Codec::G722, Codec::G729][usize::from(byte % 4)];
     let first = data.first().copied().unwrap_or(1);
     let mut now = Time::from_secs(1);
-    let mut worker = bridged(now, [(codec(first >> 4), None), (codec(first), None)]);
+    let ice = Ice { ufrag: "ours".into(), pwd: "password".into(), theirs: "theirs".into() };
+    let ice = Some(ice).filter(|_| first & 4 != 0);
+    let handshake = Handshake { active: false, fingerprint: Fingerprint([1; 32]), ice };
+    let keying = Some(Keying::Handshake(handshake)).filter(|_| first & 8 != 0);
+    let mut worker = bridged(now, [(codec(first >> 4), None), (codec(first), keying)]);
     for packet in data.split(|byte| *byte == 0xaa) {
         let which = packet.len() % 2;
         now += std::time::Duration::from_millis(packet.len() as u64);

@@ -1,6 +1,6 @@
 //! What must hold for any bytes at the parsers of `busyhour-sip`. Used by the fuzz targets and by the crate's own tests.
 
-use busyhour_model::Direction;
+use busyhour_model::{Direction, Fingerprint, KeySecret};
 use busyhour_sip::digest::{Challenge, Credentials};
 use busyhour_sip::dns::{Kind, Question, RECORDS_MAX};
 use busyhour_sip::{Frame, Framer, HeaderName, Headers, Limits, Message, NameAddr, Terms, Uri, Via, sdp};
@@ -68,7 +68,8 @@ pub fn description(data: &[u8]) {
         session_id: 1,
         version: 1,
         terms: Terms::default(),
-        secret: busyhour_model::KeySecret::default(),
+        secret: KeySecret { bytes: [0; 32], certificate: Some(Fingerprint([1; 32])) },
+        standing: None,
     };
     if let Ok((answer, audio)) = sdp::answer(&local, data, Direction::SendRecv) {
         assert!(audio.remote.port() != 0 && audio.payload_type < 128 && (10..=60).contains(&audio.ptime_ms));

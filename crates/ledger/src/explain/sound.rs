@@ -63,6 +63,10 @@ fn deafness(why: Deafness) -> Words {
         Deafness::Keys => {
             ("packets came that the agreed SRTP keys do not open", "收到的语音包无法用协商的 SRTP 密钥解密")
         }
+        Deafness::Unkeyed => ("the DTLS handshake for the keys was not finished", "密钥的 DTLS 握手没有完成"),
+        Deafness::Certificate => {
+            ("the certificate of the DTLS handshake is not the one announced", "DTLS 握手所用证书与所声明的不符")
+        }
         Deafness::NoRtp => ("what came is no RTP", "收到的不是 RTP"),
         Deafness::SendsNothing => ("the phone said that it sends nothing", "对端声明不发送语音"),
         Deafness::Muted => ("only digital silence came: a muted microphone", "只收到数字静音:麦克风被静音"),

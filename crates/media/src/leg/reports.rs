@@ -17,6 +17,7 @@ impl Leg {
         let Some(line) = &mut self.line else { return false };
         let announced = from == line.audio.remote_rtcp;
         let mut opened = Vec::new();
+        let admitted = line.is_open() && line.admits(from);
         let (trusted, bytes) = match &mut line.secured {
             Some(secured) => {
                 opened.extend_from_slice(bytes);
@@ -24,7 +25,7 @@ impl Leg {
             }
             None => (announced || line.latch.trusts(from.ip()), bytes),
         };
-        let Some(heard) = trusted.then(|| rtcp::read(bytes, self.outgoing.ssrc)).flatten() else {
+        let Some(heard) = (admitted && trusted).then(|| rtcp::read(bytes, self.outgoing.ssrc)).flatten() else {
             self.stats.refused_in += 1;
             return false;
         };
@@ -54,10 +55,7 @@ impl Leg {
     pub(super) fn report(&mut self, now: Time, bye: bool, outbox: &mut Outbox) {
         let Some(line) = &mut self.line else { return };
         line.report_at = now + EVERY;
-        let to = line.rtcp_source.unwrap_or(line.audio.remote_rtcp);
-        if to.ip().is_unspecified() {
-            return;
-        }
+        let Some((to, apart)) = line.reports_to() else { return };
         let sent = (line.packets > 0).then(|| rtcp::Sent {
             timestamp: line.theirs(self.outgoing.timestamp_at(now)),
             packets: line.packets,
@@ -69,7 +67,7 @@ impl Leg {
         let len = rtcp::write(now, self.outgoing.ssrc, &name, sent, heard, bye, &mut bytes);
         if len > 0 {
             let secured = line.secured.as_mut();
-            outbox.push(self.id, to, true, |out| {
+            outbox.push(self.id, to, apart, |out| {
                 let start = out.len();
                 out.extend_from_slice(&bytes[..len]);
                 secured.into_iter().for_each(|secured| secured.seal_rtcp(out, start));

@@ -20,6 +20,7 @@ mod opus;
 mod passed;
 mod plays;
 mod secret;
+mod shaking;
 mod speeches;
 mod strangers;
 mod taping;

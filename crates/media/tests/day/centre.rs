@@ -345,7 +345,7 @@ impl Centre {
                     *end += sound.len() as u64;
                 }
                 Taped::End { tape, track, at, .. } => assert_eq!(self.tapes.remove(&(tape, track)), Some(at)),
-                Taped::Wanted { .. } | Taped::Live { .. } => panic!("nobody asked for that"),
+                Taped::Wanted { .. } | Taped::Live { .. } | Taped::Shake { .. } => panic!("nobody asked for that"),
             }
         }
         while let Some(event) = self.worker.poll_event() {

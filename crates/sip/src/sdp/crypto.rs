@@ -34,7 +34,7 @@ impl Crypto {
 
     /// A line of ours, its key made of the secret of the stream.
     pub(super) fn ours(tag: u32, suite: Suite, secret: &KeySecret) -> Crypto {
-        let block = |n: u8| Sha256::digest([&secret.0[..], suite.name().as_bytes(), &[n]].concat());
+        let block = |n: u8| Sha256::digest([&secret.bytes[..], suite.name().as_bytes(), &[n]].concat());
         let bytes: Vec<u8> =
             block(1).iter().chain(&block(2)).copied().take(suite.key_len() + suite.salt_len()).collect();
         let key = MasterKey::new(suite, &bytes).expect("as many bytes were taken as the suite wants");
@@ -79,14 +79,18 @@ mod tests {
         }
     }
 
+    fn secret(byte: u8) -> KeySecret {
+        KeySecret { bytes: [byte; 32], certificate: None }
+    }
+
     #[test]
     fn our_lines_are_read_again_and_each_suite_has_a_key_of_its_own() {
-        let lines = Suite::ALL.map(|suite| Crypto::ours(3, suite, &KeySecret([7; 32])));
+        let lines = Suite::ALL.map(|suite| Crypto::ours(3, suite, &secret(7)));
         for line in &lines {
             assert_eq!(Crypto::parse(&line.to_string()).as_ref(), Some(line));
             assert!(!format!("{line:?}").contains(&BASE64.encode(line.key.bytes())), "keys are not shown");
         }
         assert!((0..5).all(|n| (0..n).all(|m| lines[n].key.bytes()[..8] != lines[m].key.bytes()[..8])));
-        assert_ne!(lines[0], Crypto::ours(3, Suite::Gcm256, &KeySecret([8; 32])));
+        assert_ne!(lines[0], Crypto::ours(3, Suite::Gcm256, &secret(8)));
     }
 }

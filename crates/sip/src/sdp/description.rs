@@ -2,7 +2,7 @@
 
 use super::SdpError;
 use super::crypto::Crypto;
-use busyhour_model::Direction;
+use busyhour_model::{Direction, Fingerprint};
 use std::net::{IpAddr, SocketAddr};
 
 /// Streams in one description; more is malformed.
@@ -27,6 +27,13 @@ struct Common<'a> {
     direction: Option<Direction>,
     ptime: Option<&'a str>,
     maxptime: Option<&'a str>,
+    /// Of a handshake: the first SHA-256 of a certificate, and who begins (RFC 8122, RFC 4145).
+    fingerprint: Option<Fingerprint>,
+    setup: Option<&'a str>,
+    /// Of who tries out ways (RFC 8839).
+    ufrag: Option<&'a str>,
+    /// Who tries out none, as we do: then neither does.
+    lite: bool,
 }
 
 /// One `m=` line and what follows it.
@@ -42,6 +49,10 @@ pub(super) struct Media<'a> {
     pub(super) formats: Vec<&'a str>,
     common: Common<'a>,
     rtcp: Option<&'a str>,
+    /// RTCP goes where RTP goes (RFC 5761).
+    pub(super) rtcp_mux: bool,
+    /// Its name in the description (RFC 5888).
+    pub(super) mid: Option<&'a str>,
     /// Values of `a=crypto`, in order.
     cryptos: Vec<&'a str>,
     rtpmaps: Vec<(&'a str, &'a str)>,
@@ -94,6 +105,10 @@ impl<'a> Common<'a> {
             "inactive" => self.direction = Some(Direction::Inactive),
             "ptime" => self.ptime = Some(value),
             "maxptime" => self.maxptime = Some(value),
+            "fingerprint" => self.fingerprint = self.fingerprint.or_else(|| fingerprint(value)),
+            "setup" => self.setup = Some(value),
+            "ice-lite" => self.lite = true,
+            "ice-ufrag" => self.ufrag = Some(value).filter(|ufrag| is_ufrag(ufrag)),
             _ => {}
         }
     }
@@ -104,6 +119,10 @@ impl<'a> Common<'a> {
             direction: self.direction.or(session.direction),
             ptime: self.ptime.or(session.ptime),
             maxptime: self.maxptime.or(session.maxptime),
+            fingerprint: self.fingerprint.or(session.fingerprint),
+            setup: self.setup.or(session.setup),
+            ufrag: self.ufrag.or(session.ufrag),
+            lite: self.lite || session.lite,
         }
     }
 }
@@ -123,6 +142,8 @@ impl<'a> Media<'a> {
             formats,
             common: Common::default(),
             rtcp: None,
+            rtcp_mux: false,
+            mid: None,
             cryptos: Vec::new(),
             rtpmaps: Vec::new(),
         })
@@ -131,6 +152,8 @@ impl<'a> Media<'a> {
     fn attribute(&mut self, name: &str, value: &'a str) {
         match name {
             "rtcp" => self.rtcp = Some(value),
+            "rtcp-mux" => self.rtcp_mux = true,
+            "mid" => self.mid = Some(value).filter(|mid| mid.bytes().all(|byte| byte.is_ascii_graphic())),
             "crypto" if self.cryptos.len() < CRYPTOS_MAX => self.cryptos.push(value),
             "rtpmap" => self.rtpmaps.extend(value.split_once(' ').map(|(format, codec)| (format, codec.trim()))),
             _ => {}
@@ -147,6 +170,21 @@ impl<'a> Media<'a> {
         self.cryptos.iter().filter_map(|value| Crypto::parse(value))
     }
 
+    /// Of the certificate to be shown in a handshake.
+    pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
+        self.common.fingerprint
+    }
+
+    /// Who begins a handshake.
+    pub(super) fn setup(&self) -> Option<&'a str> {
+        self.common.setup
+    }
+
+    /// Of who tries out ways.
+    pub(super) fn ufrag(&self) -> Option<&'a str> {
+        self.common.ufrag.filter(|_| !self.common.lite)
+    }
+
     /// Where the stream goes to; `None` without an address we can read, or with port 0.
     pub(super) fn remote(&self) -> Option<SocketAddr> {
         self.common.connection.filter(|_| self.port != 0).map(|ip| SocketAddr::new(ip, self.port))
@@ -159,10 +197,11 @@ impl<'a> Media<'a> {
         SocketAddr::new(address(rest).unwrap_or(remote.ip()), port)
     }
 
-    /// As the speaker says it. An unspecified address is the hold of old: the speaker receives nothing (RFC 3264 section 8.4).
+    /// As the speaker says it. An unspecified address is the hold of old: the speaker receives nothing (RFC 3264 section 8.4), but who tries
+    /// out ways has only found none yet.
     pub(super) fn direction(&self) -> Direction {
         let said = self.common.direction.unwrap_or_default();
-        let reachable = self.common.connection.is_some_and(|ip| !ip.is_unspecified());
+        let reachable = self.ufrag().is_some() || self.common.connection.is_some_and(|ip| !ip.is_unspecified());
         direction(said.sends(), said.receives() && reachable)
     }
 
@@ -182,6 +221,17 @@ pub(super) fn direction(sends: bool, receives: bool) -> Direction {
         (false, true) => Direction::RecvOnly,
         (false, false) => Direction::Inactive,
     }
+}
+
+/// `sha-256 AB:CD:…`
+fn fingerprint(value: &str) -> Option<Fingerprint> {
+    let (hash, digits) = value.split_once(' ')?;
+    Fingerprint::parse(digits.trim()).filter(|_| hash.eq_ignore_ascii_case("sha-256"))
+}
+
+/// 4 to 256 of the characters of RFC 8839 section 5.4.
+fn is_ufrag(ufrag: &str) -> bool {
+    (4..=256).contains(&ufrag.len()) && ufrag.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(&byte))
 }
 
 /// `IN IP4 192.0.2.1[/ttl]`. A host name is no address: nothing here can resolve it.

@@ -4,6 +4,7 @@
 use super::*;
 use crate::Keys;
 use Direction::{Inactive, RecvOnly, SendOnly, SendRecv};
+use busyhour_model::Fingerprint;
 
 fn local() -> Local {
     Local {
@@ -12,7 +13,8 @@ fn local() -> Local {
         version: 3,
         terms: Terms::default(),
         first: None,
-        secret: KeySecret([3; 32]),
+        secret: KeySecret { bytes: [3; 32], certificate: Some(Fingerprint([0xA3; 32])) },
+        standing: None,
     }
 }
 
@@ -34,7 +36,8 @@ fn our_offer_is_understood_by_ourselves() {
         version: 1,
         terms: Terms::default(),
         first: None,
-        secret: KeySecret([4; 32]),
+        secret: KeySecret::default(),
+        standing: None,
     };
     let (answer, heard) = answer(&theirs, &offer, SendRecv).unwrap();
     let agreed = accepted(&theirs, &offer, &answer).unwrap();
@@ -332,7 +335,14 @@ fn secret(srtp: Secrecy) -> Local {
 /// What `answer` says to an offer of these words, and the keys agreed on.
 fn secretly(srtp: Secrecy, media: &str) -> Result<(String, Option<Srtp>), SdpError> {
     let answer = answer(&secret(srtp), offer_of(media).as_bytes(), SendRecv)?;
-    Ok((String::from_utf8(answer.0.to_vec()).unwrap(), answer.1.srtp.map(|srtp| *srtp)))
+    Ok((String::from_utf8(answer.0.to_vec()).unwrap(), said(answer.1.srtp)))
+}
+
+fn said(keying: Option<Box<Keying>>) -> Option<Srtp> {
+    keying.map(|keying| match *keying {
+        Keying::Said(srtp) => srtp,
+        Keying::Handshake(handshake) => panic!("{handshake:?}"),
+    })
 }
 
 const KEY: &str = "inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR";
@@ -354,7 +364,8 @@ fn two_of_us_agree_on_keys_where_either_wants_them() {
         (Accepted, Required, None),
         (Refused, Required, None),
     ] {
-        let (one, other) = (secret(offering), Local { secret: KeySecret([9; 32]), ..secret(answering) });
+        let (one, other) =
+            (secret(offering), Local { secret: KeySecret { bytes: [9; 32], certificate: None }, ..secret(answering) });
         let offer = offer(&one, SendRecv);
         let answered = answer(&other, &offer, SendRecv);
         assert_eq!(
@@ -364,7 +375,7 @@ fn two_of_us_agree_on_keys_where_either_wants_them() {
         );
         let Ok((answer, theirs)) = answered else { continue };
         let ours = accepted(&one, &offer, &answer).unwrap();
-        match (ours.srtp, theirs.srtp) {
+        match (said(ours.srtp), said(theirs.srtp)) {
             (Some(ours), Some(theirs)) => {
                 assert_eq!((&ours.ours, &ours.theirs, ours.suite), (&theirs.theirs, &theirs.ours, theirs.suite));
                 assert_ne!(ours.ours, ours.theirs);
@@ -425,3 +436,5 @@ fn an_answer_with_a_key_we_did_not_offer_is_none() {
     let answer = offer_of("m=audio 5000 RTP/AVP 8\r\n");
     assert_eq!(accepted(&secret(Secrecy::Offered), &plain, answer.as_bytes()).unwrap().srtp, None);
 }
+
+mod handshakes;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::Limits;
-use busyhour_model::{CallId, Deafness, FaxTone, G711, MasterKey, Srtp, Suite, Talk};
+use busyhour_model::{CallId, Deafness, FaxTone, G711, Keying, MasterKey, Srtp, Suite, Talk};
 
 const C: LegId = LegId(3);
 const SECOND: Duration = Duration::from_secs(1);
@@ -160,7 +160,7 @@ fn a_measure_goes_on_in_another_process() {
 
 fn keep_secret(audio: &mut Audio) {
     let (suite, key) = (Suite::Cm128Sha80, |byte| MasterKey::new(Suite::Cm128Sha80, &[byte; 30]).unwrap());
-    audio.srtp = Some(Box::new(Srtp { suite, ours: key(1), theirs: key(2) }));
+    audio.srtp = Some(Box::new(Keying::Said(Srtp { suite, ours: key(1), theirs: key(2) })));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::srtp::Secured;
-use busyhour_model::{MasterKey, Srtp, Suite};
+use busyhour_model::{Keying, MasterKey, Srtp, Suite};
 
 fn key(suite: Suite, seed: u8) -> MasterKey {
     MasterKey::new(suite, &vec![seed; suite.key_len() + suite.salt_len()]).unwrap()
@@ -12,7 +12,7 @@ fn key(suite: Suite, seed: u8) -> MasterKey {
 fn half_secret(suite: Suite) -> (Rig, Secured) {
     let mut rig = Rig::bridged(Codec::Pcma, Codec::Pcma);
     let agreed = |ours, theirs| Srtp { suite, ours: key(suite, ours), theirs: key(suite, theirs) };
-    rig.connect_with(A, |audio| audio.srtp = Some(Box::new(agreed(1, 2))));
+    rig.connect_with(A, |audio| audio.srtp = Some(Box::new(Keying::Said(agreed(1, 2)))));
     (rig, Secured::new(agreed(2, 1)))
 }
 
@@ -93,7 +93,7 @@ fn a_new_key_in_mid_call_loses_no_packet() {
     let (mut rig, mut secured) = half_secret(suite);
     rig.hear(A, phone(A), &sealed(&mut secured, &packet(1, 0, 8, &[1; 160])));
     let agreed = |ours, theirs| Srtp { suite, ours: key(suite, ours), theirs: key(suite, theirs) };
-    rig.connect_with(A, |audio| audio.srtp = Some(Box::new(agreed(1, 9))));
+    rig.connect_with(A, |audio| audio.srtp = Some(Box::new(Keying::Said(agreed(1, 9)))));
     secured.renegotiate(agreed(9, 1));
     rig.hear(A, phone(A), &sealed(&mut secured, &packet(2, 160, 8, &[2; 160])));
     rig.connect_with(A, |audio| audio.srtp = None);
