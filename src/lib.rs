@@ -9,6 +9,7 @@ pub mod demo;
 pub mod desk;
 pub mod dialplans;
 mod digest;
+pub mod dtls;
 pub mod explain;
 pub mod forecaster;
 pub mod forks;

@@ -78,6 +78,8 @@ pub struct Metrics {
     refusals: IntCounterVec,
     /// Notes for `busyhour trace` that its thread could not take.
     pub untraced: IntCounter,
+    /// Handshakes for keys of sound by outcome: `keyed`, `unkeyed`, `certificate`.
+    pub handshakes: IntCounterVec,
     /// Of messages mirrored to Homer.
     pub hep: HepCounts,
     /// Messages not sent because a socket refused or a queue was full.
@@ -170,6 +172,7 @@ impl Metrics {
             resolved: m.counts("busyhour_dns_lookups_total", "Look-ups of trunks' names by outcome.", &["outcome"]),
             facts_lost: m.count("busyhour_facts_lost_total", "Facts that never reached journal and records."),
             refusals: m.counts("busyhour_sip_refused_connections_total", refusals, &["transport", "reason"]),
+            handshakes: handshakes(&m),
             untraced: m
                 .count("busyhour_sip_untraced_messages_total", "SIP messages that tracing could not keep up with."),
             hep: HepCounts { sent: hep.with_label_values(&["sent"]), lost: hep.with_label_values(&["lost"]) },
@@ -265,6 +268,10 @@ fn uploads(m: &Maker) -> UploadCounts {
 fn talk_times(m: &Maker) -> HistogramVec {
     let help = "Time callers talk with bots, by how that ended.";
     m.histograms("busyhour_bot_talk_seconds", help, &["bot", "outcome"], DURATION_S)
+}
+
+fn handshakes(m: &Maker) -> IntCounterVec {
+    m.counts("busyhour_dtls_handshakes_total", "Handshakes for keys of sound, by outcome.", &["outcome"])
 }
 
 fn fork_counts(m: &Maker) -> ForkCounts {

@@ -4,12 +4,13 @@ use crate::clock::{Clock, CpuTime};
 use crate::config::Site;
 use crate::control::{Ask, Control, State};
 use crate::desk::Desk;
+use crate::dtls::{Certificate, Handshakes};
 use crate::forecaster::Forecaster;
 use crate::forks::{Forks, Talked};
 use crate::http;
 use crate::journal::Journal;
 use crate::lookup::LookUps;
-use crate::media::{Plane, Reporting};
+use crate::media::Plane;
 use crate::metrics::Metrics;
 use crate::net::{Bound, Certificates, Manners};
 use crate::notify::Notifier;
@@ -80,11 +81,11 @@ pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
     let http = site.shell.http.map(bind_http).transpose()?;
     let certificates = Certificates::new(&site.tls).map_err(StartError)?;
     let (journal, store, store_thread) = files(site.shell.data.as_deref(), &metrics)?;
-    let sip = settle(&mut site.setup, &bound)?;
+    let (sip, certificate) = settle(&mut site.setup, &bound)?;
     let (told, events) = mpsc::unbounded_channel();
     let (tracer, traces, trace_thread) = start_trace(&site, &metrics)?;
     let Sound { plane, tapes, tapes_thread, forks, talks } =
-        start_sound(&site, seed, clock, &told, &metrics, &store, traces.as_ref().and_then(Traces::reporting).as_ref())?;
+        start_sound(&site, (certificate, seed), clock, &told, &metrics, &store, traces.as_ref())?;
     let uploaded = upload::start(&site.shell, &tapes, &store, clock, metrics.uploads.clone());
     let (uploads, uploading) = uploaded.map_err(|e| no_thread(&e))?;
     let (recorder, recorder_thread) = start_recorder(&site, &metrics, journal, (&store, &tapes, &uploads))?;
@@ -145,12 +146,15 @@ pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
     })
 }
 
-/// What only the system can say: which addresses were bound, and what keys are made of.
-fn settle(setup: &mut Setup, bound: &Bound) -> Result<Vec<(Transport, SocketAddr)>, StartError> {
+/// What only the system can say: which addresses were bound, what keys are made of, and how we show ourselves in handshakes.
+fn settle(setup: &mut Setup, bound: &Bound) -> Result<(Vec<(Transport, SocketAddr)>, Certificate), StartError> {
     setup.locals = bound.locals();
+    let no_randomness = || StartError("the system gives no randomness".into());
     let random = rustls::crypto::ring::default_provider().secure_random;
-    random.fill(&mut setup.secret.0).map_err(|_| StartError("the system gives no randomness".into()))?;
-    Ok(setup.locals.clone())
+    random.fill(&mut setup.secret.bytes).map_err(|_| no_randomness())?;
+    let certificate = Certificate::new().map_err(|_| no_randomness())?;
+    setup.secret.certificate = Some(certificate.fingerprint());
+    Ok((setup.locals.clone(), certificate))
 }
 
 /// The recorder, and who is told of messages.
@@ -202,12 +206,12 @@ struct Sound {
 /// Loads the prompts and starts the threads; recordings are files in `recordings` below the data folder.
 fn start_sound(
     site: &Site,
-    seed: u64,
+    (certificate, seed): (Certificate, u64),
     clock: Clock,
     events: &mpsc::UnboundedSender<busyhour_media::Event>,
     metrics: &Metrics,
     store: &Store,
-    reporting: Option<&Reporting>,
+    traces: Option<&Traces>,
 ) -> Result<Sound, StartError> {
     let (library, faults) = Catalogue::of(site.shell.prompts.as_deref()).library(site.shell.country);
     for fault in faults {
@@ -224,13 +228,16 @@ fn start_sound(
     let (forks, waiting) = Forks::new(metrics.forks.clone());
     forks.know(site.bots.clone());
     let hearing = forks.clone();
+    let (handshakes, shakes) = Handshakes::new();
     let recording = move |taped| match taped {
         Taped::Live { fork, live } => hearing.hear(fork, live),
+        Taped::Shake { leg, attempt, shake } => handshakes.take(leg, attempt, shake),
         Taped::Wanted { leg, sound: Heard::Spoken(words) } => tts.ask(leg, words),
         taped => recording.take(taped),
     };
     let now = move || clock.now();
-    let plane = Plane::start(site.shell.media_threads, &library, &media, now, listener, recording, reporting);
+    let reporting = traces.and_then(Traces::reporting);
+    let plane = Plane::start(site.shell.media_threads, &library, &media, now, listener, recording, reporting.as_ref());
     let plane = Arc::new(plane.map_err(|e| StartError(format!("the media threads cannot start: {e}")))?);
     let spoken = Arc::downgrade(&plane);
     let tell = move |command| {
@@ -238,6 +245,8 @@ fn start_sound(
             plane.send(command);
         }
     };
+    let started = shakes.start(certificate, metrics.handshakes.clone(), tell.clone());
+    started.map_err(|e| StartError(format!("no keys can be agreed on by handshakes (DTLS): {e}")))?;
     let talks = forks.start(waiting, tell.clone()).map_err(|e| no_thread(&e))?;
     let started = speaking.start(site.shell.tts.clone(), library, metrics.tts.clone(), tell);
     started.map_err(|e| StartError(format!("texts cannot be spoken: {e}; see [tts]")))?;
