@@ -38,7 +38,7 @@ hangup = 486
 "#;
 
 /// Answers what the phone was asked.
-fn answer(phone: &mut Peer<impl Wire>, request: &Request, status: u16, body: &str) {
+pub(crate) fn answer(phone: &mut Peer<impl Wire>, request: &Request, status: u16, body: &str) {
     let mut response = request.reply(status);
     response.set_to_tag("phone");
     response.headers.push(HeaderName::Contact, "<sip:1001@peer.invalid;transport=ws>");
@@ -49,7 +49,7 @@ fn answer(phone: &mut Peer<impl Wire>, request: &Request, status: u16, body: &st
 }
 
 /// The request that must come next.
-fn takes(phone: &mut Peer<impl Wire>, method: &str) -> Request {
+pub(crate) fn takes(phone: &mut Peer<impl Wire>, method: &str) -> Request {
     let request = phone.request();
     assert_eq!(request.method.as_str(), method);
     request

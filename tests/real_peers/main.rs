@@ -44,6 +44,7 @@ mod transfers;
 mod voicemail;
 #[path = "../transports/web.rs"]
 mod web;
+mod webrtc;
 
 use capture::Capture;
 use exchange::{CARRIER, Exchange, PASSWORD, PHONES};

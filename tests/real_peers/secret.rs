@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::thread;
 
 /// baresip that keeps its sound secret in this way, or does not.
-fn phone(exchange: &Exchange, name: &str, port: u16, hertz: f64, mediaenc: &str) -> Softphone {
+pub(crate) fn phone(exchange: &Exchange, name: &str, port: u16, hertz: f64, mediaenc: &str) -> Softphone {
     let voice: PathBuf = exchange.folder.join(format!("{name}-voice.wav"));
     sound::write_tone(&voice, hertz, 60);
     let secrecy = if mediaenc.is_empty() { String::new() } else { format!(";mediaenc={mediaenc}") };
@@ -33,7 +33,7 @@ fn talk(exchange: &Exchange, caller: &mut Softphone) {
     until("no call is left", 10 * SECOND, || exchange.rows("/api/calls/active").is_empty().then_some(()));
 }
 
-fn heard(ear: &std::path::Path, hertz: f64) {
+pub(crate) fn heard(ear: &std::path::Path, hertz: f64) {
     let heard = sound::seconds_of_tone(ear, hertz);
     assert!(heard >= 3.5, "{}: {heard} s of {hertz} Hz", ear.display());
 }

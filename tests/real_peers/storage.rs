@@ -40,6 +40,14 @@ for one in s3.list_objects_v2(Bucket="calls").get("Contents", []):
     open(file, "wb").write(body)
 "#;
 
+/// By the interpreter that runs moto, which has boto3, cryptography and aiortc.
+pub(crate) fn python(script: &str) -> Command {
+    let found = output(Command::new("sh").args(["-c", "head -1 $(command -v moto_server)"]));
+    let mut command = Command::new(found.trim().trim_start_matches("#!"));
+    command.args(["-c", script]);
+    command
+}
+
 struct Moto {
     url: String,
     folder: PathBuf,
@@ -58,12 +66,9 @@ impl Moto {
         moto
     }
 
-    /// By the interpreter that runs moto, which has boto3 and cryptography.
     fn python(&self, script: &str, args: &[&str]) -> String {
-        let found = output(Command::new("sh").args(["-c", "head -1 $(command -v moto_server)"]));
-        let mut command = Command::new(found.trim().trim_start_matches("#!"));
         let credentials = self.folder.join("right.credentials");
-        output(command.args(["-c", script]).args(args).env("AWS_SHARED_CREDENTIALS_FILE", credentials))
+        output(python(script).args(args).env("AWS_SHARED_CREDENTIALS_FILE", credentials))
     }
 
     /// Name, SHA-256 and the SHA-256 that came with it, of each object.
