@@ -15,6 +15,8 @@ const CONFIG: &str = r#"
 skills = []
 [sip]
 ws = ["127.0.0.1:PORT"]
+# Its sound is nobody's: no browser's.
+srtp = "refused"
 [[trunk]]
 name = "carrier"
 sources = ["127.0.0.2"]

@@ -19,7 +19,6 @@ const CONFIG: &str = r#"
 skills = []
 [sip]
 ws = ["127.0.0.1:PORT"]
-srtp = "SRTP"
 [[trunk]]
 name = "carrier"
 sources = ["127.0.0.2"]
@@ -130,9 +129,9 @@ impl Browser {
     }
 }
 
-fn exchange(name: &str, srtp: &str) -> (Exchange, SocketAddr) {
+fn exchange(name: &str) -> (Exchange, SocketAddr) {
     let web = free_port();
-    let config = CONFIG.replace("PORT", &web.to_string()).replace("SRTP", srtp);
+    let config = CONFIG.replace("PORT", &web.to_string());
     (Exchange::of_plan(name, &config, PLAN), SocketAddr::from((Ipv4Addr::LOCALHOST, web)))
 }
 
@@ -145,7 +144,7 @@ fn an_agent_in_a_browser_is_called_hears_is_heard_and_is_recorded() {
     if !wanted() {
         return;
     }
-    let (exchange, web) = exchange("webrtc", "dtls");
+    let (exchange, web) = exchange("webrtc");
     let mut agent = Peer::new(connect(tcp(web), "sip", None).unwrap().0, "WS", "1001");
     assert_eq!(agent.register().status, 200);
     let mut browser = Browser::start(&exchange.folder, "its own");
@@ -181,7 +180,7 @@ fn a_browser_calls_a_colleague_with_a_plain_phone() {
     if !wanted() {
         return;
     }
-    let (exchange, web) = exchange("webrtc-out", "accepted");
+    let (exchange, web) = exchange("webrtc-out");
     let mut caller = Peer::new(connect(tcp(web), "sip", None).unwrap().0, "WS", "1001");
     assert_eq!(caller.register().status, 200);
     let colleague = phone(&exchange, "1002", 27_400, CALLER_HERTZ, "");
@@ -205,7 +204,7 @@ fn a_browser_with_another_certificate_than_it_announced_is_not_heard_and_named()
     if !wanted() {
         return;
     }
-    let (exchange, web) = exchange("webrtc-impostor", "dtls");
+    let (exchange, web) = exchange("webrtc-impostor");
     let mut agent = Peer::new(connect(tcp(web), "sip", None).unwrap().0, "WS", "1001");
     assert_eq!(agent.register().status, 200);
     let mut browser = Browser::start(&exchange.folder, "another");

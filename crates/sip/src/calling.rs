@@ -63,10 +63,9 @@ impl Stack {
         let secret = self.new_secret();
         let mut media = Media::new(invite.local, self.net.random.draw() >> 2, terms, secret);
         media.prefer(invite.codec);
-        let offer = media.offer(Direction::SendRecv);
         // A trunk's peers are tried one after the other, an account's contacts all at once.
         let rest = if trunk.is_some() { ways.split_off(1) } else { Vec::new() };
-        let mut calling = Calling::new(media, offer);
+        let mut calling = Calling::new(media);
         for way in ways {
             self.send_invite(now, leg, trunk, &invite, &way, &mut calling);
         }
@@ -89,10 +88,15 @@ impl Stack {
         way: &Way,
         calling: &mut Calling,
     ) {
-        let request = self.build_invite(invite, way, leg, &calling.offer, trunk);
+        let mut media = calling.media.clone();
+        if way.flow.transport.is_websocket() {
+            media.shake_hands();
+        }
+        let offer = media.offer(Direction::SendRecv);
+        let request = self.build_invite(invite, way, leg, &offer, trunk);
         if let Some(dialog) = Dialog::calling(&request, way.flow, trunk.is_none()) {
             let client = self.send(now, request, way.flow, Owner::Setup(leg), trunk);
-            calling.forks.push(Fork { client, dialog, open: true });
+            calling.forks.push(Fork { client, dialog, media, open: true });
         }
     }
 
@@ -148,7 +152,7 @@ impl Stack {
         }
         calling.forks.iter_mut().for_each(|fork| fork.open = false);
         // No other peer is to know the keys of this one.
-        calling.offer = calling.media.offer_anew(self.new_secret());
+        calling.media.renew(self.new_secret());
         let way = again.rest.remove(0);
         self.send_invite(now, leg, trunk, &again.invite, &way, &mut calling);
         if !again.rest.is_empty() || again.invite.replaceable {
@@ -310,9 +314,8 @@ impl Stack {
             let here = |early: &Early| early.client == id && Some(&early.session.dialog.remote_tag) == tag.as_ref();
             return calling.early.retain(|early| !here(early));
         }
-        let offer = calling.offer.clone();
         let session = calling.early_session(id, response);
-        let audio = session.and_then(|session| session.media_from(&offer, response).unwrap_or(None));
+        let audio = session.and_then(|session| session.media_from(response).unwrap_or(None));
         self.events.push_back(Event::Progress { leg, status: response.status, audio });
     }
 
@@ -324,7 +327,7 @@ impl Stack {
         // PRACKs have numbers of their own in between.
         let number = response.headers.cseq().map_or(session.dialog.local_cseq, |cseq| cseq.0);
         self.acknowledge(id, &session.dialog, number);
-        let agreed = session.media_from(&calling.offer, response).map(|_| session.media.agreed.clone());
+        let agreed = session.media_from(response).map(|_| session.media.agreed.clone());
         let Ok(Some(audio)) = agreed else {
             self.send_bye(now, &mut session.dialog, trunk);
             return self.events.push_back(Event::Refused { leg, status: 488, retry_after: None });
@@ -384,17 +387,8 @@ impl Stack {
 
 impl Calling {
     /// Before the first INVITE.
-    pub(crate) fn new(media: Media, offer: Bytes) -> Calling {
-        Calling {
-            forks: Vec::new(),
-            media,
-            offer,
-            early: Vec::new(),
-            best: None,
-            again: None,
-            moved: None,
-            later: None,
-        }
+    pub(crate) fn new(media: Media) -> Calling {
+        Calling { forks: Vec::new(), media, early: Vec::new(), best: None, again: None, moved: None, later: None }
     }
 
     /// The early dialog a response belongs to, made if it is the first; `None` without To tag.
@@ -409,9 +403,9 @@ impl Calling {
             Some(at) => at,
             None if self.early.len() >= EARLY_MAX => return None,
             None => {
-                let mut dialog = self.forks.iter().find(|fork| fork.client == id)?.dialog.clone();
-                dialog.adopt(response);
-                self.early.push(Early { client: id, session: Session::new(dialog, self.media.clone()), rseq: None });
+                let mut session = self.forks.iter().find(|fork| fork.client == id)?.session();
+                session.dialog.adopt(response);
+                self.early.push(Early { client: id, session, rseq: None });
                 self.early.len() - 1
             }
         };
@@ -424,20 +418,26 @@ impl Calling {
         let known = self.early.iter().find(|early| early.client == id && early.session.dialog.remote_tag == tag);
         let mut session = match known {
             Some(early) => early.session.clone(),
-            None => Session::new(self.forks.iter().find(|fork| fork.client == id)?.dialog.clone(), self.media.clone()),
+            None => self.forks.iter().find(|fork| fork.client == id)?.session(),
         };
         session.dialog.adopt(response);
         Some(session)
     }
 }
 
+impl Fork {
+    fn session(&self) -> Session {
+        Session::new(self.dialog.clone(), self.media.clone())
+    }
+}
+
 impl Session {
     /// Takes the answer in a response, if there is one. `Err`: there is, and it cannot be used. Once offers have gone on, what
     /// a response repeats of the first answer is ignored (section 13.2.1).
-    pub(crate) fn media_from(&mut self, offer: &[u8], response: &Response) -> Result<Option<Audio>, ()> {
+    pub(crate) fn media_from(&mut self, response: &Response) -> Result<Option<Audio>, ()> {
         let body = sdp::find(response.headers.first(HeaderName::ContentType), &response.body);
         let Some(body) = body.filter(|_| !self.media.renewed) else { return Ok(None) };
-        self.media.accept(offer, &body).map(Some).map_err(|_| ())
+        self.media.accept(&self.media.sent(), &body).map(Some).map_err(|_| ())
     }
 }
 

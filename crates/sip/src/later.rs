@@ -8,7 +8,6 @@ use crate::media::Media;
 use crate::stack::Stack;
 use crate::transaction::Alarm;
 use busyhour_model::{KeySecret, LegId, Time};
-use bytes::Bytes;
 
 impl Stack {
     /// Calls somebody at a time to come; the leg is there already, and ends by `hang_up` as any other.
@@ -22,8 +21,7 @@ impl Stack {
         let (_, trunk) = self.ways(now, &invite)?;
         let leg = LegId(self.next_leg);
         self.next_leg += 1;
-        let mut calling =
-            Calling::new(Media::new(invite.local, 0, self.terms(trunk), KeySecret::default()), Bytes::new());
+        let mut calling = Calling::new(Media::new(invite.local, 0, self.terms(trunk), KeySecret::default()));
         calling.later = Some(Box::new(invite));
         self.legs.insert(leg, Leg { trunk, phase: Phase::Calling(Box::new(calling)), gone: false });
         self.net.timers.set(at, Alarm::Invite(leg));

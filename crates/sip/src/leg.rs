@@ -59,9 +59,8 @@ pub(crate) struct Incoming {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Calling {
     pub(crate) forks: Vec<Fork>,
-    /// What we offer in each.
+    /// What we offer in each, before it is known to whom.
     pub(crate) media: Media,
-    pub(crate) offer: Bytes,
     pub(crate) early: Vec<Early>,
     /// Best final response so far.
     pub(crate) best: Option<Final>,
@@ -105,6 +104,8 @@ pub(crate) struct Fork {
     pub(crate) client: u64,
     /// Its dialogs' common part.
     pub(crate) dialog: Dialog,
+    /// What we offer in it.
+    pub(crate) media: Media,
     /// Still without a final response.
     pub(crate) open: bool,
 }

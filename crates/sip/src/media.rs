@@ -1,8 +1,8 @@
 //! Our end of the offer/answer exchange (RFC 3264).
 
-use crate::Terms;
 use crate::sdp::{self, Local, SdpError};
-use busyhour_model::{Audio, Codec, Direction, KeySecret, Keying};
+use crate::{Secrecy, Terms};
+use busyhour_model::{Audio, Codec, Direction, KeySecret};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -39,6 +39,18 @@ impl Media {
         self.local.first = codec;
     }
 
+    /// Its peer is a browser, that knows no other way than a handshake.
+    pub(crate) fn shake_hands(&mut self) {
+        if self.local.secret.certificate.is_some() && self.local.terms.srtp != Secrecy::Refused {
+            self.local.terms.srtp = Secrecy::Dtls;
+        }
+    }
+
+    /// What we offered or answered last.
+    pub(crate) fn sent(&self) -> Bytes {
+        self.sent.clone()
+    }
+
     /// A new offer.
     pub(crate) fn offer(&mut self, direction: Direction) -> Bytes {
         if let Some(agreed) = &self.agreed {
@@ -51,10 +63,9 @@ impl Media {
         self.sent.clone()
     }
 
-    /// The offer of a new call to somebody else: with other keys.
-    pub(crate) fn offer_anew(&mut self, secret: KeySecret) -> Bytes {
+    /// For a new call to somebody else: with other keys.
+    pub(crate) fn renew(&mut self, secret: KeySecret) {
         self.local.secret = secret;
-        self.offer(Direction::SendRecv)
     }
 
     /// Answers their offer; what is agreed changes with it.
@@ -76,10 +87,7 @@ impl Media {
     }
 
     fn agree(&mut self, audio: Audio) {
-        self.local.standing = match audio.srtp.as_deref() {
-            Some(Keying::Handshake(handshake)) => Some(handshake.clone()),
-            _ => None,
-        };
+        self.local.standing = audio.srtp.as_deref().cloned();
         self.agreed = Some(audio);
     }
 

@@ -28,8 +28,8 @@ pub struct Local {
     pub first: Option<Codec>,
     /// Our keys are made of it: another one for each stream.
     pub secret: KeySecret,
-    /// The handshake that was agreed on last.
-    pub standing: Option<Handshake>,
+    /// How keys come, as was agreed on last: it stays so in further offers.
+    pub standing: Option<Keying>,
 }
 
 /// Why a description cannot be used.
@@ -72,7 +72,12 @@ pub fn offer(local: &Local, direction: Direction) -> Bytes {
         let keys = OFFERED.iter().zip(1..).map(|(suite, tag)| Crypto::ours(tag, *suite, &local.secret));
         keys.map(|key| format!("a=crypto:{key}\r\n")).collect()
     };
-    let (protocol, keys, ice) = match (terms.srtp, local.secret.certificate) {
+    let secrecy = match (&local.standing, terms.srtp) {
+        (Some(Keying::Handshake(_)), _) => Secrecy::Dtls,
+        (Some(Keying::Said(_)), Secrecy::Accepted) => Secrecy::Required,
+        (_, wanted) => wanted,
+    };
+    let (protocol, keys, ice) = match (secrecy, local.secret.certificate) {
         (Secrecy::Refused | Secrecy::Accepted, _) => (PLAIN, String::new(), false),
         // As phones do it that would rather be secret than not: who does not know the lines passes them over.
         (Secrecy::Offered, _) => (PLAIN, keys(), false),

@@ -5,7 +5,7 @@ use super::{HANDSHAKES, Local};
 use crate::Secrecy;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
-use busyhour_model::{Fingerprint, Handshake, Ice};
+use busyhour_model::{Fingerprint, Handshake, Ice, Keying};
 use sha2::{Digest, Sha256};
 
 /// The only way there is to us, by the formula of RFC 8445 section 5.1.2.1.
@@ -17,7 +17,7 @@ pub(super) fn agree(theirs: &Media<'_>, asked: Option<&Media<'_>>, local: &Local
     let taken = wanted && theirs.rtcp_mux && local.terms.srtp != Secrecy::Refused;
     local.secret.certificate.filter(|_| taken)?;
     let fingerprint = theirs.fingerprint()?;
-    let standing = local.standing.as_ref().filter(|standing| standing.fingerprint == fingerprint);
+    let standing = standing(local).filter(|standing| standing.fingerprint == fingerprint);
     let active = match (theirs.setup().unwrap_or("active"), asked) {
         ("passive", _) => true,
         ("active", _) => false,
@@ -33,19 +33,26 @@ pub(super) fn agree(theirs: &Media<'_>, asked: Option<&Media<'_>>, local: &Local
     Some(Handshake { active, fingerprint, ice })
 }
 
+fn standing(local: &Local) -> Option<&Handshake> {
+    match &local.standing {
+        Some(Keying::Handshake(handshake)) => Some(handshake),
+        _ => None,
+    }
+}
+
 /// Our names in an offer: those that stand, or new ones.
 pub(super) fn offered(local: &Local) -> Ice {
     named(local, "")
 }
 
 fn named(local: &Local, theirs: &str) -> Ice {
-    let standing = local.standing.as_ref().and_then(|standing| standing.ice.as_ref());
+    let standing = standing(local).and_then(|standing| standing.ice.as_ref());
     standing.map_or_else(|| new(local, "", theirs), |ice| Ice { theirs: theirs.into(), ..ice.clone() })
 }
 
 /// Our names in an answer: others when the peer has others (RFC 8839 section 4.4.3).
 fn answering(local: &Local, theirs: &str) -> Ice {
-    let standing = local.standing.as_ref().and_then(|standing| standing.ice.as_ref());
+    let standing = standing(local).and_then(|standing| standing.ice.as_ref());
     let same = standing.filter(|ice| *ice.theirs == *theirs).cloned();
     same.unwrap_or_else(|| new(local, theirs, theirs))
 }

@@ -437,4 +437,14 @@ fn an_answer_with_a_key_we_did_not_offer_is_none() {
     assert_eq!(accepted(&secret(Secrecy::Offered), &plain, answer.as_bytes()).unwrap().srtp, None);
 }
 
+#[test]
+fn what_is_secret_because_the_peer_wanted_it_stays_so_in_our_own_offers() {
+    let mut local = secret(Secrecy::Accepted);
+    let media = format!("m=audio 5000 RTP/SAVP 8\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 {KEY}\r\n");
+    let (_, audio) = answer(&local, offer_of(&media).as_bytes(), SendRecv).unwrap();
+    local.standing = audio.srtp.as_deref().cloned();
+    let text = String::from_utf8(offer(&local, SendOnly).to_vec()).unwrap();
+    assert!(text.contains("RTP/SAVP 8 0 101\r\n") && text.contains("AES_CM_128_HMAC_SHA1_80 inline:"), "{text}");
+}
+
 mod handshakes;

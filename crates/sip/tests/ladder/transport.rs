@@ -1,16 +1,24 @@
 //! Ladders of transports: TLS, `sips`, certificates, WebSockets.
 
 use crate::{DOMAIN, OFFER, Raw, World, addr, config, millis, rtp, secs, trunk};
-use busyhour_model::TrunkId;
+use busyhour_model::{Fingerprint, TrunkId};
 use busyhour_sip::digest::{Algorithm, Challenge, respond};
-use busyhour_sip::{Account, Event, Flow, HeaderName, Invite, Message, Origin, Request, Response, Target, Transport};
+use busyhour_sip::{
+    Account, Config, Event, Flow, HeaderName, Invite, Message, Method, Origin, Request, Response, Secrecy, Target,
+    Transport,
+};
 use std::net::SocketAddr;
 
 fn world() -> World {
+    world_with(|_| {})
+}
+
+fn world_with(change: impl FnOnce(&mut Config)) -> World {
     let at = addr("10.0.0.1:5060");
     let mut world = World::new(1);
     let mut config = config(at, vec![trunk(3, addr("10.2.0.1:5061"))], &["8001"]);
     config.locals.extend([Transport::Tls, Transport::Ws, Transport::Wss].map(|transport| (transport, at)));
+    change(&mut config);
     world.add(at, config, 11);
     world
 }
@@ -228,4 +236,53 @@ fn a_request_after_the_connection_is_gone_asks_for_a_new_one_at_the_port_of_tls(
     world.run(secs(40));
     let (flow, bye) = last_request(&world);
     assert_eq!((bye.method.as_str(), flow.connection, flow.remote), ("BYE", 0, addr("10.1.0.9:5061")));
+}
+
+/// One agent at a browser and at a desk phone: each is offered what it understands (RFC 8827, RFC 3264), in one leg.
+#[test]
+fn a_browser_is_offered_a_handshake_and_the_desk_phone_of_its_agent_plain_sound() {
+    for (srtp, of_browser) in [(Secrecy::Accepted, "UDP/TLS/RTP/SAVPF"), (Secrecy::Refused, "RTP/AVP")] {
+        let mut world = world_with(|config| {
+            config.terms.srtp = srtp;
+            config.secret.certificate = Some(Fingerprint([7; 32]));
+        });
+        let mut browser = Peer::browser();
+        browser.sign_in(&mut world);
+        let mut desk = Peer::new(Transport::Tcp, "TCP 10.1.0.8:5060", "sip:8001@10.1.0.8:5060;transport=tcp");
+        (desk.at, desk.connection) = (addr("10.1.0.8:5060"), 6);
+        desk.send(&mut world, "REGISTER", &format!("sip:{DOMAIN}"), "");
+        desk.send(&mut world, "REGISTER", &format!("sip:{DOMAIN}"), "");
+        let leg = world.ask(0, |stack, now| stack.invite(now, call(Target::Account("8001".into())))).unwrap();
+        let sent: Vec<(Flow, Request)> = world
+            .log
+            .iter()
+            .filter_map(|(_, flow, message)| match message {
+                Message::Request(request) if request.method == Method::Invite => Some((*flow, request.clone())),
+                _ => None,
+            })
+            .collect();
+        let [(_, to_browser), (_, to_desk)] = [&browser, &desk]
+            .map(|peer| sent.iter().find(|(flow, _)| flow.remote == peer.at).expect("both are rung").clone());
+        let media = |request: &Request| {
+            let text = String::from_utf8(request.body.to_vec()).unwrap();
+            text.lines().find(|line| line.starts_with("m=audio")).unwrap().split(' ').nth(2).unwrap().to_owned()
+        };
+        assert_eq!([media(&to_browser), media(&to_desk)], [of_browser, "RTP/AVP"]);
+        let mut answer = to_browser.reply(200);
+        answer.set_to_tag("browser");
+        answer.headers.push(HeaderName::Contact, "<sip:8001@df7jal23ls0d.invalid;transport=ws>");
+        let sound = OFFER.replace("RTP/AVP", of_browser)
+            + "a=rtcp-mux\r\na=setup:active\r\na=fingerprint:sha-256 "
+            + &Fingerprint([8; 32]).to_string()
+            + "\r\n";
+        answer.set_body("application/sdp", sound.into());
+        world.over(browser.transport, browser.at, 0, browser.connection, &answer.to_bytes());
+        world.run(millis(20));
+        let audio = world.events(0).into_iter().find_map(|event| match event {
+            Event::Answered { leg: of, audio } if of == leg => Some(audio),
+            _ => None,
+        });
+        let secret = audio.expect("it talks").srtp.is_some();
+        assert_eq!(secret, srtp == Secrecy::Accepted);
+    }
 }
