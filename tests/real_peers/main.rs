@@ -1,4 +1,4 @@
-//! busyhour against other people's programs: SIPp, baresip, promtool, tshark, sngrep, moto. `./test peers` installs them and runs this;
+//! busyhour against other people's programs: SIPp, baresip, Chromium, promtool, tshark, sngrep, moto, aiortc. `./test peers` installs them and runs this;
 //! without BUSYHOUR_PEERS nothing here runs, so that `cargo test` needs no root and no packages. `apart` gives each test a network
 //! of its own; anything else means that one test runs at a time.
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
@@ -11,6 +11,7 @@ mod browser;
 mod capture;
 mod carriers;
 mod centres;
+mod chromium;
 mod conferences;
 mod dialogs;
 mod exchange;

@@ -129,13 +129,13 @@ impl Browser {
     }
 }
 
-fn exchange(name: &str) -> (Exchange, SocketAddr) {
+pub(crate) fn exchange(name: &str) -> (Exchange, SocketAddr) {
     let web = free_port();
     let config = CONFIG.replace("PORT", &web.to_string());
     (Exchange::of_plan(name, &config, PLAN), SocketAddr::from((Ipv4Addr::LOCALHOST, web)))
 }
 
-fn text(body: &[u8]) -> String {
+pub(crate) fn text(body: &[u8]) -> String {
     String::from_utf8(body.to_vec()).unwrap()
 }
 
