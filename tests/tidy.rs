@@ -12,7 +12,7 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     (
         "media",
         &["model"],
-        &["aes", "ctr", "hmac", "ring", "ropus", "rtcp-types", "rtp-rs", "serde", "sha1", "thiserror"],
+        &["aes", "ctr", "hmac", "ogg", "ring", "ropus", "rtcp-types", "rtp-rs", "serde", "sha1", "thiserror"],
     ),
     ("ivr", &["model"], &["serde", "serde_json", "toml"]),
     ("acd", &["model"], &["postcard", "serde", "thiserror"]),

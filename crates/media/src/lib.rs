@@ -23,6 +23,8 @@ mod line;
 mod master;
 mod mix;
 #[cfg(feature = "opus")]
+pub mod ogg;
+#[cfg(feature = "opus")]
 mod opus;
 mod outbox;
 mod outgoing;
