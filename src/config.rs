@@ -37,7 +37,6 @@ use crate::resolver::DnsSetup;
 use crate::tapes::Archive;
 use crate::trace::HepSetup;
 use crate::tts::TtsSetup;
-use crate::upload::UploadSetup;
 use busyhour_ivr::Names;
 use busyhour_media::Country;
 use busyhour_model::{Diagnostic, Name, Severity};
@@ -51,6 +50,7 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 pub use live::{Amend, Amended, Kind, Live, Refused};
+pub use recording::Filing;
 pub use roster::Words;
 pub(crate) use sheet::parse_duration;
 pub use staff::Staff;
@@ -104,10 +104,8 @@ pub struct Shell {
     pub provision_key: Option<String>,
     /// Folder of journal and store; `None`: nothing is written and records live in memory.
     pub data: Option<PathBuf>,
-    /// Keys that recordings are sealed with; `None`: they lie as they are.
-    pub recording_keys: Option<PathBuf>,
-    /// Where recordings are copied to.
-    pub upload: Option<UploadSetup>,
+    /// How recordings are filed.
+    pub filing: Filing,
     /// Folder whose prompts replace the built-in ones of the same id.
     pub prompts: Option<PathBuf>,
     /// Whose telephone tones are heard.
@@ -143,7 +141,7 @@ impl Shell {
     /// Where recordings are; `None`: nothing is recorded.
     pub fn archive(&self) -> Option<Archive> {
         let folder = self.data.as_deref()?.join("recordings");
-        Some(Archive { folder, keys: self.recording_keys.clone() })
+        Some(Archive { folder, keys: self.filing.keys.clone() })
     }
 
     /// Our SIP addresses, as phones are told.
@@ -306,7 +304,7 @@ fn sections(sheet: &mut Sheet, source: &str, folder: &Path, staff: Option<&Staff
     let mut server = server::read(&mut root, sheet, folder);
     sheet.utc_offset_minutes = server.utc_offset_minutes;
     let mut roster = roster::read(&mut root, sheet, server.utc_offset_minutes, server.shell.data.is_some());
-    (server.shell.recording_keys, server.shell.upload) = (roster.recording_keys.take(), roster.upload.take());
+    server.shell.filing = std::mem::take(&mut roster.filing);
     let given = root.read(sheet, "agents", sheet::text);
     root.finish(sheet);
     let staff = given.and_then(|path| open_staff(&path, folder, staff, sheet));

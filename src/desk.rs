@@ -152,7 +152,7 @@ impl Desk {
         };
         if site.shell != shell {
             let file = self.config.as_ref().map_or(config::SAMPLE_NAME.into(), |p| p.display().to_string());
-            let message = "addresses, folders, files of keys, threads, log format, [dns], [hep], [recording.upload] and [tts] change only at a restart";
+            let message = "addresses, folders, files of keys, the format of recordings, threads, log format, [dns], [hep], [recording.upload] and [tts] change only at a restart";
             diagnostics.push(Diagnostic::whole(&file, message).warning());
         }
         if let Some(traces) = &self.traces {

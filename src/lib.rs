@@ -5,6 +5,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod convert;
 pub mod demo;
 pub mod desk;
 pub mod dialplans;

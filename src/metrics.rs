@@ -4,6 +4,7 @@ mod series;
 mod sound;
 mod traffic;
 
+use crate::convert::ConversionCounts;
 use crate::forks::ForkCounts;
 use crate::journal::JournalCounts;
 use crate::net::Refusal;
@@ -61,6 +62,8 @@ pub struct Metrics {
     pub store: StoreCounts,
     /// Of recordings.
     pub tapes: TapeCounts,
+    /// Of the thread that makes recordings smaller.
+    pub conversions: ConversionCounts,
     /// The thread that copies recordings to storage.
     pub uploads: UploadCounts,
     /// Of texts spoken.
@@ -160,6 +163,7 @@ impl Metrics {
                 )),
                 mended: m.count("busyhour_recordings_mended_total", "Recordings a killed process left unfinished."),
             },
+            conversions: conversions(&m),
             uploads: uploads(&m),
             tts: TtsCounts {
                 texts: m.counts("busyhour_tts_texts_total", "Texts to be spoken, by outcome.", &["outcome"]),
@@ -255,6 +259,14 @@ impl Metrics {
         self.cpu.with_label_values(&["control"]).inc_by(control.as_secs_f64());
         self.cpu.with_label_values(&["media"]).inc_by(media.as_secs_f64());
         TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+    }
+}
+
+fn conversions(m: &Maker) -> ConversionCounts {
+    let help = "Recordings made Ogg/Opus, by outcome.";
+    ConversionCounts {
+        waiting: m.keep(IntGauge::new("busyhour_recordings_unconverted", "Recordings not made Ogg/Opus yet.")),
+        outcomes: m.counts("busyhour_recording_conversions_total", help, &["outcome"]),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The thread behind the control loop: folds facts into records and metrics, and hands them to journal, store and listeners.
 
+use crate::convert::Conversions;
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::notify::Notifier;
@@ -52,6 +53,8 @@ pub struct Sinks {
     pub tapes: Tapes,
     /// Whom to tell of messages.
     pub notifier: Notifier,
+    /// What to make smaller.
+    pub conversions: Conversions,
     /// What to copy to storage.
     pub uploads: Uploads,
 }
@@ -128,7 +131,7 @@ impl Shared {
         }
     }
 
-    fn fact(&self, fact: &Fact, Sinks { store, tapes, notifier, uploads }: &Sinks) {
+    fn fact(&self, fact: &Fact, Sinks { store, tapes, notifier, conversions, uploads }: &Sinks) {
         let mut ledger = lock(&self.ledger);
         if let What::Unheard(Unheard { call, leg, side, why }) = &fact.what {
             let told = |record: &CallRecord| record.legs.iter().any(|leg| leg.unheard.is_some());
@@ -166,6 +169,7 @@ impl Shared {
         }
         store.fact(fact);
         if let What::Recorded { .. } | What::RecordingHandled(Handled { deed: Deed::Removed, .. }) = &fact.what {
+            conversions.look();
             uploads.look();
         }
         self.tell(|| Told::Fact(Box::new(fact.clone())));

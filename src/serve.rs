@@ -1,8 +1,9 @@
 //! A running busyhour: threads, sockets and files around one switch. `busyhour serve`, the demo and the tests start it here.
 
 use crate::clock::{Clock, CpuTime};
-use crate::config::Site;
+use crate::config::{Shell, Site};
 use crate::control::{Ask, Control, State};
+use crate::convert::{self, Conversions, Converting};
 use crate::desk::Desk;
 use crate::dtls::{Certificate, Handshakes};
 use crate::forecaster::Forecaster;
@@ -19,7 +20,7 @@ use crate::recorder::{Recorder, Sinks, Told};
 use crate::resolver::{DnsSetup, Resolver};
 use crate::retention::Retention;
 use crate::store::Store;
-use crate::tapes::{self, Tapes};
+use crate::tapes::{self, Format, Tapes};
 use crate::timer::Timer;
 use crate::trace::{self, Tracer, Traces};
 use crate::tts::Tts;
@@ -68,7 +69,7 @@ pub struct Running {
     tapes_thread: Option<JoinHandle<()>>,
     trace_thread: Option<JoinHandle<()>>,
     retention: Option<Retention>,
-    uploading: Option<Uploading>,
+    keeping: Option<Keeping>,
     drain: Duration,
 }
 
@@ -80,15 +81,15 @@ pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
     let bound = Bound::new(&site.shell.sip, site.shell.advertise).map_err(StartError)?;
     let http = site.shell.http.map(bind_http).transpose()?;
     let certificates = Certificates::new(&site.tls).map_err(StartError)?;
-    let (journal, store, store_thread) = files(site.shell.data.as_deref(), &metrics)?;
+    let (journal, store, store_thread) = files(&site.shell, &metrics)?;
     let (sip, certificate) = settle(&mut site.setup, &bound)?;
     let (told, events) = mpsc::unbounded_channel();
     let (tracer, traces, trace_thread) = start_trace(&site, &metrics)?;
     let Sound { plane, tapes, tapes_thread, forks, talks } =
         start_sound(&site, (certificate, seed), clock, &told, &metrics, &store, traces.as_ref())?;
-    let uploaded = upload::start(&site.shell, &tapes, &store, clock, metrics.uploads.clone());
-    let (uploads, uploading) = uploaded.map_err(|e| no_thread(&e))?;
-    let (recorder, recorder_thread) = start_recorder(&site, &metrics, journal, (&store, &tapes, &uploads))?;
+    let (uploads, conversions, keeping) = start_keeping(&site, &tapes, &store, clock, &metrics)?;
+    let sinks = (&store, &tapes, conversions, &uploads);
+    let (recorder, recorder_thread) = start_recorder(&site, &metrics, journal, sinks)?;
     let (asks, asked) = mpsc::channel(ASKS_MAX);
     let (control, cpu) = Wiring {
         setup: site.setup.clone(),
@@ -137,7 +138,7 @@ pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
         http_stop,
         control: Some(control),
         http_thread,
-        uploading,
+        keeping: Some(keeping),
         recorder_thread: Some(recorder_thread),
         store_thread: Some(store_thread),
         tapes_thread: Some(tapes_thread),
@@ -157,16 +158,34 @@ fn settle(setup: &mut Setup, bound: &Bound) -> Result<(Vec<(Transport, SocketAdd
     Ok((setup.locals.clone(), certificate))
 }
 
+/// The threads for what was filed.
+type Keeping = (Option<Converting>, Option<Uploading>);
+
+/// Starts them, where recordings are to be converted or copied.
+fn start_keeping(
+    site: &Site,
+    tapes: &Tapes,
+    store: &Store,
+    clock: Clock,
+    metrics: &Metrics,
+) -> Result<(Uploads, Conversions, Keeping), StartError> {
+    let uploaded = upload::start(&site.shell, tapes, store, clock, metrics.uploads.clone());
+    let (uploads, uploading) = uploaded.map_err(|e| no_thread(&e))?;
+    let converted = convert::start(&site.shell, store, &uploads, clock, metrics.conversions.clone());
+    let (conversions, converting) = converted.map_err(|e| no_thread(&e))?;
+    Ok((uploads, conversions, (converting, uploading)))
+}
+
 /// The recorder, and who is told of messages.
 fn start_recorder(
     site: &Site,
     metrics: &Arc<Metrics>,
     journal: Option<Journal>,
-    (store, tapes, uploads): (&Store, &Tapes, &Uploads),
+    (store, tapes, conversions, uploads): (&Store, &Tapes, Conversions, &Uploads),
 ) -> Result<(Recorder, JoinHandle<()>), StartError> {
     let notifier = Notifier::start(site.shell.message_webhook.clone(), metrics.notified.clone());
     let notifier = notifier.map_err(|e| no_thread(&e))?;
-    let sinks = Sinks { store: store.clone(), tapes: tapes.clone(), notifier, uploads: uploads.clone() };
+    let sinks = Sinks { store: store.clone(), tapes: tapes.clone(), notifier, conversions, uploads: uploads.clone() };
     Recorder::start(Arc::clone(metrics), journal, sinks).map_err(|e| no_thread(&e))
 }
 
@@ -179,7 +198,8 @@ fn bind_http(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartErro
     bound.map_err(|e| StartError(crate::net::refused("HTTP", address, &e)))
 }
 
-fn files(data: Option<&Path>, metrics: &Metrics) -> Result<(Option<Journal>, Store, JoinHandle<()>), StartError> {
+fn files(shell: &Shell, metrics: &Metrics) -> Result<(Option<Journal>, Store, JoinHandle<()>), StartError> {
+    let data = shell.data.as_deref();
     let cannot = |what: &str, folder: &Path, e: &dyn std::fmt::Display| {
         StartError(format!("{what} in {} cannot be written: {e}; see `server.data`", folder.display()))
     };
@@ -191,6 +211,7 @@ fn files(data: Option<&Path>, metrics: &Metrics) -> Result<(Option<Journal>, Sto
     };
     let opened = Store::open(data, metrics.store.clone());
     let (store, thread) = opened.map_err(|e| cannot("call records", data.unwrap_or(Path::new("memory")), &e))?;
+    store.convert(shell.filing.format == Format::Opus);
     Ok((journal, store, thread))
 }
 
@@ -455,7 +476,7 @@ impl Running {
         self.desk.tapes.close();
         self.tapes_thread.take().map(JoinHandle::join);
         drop(self.retention.take());
-        drop(self.uploading.take());
+        drop(self.keeping.take());
         drop(self.http_stop.take());
         self.http_thread.take().map(JoinHandle::join);
         self.desk.recorder.close();

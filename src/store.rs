@@ -1,5 +1,6 @@
 //! Call records in SQLite: one thread owns the connection, writes many records per transaction and answers queries.
 
+mod conversions;
 mod copies;
 mod messages;
 mod recordings;
@@ -8,6 +9,7 @@ mod surveys;
 use busyhour_ledger::CallRecord;
 use busyhour_media::Filed;
 use busyhour_model::{CallId, Fact, Message, Name, TapeId, Time};
+pub use conversions::{Turn, Unconverted};
 pub use copies::{Step, Uncopied};
 use prometheus::{IntCounter, IntGauge};
 pub use recordings::{Done, Draw, Kept, KeptState, Search, Stratum};
@@ -31,7 +33,7 @@ const RETRY: Duration = Duration::from_secs(1);
 const GATHER: Duration = Duration::from_millis(10);
 /// Recordings removed in one go.
 const EXPIRED_MAX: u32 = 1_000;
-/// Recordings copied to storage, or removed from there, in one go.
+/// Recordings copied to storage, or removed from there, or converted, in one go.
 const COPIES_MAX: u32 = 100;
 /// Rows of one answer.
 pub const ROWS_MAX: u32 = 10_000;
@@ -113,6 +115,7 @@ impl Store {
         connection.execute_batch(surveys::SCHEMA)?;
         connection.execute_batch(recordings::SCHEMA)?;
         connection.execute_batch(copies::SCHEMA)?;
+        connection.execute_batch(conversions::SCHEMA)?;
         if connection.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0))? == 0 {
             copies::fill(&connection)?;
             connection.pragma_update(None, "user_version", 1)?;
@@ -208,6 +211,32 @@ impl Store {
     /// Writes down what became of a copy.
     pub async fn step(&self, tape: TapeId, step: Step) -> Result<(), String> {
         self.look(move |tables| copies::step(tables, tape, &step)).await
+    }
+
+    /// At the start: whether conversations that become complete are to be converted.
+    pub fn convert(&self, on: bool) {
+        let begin = move |tables: &Connection| {
+            if let Err(e) = conversions::begin(tables, on) {
+                tracing::error!("recordings are kept as they are: {e}");
+            }
+        };
+        // Before the first call there is room.
+        let _ = self.orders.try_send(Order::Look(Box::new(begin)));
+    }
+
+    /// How many recordings wait to be converted, and the oldest of them.
+    pub async fn unconverted(&self) -> Result<(u64, Vec<Unconverted>), String> {
+        self.look(|tables| conversions::waiting(tables, COPIES_MAX)).await
+    }
+
+    /// Files that others were made of, some of them.
+    pub async fn left_over(&self) -> Result<Vec<(TapeId, String)>, String> {
+        self.look(|tables| conversions::left_over(tables, COPIES_MAX)).await
+    }
+
+    /// Writes down what became of a conversion; `false`: the recording is not to be changed any more.
+    pub async fn turn(&self, turn: Turn) -> Result<bool, String> {
+        self.look(move |tables| conversions::turn(tables, &turn)).await
     }
 
     async fn look<T: Send + 'static>(

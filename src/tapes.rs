@@ -3,6 +3,8 @@
 mod archive;
 mod body;
 mod file;
+#[cfg(feature = "opus")]
+mod opus;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +28,42 @@ const HOLD: u64 = 3 * 4000;
 const AHEAD_MAX: u64 = 24 * 3600 * 8000;
 
 const NO_FOLDER: &str = "there is no data folder";
+
+/// What conversations are kept as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// A-law, as they were recorded.
+    #[default]
+    Wav,
+    /// Ogg/Opus.
+    Opus,
+}
+
+impl Format {
+    /// That of a file that is not sealed.
+    pub fn of(file: &[u8]) -> Format {
+        if file.starts_with(b"OggS") { Format::Opus } else { Format::Wav }
+    }
+
+    /// What its files' names end with, and its media type.
+    pub fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Format::Wav => ("wav", "audio/wav"),
+            Format::Opus => ("opus", "audio/ogg"),
+        }
+    }
+}
+
+/// An Ogg/Opus file that was made of a recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// Below the folder of recordings.
+    pub file: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// Milliseconds of sound.
+    pub ms: u64,
+}
 
 /// What the thread counts.
 #[derive(Clone, Debug)]
@@ -61,7 +99,7 @@ enum Order {
     Close,
 }
 
-/// A file to be handed over as WAV.
+/// A file to be handed over as players know it.
 enum Wanted {
     Tape(TapeId),
     /// One that was fetched.
@@ -130,12 +168,12 @@ impl Tapes {
         self.ask(|reading| Order::Read(tape, reading)).await
     }
 
-    /// A finished tape as a WAV file, or why it cannot be read.
+    /// A finished tape as a file that players know, or why it cannot be read.
     pub async fn file(&self, tape: TapeId) -> Result<Vec<u8>, String> {
         self.ask(|reading| Order::File(Wanted::Tape(tape), reading)).await
     }
 
-    /// The WAV file in one of ours that was fetched from elsewhere.
+    /// The same of one of ours that was fetched from elsewhere.
     pub async fn opened(&self, file: Vec<u8>) -> Result<Vec<u8>, String> {
         self.ask(|reading| Order::File(Wanted::Fetched(file), reading)).await
     }

@@ -95,7 +95,9 @@ pub fn start(
     clock: Clock,
     counts: UploadCounts,
 ) -> io::Result<(Uploads, Option<Uploading>)> {
-    let Some((setup, archive)) = shell.upload.clone().zip(shell.archive()) else { return Ok(Default::default()) };
+    let Some((setup, archive)) = shell.filing.upload.clone().zip(shell.archive()) else {
+        return Ok(Default::default());
+    };
     let (uploads, inbox) = Uploads::new();
     let (tapes, store) = (tapes.clone(), store.clone());
     let uploading = Uploader { setup, archive, tapes, store, clock, counts }.start(&uploads, inbox)?;

@@ -5,7 +5,7 @@ use super::show::{now, user};
 use crate::client::escaped;
 use crate::store::{Kept, KeptState};
 use crate::table::{self, moment, span};
-use crate::tapes;
+use crate::tapes::{self, Format};
 use busyhour_media::sealed;
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -44,11 +44,11 @@ pub(super) enum Recordings {
         #[command(flatten)]
         one: One,
     },
-    /// Write a recording to a WAV file, caller left, agent right; that is written down
+    /// Write a recording to a file, WAV or Ogg/Opus as it is kept, caller left, agent right; that is written down
     Play {
         #[command(flatten)]
         one: One,
-        /// The file; without it RECORDING.wav
+        /// The file; without it RECORDING.wav or RECORDING.opus
         #[arg(long, short)]
         output: Option<PathBuf>,
     },
@@ -171,9 +171,10 @@ pub(super) fn run(command: &Recordings) -> Result<(), String> {
         }
         Recordings::Show { one } => show(one),
         Recordings::Play { one, output } => {
-            let file = output.clone().unwrap_or_else(|| PathBuf::from(format!("{}.wav", one.recording)));
             let path = format!("/api/recordings/{}/audio?who={}", one.recording, escaped(&user()));
             let sound = one.ask.server().bytes(&path).map_err(|e| e.to_string())?;
+            let (ending, _) = Format::of(&sound).words();
+            let file = output.clone().unwrap_or_else(|| PathBuf::from(format!("{}.{ending}", one.recording)));
             std::fs::write(&file, sound).map_err(|e| format!("{} cannot be written: {e}", file.display()))?;
             println!("{}", file.display());
             Ok(())

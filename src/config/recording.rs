@@ -2,7 +2,7 @@
 
 use super::sheet::{Read, Section, Sheet, duration, flag, one_of, text};
 use super::upload;
-use crate::tapes;
+use crate::tapes::{self, Format};
 use crate::upload::UploadSetup;
 use busyhour_switch::{DEFAULT_RETENTION, Recorded, RecordingSetup};
 use std::path::PathBuf;
@@ -14,12 +14,19 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const YEARS_MAX: u64 = 100;
 const NO_FOLDER: &str = "recordings are files: say where, by `server.data`";
 
-/// What is recorded, the keys it is sealed with, and where it is copied to. `kept`: there is a data folder.
-pub(super) fn read(
-    root: &mut Section,
-    sheet: &mut Sheet,
-    kept: bool,
-) -> (RecordingSetup, Option<PathBuf>, Option<UploadSetup>) {
+/// How recordings are filed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Filing {
+    /// Keys they are sealed with; `None`: they lie as they are.
+    pub keys: Option<PathBuf>,
+    /// What conversations are kept as.
+    pub format: Format,
+    /// Where they are copied to.
+    pub upload: Option<UploadSetup>,
+}
+
+/// What is recorded, and how that is filed. `kept`: there is a data folder.
+pub(super) fn read(root: &mut Section, sheet: &mut Sheet, kept: bool) -> (RecordingSetup, Filing) {
     let mut section = root.section(sheet, "recording");
     let mut setup = RecordingSetup::default();
     let at = section.read(sheet, "conversations", recorded).map(|read| {
@@ -35,6 +42,7 @@ pub(super) fn read(
         setup.keep.push((name.value.as_str().into(), keep));
     }
     let keys = section.read(sheet, "key_file", text).map(|path| keys(sheet, &path));
+    let format = section.or(sheet, "format", format, Format::default());
     let upload = upload::read(&mut section, sheet);
     section.finish(sheet);
     if !kept {
@@ -43,7 +51,7 @@ pub(super) fn read(
             _ => setup.conversations = Recorded::None,
         }
     }
-    (setup, keys, upload)
+    (setup, Filing { keys, format, upload })
 }
 
 /// Without its keys nothing is recorded, and calls go on: a folder may be missing at a start.
@@ -59,6 +67,14 @@ fn keys(sheet: &mut Sheet, path: &Read<String>) -> PathBuf {
 fn recorded(value: &DeValue) -> Result<Recorded, String> {
     let known = [("customers", Recorded::Customers), ("all", Recorded::All), ("none", Recorded::None)];
     one_of(value, "are nobody's conversations", &known)
+}
+
+fn format(value: &DeValue) -> Result<Format, String> {
+    let format = one_of(value, "is no format of recordings", &[("wav", Format::Wav), ("opus", Format::Opus)])?;
+    if format == Format::Opus && cfg!(not(feature = "opus")) {
+        return Err("this build has no Opus: `cargo build --release --features opus` makes one that has".into());
+    }
+    Ok(format)
 }
 
 /// `"180d"`, `"20y"`: how long something is kept.

@@ -5,15 +5,13 @@ use super::bot::{self, Bot};
 use super::group::{self, Group};
 use super::phone::{self, Phone};
 use super::queue::{self, Queue};
-use super::recording;
+use super::recording::{self, Filing};
 use super::schedule::{self, Timetable};
 use super::sheet::{Read, Section, Sheet, text};
 use super::tier::{self, Tier};
 use super::trunk::{self, NumberEntry, Trunk};
-use crate::upload::UploadSetup;
 use busyhour_model::Name;
 use busyhour_switch::{AgentSetup, Change, RecordingSetup};
-use std::path::PathBuf;
 
 /// The team of an agent of whom none is said.
 pub(super) const NO_TEAM: &str = "default";
@@ -38,10 +36,8 @@ pub(super) struct Roster {
     /// Those added while it ran.
     pub(super) added: Vec<AgentSetup>,
     pub(super) recording: RecordingSetup,
-    /// What they are sealed with.
-    pub(super) recording_keys: Option<PathBuf>,
-    /// Where they are copied to.
-    pub(super) upload: Option<UploadSetup>,
+    /// How they are filed.
+    pub(super) filing: Filing,
     utc_offset_minutes: i32,
 }
 
@@ -83,7 +79,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, utc_offset_minutes: i3
     let calendars: Vec<_> = calendars.into_iter().filter_map(|s| schedule::calendar(s, sheet)).collect();
     sheet.unique("calendar", calendars.iter().map(|calendar| &calendar.name));
     let timetables = root.sections(sheet, "schedule");
-    let (recording, recording_keys, upload) = recording::read(root, sheet, kept);
+    let (recording, filing) = recording::read(root, sheet, kept);
     let timetable = |s, sheet: &mut _| schedule::timetable(s, sheet, &calendars, utc_offset_minutes);
     Roster {
         at: root.at(),
@@ -102,8 +98,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, utc_offset_minutes: i3
         staff: Vec::new(),
         added: Vec::new(),
         recording,
-        recording_keys,
-        upload,
+        filing,
         utc_offset_minutes,
     }
 }

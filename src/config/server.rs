@@ -1,5 +1,6 @@
 //! The sections about this machine: `[server]`, `[sip]`, `[media]`, `[http]`, `[codes]`, `[voicemail]`.
 
+use super::recording::Filing;
 use super::roster::Roster;
 use super::schedule::{Timetable, utc_offset};
 use super::sheet::{Read, Section, Sheet, duration, flag, integer, parsed, text};
@@ -90,8 +91,7 @@ pub(super) fn read(root: &mut Section, sheet: &mut Sheet, folder: &Path) -> Serv
         http: http_on.then_some(http.value),
         provision_key,
         data,
-        recording_keys: None,
-        upload: None,
+        filing: Filing::default(),
         prompts,
         country,
         media_threads: media.threads,

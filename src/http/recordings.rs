@@ -5,6 +5,7 @@ use super::{Fault, LIMIT, Who, call_id, done};
 use crate::desk::Desk;
 use crate::digest::digest;
 use crate::store::{Done, Draw, Kept, KeptState, ROWS_MAX, Search, Stratum};
+use crate::tapes::Format;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -96,7 +97,7 @@ async fn one(State(desk): State<Desk>, Path(tape): Path<String>) -> Result<Json<
     Ok(Json(Story { recording: recording.map(Kept::masked), deeds }))
 }
 
-/// The WAV file: caller left, agent right. Who listens is written down.
+/// The WAV or Ogg/Opus file: caller left, agent right. Who listens is written down.
 async fn audio(
     State(desk): State<Desk>,
     Path(tape): Path<String>,
@@ -112,7 +113,8 @@ async fn audio(
     let file = if kept.local { desk.tapes.file(tape).await } else { fetched(&desk, &kept).await };
     let file = file.map_err(|why| unheard(&why))?;
     desk.tell(What::RecordingHandled(Handled { tape, deed: Deed::Played, by: who.at(peer).into() }));
-    Ok(([(header::CONTENT_TYPE, "audio/wav")], file).into_response())
+    let (_, media_type) = Format::of(&file).words();
+    Ok(([(header::CONTENT_TYPE, media_type)], file).into_response())
 }
 
 /// From storage, when it is what was recorded.

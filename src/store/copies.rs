@@ -1,5 +1,6 @@
 //! Which recordings are in storage too, which wait to be, and which are to be removed from there.
 
+use super::conversions;
 use busyhour_model::{Name, TapeId, Time};
 use rusqlite::{Connection, params};
 
@@ -78,10 +79,13 @@ pub(super) fn step(connection: &Connection, tape: TapeId, step: &Step) -> rusqli
 
 /// How many wait to be copied, and some of them, the oldest first.
 pub(super) fn waiting(connection: &Connection, limit: u32) -> rusqlite::Result<(u64, Vec<Uncopied>)> {
-    const WAITING: &str = "FROM copies WHERE copied_us IS NULL AND fault IS NULL AND doomed = 0";
-    let count = connection.query_row(&format!("SELECT count(*) {WAITING}"), [], |row| row.get::<_, i64>(0))?;
+    let waiting = format!(
+        "FROM copies WHERE copied_us IS NULL AND fault IS NULL AND doomed = 0 AND tape NOT IN ({})",
+        conversions::DUE
+    );
+    let count = connection.query_row(&format!("SELECT count(*) {waiting}"), [], |row| row.get::<_, i64>(0))?;
     let sql = format!(
-        "SELECT tape, file, sha256 FROM (SELECT tape {WAITING} ORDER BY tape LIMIT ?1) JOIN recordings USING (tape)
+        "SELECT tape, file, sha256 FROM (SELECT tape {waiting} ORDER BY tape LIMIT ?1) JOIN recordings USING (tape)
          ORDER BY tape"
     );
     let mut statement = connection.prepare_cached(&sql)?;

@@ -1,6 +1,6 @@
 //! Conversations' recordings in SQLite: whose they are, for how long they are kept, who listened to them.
 
-use super::copies;
+use super::{conversions, copies};
 use busyhour_media::Filed;
 use busyhour_model::{CallId, Conversation, Deed, Fact, Handled, Name, Number, TapeId, Time, What};
 use busyhour_switch::{CONVERSATION, DEFAULT_RETENTION};
@@ -66,11 +66,11 @@ pub enum KeptState {
 pub struct Done {
     /// When.
     pub at: Time,
-    /// `played`, `held`, `released`, `retained`, `removed`, `paused`, `resumed`.
+    /// `played`, `held`, `released`, `retained`, `removed`, `paused`, `resumed`, `converted`.
     pub deed: Name,
     /// Who.
     pub by: Name,
-    /// Reason or retention.
+    /// Reason, retention, or what the file was.
     pub detail: Name,
 }
 
@@ -155,6 +155,7 @@ pub(super) fn apply(connection: &Connection, Fact { at, what }: &Fact) -> rusqli
                 Deed::Removed => {
                     connection.execute("DELETE FROM recordings WHERE tape = ?1", [tape.0 as i64])?;
                     copies::doom(connection, *tape)?;
+                    conversions::forget(connection, *tape)?;
                 }
             }
             let ((word, detail), at) = (deed.words(), at.as_micros() as i64);
@@ -196,7 +197,8 @@ fn set(connection: &Connection, tape: TapeId, column: &str, value: &dyn ToSql) -
 /// The file is whole; also one that a killed process left.
 pub(super) fn complete(connection: &Connection, tape: TapeId, filed: &Filed) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
-        "UPDATE recordings SET state = 'complete', ms = ?2, gap_ms = ?3, file = ?4, sha256 = ?5 WHERE tape = ?1",
+        "UPDATE recordings SET state = 'complete', ms = ?2, gap_ms = ?3, file = ?4, sha256 = ?5
+         WHERE tape = ?1 AND state <> 'complete'",
     )?;
     let Filed { file, ms, gap_ms, sha256 } = filed;
     statement.execute(params![tape.0 as i64, *ms as i64, *gap_ms as i64, &**file, &**sha256])?;
@@ -340,6 +342,7 @@ pub(super) mod tests {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(SCHEMA).unwrap();
         connection.execute_batch(copies::SCHEMA).unwrap();
+        connection.execute_batch(conversions::SCHEMA).unwrap();
         connection
     }
 

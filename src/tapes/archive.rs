@@ -16,7 +16,12 @@ use std::path::{Path, PathBuf};
 /// What the names of recordings end with.
 const WAV: &str = "wav";
 const SEALED: &str = "wav.sealed";
-const ENDINGS: [&str; 2] = [WAV, SEALED];
+pub(super) const OPUS: &str = "opus";
+pub(super) const OPUS_SEALED: &str = "opus.sealed";
+/// In the order in which they are removed: who makes one of the latter of one of the former looks for that one afterwards.
+const ENDINGS: [&str; 4] = [WAV, SEALED, OPUS, OPUS_SEALED];
+/// Behind the name of a file that is made of another; what a killed process left of it is nothing.
+pub(super) const MADE: &str = "made";
 
 /// Where recordings are, and whether they are sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +46,7 @@ pub fn name(tape: TapeId) -> String {
     ending(tape, WAV)
 }
 
-fn ending(tape: TapeId, ending: &str) -> String {
+pub(super) fn ending(tape: TapeId, ending: &str) -> String {
     format!("{}/{}.{ending}", Local::of(Time::from_micros(tape.0), 0).date(), tape.0)
 }
 
@@ -81,18 +86,12 @@ fn random<const N: usize>() -> io::Result<[u8; N]> {
 }
 
 impl Archive {
-    fn keys(&self) -> Result<Keys, String> {
+    pub(super) fn keys(&self) -> Result<Keys, String> {
         keys(self.keys.as_deref().ok_or("it is sealed, and `key_file` of [recording] names no keys")?)
     }
 
     pub(super) fn create(&self, tape: TapeId, channels: u8) -> io::Result<TapeFile> {
-        let sealed = match &self.keys {
-            Some(path) => {
-                let keys = keys(path).map_err(io::Error::other)?;
-                Some(Seal::new(keys.newest(), Content::Sound(channels), random()?))
-            }
-            None => None,
-        };
+        let sealed = self.seal(Content::Sound(channels))?;
         let name = ending(tape, if sealed.is_some() { SEALED } else { WAV });
         let path = self.folder.join(&name);
         fs::create_dir_all(path.parent().unwrap_or(&self.folder))?;
@@ -104,18 +103,25 @@ impl Archive {
         Ok(TapeFile::new(body?, unfinished(&path), path, name, channels))
     }
 
+    /// For a new file, where they are sealed.
+    pub(super) fn seal(&self, content: Content) -> io::Result<Option<Seal>> {
+        let Some(path) = &self.keys else { return Ok(None) };
+        let keys = keys(path).map_err(io::Error::other)?;
+        Ok(Some(Seal::new(keys.newest(), content, random()?)))
+    }
+
     /// A finished tape's file.
     pub fn find(&self, tape: TapeId) -> Option<PathBuf> {
         ENDINGS.iter().map(|end| self.folder.join(ending(tape, end))).find(|path| path.exists())
     }
 
-    /// A finished tape as a WAV file.
+    /// A finished tape as a file that players know.
     pub(super) fn read(&self, tape: TapeId) -> Result<Vec<u8>, String> {
         let path = self.find(tape).ok_or("its file is gone")?;
         self.opened(fs::read(path).map_err(|e| e.to_string())?)
     }
 
-    /// The WAV file in one of ours.
+    /// The file that players know in one of ours.
     pub(super) fn opened(&self, file: Vec<u8>) -> Result<Vec<u8>, String> {
         if sealed::is_sealed(&file) {
             sealed::opened(&file, &self.keys()?).map_err(|e| e.to_string())
@@ -126,13 +132,12 @@ impl Archive {
 
     /// Removes a finished file; one that is not there is as good as removed.
     pub(super) fn remove(&self, tape: TapeId) -> io::Result<()> {
-        for end in ENDINGS {
-            match fs::remove_file(self.folder.join(ending(tape, end))) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-                _ => {}
-            }
-        }
-        Ok(())
+        ENDINGS.iter().try_for_each(|end| self.remove_file(&ending(tape, end)))
+    }
+
+    /// Removes one of its files, by its name below the folder.
+    pub(crate) fn remove_file(&self, name: &str) -> io::Result<()> {
+        remove(&self.folder.join(name))
     }
 
     /// Finishes every file that a killed process left; those without a sound in them are removed. What cannot be finished stays.
@@ -144,7 +149,9 @@ impl Archive {
                 found.extend(fs::read_dir(day)?.map(|file| Ok(file?.path())).collect::<io::Result<Vec<_>>>()?);
             }
         }
-        found.retain(|path| path.extension().is_some_and(|ending| ending == UNFINISHED));
+        let ends = |path: &Path, with: &str| path.extension().is_some_and(|ending| ending == with);
+        found.iter().filter(|path| ends(path, MADE)).try_for_each(fs::remove_file)?;
+        found.retain(|path| ends(path, UNFINISHED));
         found.sort();
         Ok(found.iter().filter_map(|path| self.mend_one(path).transpose()).collect())
     }
@@ -162,6 +169,27 @@ impl Archive {
         let name = whole.strip_prefix(&self.folder).unwrap_or(&whole).display().to_string();
         let sha256 = digest(File::open(whole)?)?.into();
         Ok(Some(Mended { tape, file: Filed { file: name.into(), ms: frames / 8, gap_ms: 0, sha256 } }))
+    }
+}
+
+/// Configurations that ask for it are refused.
+#[cfg(not(feature = "opus"))]
+impl Archive {
+    pub(crate) fn make_opus(
+        &self,
+        _: TapeId,
+        _: (&str, &str),
+        _: impl Fn() -> bool,
+    ) -> io::Result<Option<super::Made>> {
+        Err(io::Error::other("this build has no Opus"))
+    }
+}
+
+/// One that is not there is as good as removed.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
     }
 }
 

@@ -135,17 +135,22 @@ fn at(number: u64) -> u64 {
 }
 
 /// What of a chunk is there.
-fn chunk(file: &File, number: u64) -> io::Result<Vec<u8>> {
-    let mut chunk = vec![0; CHUNK + TAG];
+pub(super) fn chunk(file: &File, number: u64) -> io::Result<Vec<u8>> {
+    piece(file, at(number), CHUNK + TAG)
+}
+
+/// What there is of these bytes.
+pub(super) fn piece(file: &File, from: u64, len: usize) -> io::Result<Vec<u8>> {
+    let mut piece = vec![0; len];
     let mut read = 0;
-    while read < chunk.len() {
-        match file.read_at(&mut chunk[read..], at(number) + read as u64)? {
+    while read < len {
+        match file.read_at(&mut piece[read..], from + read as u64)? {
             0 => break,
             more => read += more,
         }
     }
-    chunk.truncate(read);
-    Ok(chunk)
+    piece.truncate(read);
+    Ok(piece)
 }
 
 #[cfg(test)]

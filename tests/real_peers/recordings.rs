@@ -120,3 +120,84 @@ fn is_kept_as_told(exchange: &Exchange, first: &Value, second: &Value) {
     assert_eq!(story(first), ["paused", "resumed", "played", "held"]);
     assert_eq!(story(second), ["played", "removed"]);
 }
+
+/// A WAV file of what libopus hears in an Ogg/Opus file.
+#[cfg(feature = "opus")]
+fn decoded(opus: &Path) -> std::path::PathBuf {
+    let wav = opus.with_extension("decoded.wav");
+    let mut command = std::process::Command::new("opusdec");
+    crate::process::output(command.args(["--quiet", "--rate", "8000", "--force-wav"]).arg(opus).arg(&wav));
+    wav
+}
+
+#[cfg(feature = "opus")]
+#[test]
+fn a_conversation_kept_as_opus_is_heard_on_two_sides_by_libopus() {
+    if !wanted() {
+        return;
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let keys = folder.join("opus-recordings.keys");
+    std::fs::remove_file(&keys).ok();
+    let mut key = crate::exchange::program();
+    crate::process::output(key.args(["recordings", "key"]).arg(&keys));
+    let exchange =
+        Exchange::recording("opus-recordings", &format!("format = \"opus\"\nkey_file = \"{}\"", keys.display()));
+    let call = conversations(&exchange);
+    let all = until("both conversations are made Ogg/Opus", 30 * SECOND, || {
+        let all = listed(&exchange, &["list", "--call", &call]);
+        let made = |one: &Value| one["file"].as_str().unwrap_or_default().ends_with(".opus.sealed");
+        (all.len() == 2 && all.iter().all(made)).then_some(all)
+    });
+    for (one, partner) in [(&all[1], AGENT_HERTZ), (&all[0], COLLEAGUE_HERTZ)] {
+        let name = one["file"].as_str().unwrap();
+        let sealed = exchange.folder.join("data/recordings").join(name);
+        let tape = one["tape"].to_string();
+        let [played, opened] = ["played", "opened"].map(|how| exchange.folder.join(format!("{tape}-{how}.opus")));
+        let to = |file: &Path| file.display().to_string();
+        assert!(recordings(&exchange, &["play", &tape, "-o", &to(&played)]).status.success());
+        let mut decrypt = crate::exchange::program();
+        decrypt.args(["recordings", "decrypt", &to(&sealed), "--keys", &to(&keys), "-o", &to(&opened)]);
+        crate::process::output(&mut decrypt);
+        assert!(std::fs::read(&played).unwrap() == std::fs::read(&opened).unwrap(), "both are the same file");
+        assert!(!sealed.with_extension("").with_extension("wav.sealed").exists(), "what it was made of is gone");
+        let [left, right] = sound::sides(&decoded(&played));
+        let ms = one["ms"].as_u64().unwrap() as usize;
+        assert_eq!((left.len() / 8, right.len() / 8), (ms, ms));
+        let spoken = |side: &[f64]| [CALLER_HERTZ, partner].map(|hertz| sound::seconds_of(side, hertz));
+        let ([left, across], [back, right]) = (spoken(&left), spoken(&right));
+        assert!(left > 3.0 && across < 0.3 && back < 0.3 && right > 3.0, "{left} {across} {back} {right}");
+    }
+}
+
+/// Each side keeps its length, level, pitch and time; the other is not heard there.
+#[cfg(feature = "opus")]
+#[test]
+fn what_is_made_opus_is_in_step_to_a_millisecond_by_libopus() {
+    use busyhour_media::{g711, ogg::OggOpus, tone};
+    if !wanted() {
+        return;
+    }
+    const LEN: usize = 80_100;
+    let said = [(CALLER_HERTZ, 8_000), (350.0, 12_000)];
+    let sides = said.map(|(hertz, from)| {
+        let silence = std::iter::repeat_n(0xD5, from);
+        silence.chain(tone::Sine::new(hertz, -12.0).map(g711::encode_a)).take(LEN).collect::<Vec<u8>>()
+    });
+    let codes: Vec<u8> = sides[0].iter().zip(&sides[1]).flat_map(|(left, right)| [*left, *right]).collect();
+    let mut ogg = OggOpus::new().unwrap();
+    let mut bytes = ogg.add(&codes).unwrap();
+    bytes.extend(ogg.finish().unwrap());
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("in-step.opus");
+    std::fs::write(&file, bytes).unwrap();
+    for (side, ((hertz, from), other)) in
+        sound::sides(&decoded(&file)).iter().zip(said.iter().zip([350.0, CALLER_HERTZ]))
+    {
+        let heard: Vec<i16> = side.iter().map(|sample| *sample as i16).collect();
+        assert_eq!(heard.len(), LEN);
+        let begins = heard.iter().position(|sample| sample.abs() > 1_500).unwrap();
+        assert!(begins.abs_diff(*from) <= 8, "{hertz} Hz begins {begins} of {from}");
+        let level = |hertz| tone::level(&heard[from + 800..], hertz);
+        assert!((level(*hertz) + 12.0).abs() < 1.5 && level(other) < -50.0, "{} {}", level(*hertz), level(other));
+    }
+}

@@ -13,7 +13,7 @@ const FRAME: usize = 480;
 const PACKET_BYTES_MAX: usize = SIDES * (3 * 1_275 + 8);
 /// Bits per second of both sides together when both talk, an eighth of what A-law takes; of who listens there is next to nothing.
 const BITS: i32 = 16_000;
-/// How hard it looks for the best bits, 0-10: with 10 a file is as large, hardly better, and costs twice as much.
+/// How hard it looks for the best bits, 0-10: with 10 a file is as large, hardly better, and costs two thirds more.
 const COMPLEXITY: i32 = 5;
 /// Each side is a stream of its own, none a pair: as one pair of so few bits, each would be heard on the other.
 const STREAMS: u8 = 2;

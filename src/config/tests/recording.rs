@@ -1,6 +1,7 @@
 //! `[recording]`: what is recorded and kept, and what is wrong with it.
 
 use super::*;
+use crate::tapes::Format;
 use busyhour_switch::Recorded;
 use std::time::Duration;
 
@@ -69,6 +70,25 @@ fn mistakes_are_located() {
 }
 
 #[test]
+fn recordings_are_kept_as_it_says_where_that_is_built_in() {
+    let kept_as = |format: &str| read_as(&RECORDING.replace("beep = true", &format!("format = \"{format}\"")));
+    let format = |read: Loaded| read.site.unwrap().shell.filing.format;
+    assert_eq!((format(read_as(RECORDING)), format(kept_as("wav"))), (Format::Wav, Format::Wav));
+    let says = |read: &Loaded, words: &str| {
+        read.diagnostics.iter().any(|found| (found.line, found.column) == (6, 10) && found.message.starts_with(words))
+    };
+    let wrong = kept_as("mp3");
+    let words = "`mp3` is no format of recordings: \"wav\" or \"opus\"";
+    assert!(wrong.site.is_none() && says(&wrong, words), "{wrong:?}");
+    let opus = kept_as("opus");
+    if cfg!(feature = "opus") {
+        return assert_eq!(format(opus), Format::Opus);
+    }
+    let words = "this build has no Opus: `cargo build --release --features opus`";
+    assert!(opus.site.is_none() && says(&opus, words), "{opus:?}");
+}
+
+#[test]
 fn keys_that_cannot_be_read_are_told_and_calls_go_on_without_recordings() {
     let home = std::env::temp_dir().join(format!("busyhour-keys-{}", std::process::id()));
     std::fs::create_dir_all(&home).unwrap();
@@ -77,7 +97,7 @@ fn keys_that_cannot_be_read_are_told_and_calls_go_on_without_recordings() {
     let without = read_there();
     let told: Vec<_> = without.diagnostics.iter().map(ToString::to_string).collect();
     assert!(told.iter().any(|told| told.contains("centre.toml:6:12") && told.contains("keys in ")), "{told:?}");
-    assert_eq!(without.site.unwrap().shell.recording_keys, Some(home.join("keys")));
+    assert_eq!(without.site.unwrap().shell.filing.keys, Some(home.join("keys")));
     crate::tapes::new_key(&home.join("keys")).unwrap();
     let told = read_there().diagnostics;
     assert!(told.iter().all(|found| !found.message.contains("keys")), "{told:?}");
@@ -95,7 +115,7 @@ fn uploaded() -> String {
 
 #[test]
 fn recordings_are_copied_to_where_it_says() {
-    let setup = read_as(&uploaded()).site.unwrap().shell.upload.unwrap();
+    let setup = read_as(&uploaded()).site.unwrap().shell.filing.upload.unwrap();
     let storage = &setup.storage;
     assert_eq!((&*storage.endpoint, &*storage.region), ("http://127.0.0.1:9000", "us-east-1"));
     assert_eq!((&*storage.bucket, &*storage.prefix, storage.path_style), ("calls", "a/b/", true));
