@@ -25,8 +25,8 @@ enum Scene {
     Relayed,
     /// And of different laws.
     Converted,
-    /// And of different codecs, A-law and G.722: each packet is decoded, resampled and encoded.
-    Transcoded,
+    /// And of different codecs: each packet is decoded, resampled and encoded.
+    Transcoded(Codec, Codec),
     /// And both sides on a tape.
     Recorded,
     /// And their keys are tones.
@@ -59,7 +59,7 @@ fn key(suite: Suite, seed: u8) -> MasterKey {
 fn audio(leg: u64, scene: Scene, phone: bool) -> Audio {
     let codec = match scene {
         Scene::Converted if leg % 2 == 1 => Codec::Pcmu,
-        Scene::Transcoded if leg % 2 == 1 => Codec::G722,
+        Scene::Transcoded(even, odd) => [even, odd][leg as usize % 2],
         _ => Codec::Pcma,
     };
     let srtp = match scene {
@@ -121,22 +121,23 @@ fn stage(now: Time, scene: Scene) -> Worker {
 fn said(scene: Scene) -> Vec<Vec<Vec<u8>>> {
     let (now, mut seed) = (Time::from_secs(1_000), Seed(7));
     let noise: Vec<u8> = (0..160 * 64).map(|_| seed.draw() as u8).collect();
-    // Who seals is a machine as ours, between the phone and the wire.
+    // Who seals, or speaks Opus, is a machine as ours, between the phone and the wire.
+    let beyond =
+        if let Scene::Sealed(_) = scene { Scene::Relayed } else { Scene::Transcoded(Codec::G722, Codec::G722) };
+    let is_made = |leg: &u64| matches!(scene, Scene::Sealed(_)) || audio(*leg, scene, true).codec.ticks() > 1;
     let mut phones = Worker::new(Arc::new(Library::new()), Config { seed: 2, ..Config::default() });
-    if let Scene::Sealed(_) = scene {
-        for leg in 0..LEGS {
-            open(&mut phones, now, leg, audio(leg, scene, true));
-            open(&mut phones, now, LEGS + leg, audio(LEGS + leg, Scene::Relayed, true));
-            phones.handle_command(now, Command::Bridge { a: LegId(leg), b: LegId(LEGS + leg) });
-        }
+    for leg in (0..LEGS).filter(is_made) {
+        open(&mut phones, now, leg, audio(leg, scene, true));
+        open(&mut phones, now, LEGS + leg, audio(LEGS + leg, beyond, true));
+        phones.handle_command(now, Command::Bridge { a: LegId(leg), b: LegId(LEGS + leg) });
     }
     let mut packet = |leg: u64, n: u64| {
-        let payload_type = audio(leg, scene, true).payload_type;
+        let payload_type = audio(leg, if is_made(&leg) { beyond } else { scene }, true).payload_type;
         let (sequence, timestamp) = (n as u16, n as u32 * 160);
         let header = Header { marker: false, payload_type, sequence, timestamp, ssrc: leg as u32 };
         let mut bytes = Vec::new();
         header.write(&noise[(leg + n) as usize % 64 * 160..][..160], &mut bytes);
-        if let Scene::Sealed(_) = scene {
+        if is_made(&leg) {
             phones.handle_rtp(now, LegId(LEGS + leg), address(LEGS + leg), &bytes);
             bytes = phones.poll_transmit().unwrap().bytes.to_vec();
         }
@@ -183,7 +184,11 @@ fn main() {
     let scenes = [
         ("relayed", Scene::Relayed),
         ("A-law to µ-law and back", Scene::Converted),
-        ("A-law to G.722 and back", Scene::Transcoded),
+        ("A-law to G.722 and back", Scene::Transcoded(Codec::Pcma, Codec::G722)),
+        #[cfg(feature = "opus")]
+        ("A-law to Opus and back, at 8 kHz", Scene::Transcoded(Codec::Pcma, Codec::Opus)),
+        #[cfg(feature = "opus")]
+        ("G.722 to Opus and back, at 16 kHz", Scene::Transcoded(Codec::G722, Codec::Opus)),
         ("relayed and recorded, both sides", Scene::Recorded),
         ("relayed and searched for keys", Scene::Keys),
         ("opened and sealed, AES_CM_128_HMAC_SHA1_80", Scene::Sealed(Suite::Cm128Sha80)),

@@ -61,9 +61,14 @@ pub fn decode(law: G711, code: u8) -> i16 {
 
 /// A code so much louder; what is too loud is cut.
 pub fn louder(law: G711, code: u8, db: i8) -> u8 {
+    encode(law, amplified(decode(law, code), db))
+}
+
+/// A sample so much louder; what is too loud is cut.
+pub fn amplified(sample: i16, db: i8) -> i16 {
     let factor = GAIN[usize::from(db.clamp(-Gain::MAX, Gain::MAX).wrapping_add(Gain::MAX).cast_unsigned())];
-    let linear = (i32::from(decode(law, code)) * i32::from(factor)) >> 12;
-    encode(law, linear.clamp(i16::MIN.into(), i16::MAX.into()) as i16)
+    let linear = (i32::from(sample) * i32::from(factor)) >> 12;
+    linear.clamp(i16::MIN.into(), i16::MAX.into()) as i16
 }
 
 /// 10^(dB/20) from -[`Gain::MAX`] on, times 4,096.

@@ -82,12 +82,18 @@ impl Encoder {
 impl Decoder {
     /// Two samples at 16 kHz of a byte.
     pub fn decode(&mut self, byte: u8) -> [i16; 2] {
+        self.decode_both(byte).0
+    }
+
+    /// Two samples at 16 kHz of a byte, and the one at 8 kHz.
+    pub(crate) fn decode_both(&mut self, byte: u8) -> ([i16; 2], i16) {
         let (code, high) = (byte & 0x3F, byte >> 6);
         let lower = self.lower.heard(OUT_6[code as usize]);
         self.lower.adapt_6(code);
         let upper = self.upper.heard(OUT_2[high as usize]);
         self.upper.adapt_2(high);
-        filtered(&mut self.past, [lower + upper, lower - upper]).map(|sum| saturated(sum >> 11) as i16)
+        let pair = filtered(&mut self.past, [lower + upper, lower - upper]).map(|sum| saturated(sum >> 11) as i16);
+        (pair, (lower << 1) as i16)
     }
 
     /// One sample at 8 kHz of a byte: the lower band.
@@ -96,6 +102,22 @@ impl Decoder {
         let lower = self.lower.heard(OUT_6[code as usize]);
         self.lower.adapt_6(code);
         (lower << 1) as i16
+    }
+}
+
+/// Sound at 16 kHz to 8 kHz: the lower of the two bands (figure 4/G.722).
+#[cfg(feature = "opus")]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct LowerBand {
+    past: [i32; 24],
+}
+
+#[cfg(feature = "opus")]
+impl LowerBand {
+    /// One sample at 8 kHz of two at 16 kHz.
+    pub(crate) fn of(&mut self, pair: [i16; 2]) -> i16 {
+        let [even, odd] = filtered(&mut self.past, pair.map(i32::from));
+        saturated((even + odd) >> 13) as i16
     }
 }
 

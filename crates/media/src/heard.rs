@@ -13,6 +13,8 @@ pub(crate) struct Heard<'a> {
     pub(crate) toned: bool,
     /// Of speech G.711 codes, also where it came as something else.
     pub(crate) payload: &'a [u8],
+    /// The same at 16 kHz, where the partner speaks a codec that knows it and does not hear it as it came.
+    pub(crate) wideband: &'a [i16],
     /// As it came, where that is not G.711 and is not made louder.
     pub(crate) native: Option<(Codec, &'a [u8])>,
 }
@@ -22,6 +24,7 @@ pub(crate) struct Heard<'a> {
 pub(crate) struct Room {
     pub(crate) opened: Vec<u8>,
     pub(crate) sound: Vec<u8>,
+    pub(crate) wideband: Vec<i16>,
 }
 
 /// What a packet is.

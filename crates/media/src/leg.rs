@@ -38,6 +38,8 @@ pub(crate) struct Leg {
     pub(crate) partner: Option<LegId>,
     /// What comes must be decoded for the partner: it speaks another codec, and not both are of G.711, or hears it at another level.
     pub(crate) foreign: bool,
+    /// Both know more than the telephone band: what must be decoded for the partner is passed on at 16 kHz.
+    pub(crate) wideband: bool,
     /// Our entry in the worker's deadlines.
     pub(crate) armed: Option<Time>,
     pub(crate) silent: bool,
@@ -75,6 +77,7 @@ impl Leg {
             local,
             partner: None,
             foreign: false,
+            wideband: false,
             armed: None,
             silent: false,
             line: None,
@@ -153,13 +156,19 @@ impl Leg {
         self.line.as_ref().map(|line| line.audio.codec).filter(|codec| codec.g711().is_none())
     }
 
+    /// Its codec knows more than the telephone band, and so do we of it.
+    pub(crate) fn is_wideband(&self) -> bool {
+        self.wide().is_some_and(Codec::is_understood)
+    }
+
     /// Its peer hears it louder than it is said, or less loud: what is relayed to it cannot stay as it is.
     pub(crate) fn is_levelled(&self) -> bool {
         self.line.as_ref().is_some_and(|line| line.gain().sent != 0)
     }
 
-    /// The codes of a payload, in `sound`, if they are not just what came and anybody needs them.
-    fn spoken(&mut self, kind: Kind, payload: &[u8], sound: &mut Vec<u8>) -> Option<G711> {
+    /// The codes of a payload, in `sound`, if they are not just what came and anybody needs them; in `wideband` its samples at 16 kHz, if
+    /// the partner is to hear them.
+    fn spoken(&mut self, kind: Kind, payload: &[u8], wideband: &mut Vec<i16>, sound: &mut Vec<u8>) -> Option<G711> {
         let line = self.line.as_mut()?;
         let gain = line.gain().heard;
         let law = match kind {
@@ -169,13 +178,16 @@ impl Leg {
             }
             Kind::Undecoded if line.audio.codec.is_understood() => {
                 let heard = !self.listeners.is_empty() || !self.reels.is_empty() || !self.forks.is_empty();
-                (gain != 0 || line.audio.tones || self.foreign || heard).then(|| line.decode(payload, sound))?;
+                let changed = gain != 0 || self.foreign;
+                (changed || line.audio.tones || heard)
+                    .then(|| line.decode(payload, changed && self.wideband, wideband, sound))?;
                 G711::A
             }
             _ => return None,
         };
         if gain != 0 {
             sound.iter_mut().for_each(|code| *code = g711::louder(law, *code, gain));
+            wideband.iter_mut().for_each(|sample| *sample = g711::amplified(*sample, gain));
         }
         Some(law)
     }
@@ -188,7 +200,8 @@ impl Leg {
         bytes: &'a [u8],
         room: &'a mut Room,
     ) -> Option<Heard<'a>> {
-        let Room { opened, sound } = room;
+        let Room { opened, sound, wideband } = room;
+        wideband.clear();
         let (header, payload, kind) = match self.admit(now, from, bytes, opened) {
             Ok(admitted) => admitted,
             Err(refusal) => {
@@ -217,7 +230,7 @@ impl Leg {
         let levelled = self.line.as_ref().is_some_and(|line| line.gain().heard != 0);
         let native = self.wide().filter(|_| kind == Kind::Undecoded && !levelled).map(|codec| (codec, payload));
         sound.clear();
-        let (kind, payload) = match self.spoken(kind, payload, sound) {
+        let (kind, payload) = match self.spoken(kind, payload, wideband, sound) {
             Some(law) => (Kind::Speech(law), &sound[..]),
             None => (kind, payload),
         };
@@ -230,7 +243,8 @@ impl Leg {
             }
             Kind::Undecoded | Kind::Comfort | Kind::Other => (None, false),
         };
-        Some(Heard { origin: Origin { leg: self.id, stream, header }, kind, digit, toned, payload, native })
+        let origin = Origin { leg: self.id, stream, header };
+        Some(Heard { origin, kind, digit, toned, payload, wideband, native })
     }
 
     fn admit<'a>(
@@ -272,7 +286,9 @@ impl Leg {
 
     /// Sends on what the partner heard, unless a play is running.
     pub(crate) fn relay(&mut self, now: Time, heard: &Heard<'_>, outbox: &mut Outbox) {
-        if self.playing.is_some() || self.mix.is_some() {
+        // A packet that could not be decoded is as good as lost.
+        let broken = matches!(heard.kind, Kind::Speech(_)) && heard.payload.is_empty();
+        if self.playing.is_some() || self.mix.is_some() || broken {
             return;
         }
         let Some((line, (to, payload_type))) = self.line.as_mut().and_then(|line| {
@@ -287,6 +303,7 @@ impl Leg {
             (Some((codec, payload)), _) if codec == line.audio.codec && line.gain().sent == 0 => {
                 line.send(self.id, (to, header), outbox, |out| out.extend_from_slice(payload))
             }
+            _ if !heard.wideband.is_empty() => line.speak_wideband(self.id, (to, header), heard.wideband, outbox),
             (_, Kind::Speech(law)) => line.speak(self.id, (to, header), law, heard.payload, outbox),
             _ => line.send(self.id, (to, header), outbox, |out| out.extend_from_slice(heard.payload)),
         };

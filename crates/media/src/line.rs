@@ -210,9 +210,15 @@ impl Line {
         self.audio.codec.g711().unwrap_or(G711::A)
     }
 
-    /// The A-law of a payload in its own codec, behind what `sound` holds.
-    pub(crate) fn decode(&mut self, payload: &[u8], sound: &mut Vec<u8>) {
-        self.wide.iter_mut().for_each(|wide| wide.decode(payload, sound));
+    /// The A-law of a payload in its own codec, and its samples at 16 kHz if they are wanted.
+    pub(crate) fn decode(&mut self, payload: &[u8], wideband: bool, samples: &mut Vec<i16>, sound: &mut Vec<u8>) {
+        samples.clear();
+        sound.clear();
+        match &mut self.wide {
+            Some(wide) if wideband => wide.decode_wideband(payload, samples, sound),
+            Some(wide) => wide.decode(payload, samples, sound),
+            None => {}
+        }
     }
 
     /// Queues these codes as its own codec; whether there was room.
@@ -233,6 +239,26 @@ impl Line {
             (None, Some(table)) => out.extend(codes.iter().map(|code| table[usize::from(louder(code))])),
             (None, None) if gain == 0 => out.extend_from_slice(codes),
             (None, None) => out.extend(codes.iter().map(louder)),
+        });
+        self.wide = wide;
+        pushed
+    }
+
+    /// The same of samples at 16 kHz, where its codec knows them.
+    pub(crate) fn speak_wideband(
+        &mut self,
+        leg: LegId,
+        packet: (SocketAddr, Header),
+        samples: &[i16],
+        outbox: &mut Outbox,
+    ) -> bool {
+        let mut wide = self.wide.take();
+        let gain = self.gain().sent;
+        let samples = samples.iter().map(|sample| if gain == 0 { *sample } else { g711::amplified(*sample, gain) });
+        let pushed = self.send(leg, packet, outbox, |out| {
+            if let Some(wide) = &mut wide {
+                wide.encode_wideband(samples, out);
+            }
         });
         self.wide = wide;
         pushed

@@ -379,8 +379,9 @@ impl Worker {
         let Some(partner) = legs.get(&leg).and_then(|leg| leg.partner) else { return };
         let levelled = [leg, partner].iter().any(|id| legs.get(id).is_some_and(Leg::is_levelled));
         let foreign = wide(leg) != wide(partner) || levelled;
+        let wideband = [leg, partner].iter().all(|id| legs.get(id).is_some_and(Leg::is_wideband));
         for id in [leg, partner] {
-            legs.entry(id).and_modify(|leg| leg.foreign = foreign);
+            legs.entry(id).and_modify(|leg| (leg.foreign, leg.wideband) = (foreign, wideband));
         }
     }
 

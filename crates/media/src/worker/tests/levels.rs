@@ -41,6 +41,22 @@ fn prompts_and_long_packets_have_it_too() {
     assert!((heard + 13.0).abs() < 0.3, "{heard} dBm0");
 }
 
+/// The tools know 8 kHz: at 16 kHz the same samples are a tone an octave higher.
+#[test]
+fn what_lies_above_the_telephone_band_has_it_as_well() {
+    let mut rig = levelled(Codec::G722, Codec::G722);
+    let (mut encoder, mut decoder) = (g722::Encoder::default(), g722::Decoder::default());
+    let said: Vec<i16> = tone::Sine::new(2_500.0, -10.0).take(16_000).collect();
+    let said: Vec<u8> = said.as_chunks::<2>().0.iter().map(|pair| encoder.encode(*pair)).collect();
+    rig.say(A, 9, 100, &said);
+    rig.say(B, 9, 500, &said);
+    for (leg, expected) in [(B, -4.0), (A, -13.0)] {
+        let samples: Vec<i16> = rig.codes(leg).iter().flat_map(|code| decoder.decode(*code)).collect();
+        let heard = tone::level(&samples[4_000..], 2_500.0);
+        assert!((heard - expected).abs() < 0.8, "{leg:?} hears 5 kHz at {heard} dBm0");
+    }
+}
+
 #[test]
 fn what_nobody_understands_stays_as_it_is() {
     let mut rig = levelled(Codec::G729, Codec::G729);
