@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::forecaster::Forecaster;
-use crate::forks::{Forks, Talked};
+use crate::forks::{Forks, Said};
 use crate::lookup::LookUps;
 use crate::media::Plane;
 use crate::metrics::Metrics;
@@ -81,8 +81,8 @@ pub struct Control {
     pub lookups: LookUps,
     /// Programs that hear calls.
     pub forks: Forks,
-    /// Where talks with bots end.
-    pub talks: UnboundedReceiver<Talked>,
+    /// What bots say to us.
+    pub bots: UnboundedReceiver<Said>,
     /// Looks names of trunks up.
     pub resolver: Resolver,
     /// Keeps what goes over the wire.
@@ -96,7 +96,7 @@ enum Woken {
     Stream(StreamEvent),
     Datagrams,
     LookUp(CallId, u32, LookUpAnswer),
-    Talked(Talked),
+    Bot(Said),
     Resolved(Resolved),
     Forecast(Vec<Foreseen>),
     Due,
@@ -120,7 +120,7 @@ impl Control {
                 Some(event) = self.streams.recv() => Woken::Stream(event),
                 () = self.net.readable() => Woken::Datagrams,
                 (call, id, answer) = self.lookups.answer() => Woken::LookUp(call, id, answer),
-                Some(talked) = self.talks.recv() => Woken::Talked(talked),
+                Some(said) = self.bots.recv() => Woken::Bot(said),
                 resolved = self.resolver.answer() => Woken::Resolved(resolved),
                 classes = self.forecaster.answer() => Woken::Forecast(classes),
                 () = self.timer.until(deadline) => Woken::Due,
@@ -141,9 +141,7 @@ impl Control {
                 Woken::LookUp(call, id, answer) => {
                     self.input(|switch, now| switch.handle_lookup(now, call, id, answer));
                 }
-                Woken::Talked((call, fork, end)) => {
-                    self.input(|switch, now| switch.handle_talked(now, call, fork, end));
-                }
+                Woken::Bot((fork, said)) => self.input(|switch, now| switch.handle_bot(now, fork, said)),
                 Woken::Resolved((wanted, outcome)) => {
                     self.input(|switch, now| {
                         switch.handle_resolved(now, &wanted, outcome.as_ref().map_err(|why| *why))

@@ -9,7 +9,7 @@ use crate::lookup::Troubles;
 use busyhour_ivr::TalkEnd;
 use busyhour_media::{Command, Live, SAMPLE_RATE};
 use busyhour_model::{CallId, ForkId, Name};
-use busyhour_switch::{BotCall, ForkNews};
+use busyhour_switch::{BotCall, BotSaid, ForkNews};
 use link::{Link, Parted, Voice};
 use prometheus::{Counter, IntGauge};
 use reach::Reach;
@@ -53,8 +53,8 @@ pub struct ForkCounts {
     pub lost: Counter,
 }
 
-/// A talk a bot has made an end of, or failed in.
-pub type Talked = (CallId, ForkId, TalkEnd);
+/// Which bot says what to us.
+pub type Said = (ForkId, BotSaid);
 
 /// The way to the thread. Clones lead to the same one.
 #[derive(Clone)]
@@ -106,7 +106,7 @@ impl Forks {
         *self.bots.lock().unwrap_or_else(PoisonError::into_inner) = bots;
     }
 
-    /// Starts the thread, which ends with the last `Forks`. `say` takes commands to the media plane; the answer is where talks end.
+    /// Starts the thread, which ends with the last `Forks`. `say` takes commands to the media plane; the answer is what bots say to us.
     ///
     /// # Errors
     /// No thread or no runtime can be made.
@@ -114,18 +114,18 @@ impl Forks {
         &self,
         inbox: Inbox,
         say: impl Fn(Command) + Send + Sync + 'static,
-    ) -> io::Result<UnboundedReceiver<Talked>> {
-        let (talked, talks) = unbounded_channel();
+    ) -> io::Result<UnboundedReceiver<Said>> {
+        let (said, bots_say) = unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (bots, counts) = (Arc::clone(&self.bots), self.counts.clone());
         let run = move || {
             let reach = Reach::new();
             let booth =
-                Arc::new(Booth { bots, counts, reach, say: Box::new(say), talked, troubles: Troubles::default() });
+                Arc::new(Booth { bots, counts, reach, say: Box::new(say), said, troubles: Troubles::default() });
             runtime.block_on(serve(inbox, booth));
         };
         std::thread::Builder::new().name("forks".into()).spawn(run)?;
-        Ok(talks)
+        Ok(bots_say)
     }
 
     /// Takes what a media worker hands out; never waits.
@@ -179,7 +179,7 @@ struct Booth {
     counts: ForkCounts,
     reach: Reach,
     say: Box<dyn Fn(Command) + Send + Sync>,
-    talked: UnboundedSender<Talked>,
+    said: UnboundedSender<Said>,
     troubles: Troubles,
 }
 
@@ -234,7 +234,7 @@ impl Booth {
         };
         self.counts.active.dec();
         if let Some(end) = end {
-            let _ = self.talked.send((call, fork, end));
+            let _ = self.said.send((fork, BotSaid::Ended(end)));
         }
     }
 
@@ -244,6 +244,8 @@ impl Booth {
             Ok(reached) => reached,
             Err(parted) => return parted,
         };
+        // After control has ended there is nobody to tell.
+        let _ = self.said.send((fork, BotSaid::Taken));
         let data: serde_json::Value = serde_json::from_str(&talk.data).unwrap_or_default();
         let start = json!({
             "event": "start", "protocol": 1, "call": call.to_string(), "bot": talk.bot, "from": from, "to": to,

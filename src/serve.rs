@@ -7,7 +7,7 @@ use crate::convert::{self, Conversions, Converting};
 use crate::desk::Desk;
 use crate::dtls::{Certificate, Handshakes};
 use crate::forecaster::Forecaster;
-use crate::forks::{Forks, Talked};
+use crate::forks::{Forks, Said};
 use crate::http;
 use crate::journal::Journal;
 use crate::lookup::LookUps;
@@ -85,7 +85,7 @@ pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
     let (sip, certificate) = settle(&mut site.setup, &bound)?;
     let (told, events) = mpsc::unbounded_channel();
     let (tracer, traces, trace_thread) = start_trace(&site, &metrics)?;
-    let Sound { plane, tapes, tapes_thread, forks, talks } =
+    let Sound { plane, tapes, tapes_thread, forks, bots } =
         start_sound(&site, (certificate, seed), clock, &told, &metrics, &store, traces.as_ref())?;
     let (uploads, conversions, keeping) = start_keeping(&site, &tapes, &store, clock, &metrics)?;
     let sinks = (&store, &tapes, conversions, &uploads);
@@ -105,7 +105,7 @@ pub fn start(mut site: Site, options: Options) -> Result<Running, StartError> {
         clock,
         forecast_every: site.shell.forecast_every,
         dns: site.shell.dns.clone(),
-        forks: (forks.clone(), talks),
+        forks: (forks.clone(), bots),
         tracer,
     }
     .start()?;
@@ -221,7 +221,7 @@ struct Sound {
     tapes: Tapes,
     tapes_thread: JoinHandle<()>,
     forks: Forks,
-    talks: mpsc::UnboundedReceiver<Talked>,
+    bots: mpsc::UnboundedReceiver<Said>,
 }
 
 /// Loads the prompts and starts the threads; recordings are files in `recordings` below the data folder.
@@ -268,7 +268,7 @@ fn start_sound(
     };
     let started = shakes.start(certificate, metrics.handshakes.clone(), tell.clone());
     started.map_err(|e| StartError(format!("no keys can be agreed on by handshakes (DTLS): {e}")))?;
-    let talks = forks.start(waiting, tell.clone()).map_err(|e| no_thread(&e))?;
+    let bots = forks.start(waiting, tell.clone()).map_err(|e| no_thread(&e))?;
     let started = speaking.start(site.shell.tts.clone(), library, metrics.tts.clone(), tell);
     started.map_err(|e| StartError(format!("texts cannot be spoken: {e}; see [tts]")))?;
     let (supplied, store) = (Arc::clone(&plane), store.clone());
@@ -283,7 +283,7 @@ fn start_sound(
     let tapes_thread =
         tapes_thread.map_err(|e| StartError(format!("recordings cannot be written: {e}; see `server.data`")))?;
     mended.recv().map_err(|_| StartError("the thread for recordings ended at once".into()))?;
-    Ok(Sound { plane, tapes, tapes_thread, forks, talks })
+    Ok(Sound { plane, tapes, tapes_thread, forks, bots })
 }
 
 type Serving = (Option<SocketAddr>, Option<oneshot::Sender<()>>, Option<JoinHandle<()>>);
@@ -331,8 +331,8 @@ struct Wiring {
     clock: Clock,
     forecast_every: Duration,
     dns: DnsSetup,
-    /// Programs that hear calls, and where talks with bots end.
-    forks: (Forks, mpsc::UnboundedReceiver<Talked>),
+    /// Programs that hear calls, and what bots say to us.
+    forks: (Forks, mpsc::UnboundedReceiver<Said>),
     tracer: Option<Tracer>,
 }
 
@@ -373,7 +373,7 @@ impl Wiring {
                         forecaster,
                         lookups,
                         forks: self.forks.0,
-                        talks: self.forks.1,
+                        bots: self.forks.1,
                         resolver,
                         tracer: self.tracer,
                     };

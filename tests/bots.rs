@@ -7,8 +7,8 @@ mod robin;
 use busyhour::client::Server;
 use busyhour::recorder::Told;
 use busyhour::{config, serve};
-use busyhour_media::tone;
-use busyhour_model::{Attached, What};
+use busyhour_media::{g711, tone};
+use busyhour_model::{Attached, G711, What};
 use busyhour_sim::peer::{AGENT_HZ, Action, CALLER_HZ, EndedBy};
 use caller::{PATIENCE, call};
 use futures_util::{SinkExt, StreamExt};
@@ -43,6 +43,7 @@ hangup = true
 const CONFIG: &str = r#"
 [server]
 dialplans = "plans"
+data = "data"
 [sip]
 udp = ["127.0.0.1:0"]
 tcp = ["127.0.0.1:0"]
@@ -103,6 +104,7 @@ fn a_caller_talks_with_a_bot_by_sound_and_keys_and_goes_on_with_what_it_found_ou
         assert!(page.lines().any(|l| l == line), "{line} is not in\n{page}");
     }
     running.stop();
+    recorded(&folder.join("data/recordings"));
     let nodes = facts.iter().filter_map(|told| match told {
         Told::Fact(fact) => match fact.what {
             What::NodeEntered { node, .. } => Some(node.to_string()),
@@ -111,6 +113,27 @@ fn a_caller_talks_with_a_bot_by_sound_and_keys_and_goes_on_with_what_it_found_ou
         Told::Record(_) => None,
     });
     assert_eq!(nodes.collect::<Vec<_>>(), ["assistant", "sorted", "loan", "end", "assistant", "sorry", "end"]);
+}
+
+/// The one talk that came about is on tape: the caller left, the bot right.
+fn recorded(folder: &Path) {
+    let mut folders = vec![folder.to_owned()];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() { folders.push(entry) } else { files.push(entry) }
+        }
+    }
+    assert_eq!(files.len(), 1, "{files:?}");
+    let file = std::fs::read(&files[0]).unwrap();
+    let data = file.windows(4).position(|four| four == b"data").unwrap() + 8;
+    let side = |side: usize| -> Vec<i16> {
+        file[data + side..].iter().step_by(2).map(|code| g711::decode(G711::A, *code)).collect()
+    };
+    let level = |side: &[i16], hertz: f32| tone::level(&side[12_000..20_000], f64::from(hertz));
+    let (left, right) = (side(0), side(1));
+    assert!(level(&left, CALLER_HZ) > -20.0 && level(&left, AGENT_HZ) < -40.0, "the caller is left");
+    assert!(level(&right, AGENT_HZ) > -20.0 && level(&right, CALLER_HZ) < -40.0, "the bot is right");
 }
 
 /// A caller who is asked something and says nothing but a tone.

@@ -21,7 +21,7 @@ const LEG: LegId = LegId(8);
 /// The thread, a bot's door, and what the media plane is told.
 struct Stage {
     forks: Forks,
-    talks: UnboundedReceiver<Talked>,
+    bots: UnboundedReceiver<Said>,
     said: UnboundedReceiver<Command>,
     door: TcpListener,
 }
@@ -33,8 +33,8 @@ async fn stage() -> Stage {
     let url = format!("ws://{}/talk?x=1", door.local_addr().unwrap());
     forks.know(vec![BotSetup { name: "robin".into(), url, token: Some("s3cret".into()) }]);
     let (told, said) = unbounded_channel();
-    let talks = forks.start(inbox, move |command| drop(told.send(command))).unwrap();
-    Stage { forks, talks, said, door }
+    let bots = forks.start(inbox, move |command| drop(told.send(command))).unwrap();
+    Stage { forks, bots, said, door }
 }
 
 impl Stage {
@@ -53,10 +53,19 @@ impl Stage {
         self.forks.hear(FORK, Live::Heard { track: Track::Left, at, sound: vec![sample; 160] });
     }
 
+    async fn said(&mut self) -> BotSaid {
+        let (fork, said) = self.bots.recv().await.unwrap();
+        assert_eq!(fork, FORK);
+        said
+    }
+
+    /// How the talk ended, which had begun.
     async fn end(&mut self) -> TalkEnd {
-        let (call, fork, end) = self.talks.recv().await.unwrap();
-        assert_eq!((call, fork), (CallId(7), FORK));
-        end
+        assert_eq!(self.said().await, BotSaid::Taken);
+        match self.said().await {
+            BotSaid::Ended(end) => end,
+            other => panic!("{other:?}"),
+        }
     }
 }
 
@@ -138,7 +147,7 @@ async fn a_bot_hears_a_caller_speaks_is_told_of_keys_and_marks_and_makes_an_end_
 
 #[tokio::test]
 async fn a_bot_is_told_when_the_talk_is_over_and_says_no_more() {
-    let stage = stage().await;
+    let mut stage = stage().await;
     stage.call();
     let mut bot = stage.takes().await;
     bot.event().await;
@@ -146,7 +155,8 @@ async fn a_bot_is_told_when_the_talk_is_over_and_says_no_more() {
     stage.frame(0, 1);
     assert_eq!(bot.event().await, json!({ "event": "stop", "outcome": "timed_out" }));
     assert!(bot.hears().await.is_close());
-    assert!(stage.said.is_empty() && stage.talks.is_empty(), "control made the end");
+    assert_eq!(stage.said().await, BotSaid::Taken);
+    assert!(stage.said.is_empty() && stage.bots.is_empty(), "control made the end");
     // One that has not answered yet is let go as well, whenever it does.
     stage.call();
     let (mut stream, _) = stage.door.accept().await.unwrap();
@@ -155,7 +165,7 @@ async fn a_bot_is_told_when_the_talk_is_over_and_says_no_more() {
     assert_eq!(&request, b"GET /talk?x=1 HTTP/1.1\r");
     stage.forks.tell(FORK, ForkNews::Over { outcome: "left".into() });
     stream.read_to_end(&mut Vec::new()).await.unwrap();
-    assert!(stage.talks.is_empty());
+    assert!(stage.bots.is_empty(), "it was never taken");
 }
 
 #[tokio::test]
@@ -193,16 +203,16 @@ async fn whatever_a_bot_does_the_talk_fails_and_says_so() {
     stage.call();
     let (mut stream, _) = stage.door.accept().await.unwrap();
     stream.write_all(b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n").await.unwrap();
-    assert_eq!(stage.end().await, TalkEnd::Failed, "it refuses");
-    let Stage { forks, mut talks, door, .. } = stage;
+    assert_eq!(stage.said().await, BotSaid::Ended(TalkEnd::Failed), "it refuses");
+    let Stage { forks, mut bots, door, .. } = stage;
     drop(door);
     let talk = Talk { id: 1, bot: "robin".into(), language: "zh".into(), data: "{}".into() };
     let mut called = BotCall { call: CallId(7), leg: LEG, from: String::new(), to: String::new(), talk };
     forks.tell(FORK, ForkNews::Called(Box::new(called.clone())));
-    assert_eq!(talks.recv().await.unwrap().2, TalkEnd::Failed, "nobody is there");
+    assert_eq!(bots.recv().await.unwrap().1, BotSaid::Ended(TalkEnd::Failed), "nobody is there");
     called.talk.bot = "wren".into();
     forks.tell(FORK, ForkNews::Called(Box::new(called)));
-    assert_eq!(talks.recv().await.unwrap().2, TalkEnd::Failed, "nobody knows it");
+    assert_eq!(bots.recv().await.unwrap().1, BotSaid::Ended(TalkEnd::Failed), "nobody knows it");
     assert_eq!(forks.counts.active.get(), 0);
 }
 

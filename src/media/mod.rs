@@ -109,7 +109,7 @@ impl Plane {
     pub fn send(&self, command: Command) {
         let mut placement = self.placement();
         let thread = match &command {
-            Command::Open { leg, .. } => placement.place(*leg),
+            Command::Open { leg, .. } | Command::Program { leg, .. } => placement.place(*leg),
             Command::Close { leg } => placement.leave(*leg),
             Command::Bridge { a, b } => self.gather(&mut placement, *a, *b),
             Command::Hear { leg, from } => match from.split_first() {

@@ -5,7 +5,7 @@ use super::sys::{Batch, Epoll};
 use super::*;
 use busyhour_media::rtp::{self, Header};
 use busyhour_media::{g711, tone};
-use busyhour_model::{Audio, CallId, Codec, Deafness, Direction, G711, PlayId, Side, Sound};
+use busyhour_model::{Audio, CallId, Codec, Deafness, Direction, ForkId, G711, PlayId, Side, Sound};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use socket2::SockRef;
 use std::io::IoSliceMut;
@@ -45,6 +45,21 @@ fn free_port() -> u16 {
     }
 }
 
+fn audio(remote: SocketAddr, codec: Codec) -> Audio {
+    Audio {
+        remote,
+        remote_rtcp: remote,
+        codec,
+        payload_type: codec.assigned().1,
+        telephone_event: Some(101),
+        tones: false,
+        gain: busyhour_model::Gain::default(),
+        ptime_ms: 20,
+        direction: Direction::SendRecv,
+        srtp: None,
+    }
+}
+
 /// A far end: its sockets, our leg, and where our leg listens.
 struct Phone {
     leg: LegId,
@@ -62,20 +77,7 @@ impl Phone {
         let socket = UdpSocket::bind((host, 0)).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let (leg, local) = (LegId(leg), SocketAddr::from((host, free_port())));
-        let remote = socket.local_addr().unwrap();
-        let payload_type = codec.assigned().1;
-        let audio = Audio {
-            remote,
-            remote_rtcp: remote,
-            codec,
-            payload_type,
-            telephone_event: Some(101),
-            tones: false,
-            gain: busyhour_model::Gain::default(),
-            ptime_ms: 20,
-            direction: Direction::SendRecv,
-            srtp: None,
-        };
+        let audio = audio(socket.local_addr().unwrap(), codec);
         plane.send(Command::Open { leg, local, side: Side::Trunk });
         plane.send(Command::Connect { leg, audio });
         Phone { leg, socket, local, sequence: 0 }
@@ -194,6 +196,27 @@ fn a_beep_is_heard_at_its_pitch_and_its_end_is_told() {
     assert!((tone::level(&heard, 1000.0) + 12.0).abs() < 0.3);
     assert_eq!(events.recv_timeout(PATIENCE).unwrap(), Event::PlayEnded { leg: phone.leg, play: PlayId(3) });
     assert!(began.elapsed() >= Duration::from_millis(380), "no faster than speech");
+}
+
+#[test]
+fn a_program_without_a_port_is_heard_by_a_phone_of_another_thread() {
+    let (plane, events) = plane(2);
+    let phone = Phone::connected(&plane, 1, Codec::Pcma);
+    let (leg, fork) = (LegId(2), ForkId(3));
+    let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    plane.send(Command::Program { leg, side: Side::Agent, fork });
+    plane.send(Command::Connect { leg, audio: audio(nowhere, Codec::Pcma) });
+    plane.send(Command::Bridge { a: phone.leg, b: leg });
+    let sound = tone::Sine::new(1000.0, -10.0).take(8000).collect();
+    plane.send(Command::Say { leg, fork, sound, mark: None });
+    let mut heard = vec![];
+    while heard.len() < 6000 {
+        heard.extend(phone.hear().iter().map(|code| g711::decode(G711::A, *code)));
+    }
+    let level = tone::level(&heard[2000..6000], 1000.0);
+    assert!((level + 10.0).abs() < 0.3, "{level}");
+    [leg, phone.leg].into_iter().for_each(|leg| plane.send(Command::Close { leg }));
+    assert!(closed(&events).0 != closed(&events).0);
 }
 
 #[test]

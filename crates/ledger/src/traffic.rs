@@ -208,7 +208,7 @@ pub fn legs_at_trunks(record: &CallRecord) -> impl Iterator<Item = (&Name, Bound
     let came = !record.is_ours();
     record.legs.iter().enumerate().filter_map(move |(index, leg)| match &leg.party {
         Party::Trunk(trunk) => Some((trunk, if index == 0 && came { Bound::In } else { Bound::Out }, leg)),
-        Party::Agent(_) => None,
+        Party::Agent(_) | Party::Bot(_) => None,
     })
 }
 

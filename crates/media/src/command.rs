@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// Control -> worker. A leg hears its running play or the program it listens to, else its bridge partner, else nothing.
+/// Control -> worker. A leg hears its running play, else its bridge partner, else nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// Bind `local` for RTP and `local.port() + 1` for RTCP. `Event::Failed` when that cannot be done.
@@ -19,6 +19,17 @@ pub enum Command {
         local: SocketAddr,
         /// Which side it faces, for metrics.
         side: Side,
+    },
+    /// Open a leg whose peer is a program, without ports: what that says is heard as if a phone had sent it, and what a phone would
+    /// be sent is handed out as `Taped::Live`, as the left side, each 20 ms from `Connect` on, which names no address. Prompts it is
+    /// not told of; while its partner hears one, what it says waits.
+    Program {
+        /// A new leg.
+        leg: LegId,
+        /// Which side it faces, for metrics.
+        side: Side,
+        /// The program.
+        fork: ForkId,
     },
     /// Send to and understand this peer from now on; also after re-negotiation.
     Connect {
@@ -110,22 +121,15 @@ pub enum Command {
         /// Which side of the conversation this is.
         track: Track,
     },
-    /// Let a leg hear what a program says from now on, instead of what is played to it; silence while it says nothing.
-    Listen {
-        /// The leg.
-        leg: LegId,
-        /// To whom.
-        fork: ForkId,
-    },
-    /// What the program says next; left out when the leg does not listen to it any more.
+    /// What the program says next; left out when the leg is not its own.
     Say {
-        /// The leg.
+        /// Its leg.
         leg: LegId,
         /// Who speaks.
         fork: ForkId,
         /// At 8 kHz, linear; what is too far ahead of being heard is left out and told as `Live::Unsaid`.
         sound: Vec<i16>,
-        /// Told as `Live::Reached` once the leg has heard it all.
+        /// Told as `Live::Reached` once all of it was heard.
         mark: Option<Name>,
     },
     /// What the program has said and was not heard yet, is not to be.
@@ -135,7 +139,7 @@ pub enum Command {
         /// Who speaks.
         fork: ForkId,
     },
-    /// Hand out no more of this leg to a program, which is not heard there any more either.
+    /// Hand out no more of this leg to a program.
     Unfork {
         /// The leg.
         leg: LegId,
@@ -277,6 +281,7 @@ impl Command {
     pub fn leg(&self) -> LegId {
         match self {
             Command::Open { leg, .. }
+            | Command::Program { leg, .. }
             | Command::Connect { leg, .. }
             | Command::Play { leg, .. }
             | Command::Stop { leg }
@@ -288,7 +293,6 @@ impl Command {
             | Command::PauseRecord { leg, .. }
             | Command::StopRecord { leg, .. }
             | Command::Fork { leg, .. }
-            | Command::Listen { leg, .. }
             | Command::Say { leg, .. }
             | Command::Hush { leg, .. }
             | Command::Unfork { leg, .. }

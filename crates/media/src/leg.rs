@@ -12,11 +12,11 @@ use crate::mix::Mix;
 use crate::outbox::Outbox;
 use crate::outgoing::{Origin, Outgoing};
 use crate::play::{Frame, Playing};
+use crate::program::{NOWHERE, Program};
 use crate::reel::Reels;
-use crate::speech::Speech;
 use crate::watch::Refusal;
 use crate::{Event, Library, dtmf, g711, keypad, rtp, wide};
-use busyhour_model::{Audio, Codec, Deafness, ForkId, G711, LegId, Name, Seed, Side, Sound, StreamStats, Time};
+use busyhour_model::{Audio, Codec, Deafness, G711, LegId, Seed, Side, Sound, StreamStats, Time};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ pub(crate) struct Leg {
     /// Our entry in the worker's deadlines.
     pub(crate) armed: Option<Time>,
     pub(crate) silent: bool,
-    line: Option<Line>,
+    pub(crate) line: Option<Line>,
     /// The handshake that was announced last.
     announced: Option<u32>,
     incoming: Incoming,
@@ -58,7 +58,9 @@ pub(crate) struct Leg {
     pub(crate) reels: Reels,
     /// Programs that hear it.
     pub(crate) forks: Forks,
-    /// What it hears instead of its partner.
+    /// Its peer is a program.
+    pub(crate) program: Option<Box<Program>>,
+    /// What it hears instead of its partner; a program hears its partner by it too.
     pub(crate) mix: Option<Mix>,
     /// Who hears it in a mix.
     pub(crate) listeners: Vec<LegId>,
@@ -91,6 +93,7 @@ impl Leg {
             playing: None,
             reels: Reels::default(),
             forks: Forks::default(),
+            program: None,
             mix: None,
             listeners: Vec::new(),
             hearing: Hearing::default(),
@@ -124,25 +127,6 @@ impl Leg {
     pub(crate) fn supply(&mut self, wanted: &Sound, sound: Option<Arc<[u8]>>) {
         if let Some(playing) = &mut self.playing {
             playing.supply(wanted, sound);
-        }
-    }
-
-    /// What this program says is heard there.
-    pub(crate) fn speech(&mut self, fork: ForkId) -> Option<&mut Speech> {
-        self.playing.as_mut()?.speech.as_deref_mut().filter(|speech| speech.fork == fork)
-    }
-
-    /// The next mark reached, and whose it is.
-    pub(crate) fn reached(&mut self) -> Option<(ForkId, Name)> {
-        let speech = self.playing.as_mut()?.speech.as_mut()?;
-        Some((speech.fork, speech.reached()?))
-    }
-
-    /// A program hears it no more, and is not heard any more.
-    pub(crate) fn unfork(&mut self, fork: ForkId) {
-        self.forks.end(fork);
-        if self.speech(fork).is_some() {
-            self.stop();
         }
     }
 
@@ -257,6 +241,9 @@ impl Leg {
         let line = self.line.as_mut().ok_or(Refusal::Early)?;
         line.is_open().then_some(()).ok_or(Refusal::Unkeyed)?;
         line.admits(from).then_some(()).ok_or(Refusal::Elsewhere)?;
+        if self.program.is_some() != (from == NOWHERE) {
+            return Err(Refusal::Elsewhere);
+        }
         let bytes = match &mut line.secured {
             Some(secured) => {
                 opened.clear();
@@ -351,8 +338,12 @@ impl Leg {
         }
     }
 
-    /// Why nothing is heard of it that should be, if it is time to look, or at the `end`.
+    /// Why nothing is heard of it that should be, if it is time to look, or at the `end`. A program says nothing because it wants to.
     pub(crate) fn unheard(&mut self, now: Time, end: bool) -> Option<Deafness> {
+        if self.program.is_some() {
+            self.hearing.expect(None);
+            return None;
+        }
         let Line { audio, latch, .. } = self.line.as_ref()?;
         self.hearing.look(now, end, self.stats.packets_in, audio, latch, self.local.ip())
     }

@@ -29,6 +29,7 @@ mod opus;
 mod outbox;
 mod outgoing;
 mod play;
+mod program;
 mod prompt;
 mod quality;
 mod reel;

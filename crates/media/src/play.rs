@@ -1,12 +1,11 @@
 //! A list of sounds being played, cut into frames.
 
 use crate::Library;
-use busyhour_model::{ForkId, G711, PlayId, Sound, Time};
+use busyhour_model::{G711, PlayId, Sound, Time};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::speech::Speech;
 use crate::{dtmf, g711};
 
 /// Sounds of one play; more are left out and counted.
@@ -38,8 +37,6 @@ pub(crate) struct Playing {
     pub(crate) next: Option<Time>,
     /// Those of the sounds that are not in the library.
     brought: Vec<Brought>,
-    /// A program speaks instead, without an end.
-    pub(crate) speech: Option<Box<Speech>>,
 }
 
 /// A sound that somebody brings: a tape, or words.
@@ -66,18 +63,12 @@ impl Playing {
                 brought.push(Brought { wanted: sound.clone(), sound: Supplied::NotYet });
             }
         }
-        Playing { play: Some(play), sounds, repeat, at: 0, done: 0, next: None, brought, speech: None }
+        Playing { play: Some(play), sounds, repeat, at: 0, done: 0, next: None, brought }
     }
 
     /// A key that the partner presses.
     pub(crate) fn key(digit: char) -> Playing {
         Playing { play: None, ..Playing::new(PlayId(0), vec![Sound::Key(digit)], false) }
-    }
-
-    /// What a program says.
-    pub(crate) fn spoken(fork: ForkId) -> Playing {
-        let speech = Some(Box::new(Speech::new(fork)));
-        Playing { speech, ..Playing::new(PlayId(0), Vec::new(), false) }
     }
 
     /// Another key behind those of the partner's that are not through; false for a play that is none.
@@ -106,10 +97,6 @@ impl Playing {
 
     /// The next samples in `law`, silence behind the last. A key is a frame of its own where `events` are agreed on.
     pub(crate) fn fill(&mut self, library: &Library, law: G711, events: bool, frame: &mut [u8]) -> Frame {
-        if let Some(speech) = &mut self.speech {
-            speech.fill(law, frame);
-            return Frame::Sound;
-        }
         let mut filled = 0;
         // A repeated list without any sound in it would go round for ever.
         let mut empty = 0;

@@ -1,4 +1,4 @@
-//! What a program says to a leg: sound that waits to be heard, and marks in it.
+//! What a program says: sound that waits to be heard, and marks in it.
 
 use crate::g711;
 use busyhour_model::{ForkId, G711, Name};

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod measure;
+mod programs;
 mod shaking;
 
 /// Legs of one worker: as many port pairs as one address has.
@@ -115,23 +116,27 @@ impl Worker {
     pub fn handle_command(&mut self, now: Time, command: Command) {
         let leg = command.leg();
         match command {
-            Command::Open { leg, local, side } => self.open(leg, local, side),
+            Command::Open { leg, local, side } => drop(self.open(leg, local, side)),
+            Command::Program { leg, side, fork } => self.program(now, leg, side, fork),
             Command::Connect { leg, audio } => self.connect(now, leg, audio),
             Command::Play { leg, play, sounds, repeat } => self.play(now, leg, play, sounds, repeat),
             Command::Stop { leg } => self.with(leg, Leg::stop),
             Command::Bridge { a, b } => self.bridge(now, a, b),
             Command::Unbridge { leg } => self.unbridge(now, leg),
             Command::Measure { call, caller, partner } => self.measure(now, call, caller, partner),
-            Command::Hear { leg, from } => self.tune(now, leg, &from),
+            Command::Hear { leg, from } => {
+                let tuned = |leg: &mut Leg| leg.program.iter_mut().for_each(|program| program.tuned = !from.is_empty());
+                self.state.legs.entry(leg).and_modify(tuned);
+                self.tune(now, leg, &from);
+            }
             Command::Record { leg, tape, .. } | Command::StopRecord { leg, tape } => {
                 self.record(now, leg, tape, command)
             }
             Command::PauseRecord { leg, tape, on } => self.with(leg, |leg| leg.reels.pause(tape, on)),
             Command::Fork { leg, fork, track } => self.fork(now, leg, fork, track),
-            Command::Listen { leg, fork } => self.with(leg, |leg| leg.play(now, Playing::spoken(fork))),
             Command::Say { leg, fork, sound, mark } => self.say(leg, fork, &sound, mark),
             Command::Hush { leg, fork } => self.with(leg, |leg| leg.speech(fork).into_iter().for_each(Speech::hush)),
-            Command::Unfork { leg, fork } => self.with(leg, |leg| leg.unfork(fork)),
+            Command::Unfork { leg, fork } => self.with(leg, |leg| leg.forks.end(fork)),
             Command::Supply { leg, wanted, sound } => {
                 self.state.counters.prompts_missing += u64::from(sound.is_none());
                 self.with(leg, |leg| leg.supply(&wanted, sound));
@@ -210,10 +215,14 @@ impl Worker {
     /// Does everything that is due by now.
     pub fn handle_timeout(&mut self, now: Time) {
         while let Some((_, id)) = self.state.deadlines.first().copied().filter(|(at, _)| *at <= now) {
-            let Snapshot { config, legs, deadlines, outbox, events, taped, .. } = &mut self.state;
+            let Snapshot { legs, deadlines, .. } = &mut self.state;
             deadlines.pop_first();
             if let Some(leg) = legs.get_mut(&id) {
                 leg.armed = None;
+            }
+            self.converse(now, id);
+            let Snapshot { config, legs, outbox, events, taped, .. } = &mut self.state;
+            if let Some(leg) = legs.get_mut(&id) {
                 leg.reels.handle_timeout(now, &mut Out { taped, events });
                 leg.forks.handle_timeout(now, taped);
                 let silence = config.silence(leg.side);
@@ -281,7 +290,7 @@ impl Worker {
     /// Takes a leg out, to be adopted by another worker. Its bridge ends, and who hears whom in mixes.
     pub fn release(&mut self, now: Time, leg: LegId) -> Option<Moved> {
         self.unbridge(now, leg);
-        self.untune(leg);
+        self.untune(now, leg);
         let mut moved = self.state.legs.remove(&leg)?;
         if let Some(at) = moved.armed.take() {
             self.state.deadlines.remove(&(at, leg));
@@ -296,14 +305,17 @@ impl Worker {
         self.arm(id);
     }
 
-    fn open(&mut self, leg: LegId, local: SocketAddr, side: Side) {
+    /// False, and told: it cannot be.
+    fn open(&mut self, leg: LegId, local: SocketAddr, side: Side) -> bool {
         let Snapshot { legs, random, events, .. } = &mut self.state;
-        if legs.len() >= LEGS_MAX || legs.contains_key(&leg) {
+        let fits = legs.len() < LEGS_MAX && !legs.contains_key(&leg);
+        if fits {
+            legs.insert(leg, Leg::new(leg, local, side, random));
+        } else {
             let detail = if legs.contains_key(&leg) { "the leg is already open" } else { "too many legs are open" };
             events.push_back(Event::Failed { leg, detail: detail.into() });
-            return;
         }
-        legs.insert(leg, Leg::new(leg, local, side, random));
+        fits
     }
 
     fn connect(&mut self, now: Time, leg: LegId, audio: Audio) {
@@ -369,6 +381,7 @@ impl Worker {
                 self.unbridge(now, one);
             }
             self.with(one, |leg| leg.partner = Some(other));
+            self.follow(now, one);
         }
     }
 
@@ -388,22 +401,22 @@ impl Worker {
     fn unbridge(&mut self, now: Time, leg: LegId) {
         self.end_talk(now, leg);
         let partner = self.state.legs.get_mut(&leg).and_then(|leg| leg.partner.take());
-        if let Some(partner) = partner.and_then(|partner| self.state.legs.get_mut(&partner)) {
-            partner.partner = None;
+        if let Some(id) = partner {
+            self.state.legs.entry(id).and_modify(|partner| partner.partner = None);
+            [leg, id].into_iter().for_each(|leg| self.follow(now, leg));
         }
     }
 
     /// Lets a leg hear these; none: its partner.
     fn tune(&mut self, now: Time, leg: LegId, from: &[LegId]) {
         let legs = &mut self.state.legs;
-        let from: Vec<LegId> = from.iter().copied().filter(|id| *id != leg && legs.contains_key(id)).collect();
+        let mut from: Vec<LegId> = from.iter().copied().filter(|id| *id != leg && legs.contains_key(id)).collect();
         let Some(hearer) = legs.get_mut(&leg) else { return self.state.counters.strays += 1 };
-        let before: Vec<LegId> = hearer.mix.iter().flat_map(Mix::sources).collect();
-        if from.is_empty() {
-            hearer.mix = None;
-        } else {
-            hearer.mix.get_or_insert_with(|| Mix::new(now)).tune(&from);
+        if from.is_empty() && hearer.program.is_some() {
+            from.extend(hearer.partner);
         }
+        let before: Vec<LegId> = hearer.mix.iter().flat_map(Mix::sources).collect();
+        hearer.tune(now, &from);
         let after: Vec<LegId> = hearer.mix.iter().flat_map(Mix::sources).collect();
         for id in before.into_iter().chain(after.iter().copied()) {
             let Some(source) = legs.get_mut(&id) else { continue };
@@ -415,10 +428,12 @@ impl Worker {
     }
 
     /// A leg hears nobody in a mix any more, and is heard by nobody.
-    fn untune(&mut self, leg: LegId) {
+    fn untune(&mut self, now: Time, leg: LegId) {
         let Some(gone) = self.state.legs.get_mut(&leg) else { return };
-        let (mix, listeners) = (gone.mix.take(), std::mem::take(&mut gone.listeners));
-        for id in mix.iter().flat_map(Mix::sources) {
+        let sources: Vec<LegId> = gone.mix.iter().flat_map(Mix::sources).collect();
+        gone.tune(now, &[]);
+        let listeners = std::mem::take(&mut gone.listeners);
+        for id in sources {
             if let Some(source) = self.state.legs.get_mut(&id) {
                 source.listeners.retain(|listener| *listener != leg);
             }
@@ -426,14 +441,13 @@ impl Worker {
         for id in listeners {
             let Some(listener) = self.state.legs.get_mut(&id) else { continue };
             let left: Vec<LegId> = listener.mix.iter().flat_map(Mix::sources).filter(|source| *source != leg).collect();
-            listener.mix = listener.mix.take().filter(|_| !left.is_empty());
-            listener.mix.iter_mut().for_each(|mix| mix.tune(&left));
+            listener.tune(now, &left);
         }
     }
 
     fn close(&mut self, now: Time, leg: LegId) {
         self.unbridge(now, leg);
-        self.untune(leg);
+        self.untune(now, leg);
         let state = &mut self.state;
         let stats = match state.legs.get_mut(&leg) {
             Some(closing) => {

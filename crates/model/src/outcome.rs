@@ -23,6 +23,8 @@ pub enum Party {
     Trunk(Name),
     /// An agent, by agent number.
     Agent(Name),
+    /// A bot that a dialplan lets callers talk with, by its name.
+    Bot(Name),
 }
 
 impl Party {
@@ -30,7 +32,7 @@ impl Party {
     pub fn side(&self) -> Side {
         match self {
             Party::Trunk(_) => Side::Trunk,
-            Party::Agent(_) => Side::Agent,
+            Party::Agent(_) | Party::Bot(_) => Side::Agent,
         }
     }
 
@@ -38,14 +40,14 @@ impl Party {
     pub fn agent(&self) -> Option<&Name> {
         match self {
             Party::Agent(agent) => Some(agent),
-            Party::Trunk(_) => None,
+            Party::Trunk(_) | Party::Bot(_) => None,
         }
     }
 
     /// Its name.
     pub fn name(&self) -> &Name {
         match self {
-            Party::Trunk(name) | Party::Agent(name) => name,
+            Party::Trunk(name) | Party::Agent(name) | Party::Bot(name) => name,
         }
     }
 }

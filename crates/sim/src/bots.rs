@@ -2,8 +2,8 @@
 
 use crate::world::World;
 use busyhour_ivr::TalkEnd;
-use busyhour_model::{CallId, ForkId, Time};
-use busyhour_switch::{BotCall, ForkNews};
+use busyhour_model::{ForkId, Time};
+use busyhour_switch::{BotCall, BotSaid, ForkNews};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -14,12 +14,14 @@ pub struct Bots {
     pub answer: fn(&BotCall) -> Option<TalkEnd>,
     /// That comes after so long.
     pub after: Duration,
+    /// It takes a call after so long; one that has ended it by then does not.
+    pub taken: Duration,
 }
 
 impl Default for Bots {
     /// They listen for ever.
     fn default() -> Bots {
-        Bots { answer: |_| None, after: Duration::from_secs(5) }
+        Bots { answer: |_| None, after: Duration::from_secs(5), taken: Duration::from_millis(30) }
     }
 }
 
@@ -40,7 +42,8 @@ impl World {
 pub(crate) struct Talks {
     /// Under way, and how many frames each bot has heard.
     open: BTreeMap<ForkId, u64>,
-    ends: BTreeMap<(Time, ForkId), (CallId, TalkEnd)>,
+    /// What they are going to say.
+    said: BTreeMap<(Time, ForkId), BotSaid>,
     /// Of programs that came by themselves.
     last: ForkId,
     /// What each bot was told.
@@ -54,9 +57,11 @@ impl Talks {
         match &news {
             ForkNews::Called(called) => {
                 assert!(self.open.insert(fork, 0).is_none(), "{fork} is called once");
-                if let Some(end) = (bots.answer)(called) {
-                    self.ends.insert((now + bots.after, fork), (called.call, end));
+                let end = (bots.answer)(called);
+                if end.is_none() || bots.taken < bots.after {
+                    self.said.insert((now + bots.taken, fork), BotSaid::Taken);
                 }
+                self.said.extend(end.map(|end| ((now + bots.after, fork), BotSaid::Ended(end))));
             }
             ForkNews::Key(_) => assert!(self.open.contains_key(&fork), "{fork} is told of keys while it is open"),
             ForkNews::Over { .. } => self.heard.push(self.open.remove(&fork).expect("what is over has begun")),
@@ -82,14 +87,13 @@ impl Talks {
     }
 
     pub(crate) fn due(&self) -> Option<Time> {
-        self.ends.first_key_value().map(|((at, _), _)| *at)
+        self.said.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// The next end that a bot makes, also of a talk that is over by then.
-    pub(crate) fn next(&mut self, now: Time) -> Option<(CallId, ForkId, TalkEnd)> {
-        let entry = self.ends.first_entry().filter(|entry| entry.key().0 <= now)?;
-        let (fork, (call, end)) = (entry.key().1, entry.remove());
-        Some((call, fork, end))
+    /// What a bot says next, also in a talk that is over by then.
+    pub(crate) fn next(&mut self, now: Time) -> Option<(ForkId, BotSaid)> {
+        let entry = self.said.first_entry().filter(|entry| entry.key().0 <= now)?;
+        Some((entry.key().1, entry.remove()))
     }
 
     /// After the last call.

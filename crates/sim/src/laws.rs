@@ -68,9 +68,9 @@ impl World {
         assert_eq!(named, kept, "recordings kept are those in the records");
     }
 
-    /// S17: what two parties say is recorded, all the time they can hear each other and no longer: to the second.
+    /// S17: what two parties say is recorded, all the time they can hear each other and no longer: to the second. A bot is a party.
     fn check_conversations(&self) {
-        let mut since = BTreeMap::new();
+        let (mut since, mut bots) = (BTreeMap::new(), BTreeMap::new());
         let mut heard: BTreeMap<CallId, [u64; 3]> = BTreeMap::new();
         for Fact { at, what } in &self.facts {
             match what {
@@ -78,6 +78,12 @@ impl World {
                 What::Disconnected { call, .. } => {
                     let spell = since.remove(call).map_or(0, |since| at.since(since).as_millis() as u64);
                     heard.entry(*call).or_default()[0] += spell;
+                }
+                What::LegOpened { leg, party: Party::Bot(_), .. } => drop(bots.insert(*leg, None)),
+                What::LegAnswered { leg, .. } => drop(bots.entry(*leg).and_modify(|since| *since = Some(*at))),
+                What::LegEnded { call, leg, .. } => {
+                    let since = bots.remove(leg).flatten().map_or(*at, |since| since);
+                    heard.entry(*call).or_default()[0] += at.since(since).as_millis() as u64;
                 }
                 What::ConversationTaped(conversation) => heard.entry(conversation.call).or_default()[2] += 1,
                 What::Recorded { call, name, ms, .. } if **name == *CONVERSATION => {

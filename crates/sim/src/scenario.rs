@@ -203,7 +203,11 @@ impl Scenario {
             scenario.join_in(&mut random);
         }
         scenario.withhold(&mut random);
-        scenario.bots = Bots { answer: moody, after: random.between(SECOND / 10, 8 * SECOND) };
+        scenario.bots = Bots {
+            answer: moody,
+            after: random.between(SECOND / 10, 8 * SECOND),
+            taken: random.between(SECOND / 100, SECOND),
+        };
         if random.per_mille(300) {
             scenario.unplug(&mut random);
         }

@@ -234,8 +234,8 @@ impl World {
             let (status, body) = (self.service.answer)(&lookup.url);
             self.switch.handle_lookup(self.now, call, lookup.id, lookup.answer(status, body.as_bytes()));
             self.drain_switch();
-        } else if let Some((call, fork, end)) = self.talks.next(self.now) {
-            self.switch.handle_talked(self.now, call, fork, end);
+        } else if let Some((fork, said)) = self.talks.next(self.now) {
+            self.switch.handle_bot(self.now, fork, said);
             self.drain_switch();
         } else if self.looks_ahead().is_some_and(|at| at <= self.now) {
             self.look_ahead();

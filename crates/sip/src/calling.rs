@@ -213,6 +213,13 @@ impl Stack {
         Some(dialog.met())
     }
 
+    /// The name of a leg that is none of SIP's: its party is reached otherwise. Nothing of it is known here.
+    pub fn foreign_leg(&mut self) -> LegId {
+        let leg = LegId(self.next_leg);
+        self.next_leg += 1;
+        leg
+    }
+
     /// Where calls for a target go first.
     pub fn heads_for(&self, target: &Target) -> Option<IpAddr> {
         match target {

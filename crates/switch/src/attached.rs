@@ -27,7 +27,7 @@ impl Call {
     fn sides(&self) -> Vec<(LegId, Track)> {
         let partner = match self.phase() {
             Phase::Talking(Talking { partner, .. }) => Some((partner.leg, Track::Right)),
-            _ => None,
+            _ => self.bot.as_ref().map(|with| (with.leg, Track::Right)),
         };
         [(self.caller, Track::Left)].into_iter().chain(partner).collect()
     }

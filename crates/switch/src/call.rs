@@ -179,6 +179,7 @@ impl Call {
 
     pub(crate) fn handle(&mut self, plant: &mut Plant, event: Event) {
         let event = self.monitored(plant, event).and_then(|event| self.guested(plant, event));
+        let event = event.and_then(|event| self.with_bot(plant, event));
         if let Some(event) = event {
             self.proceed(plant, event);
         }

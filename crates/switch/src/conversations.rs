@@ -1,7 +1,7 @@
 //! Which conversations are recorded, and how: the caller's side left, the partner's right, from the moment they hear each other.
 
 use crate::call::Call;
-use crate::phase::{Partner, Phase, Talking};
+use crate::phase::Phase;
 use crate::plant::Plant;
 use crate::request::{Denied, Reply};
 use crate::switch::Switch;
@@ -75,14 +75,14 @@ impl Rolling {
     pub(crate) fn begin(
         call: &mut Call,
         plant: &mut Plant,
-        partner: &Partner,
+        (partner, party): (LegId, &Party),
         queue: Option<QueueId>,
     ) -> Option<Rolling> {
         // Passed on, a caller is recorded as before.
         call.recorded_as = queue.or(call.recorded_as);
         let setup = call.recorded_as.and_then(|queue| plant.directory.queue(queue));
         let asked = setup.and_then(|queue| queue.record);
-        if !asked.unwrap_or_else(|| plant.setup.recording.wants([&call.origin, &partner.party])) {
+        if !asked.unwrap_or_else(|| plant.setup.recording.wants([&call.origin, party])) {
             return None;
         }
         let retention = setup.and_then(|queue| queue.retention.clone()).unwrap_or_else(|| DEFAULT_RETENTION.into());
@@ -95,13 +95,13 @@ impl Rolling {
             from: call.shown_number().into(),
             to: call.to.national.as_str().into(),
             left: call.origin.clone(),
-            right: partner.party.clone(),
+            right: party.clone(),
             queue,
             retention,
         };
         plant.fact(What::ConversationTaped(Box::new(conversation)));
         call.conversations.push(tape);
-        let legs = [call.caller, partner.leg];
+        let legs = [call.caller, partner];
         let since = plant.now;
         for (leg, track) in legs.into_iter().zip([Track::Left, Track::Right]) {
             plant.media.push_back(media::Command::Record { leg, tape, track, since, limits: Limits::default() });
@@ -177,6 +177,21 @@ pub(crate) fn beep() -> Sound {
 }
 
 impl Call {
+    /// The recording of the conversation that goes on, with whomever.
+    pub(crate) fn rolling(&self) -> Option<&Rolling> {
+        match self.phase() {
+            Phase::Talking(talking) => talking.rolling.as_ref(),
+            _ => self.bot.as_ref()?.rolling.as_ref(),
+        }
+    }
+
+    fn rolling_mut(&mut self) -> Option<&mut Rolling> {
+        if self.phase().is_talking() {
+            return if let Phase::Talking(talking) = self.phase_mut() { talking.rolling.as_mut() } else { None };
+        }
+        self.bot.as_mut()?.rolling.as_mut()
+    }
+
     /// A conversation's file is complete, or there is none.
     pub(crate) fn conversation_filed(&mut self, plant: &mut Plant, tape: TapeId, file: Option<Filed>) {
         self.conversations.retain(|known| *known != tape);
@@ -194,9 +209,7 @@ impl Switch {
     /// What is said is left out of the recording from now on, or put in again.
     pub(crate) fn pause_recording(&mut self, id: CallId, on: bool, by: Name) -> Result<Reply, Denied> {
         let call = self.calls.get_mut(&id).ok_or(Denied::UnknownCall(id))?;
-        let Phase::Talking(Talking { rolling: Some(rolling), .. }) = call.phase_mut() else {
-            return Err(Denied::NotRecorded(id));
-        };
+        let rolling = call.rolling_mut().ok_or(Denied::NotRecorded(id))?;
         rolling.pause(&mut self.plant, on, by.clone());
         call.unrecorded = on.then_some(by);
         Ok(Reply::Done)

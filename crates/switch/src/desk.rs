@@ -365,7 +365,7 @@ impl Switch {
             ahead: place.map(|place| place.ahead),
             data: call.shown_data(&self.plant).into_iter().collect(),
             wait_ms: place.and_then(|place| place.wait).map(millis),
-            recording: call.phase().recording().map(Name::from),
+            recording: call.rolling().map(|rolling| rolling.stands().into()),
             partner: call.phase().partner().and_then(|leg| Some(self.plant.legs.leg(leg)?.party.name().clone())),
         }
     }

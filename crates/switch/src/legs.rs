@@ -1,7 +1,7 @@
-//! Legs: one INVITE session, one media stream, one port; and what each needs until its media has closed.
+//! Legs: one INVITE session or one program, one media stream; and what each needs until its media has closed.
 
 use crate::trunks::Channel;
-use busyhour_model::{Audio, CallId, LegId, Name, Party, PlayId, Release};
+use busyhour_model::{Audio, CallId, ForkId, LegId, Name, Party, PlayId, Release};
 use busyhour_sip::Reason;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -15,8 +15,10 @@ pub(crate) struct Leg {
     pub(crate) incoming: bool,
     /// An agent's phone hears the answer to a star code: no call of that agent's.
     pub(crate) aside: bool,
-    /// Our RTP port.
-    pub(crate) port: u16,
+    /// Our RTP port; a program has none.
+    pub(crate) port: Option<u16>,
+    /// Its peer is this program.
+    pub(crate) program: Option<ForkId>,
     /// Our RTP address as its peer knows it.
     pub(crate) told: SocketAddr,
     /// The channel it holds.
@@ -63,6 +65,10 @@ pub(crate) struct Legs {
     legs: BTreeMap<LegId, Leg>,
     /// Of agents, the oldest first.
     agents: BTreeMap<Name, Vec<LegId>>,
+    /// Of programs that have not been told that it is over.
+    programs: BTreeMap<ForkId, LegId>,
+    /// Legs without ports.
+    portless: usize,
 }
 
 impl Legs {
@@ -70,6 +76,8 @@ impl Legs {
         if let Party::Agent(agent) = &leg.party {
             self.agents.entry(agent.clone()).or_default().push(id);
         }
+        self.portless += usize::from(leg.port.is_none());
+        self.programs.extend(leg.program.map(|fork| (fork, id)));
         let former = self.legs.insert(id, leg);
         debug_assert!(former.is_none(), "leg {id} opened twice");
     }
@@ -89,6 +97,7 @@ impl Legs {
 
     pub(crate) fn close(&mut self, id: LegId) -> Option<Leg> {
         let leg = self.legs.remove(&id)?;
+        self.portless -= usize::from(leg.port.is_none());
         if let Party::Agent(agent) = &leg.party
             && let Some(own) = self.agents.get_mut(agent)
         {
@@ -98,6 +107,22 @@ impl Legs {
             }
         }
         Some(leg)
+    }
+
+    /// The leg of a program that has not been told that it is over.
+    pub(crate) fn of_program(&self, fork: ForkId) -> Option<LegId> {
+        self.programs.get(&fork).copied()
+    }
+
+    /// The program that is to be told that it is over, and says nothing more then.
+    pub(crate) fn take_program(&mut self, leg: LegId) -> Option<ForkId> {
+        let fork = self.legs.get(&leg)?.program?;
+        self.programs.remove(&fork).map(|_| fork)
+    }
+
+    /// Legs without ports.
+    pub(crate) fn portless(&self) -> usize {
+        self.portless
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (LegId, &Leg)> {

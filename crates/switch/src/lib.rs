@@ -45,7 +45,7 @@ mod transfer;
 mod trial;
 mod trunks;
 
-pub use bots::{BotCall, ForkNews};
+pub use bots::{BotCall, BotSaid, ForkNews};
 pub use busyhour_sip::{
     Account, Counters, Flow, Form, Found, Keys, Limits, NamedPeer, Network, Networks, Peer, Secrecy, Secret, Terms,
     Transmit, Transport, Unfound, Wanted,

@@ -134,11 +134,15 @@ impl Call {
     fn calling<'a>(&'a self, dialling: &'a Dialling) -> Calling<'a> {
         let number = &*dialling.number;
         match (&self.origin, &self.callback) {
-            (Party::Trunk(_), None) if dialling.joins => Calling { number, own: &self.to.national, passed_on: None },
+            (Party::Trunk(_) | Party::Bot(_), None) if dialling.joins => {
+                Calling { number, own: &self.to.national, passed_on: None }
+            }
             (Party::Agent(agent), _) => Calling { number, own: agent, passed_on: None },
-            (Party::Trunk(_), Some(_)) => Calling { number, own: &self.to.national, passed_on: None },
-            (Party::Trunk(_), None) if !self.has_caller() => Calling { number, own: &self.from.raw, passed_on: None },
-            (Party::Trunk(_), None) => {
+            (Party::Trunk(_) | Party::Bot(_), Some(_)) => Calling { number, own: &self.to.national, passed_on: None },
+            (Party::Trunk(_) | Party::Bot(_), None) if !self.has_caller() => {
+                Calling { number, own: &self.from.raw, passed_on: None }
+            }
+            (Party::Trunk(_) | Party::Bot(_), None) => {
                 let caller = Some(&*self.from.national).filter(|number| !self.withheld && !number.is_empty());
                 Calling { number, own: &self.to.national, passed_on: Some(caller) }
             }

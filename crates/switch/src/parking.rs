@@ -95,10 +95,7 @@ impl Switch {
         let rings = |call: &&Call| {
             let Phase::Ringing(ringing) = call.phase() else { return false };
             let parties = ringing.rung.iter().filter_map(|rung| Some(&self.plant.legs.leg(rung.leg)?.party));
-            let mut agents = parties.filter_map(|party| match party {
-                Party::Agent(number) => Some(number),
-                Party::Trunk(_) => None,
-            });
+            let mut agents = parties.filter_map(Party::agent);
             let colleague = |number: &Name| (whose.is_empty() || **number == *whose) && team(number) == team(account);
             call.callback.is_none() && agents.any(colleague)
         };

@@ -29,7 +29,7 @@ use busyhour_model::{
 use busyhour_sip::{Identity, Invite, Reason, Stack, Target, cause_of};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -241,13 +241,13 @@ impl Plant {
         let (audio, play, answered, closing, status) = (None, None, false, false, 0);
         let (reason, cause, release) = (Reason::default(), None, None);
         let RtpPlace { bound, told } = place;
-        let port = bound.port();
         let leg = Leg {
             call,
             party,
             incoming,
             aside: false,
-            port,
+            port: Some(bound.port()),
+            program: None,
             told,
             channel,
             audio,
@@ -262,6 +262,37 @@ impl Plant {
         };
         self.legs.open(id, leg);
         self.media.push_back(media::Command::Open { leg: id, local: bound, side });
+    }
+
+    /// A leg whose peer is a program that is called, and the program.
+    pub(crate) fn open_program(&mut self, call: CallId, party: Party) -> (LegId, ForkId) {
+        let (id, fork, side) = (self.sip.foreign_leg(), ForkId(self.last_fork.0 + 1), party.side());
+        self.last_fork = fork;
+        self.news.note_party(&party);
+        self.fact(What::LegOpened { call, leg: id, party: party.clone() });
+        let (channel, audio, keys, play, cause, release) = (None, None, None, None, None, None);
+        let leg = Leg {
+            call,
+            party,
+            incoming: false,
+            aside: false,
+            port: None,
+            program: Some(fork),
+            told: NOWHERE,
+            channel,
+            audio,
+            keys,
+            play,
+            answered: false,
+            closing: false,
+            status: 0,
+            reason: Reason::default(),
+            cause,
+            release,
+        };
+        self.legs.open(id, leg);
+        self.media.push_back(media::Command::Program { leg: id, side, fork });
+        (id, fork)
     }
 
     /// Our RTP address of a leg, as its peer knows it.
@@ -314,17 +345,6 @@ impl Plant {
         {
             self.media.push_back(media::Command::Stop { leg: id });
         }
-    }
-
-    /// Something else is heard there: nobody waits for the end of a play.
-    pub(crate) fn played_over(&mut self, id: LegId) {
-        self.legs.leg_mut(id).into_iter().for_each(|leg| leg.play = None);
-    }
-
-    /// A new fork; none has been called so before.
-    pub(crate) fn fork(&mut self) -> ForkId {
-        self.last_fork = ForkId(self.last_fork.0 + 1);
-        self.last_fork
     }
 
     /// A new tape of a call, named after the moment: no restart uses it again.
@@ -404,7 +424,14 @@ impl Plant {
                 leg.status = status;
             }
             self.media.push_back(media::Command::Close { leg: id });
+            self.dismiss_program(id, "left");
         }
+    }
+
+    /// The program at a leg, if one is, is told how it ended.
+    pub(crate) fn dismiss_program(&mut self, id: LegId, outcome: &str) {
+        let fork = self.legs.take_program(id);
+        self.forks.extend(fork.map(|fork| (fork, ForkNews::Over { outcome: outcome.into() })));
     }
 
     /// What media heard of a leg becomes a fact of its call.
@@ -417,7 +444,7 @@ impl Plant {
     /// A leg's media has closed: its port and channel are free. Returns its call.
     pub(crate) fn closed_leg(&mut self, id: LegId, stats: StreamStats) -> Option<CallId> {
         let leg = self.legs.close(id)?;
-        self.ports.give(self.now, leg.port);
+        leg.port.inspect(|port| self.ports.give(self.now, *port));
         leg.channel.inspect(|channel| self.trunks.release(channel));
         let (call, side, status, release) = (leg.call, leg.party.side(), leg.status, leg.release);
         self.fact(What::LegEnded { call, leg: id, side, status, stats, release });
@@ -440,6 +467,9 @@ pub(crate) struct Ring {
     /// Another trunk may take the call instead.
     pub(crate) replaceable: bool,
 }
+
+/// Where programs are.
+pub(crate) const NOWHERE: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
 
 /// Normal call clearing (Q.850).
 const NORMAL: u8 = 16;

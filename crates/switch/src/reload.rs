@@ -21,7 +21,7 @@ impl Switch {
         plant.trunks.configure(&setup.trunks, &setup.groups, &setup.numbers);
         plant.tiers = Tiers::new(&setup.tiers);
         plant.directory.configure(&setup.agents, &setup.queues);
-        let used: Vec<u16> = plant.legs.iter().map(|(_, leg)| leg.port).collect();
+        let used: Vec<u16> = plant.legs.iter().filter_map(|(_, leg)| leg.port).collect();
         plant.ports.resize(plant.now, setup.media_ports, &used);
         plant.sip.reconfigure(plant.now, sip_config(&setup, plant.trunks.peers()));
         plant.sip.let_watch(plant.now, setup.queues.iter().map(|queue| queue.name.clone()).collect());

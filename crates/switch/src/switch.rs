@@ -1,6 +1,6 @@
 //! The switch: one deterministic machine. One input, then drain every `poll_…` to `None`, then the next input.
 
-use crate::bots::ForkNews;
+use crate::bots::{BotSaid, ForkNews};
 use crate::call::Call;
 use crate::event::{Event, Gone};
 use crate::journal::Entry;
@@ -8,7 +8,7 @@ use crate::legs::Keys;
 use crate::plant::Plant;
 use crate::setup::Setup;
 use busyhour_acd::{Acd, Command, Decision, Foreseen};
-use busyhour_ivr::{LookUp, LookUpAnswer, TalkEnd};
+use busyhour_ivr::{LookUp, LookUpAnswer};
 use busyhour_media as media;
 use busyhour_model::{
     AgentId, CallId, FaxHeard, ForkId, LegId, Name, Overload, Talked, TapeId, Time, TrunkId, Unheard, What,
@@ -215,10 +215,10 @@ impl Switch {
         self.plant.forks.pop_front()
     }
 
-    /// A bot ended its talk with a caller, or cannot be talked with. The call may be over, or past that: then nothing happens.
-    pub fn handle_talked(&mut self, now: Time, call: CallId, fork: ForkId, end: TalkEnd) {
+    /// A bot says something to us. Its talk may be over: then nothing happens.
+    pub fn handle_bot(&mut self, now: Time, fork: ForkId, said: BotSaid) {
         self.at(now);
-        self.tell(call, Event::Talked { fork, end });
+        self.bot_said(fork, said);
         self.settle();
     }
 
@@ -384,7 +384,7 @@ impl Switch {
     }
 
     /// Tells a leg's call, unless the leg is going down.
-    fn tell_leg(&mut self, leg: LegId, event: Event) {
+    pub(crate) fn tell_leg(&mut self, leg: LegId, event: Event) {
         if let Some(call) = self.plant.legs.leg(leg).filter(|leg| !leg.closing).map(|leg| leg.call) {
             self.tell(call, event);
         }

@@ -97,14 +97,6 @@ impl Phase {
         Phase::Ringing(Ringing { rung: vec![Rung::new(leg, purpose, deadline)] })
     }
 
-    /// Whether a conversation is recorded, in a word.
-    pub(crate) fn recording(&self) -> Option<&'static str> {
-        match self {
-            Phase::Talking(Talking { rolling: Some(rolling), .. }) => Some(rolling.stands()),
-            _ => None,
-        }
-    }
-
     pub(crate) fn handle(self, call: &mut Call, plant: &mut Plant, event: Event) -> Phase {
         match self {
             Phase::InIvr(phase) => phase.handle(call, plant, &event),

@@ -86,7 +86,7 @@ impl Talking {
     /// Caller and partner hear each other just now, unless one of them has put us on hold before; `queue` brought them together.
     pub(crate) fn new(call: &mut Call, plant: &mut Plant, partner: Partner, queue: Option<QueueId>) -> Talking {
         plant.measure(call.id, call.caller, partner.leg);
-        let rolling = Rolling::begin(call, plant, &partner, queue);
+        let rolling = Rolling::begin(call, plant, (partner.leg, &partner.party), queue);
         let legs = [call.caller, partner.leg];
         let mut talking = Talking { partner, held_by: Vec::new(), rolling, keys: (String::new(), plant.now) };
         for leg in legs {
@@ -199,7 +199,7 @@ impl Talking {
         plant.measure(call.id, legs[0], legs[1]);
         plant.drop_leg(old, 200);
         let queue = self.queue();
-        self.rolling = Rolling::begin(call, plant, &self.partner, queue);
+        self.rolling = Rolling::begin(call, plant, (self.partner.leg, &self.partner.party), queue);
         self
     }
 

@@ -7,6 +7,7 @@ mod exchange;
 
 mod aliases;
 mod attached;
+mod bots;
 mod briefings;
 mod conferences;
 mod conversations;
