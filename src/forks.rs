@@ -87,6 +87,8 @@ pub(crate) struct Ear(Receiver<Told>);
 pub(crate) enum Told {
     Live(Live),
     Key(char),
+    /// The caller cannot be sent there.
+    Refused(u16),
     /// By this outcome.
     Over(Name),
 }
@@ -199,6 +201,9 @@ async fn serve(mut inbox: Inbox, booth: Arc<Booth>) {
                 Some(Order::News(fork, ForkNews::Key(key))) => {
                     drop(programs.get(&fork).map(|told| told.try_send(Told::Key(key))));
                 }
+                Some(Order::News(fork, ForkNews::Refused(status))) => {
+                    drop(programs.get(&fork).map(|told| told.try_send(Told::Refused(status))));
+                }
                 Some(Order::News(fork, ForkNews::Over { outcome })) => {
                     drop(programs.remove(&fork).map(|told| told.try_send(Told::Over(outcome))));
                 }
@@ -239,19 +244,23 @@ impl Booth {
     }
 
     async fn talk_to_end(&self, fork: ForkId, called: BotCall, mut inbox: Receiver<Told>) -> Parted {
-        let BotCall { call, leg, from, to, talk } = called;
+        let BotCall { call, leg, from, to, agent, queue, talk } = called;
         let (socket, keys) = match self.reach(&talk.bot, &mut inbox).await {
             Ok(reached) => reached,
             Err(parted) => return parted,
         };
-        // After control has ended there is nobody to tell.
-        let _ = self.said.send((fork, BotSaid::Taken));
         let data: serde_json::Value = serde_json::from_str(&talk.data).unwrap_or_default();
-        let start = json!({
+        let mut start = json!({
             "event": "start", "protocol": 1, "call": call.to_string(), "bot": talk.bot, "from": from, "to": to,
             "language": talk.language, "rate": SAMPLE_RATE, "data": data,
         });
-        let voice = Voice { leg, fork, say: &*self.say };
+        for (key, name) in [("agent", agent), ("queue", queue)] {
+            name.into_iter().for_each(|name| start[key] = (&*name).into());
+        }
+        // After control has ended there is nobody to tell.
+        let tell = |said| drop(self.said.send((fork, said)));
+        let voice = Voice { leg, fork, say: &*self.say, tell: &tell };
+        tell(BotSaid::Taken);
         Link::new(socket, inbox, Some(voice)).run(&start, &keys).await
     }
 
@@ -270,7 +279,7 @@ impl Booth {
                 },
                 told = inbox.recv() => match told {
                     Some(Told::Key(key)) if keys.len() < KEPT => keys.push(key),
-                    Some(Told::Key(_) | Told::Live(_)) => {}
+                    Some(Told::Key(_) | Told::Live(_) | Told::Refused(_)) => {}
                     Some(Told::Over(_)) | None => return Err(Parted::Over),
                 },
             }

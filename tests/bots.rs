@@ -13,7 +13,7 @@ use busyhour_sim::peer::{AGENT_HZ, Action, CALLER_HZ, EndedBy};
 use caller::{PATIENCE, call};
 use futures_util::{SinkExt, StreamExt};
 use robin::talk;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -115,6 +115,38 @@ fn a_caller_talks_with_a_bot_by_sound_and_keys_and_goes_on_with_what_it_found_ou
     assert_eq!(nodes.collect::<Vec<_>>(), ["assistant", "sorted", "loan", "end", "assistant", "sorry", "end"]);
 }
 
+#[test]
+fn a_caller_of_a_queue_talks_with_a_bot_that_is_an_agent_when_another_one_cannot_be_reached() {
+    const QUEUE: &str = "name = \"hello\"\nstart = \"wait\"\n[node.wait]\nqueue = \"card\"\nelse = \"end\"\n[node.end]\n\
+                         hangup = true\n";
+    const AGENTS: &str = "[[queue]]\nname = \"card\"\n[[agent]]\nnumbers = \"9001-9002\"\nbot = \"robin\"\n[[trunk]]";
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let door = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let (folder, at) = (folder("bot-agents", QUEUE), door.local_addr().unwrap().to_string());
+    let config = CONFIG.replace("BOT", &at).replace("38", "36").replace("[[trunk]]", AGENTS);
+    let loaded = config::read("centre.toml", &config, &folder);
+    let site = loaded.site.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));
+    let running = serve::start(site, serve::Options::default()).unwrap();
+    let (sip, server) = (running.sip_addr().unwrap(), Server(format!("http://{}", running.http_addr().unwrap())));
+    let script = [Action::AwaitTone(PATIENCE), Action::Press('5')];
+    let (outcome, (start, _)) = runtime.block_on(async {
+        tokio::join!(call(sip, 1, &script), async {
+            drop(door.accept().await.unwrap());
+            talk(&door, f64::from(AGENT_HZ)).await
+        })
+    });
+    assert!(outcome.heard_partner() && outcome.ended_by == Some(EndedBy::Them), "{outcome:?}");
+    assert_eq!((&start["queue"], &start["bot"]), (&json!("card"), &json!("robin")));
+    let agents: Vec<Value> = server.get("/api/agents").unwrap();
+    let mut stand: Vec<_> = agents.iter().map(|row| (row["state"].clone(), row["reason"].clone())).collect();
+    stand.sort_by_key(|(state, _)| state.to_string());
+    assert_eq!(stand, [(json!("not_ready"), json!("bot_failed")), (json!("ready"), Value::Null)]);
+    let served = agents.iter().find(|row| row["state"] == "ready").unwrap();
+    assert_eq!((&start["agent"], &served["phone"]), (&served["agent"], &json!("robin")));
+    running.stop();
+    recorded(&folder.join("data/recordings"));
+}
+
 /// The one talk that came about is on tape: the caller left, the bot right.
 fn recorded(folder: &Path) {
     let mut folders = vec![folder.to_owned()];
@@ -130,7 +162,7 @@ fn recorded(folder: &Path) {
     let side = |side: usize| -> Vec<i16> {
         file[data + side..].iter().step_by(2).map(|code| g711::decode(G711::A, *code)).collect()
     };
-    let level = |side: &[i16], hertz: f32| tone::level(&side[12_000..20_000], f64::from(hertz));
+    let level = |side: &[i16], hertz: u32| tone::level(&side[12_000..20_000], f64::from(hertz));
     let (left, right) = (side(0), side(1));
     assert!(level(&left, CALLER_HZ) > -20.0 && level(&left, AGENT_HZ) < -40.0, "the caller is left");
     assert!(level(&right, AGENT_HZ) > -20.0 && level(&right, CALLER_HZ) < -40.0, "the bot is right");

@@ -59,7 +59,7 @@ pub(super) fn run(command: &Provision) -> ExitCode {
 impl Provision {
     fn said(&self, site: &config::Site) -> Result<String, String> {
         let agents = &site.setup.agents;
-        let agent = agents.iter().find(|agent| *agent.number == *self.agent);
+        let agent = agents.iter().find(|agent| *agent.number == *self.agent && agent.bot.is_none());
         let agent = agent.ok_or_else(|| format!("no agent has the number {}", self.agent))?;
         if let Some(base) = &self.link {
             let key = site.shell.provision_key.as_deref();

@@ -17,6 +17,9 @@ const PIN_DIGITS: RangeInclusive<usize> = 4..=12;
 /// Points an agent may give or take a queue.
 const POINTS_MAX: u32 = 1_000_000;
 
+/// Keys of an agent's phone.
+const OF_PHONES: [&str; 3] = ["password", "pin", "auto_answer"];
+
 /// Calls of one agent that may be limited to.
 const CALLS_MAX: u32 = 100;
 
@@ -36,27 +39,44 @@ pub(super) fn agents(mut section: Section, sheet: &mut Sheet) -> Vec<Agent> {
         Some(range) => range.value.into_iter().map(|value| Read { value, at: range.at }).collect(),
         None => section.need(sheet, "number", agent_number).into_iter().collect::<Vec<_>>(),
     };
-    let password = section.need(sheet, "password", text);
+    let password = if section.has("bot") { Some(section.at()) } else { password(&mut section, sheet) };
     let aliases = section.list(sheet, "aliases", agent_number).unwrap_or_default();
     sheet.at_most(section.at(), "aliases", aliases.len(), ALIASES_MAX);
     if let Some(alias) = aliases.first().filter(|_| numbers.len() > 1) {
         sheet.error(alias.at, format!("`{}` would be an alias of {} agents", alias.value, numbers.len()));
     }
-    let mut setup = lay(&mut section, sheet, AgentSetup { name: String::new(), ..AgentSetup::new("".into()) });
+    // Nobody is there to say that it is ready.
+    let auto_ready = section.has("bot");
+    let base = AgentSetup { name: String::new(), auto_ready, ..AgentSetup::new("".into()) };
+    let mut setup = lay(&mut section, sheet, base);
     setup.aliases = aliases.iter().map(|alias| alias.value.as_str().into()).collect();
     section.finish(sheet);
     let Some(password) = password else { return Vec::new() };
     let agent = |number: Read<String>| {
         let name = if setup.name.is_empty() { number.value.clone() } else { setup.name.clone() };
         let setup = AgentSetup { number: number.value.as_str().into(), name, ..setup.clone() };
-        Agent { number, password: password.at, aliases: aliases.clone(), setup }
+        Agent { number, password, aliases: aliases.clone(), setup }
     };
     numbers.into_iter().map(agent).collect()
+}
+
+fn password(section: &mut Section, sheet: &mut Sheet) -> Option<usize> {
+    section.need(sheet, "password", text).map(|password| password.at)
+}
+
+/// A bot has no phone: what is about one is a mistake.
+fn phoneless(section: &mut Section, sheet: &mut Sheet, setup: &AgentSetup) {
+    let places = section.places();
+    for (key, at) in places.into_iter().filter(|(key, _)| setup.bot.is_some() && OF_PHONES.contains(key)) {
+        let mistake = sheet.at(at, format!("a bot has no phone: `{key}` means nothing beside `bot`"));
+        sheet.note(mistake.help("leave one of them out"));
+    }
 }
 
 /// Lays what the section says over `setup`.
 pub(super) fn lay(section: &mut Section, sheet: &mut Sheet, mut setup: AgentSetup) -> AgentSetup {
     section.lay(sheet, "password", name, &mut setup.password);
+    section.lay_mention(sheet, "bot", &mut setup.bot);
     section.lay_option(sheet, "pin", pin, &mut setup.pin);
     section.lay(sheet, "name", text, &mut setup.name);
     let mut team = Some(setup.team);
@@ -79,6 +99,7 @@ pub(super) fn lay(section: &mut Section, sheet: &mut Sheet, mut setup: AgentSetu
     section.lay(sheet, "auto_answer", flag, &mut setup.auto_answer);
     section.lay_name_of(sheet, "greeting", "prompt", &mut setup.greeting);
     section.lay_option(sheet, "calls_max", calls, &mut setup.calls_max);
+    phoneless(section, sheet, &setup);
     sheet.at_most(section.at(), "skills", setup.skills.len(), SKILLS_MAX);
     sheet.at_most(section.at(), "queues", setup.prefers.len(), SKILLS_MAX);
     sheet.at_most(section.at(), "mailboxes", setup.mailboxes.len(), SKILLS_MAX);

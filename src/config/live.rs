@@ -139,9 +139,11 @@ impl Live {
                 let added = section.or(sheet, "added", flag, false);
                 let removed = section.or(sheet, "removed", flag, false);
                 let known = self.agents.iter().find(|known| *known.number == *name).cloned();
-                let base = if added { Some(AgentSetup::new(name.into())) } else { known }?;
-                if added && !section.has("password") {
-                    sheet.error(section.at(), "a new agent needs `password`");
+                let auto_ready = section.has("bot");
+                let new = AgentSetup { auto_ready, ..AgentSetup::new(name.into()) };
+                let base = if added { Some(new) } else { known }?;
+                if added && !section.has("password") && !section.has("bot") {
+                    sheet.error(section.at(), "a new agent needs `password`, or `bot`");
                 }
                 let setup = agent::lay(&mut section, sheet, base);
                 if removed { Change::NoAgent(name.into()) } else { Change::Agent(setup.into()) }

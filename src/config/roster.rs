@@ -50,6 +50,7 @@ pub struct Words {
     schedules: Vec<Name>,
     queues: Vec<Name>,
     retentions: Vec<Name>,
+    bots: Vec<Name>,
     /// Once they are read.
     pub(super) prompts: Option<Vec<Name>>,
     /// What no new agent may be called: phones' numbers and agents' aliases.
@@ -59,7 +60,7 @@ pub struct Words {
 }
 
 impl Words {
-    /// What may stand for a `skill`, `site`, `schedule`, `queue`, `retention`, `prompt` or `team`; `None`: not known yet.
+    /// What may stand for a `skill`, `site`, `schedule`, `queue`, `retention`, `bot`, `prompt` or `team`; `None`: not known yet.
     pub(super) fn of(&self, kind: &str) -> Option<&[Name]> {
         Some(match kind {
             "skill" => &self.skills,
@@ -67,6 +68,7 @@ impl Words {
             "schedule" => &self.schedules,
             "queue" => &self.queues,
             "retention" => &self.retentions,
+            "bot" => &self.bots,
             "prompt" => self.prompts.as_deref()?,
             _ => &self.teams,
         })
@@ -150,6 +152,7 @@ impl Roster {
             schedules,
             queues,
             retentions: self.recording.keep.iter().map(|(name, _)| name.clone()).collect(),
+            bots: self.bots.iter().map(|bot| bot.setup.name.clone()).collect(),
             prompts: None,
             taken,
             utc_offset_minutes: self.utc_offset_minutes,

@@ -22,6 +22,7 @@ pub fn agent(setup: &AgentSetup, utc_offset_minutes: i32) -> Table {
     let points = |(queue, points): &(Name, i32)| (queue.to_string(), i64::from(*points).into());
     keys([
         ("name", setup.name.as_str().into()),
+        ("bot", setup.bot.as_deref().unwrap_or("none").into()),
         ("team", (*setup.team).into()),
         ("site", setup.site.as_deref().unwrap_or("none").into()),
         ("skills", Value::Table(setup.skills.iter().map(skill).collect())),

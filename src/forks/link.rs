@@ -5,6 +5,7 @@ use super::reach::Socket;
 use busyhour_ivr::TalkEnd;
 use busyhour_media::{Command, Live, Track};
 use busyhour_model::{ForkId, LegId, Name};
+use busyhour_switch::BotSaid;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
@@ -33,6 +34,8 @@ pub(super) struct Voice<'a> {
     pub(super) leg: LegId,
     pub(super) fork: ForkId,
     pub(super) say: &'a (dyn Fn(Command) + Send + Sync),
+    /// What it says to control.
+    pub(super) tell: &'a (dyn Fn(BotSaid) + Send + Sync),
 }
 
 /// How a program and a call came apart.
@@ -54,6 +57,11 @@ enum Said {
         name: String,
     },
     Clear,
+    Transfer {
+        to: String,
+        #[serde(default)]
+        values: Value,
+    },
     End {
         outcome: Option<Name>,
         #[serde(default)]
@@ -120,6 +128,7 @@ impl<'a> Link<'a> {
             Told::Live(Live::Reached(mark)) => self.tell(&json!({ "event": "mark", "name": mark })).await,
             Told::Live(Live::Unsaid(samples)) => self.tell(&json!({ "event": "unsaid", "ms": samples / 8 })).await,
             Told::Key(key) => self.tell(&json!({ "event": "dtmf", "key": key })).await,
+            Told::Refused(status) => self.tell(&json!({ "event": "refused", "status": status })).await,
             Told::Over(outcome) => {
                 self.tell(&json!({ "event": "stop", "outcome": outcome })).await?;
                 Err(Parted::Over)
@@ -166,7 +175,7 @@ impl<'a> Link<'a> {
     }
 
     fn said(&mut self, text: &str) -> Result<(), Parted> {
-        let Some(Voice { leg, fork, say }) = self.voice else { return Err(mute()) };
+        let Some(Voice { leg, fork, say, tell }) = self.voice else { return Err(mute()) };
         // What it said may be about somebody: only what is wrong with it is told.
         let said = serde_json::from_str(text).map_err(|e| Parted::Fault(format!("it sent no event we know: {e}")))?;
         match said {
@@ -175,13 +184,14 @@ impl<'a> Link<'a> {
             }
             Said::Mark { name } => say(Command::Say { leg, fork, sound: Vec::new(), mark: Some(name.into()) }),
             Said::Clear => say(Command::Hush { leg, fork }),
+            Said::Transfer { to, values } => tell(BotSaid::Transfer { to, values }),
             Said::End { outcome, values } => return Err(Parted::Ended(TalkEnd::Ended { outcome, values })),
         }
         Ok(())
     }
 
     fn spoken(&mut self, bytes: &[u8]) -> Result<(), Parted> {
-        let Some(Voice { leg, fork, say }) = self.voice else { return Err(mute()) };
+        let Some(Voice { leg, fork, say, .. }) = self.voice else { return Err(mute()) };
         let sound = match bytes {
             [1, sound @ ..] if sound.len().is_multiple_of(2) => sound,
             _ => return Err(Parted::Fault("it sent sound that is not a byte of 1 and samples of 16 bits".into())),

@@ -40,7 +40,15 @@ async fn stage() -> Stage {
 impl Stage {
     fn call(&self) {
         let talk = Talk { id: 1, bot: "robin".into(), language: "zh".into(), data: r#"{"vip":true}"#.into() };
-        let called = BotCall { call: CallId(7), leg: LEG, from: "13800138000".into(), to: "95118".into(), talk };
+        let called = BotCall {
+            call: CallId(7),
+            leg: LEG,
+            from: "13800138000".into(),
+            to: "95118".into(),
+            agent: None,
+            queue: None,
+            talk,
+        };
         self.forks.tell(FORK, ForkNews::Called(Box::new(called)));
     }
 
@@ -169,6 +177,29 @@ async fn a_bot_is_told_when_the_talk_is_over_and_says_no_more() {
 }
 
 #[tokio::test]
+async fn a_bot_that_is_an_agent_is_told_so_and_passes_callers_on() {
+    let mut stage = stage().await;
+    let talk = Talk { id: 0, bot: "robin".into(), language: "zh".into(), data: "{}".into() };
+    let (from, to) = ("13800138000".into(), "95118".into());
+    let (agent, queue) = (Some("9001".into()), Some("loans".into()));
+    let called = BotCall { call: CallId(7), leg: LEG, from, to, agent, queue, talk };
+    stage.forks.tell(FORK, ForkNews::Called(Box::new(called)));
+    let mut bot = stage.takes().await;
+    let start = bot.event().await;
+    assert_eq!((&start["agent"], &start["queue"]), (&json!("9001"), &json!("loans")));
+    assert_eq!(stage.said().await, BotSaid::Taken);
+    bot.says(r#"{"event":"transfer","to":"nobody","values":{"topic":"loan"}}"#).await;
+    let values = json!({ "topic": "loan" });
+    assert_eq!(stage.said().await, BotSaid::Transfer { to: "nobody".into(), values });
+    stage.forks.tell(FORK, ForkNews::Refused(404));
+    assert_eq!(bot.event().await, json!({ "event": "refused", "status": 404 }));
+    bot.says(r#"{"event":"transfer","to":"1001"}"#).await;
+    assert_eq!(stage.said().await, BotSaid::Transfer { to: "1001".into(), values: Value::Null });
+    stage.forks.tell(FORK, ForkNews::Over { outcome: "left".into() });
+    assert_eq!(bot.event().await["event"], "stop");
+}
+
+#[tokio::test]
 async fn whatever_a_bot_does_the_talk_fails_and_says_so() {
     let messages: Vec<Message> = vec![
         "hello".into(),
@@ -207,7 +238,8 @@ async fn whatever_a_bot_does_the_talk_fails_and_says_so() {
     let Stage { forks, mut bots, door, .. } = stage;
     drop(door);
     let talk = Talk { id: 1, bot: "robin".into(), language: "zh".into(), data: "{}".into() };
-    let mut called = BotCall { call: CallId(7), leg: LEG, from: String::new(), to: String::new(), talk };
+    let mut called =
+        BotCall { call: CallId(7), leg: LEG, from: String::new(), to: String::new(), agent: None, queue: None, talk };
     forks.tell(FORK, ForkNews::Called(Box::new(called.clone())));
     assert_eq!(bots.recv().await.unwrap().1, BotSaid::Ended(TalkEnd::Failed), "nobody is there");
     called.talk.bot = "wren".into();

@@ -18,7 +18,7 @@ async fn file(State(desk): State<Desk>, Path((agent, token, file)): Path<(String
     let site = desk.site.lock().unwrap_or_else(PoisonError::into_inner);
     let found = || {
         let key = site.shell.provision_key.as_deref()?;
-        let agent = site.setup.agents.iter().find(|known| *known.number == *agent)?;
+        let agent = site.setup.agents.iter().find(|known| *known.number == *agent && known.bot.is_none())?;
         let format = Format::of_file(&file).filter(|_| is_token(key, agent, &token))?;
         Some(page(format, &site.setup, agent, Registrar::of(&site.setup.locals, None)?))
     };

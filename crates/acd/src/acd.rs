@@ -169,6 +169,7 @@ impl Acd {
             Command::ForceNotReady { agent, reason } => self.force_not_ready(agent, reason, out),
             Command::ExtendWrapUp { agent, by } => self.extend_wrap_up(agent, by),
             Command::Foresee { classes } => self.take_forecasts(classes, out),
+            Command::Rest { agent, pause } => self.rest_for(agent, pause),
         }
     }
 

@@ -77,6 +77,11 @@ impl Agent {
         matches!(self.state, AgentState::Ringing | AgentState::Talking).then_some(self.work.call)
     }
 
+    /// Has a call, or still work after it.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.call().is_some() || self.state == AgentState::WrapUp
+    }
+
     /// Why not ready, when that is the state.
     pub(crate) fn not_ready(&self) -> Option<&Name> {
         self.reason.as_ref().filter(|_| self.state == AgentState::NotReady)

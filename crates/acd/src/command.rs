@@ -227,6 +227,13 @@ pub enum Command {
         /// Of each class somebody waits in.
         classes: Vec<Foreseen>,
     },
+    /// Who is not ready is ready again by itself after so long.
+    Rest {
+        /// Who.
+        agent: AgentId,
+        /// How long.
+        pause: Duration,
+    },
 }
 
 /// The ACD's verdict.
@@ -326,6 +333,8 @@ pub struct AgentView {
     pub reason: Option<Name>,
     /// The call offered or talked to.
     pub call: Option<CallId>,
+    /// Is not ready, or signed out, after the call in hand or the work after it.
+    pub leaves: bool,
 }
 
 /// One queue, for a board.

@@ -84,6 +84,15 @@ impl Acd {
         Ok(())
     }
 
+    pub(crate) fn rest_for(&mut self, agent: AgentId, pause: Duration) -> Result<(), Denied> {
+        if self.known_agent(agent)?.state != AgentState::NotReady {
+            return self.wrong_state(agent);
+        }
+        self.pauses.set(agent.0, self.now + pause);
+        self.wake = self.wake.min(self.now + pause);
+        Ok(())
+    }
+
     pub(crate) fn extend_wrap_up(&mut self, agent: AgentId, by: Duration) -> Result<(), Denied> {
         if self.known_agent(agent)?.state != AgentState::WrapUp {
             return self.wrong_state(agent);

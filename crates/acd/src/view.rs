@@ -1,7 +1,7 @@
 //! What a board shows: agents, queues and calls as they stand.
 
 use crate::acd::Acd;
-use crate::agent::Agent;
+use crate::agent::{After, Agent};
 use crate::command::{AgentView, QueueView};
 use crate::queue::Queue;
 use busyhour_model::{AgentId, CallId, QueueId, Time};
@@ -96,5 +96,6 @@ fn view(agent: &Agent) -> AgentView {
         since: agent.since,
         reason: agent.not_ready().cloned(),
         call: agent.call(),
+        leaves: agent.is_busy() && agent.after != After::Ready,
     }
 }

@@ -15,8 +15,14 @@ use std::time::Duration;
 
 /// A talk is no longer, when the plan does not say.
 const LONGEST: Duration = Duration::from_secs(600);
+/// Variables a caller may have for a bot to add one, and bytes of its name.
+const VARIABLES_MAX: usize = 256;
+const NAME_MAX: usize = 32;
 /// Outcomes every bot has.
 const OWN: [&str; 3] = ["then", "timed_out", "failed"];
+
+/// What a bot says about a caller: JSON.
+pub type Values = serde_json::Value;
 
 /// `bot = "assistant"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,11 +59,19 @@ pub enum TalkEnd {
     Ended {
         /// By this outcome; `None`: just so.
         outcome: Option<Name>,
-        /// What it says about the caller: JSON.
-        values: serde_json::Value,
+        /// What it says about the caller.
+        values: Values,
     },
     /// It could not be reached, went away, or did not keep to the protocol.
     Failed,
+}
+
+impl Talk {
+    /// With a bot that is an agent, and told what agents are.
+    pub fn with_agent(bot: Name, language: Name, shown: Vec<(Name, String)>) -> Talk {
+        let members = shown.into_iter().map(|(name, value)| (name.to_string(), value.into())).collect();
+        Talk { id: 0, bot, language, data: Values::Object(members).to_string() }
+    }
 }
 
 impl fmt::Debug for Talk {
@@ -85,6 +99,20 @@ impl Session {
         self.deadline = Some(now + bot.timeout);
         let (id, data) = (self.talks, self.object(&bot.data));
         self.steps.push_back(Step::Talk(Talk { id, bot: bot.bot.clone(), language: self.language.clone(), data }));
+    }
+
+    /// Takes what a bot that is an agent says of the caller: texts, numbers and flags of a JSON object, by their names as variables.
+    pub fn learn(&mut self, values: &Values) {
+        let fits = |name: &&String| {
+            name.len() <= NAME_MAX && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        };
+        let names = values.as_object().into_iter().flat_map(|object| object.keys()).filter(fits);
+        for name in names.map(|name| Name::from(name.as_str())) {
+            let value = Held::new(at(values, std::slice::from_ref(&name)), false);
+            if self.values.len() < VARIABLES_MAX || self.values.contains_key(&name) {
+                self.values.insert(name, value);
+            }
+        }
     }
 
     /// Which of its talks with bots the caller is in.

@@ -33,7 +33,7 @@ mod transfer;
 mod verb;
 mod waiting;
 
-pub use bot::{Talk, TalkEnd};
+pub use bot::{Talk, TalkEnd, Values};
 pub use diff::{Aspect, Change};
 pub use graph::Graph;
 pub use keyed::{KEYS_MAX, Pin, VALUE_MAX};

@@ -30,6 +30,8 @@ pub struct Session {
     pub(crate) name: Name,
     pub(crate) language: Name,
     pub(crate) values: BTreeMap<Name, Value>,
+    /// Of them, what agents are told.
+    pub(crate) show: Vec<Name>,
     /// Keys nobody has asked for yet.
     pub(crate) typed: Keyed,
     /// A terminator that may still follow an entry already complete by its length.
@@ -45,7 +47,7 @@ pub struct Session {
     /// Talks with bots begun.
     pub(crate) talks: u32,
     /// The agent talked to last.
-    served_by: Option<Name>,
+    pub(crate) served_by: Option<Name>,
     /// For how many whole minutes the caller had waited when an agent answered last.
     pub(crate) waited: Option<u64>,
     answered: bool,
@@ -88,6 +90,7 @@ impl Session {
             name: plan.node(plan.start).map_or_else(|| "".into(), |node| node.name.clone()),
             language: plan.language.clone(),
             values: plan.variables.iter().map(|(name, text)| (name.clone(), value(text))).chain(tier).collect(),
+            show: plan.show.clone(),
             typed: Keyed::default(),
             swallow: None,
             stage: Stage::New,
@@ -111,6 +114,9 @@ impl Session {
         let mut moved = Session::new(self.at, plan, self.caller.clone());
         moved.language.clone_from(&self.language);
         moved.values.extend(self.values.clone());
+        if moved.show.is_empty() {
+            moved.show.clone_from(&self.show);
+        }
         (moved.answered, moved.entered, moved.waited) = (self.answered, self.entered, self.waited);
         moved.served_by.clone_from(&self.served_by);
         moved
@@ -170,16 +176,6 @@ impl Session {
     /// When `Input::Timeout` is due.
     pub fn poll_timeout(&self) -> Option<Time> {
         self.deadline
-    }
-
-    /// The caller talks to this agent, `$served_by` from now on.
-    pub fn served_by(&mut self, agent: Name) {
-        self.served_by = Some(agent);
-    }
-
-    /// What agents are told of the caller: the plan's `show`, without what is not set.
-    pub fn shown(&self, plan: &Dialplan) -> Vec<(Name, String)> {
-        plan.show.iter().filter_map(|name| Some((name.clone(), self.variable(name)?))).collect()
     }
 
     /// The node it is in.

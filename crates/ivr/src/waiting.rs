@@ -89,6 +89,16 @@ impl Session {
         if greeting.is_empty() { self.resume_waiting(now) } else { self.speak_sounds(greeting) }
     }
 
+    /// The caller talks to this agent, `$served_by` from now on.
+    pub fn served_by(&mut self, agent: Name) {
+        self.served_by = Some(agent);
+    }
+
+    /// What agents are told of the caller: the `show` of the plan, or of the last one that has any, without what is not set.
+    pub fn shown(&self) -> Vec<(Name, String)> {
+        self.show.iter().filter_map(|name| Some((name.clone(), self.variable(name)?))).collect()
+    }
+
     /// Back to the music: after an announcement, and when an agent who was rung did not take the call.
     /// Does nothing when the session is not in a queue.
     pub fn resume_waiting(&mut self, now: Time) {

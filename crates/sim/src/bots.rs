@@ -2,7 +2,7 @@
 
 use crate::world::World;
 use busyhour_ivr::TalkEnd;
-use busyhour_model::{ForkId, Time};
+use busyhour_model::{ForkId, Name, Time};
 use busyhour_switch::{BotCall, BotSaid, ForkNews};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,19 +10,47 @@ use std::time::Duration;
 /// How bots are.
 #[derive(Clone, Copy, Debug)]
 pub struct Bots {
-    /// How a talk ends; `None`: the bot makes no end of it.
-    pub answer: fn(&BotCall) -> Option<TalkEnd>,
-    /// That comes after so long.
+    /// Whether a bot can be reached.
+    pub reached: fn(&BotCall) -> bool,
+    /// What it says once; `None`: it only listens.
+    pub answer: fn(&BotCall) -> Option<BotSaid>,
+    /// That comes so long after it has taken the call.
     pub after: Duration,
-    /// It takes a call after so long; one that has ended it by then does not.
+    /// That it does, or is not reached, after so long.
     pub taken: Duration,
 }
 
 impl Default for Bots {
     /// They listen for ever.
     fn default() -> Bots {
-        Bots { answer: |_| None, after: Duration::from_secs(5), taken: Duration::from_millis(30) }
+        Bots { reached: |_| true, answer: |_| None, after: Duration::from_secs(5), taken: Duration::from_millis(30) }
     }
+}
+
+impl Bots {
+    /// They are different in every call.
+    pub(crate) fn moody(after: Duration, taken: Duration) -> Bots {
+        Bots { reached: |called| called.call.0 % 6 != 0, answer: moody, after, taken }
+    }
+}
+
+/// A bot that is different in every call.
+fn moody(called: &BotCall) -> Option<BotSaid> {
+    let end = |outcome: Option<&str>| TalkEnd::Ended { outcome: outcome.map(Name::from), values: "loan".into() };
+    let ended = |outcome| Some(BotSaid::Ended(end(outcome)));
+    let pass_on = |to: &str| Some(BotSaid::Transfer { to: to.into(), values: "loan".into() });
+    let moods = [
+        ended(Some("agent")),
+        ended(None),
+        ended(Some("?")),
+        Some(BotSaid::Ended(TalkEnd::Failed)),
+        None,
+        pass_on("complaint"),
+        pass_on("1001"),
+        pass_on("nobody"),
+    ];
+    let mood = if called.agent.is_some() { called.leg.0 % 8 } else { called.call.0 % 5 };
+    moods[mood as usize].clone()
 }
 
 impl World {
@@ -57,13 +85,15 @@ impl Talks {
         match &news {
             ForkNews::Called(called) => {
                 assert!(self.open.insert(fork, 0).is_none(), "{fork} is called once");
-                let end = (bots.answer)(called);
-                if end.is_none() || bots.taken < bots.after {
-                    self.said.insert((now + bots.taken, fork), BotSaid::Taken);
-                }
-                self.said.extend(end.map(|end| ((now + bots.after, fork), BotSaid::Ended(end))));
+                let reached = (bots.reached)(called);
+                let says = (bots.answer)(called).filter(|_| reached);
+                let first = if reached { BotSaid::Taken } else { BotSaid::Ended(TalkEnd::Failed) };
+                self.said.insert((now + bots.taken, fork), first);
+                self.said.extend(says.map(|said| ((now + bots.taken + bots.after, fork), said)));
             }
-            ForkNews::Key(_) => assert!(self.open.contains_key(&fork), "{fork} is told of keys while it is open"),
+            ForkNews::Key(_) | ForkNews::Refused(_) => {
+                assert!(self.open.contains_key(&fork), "{fork} is told while it is open")
+            }
             ForkNews::Over { .. } => self.heard.push(self.open.remove(&fork).expect("what is over has begun")),
         }
         self.told.push((fork, news));

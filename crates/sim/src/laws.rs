@@ -7,6 +7,11 @@ use busyhour_model::{
 use busyhour_switch::{CONVERSATION, Flow, Transport};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Why a bot rests, and how long at most.
+const BOT_FAILED: &str = "bot_failed";
+const REST: Duration = Duration::from_secs(30);
 
 /// A UDP flow.
 pub(crate) fn flow(local: SocketAddr, remote: SocketAddr) -> Flow {
@@ -28,6 +33,7 @@ impl World {
         self.check_facts();
         self.check_records();
         self.check_lost_phones();
+        self.check_bots_come_back();
         self.check_resumed();
         self.check_callbacks();
         self.check_last_agents();
@@ -143,7 +149,7 @@ impl World {
                 }
                 What::AgentEntered { state: AgentState::Talking | AgentState::Hold | AgentState::WrapUp, .. } => {}
                 What::AgentEntered { agent, reason, .. } => {
-                    let is_away = reason.as_deref() == Some("phone_lost");
+                    let is_away = matches!(reason.as_deref(), Some("phone_lost" | BOT_FAILED));
                     if is_away {
                         away.insert(agent)
                     } else {
@@ -158,6 +164,23 @@ impl World {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// A bot that failed is tried again by itself.
+    fn check_bots_come_back(&self) {
+        let mut rest = BTreeMap::new();
+        for Fact { at, what } in &self.facts {
+            match what {
+                What::AgentEntered { agent, reason: Some(reason), .. } if **reason == *BOT_FAILED => {
+                    rest.insert(agent, *at);
+                }
+                What::AgentEntered { agent, .. } => drop(rest.remove(agent)),
+                _ => {}
+            }
+        }
+        for (agent, since) in rest {
+            assert!(self.now.since(since) <= REST, "bot {agent} rests since {since:?}, for ever");
         }
     }
 

@@ -5,10 +5,9 @@ use crate::network::Faults;
 use crate::peer::{AGENT_HZ, Action, Answering, CALLER_HZ, CallerSetup, Ending, PhoneSetup};
 use crate::supervision::Supervision;
 use crate::town;
-use busyhour_ivr::TalkEnd;
 use busyhour_media::Library;
 use busyhour_model::{CallId, G711, Name, Seed, Voice};
-use busyhour_switch::{BotCall, Destination, Request, Setup};
+use busyhour_switch::{Destination, Request, Setup};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -203,13 +202,12 @@ impl Scenario {
             scenario.join_in(&mut random);
         }
         scenario.withhold(&mut random);
-        scenario.bots = Bots {
-            answer: moody,
-            after: random.between(SECOND / 10, 8 * SECOND),
-            taken: random.between(SECOND / 100, SECOND),
-        };
+        scenario.bots = Bots::moody(random.between(SECOND / 10, 8 * SECOND), random.between(SECOND / 100, SECOND));
         if random.per_mille(300) {
             scenario.unplug(&mut random);
+        }
+        if random.per_mille(400) {
+            town::add_bot(&mut scenario.setup);
         }
         scenario
     }
@@ -466,14 +464,6 @@ fn to_the_machine(random: &mut Seed) -> Vec<Action> {
     }
     script.push(Action::HangUp);
     script
-}
-
-/// A bot that is different in every call.
-fn moody(called: &BotCall) -> Option<TalkEnd> {
-    let ended = |outcome: Option<&str>| TalkEnd::Ended { outcome: outcome.map(Name::from), values: "loan".into() };
-    [Some(ended(Some("agent"))), Some(ended(None)), Some(ended(Some("?"))), Some(TalkEnd::Failed), None]
-        [(called.call.0 % 5) as usize]
-        .clone()
 }
 
 fn random_keys(random: &mut Seed) -> Vec<Action> {

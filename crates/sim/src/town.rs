@@ -340,6 +340,12 @@ fn agent(index: usize) -> AgentSetup {
     }
 }
 
+/// One more agent, who is a bot and can do everything.
+pub(crate) fn add_bot(setup: &mut Setup) {
+    let bot = AgentSetup { bot: Some("robin".into()), password: "".into(), calls_max: None, ..agent(3) };
+    setup.agents.push(AgentSetup { number: "9001".into(), ..bot });
+}
+
 /// A RIFF file of 400 Hz in A-law, 8 kHz.
 fn wav(milliseconds: usize) -> Vec<u8> {
     let data: Vec<u8> = [[0x95; 10], [0x15; 10]].concat().into_iter().cycle().take(milliseconds * 8).collect();

@@ -6,7 +6,7 @@ use busyhour_ivr::{Dialplan, Names, TalkEnd, language};
 use busyhour_model::{Schedule, What};
 use busyhour_sim::peer::{Action, Answering, Ending, PhoneSetup};
 use busyhour_sim::{Deed, NUMBER, Scenario, Service, World};
-use busyhour_switch::Request;
+use busyhour_switch::{BotSaid, Request};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -111,8 +111,8 @@ fn answer(scenario: &mut Scenario, answer: fn(&str) -> (u16, &'static str)) {
     scenario.service = Service { answer, ..Service::default() };
 }
 
-fn ended(outcome: Option<&str>) -> TalkEnd {
-    TalkEnd::Ended { outcome: outcome.map(Into::into), values: "".into() }
+fn ended(outcome: Option<&str>) -> BotSaid {
+    BotSaid::Ended(TalkEnd::Ended { outcome: outcome.map(Into::into), values: "".into() })
 }
 
 /// Not a packet comes from the caller.
@@ -170,7 +170,7 @@ fn talks() -> [Row; 4] {
         row("bot", "then", TALKED).with(|town| town.bots.answer = |_| Some(ended(None))),
         row("bot", "outcomes", TALKED).with(|town| town.bots.answer = |_| Some(ended(Some("sales")))),
         row("bot", "timed_out", TALKED),
-        row("bot", "failed", TALKED).with(|town| town.bots.answer = |_| Some(TalkEnd::Failed)),
+        row("bot", "failed", TALKED).with(|town| town.bots.answer = |_| Some(BotSaid::Ended(TalkEnd::Failed))),
     ]
 }
 

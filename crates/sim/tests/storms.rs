@@ -33,6 +33,7 @@ fn kind(fact: &Fact) -> String {
         What::Offered { why, .. } => format!("offered {:?}", why.rule),
         What::OfferEnded { outcome, .. } => format!("offer {outcome:?}"),
         What::Ended { cause, .. } => format!("ended {cause:?}"),
+        What::AgentEntered { reason: Some(reason), .. } if **reason == *"bot_failed" => reason.to_string(),
         What::AgentEntered { state, .. } => format!("agent {state:?}"),
         What::TrunkRefused { reason, .. } => format!("trunk {reason}"),
         What::Held { on, .. } => format!("held {on}"),
@@ -43,7 +44,8 @@ fn kind(fact: &Fact) -> String {
 }
 
 /// What 256 storms must have had, or they test nothing.
-const WEATHER: [&str; 62] = [
+const WEATHER: [&str; 63] = [
+    "bot_failed",
     "Talked",
     "Unheard",
     "Connected",

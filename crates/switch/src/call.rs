@@ -351,8 +351,8 @@ impl Call {
     }
 
     /// What the dialplan shows of the caller, without a number that is withheld.
-    pub(crate) fn shown_data(&self, plant: &Plant) -> Vec<(Name, String)> {
-        let mut data = self.session.shown(plant.plans.plan(self.plan));
+    pub(crate) fn shown_data(&self) -> Vec<(Name, String)> {
+        let mut data = self.session.shown();
         let forms = [&self.from.national, &self.from.e164, &self.from.raw];
         for (_, value) in data.iter_mut().filter(|(_, value)| self.withheld && forms.contains(&value)) {
             *value = "anonymous".into();

@@ -239,7 +239,7 @@ impl Switch {
                 call: view.call,
                 contacts: plant.contacts(&setup.number) as u32,
                 silent: plant.silent_contacts(&setup.number) as u32,
-                phone: plant.place_of(&setup.number).cloned(),
+                phone: setup.bot.as_ref().or_else(|| plant.place_of(&setup.number)).cloned(),
                 skills: setup.skills_at(plant.now),
                 messages: plant.mailboxes.unheard(&Mailbox::Agent(setup.number.clone())),
             })
@@ -363,7 +363,7 @@ impl Switch {
             to: call.to.national.clone(),
             at: call.place(&self.plant.directory),
             ahead: place.map(|place| place.ahead),
-            data: call.shown_data(&self.plant).into_iter().collect(),
+            data: call.shown_data().into_iter().collect(),
             wait_ms: place.and_then(|place| place.wait).map(millis),
             recording: call.rolling().map(|rolling| rolling.stands().into()),
             partner: call.phase().partner().and_then(|leg| Some(self.plant.legs.leg(leg)?.party.name().clone())),

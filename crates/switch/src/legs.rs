@@ -109,6 +109,11 @@ impl Legs {
         Some(leg)
     }
 
+    /// The program at a leg, while it may be told something.
+    pub(crate) fn program(&self, leg: LegId) -> Option<ForkId> {
+        self.leg(leg)?.program.filter(|fork| self.programs.contains_key(fork))
+    }
+
     /// The leg of a program that has not been told that it is over.
     pub(crate) fn of_program(&self, fork: ForkId) -> Option<LegId> {
         self.programs.get(&fork).copied()
@@ -116,7 +121,7 @@ impl Legs {
 
     /// The program that is to be told that it is over, and says nothing more then.
     pub(crate) fn take_program(&mut self, leg: LegId) -> Option<ForkId> {
-        let fork = self.legs.get(&leg)?.program?;
+        let fork = self.program(leg)?;
         self.programs.remove(&fork).map(|_| fork)
     }
 

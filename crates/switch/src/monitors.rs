@@ -240,7 +240,7 @@ impl Switch {
             after: Duration::ZERO,
             replaceable: false,
         };
-        match call.ring_leg(plant, Party::Agent(number.clone()), ring) {
+        match call.ring_agent(plant, number.clone(), ring, None) {
             Ok(leg) => {
                 let (answered, rings) = (false, plant.now + plant.setup.ring_timeout);
                 call.monitors.list.push(Monitor { leg, supervisor: number, voice, answered, rings, held });

@@ -53,7 +53,7 @@ impl Call {
     /// Into a slot; the caller's partner is free.
     pub(crate) fn park(&mut self, plant: &mut Plant, from: Partner, wanted: Option<u32>) -> Phase {
         let Some((slot, slots)) = plant.free_slot(wanted).zip(plant.setup.codes.slots) else {
-            plant.sip.tell_transfer(plant.now, from.leg, 486);
+            plant.tell_transfer(from.leg, 486);
             return Talking::begin(self, plant, from);
         };
         let agent =

@@ -9,9 +9,7 @@ use crate::taping;
 use busyhour_acd::{Command, Prefer};
 use busyhour_ivr::{AgentAvailability, DialTarget, Input, Preference, Preferred, Step};
 use busyhour_media::Limits;
-use busyhour_model::{
-    AgentId, AgentState, Cause, DequeueReason, LegId, Name, OfferOutcome, Party, QueueId, Sound, What,
-};
+use busyhour_model::{AgentId, AgentState, Cause, DequeueReason, LegId, Name, OfferOutcome, QueueId, Sound, What};
 use busyhour_sip::Identity;
 use std::time::Duration;
 
@@ -295,7 +293,7 @@ impl Call {
                     after: Duration::ZERO,
                     replaceable: false,
                 };
-                let rung = self.ring_leg(plant, Party::Agent(number), ring);
+                let rung = self.ring_agent(plant, number, ring, None);
                 if rung.is_err() && held {
                     let _ = plant.acd(Command::Released { agent });
                 }

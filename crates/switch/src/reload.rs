@@ -20,13 +20,15 @@ impl Switch {
         plant.plans.configure(&plans);
         plant.trunks.configure(&setup.trunks, &setup.groups, &setup.numbers);
         plant.tiers = Tiers::new(&setup.tiers);
+        let bots = plant.bots();
         plant.directory.configure(&setup.agents, &setup.queues);
         let used: Vec<u16> = plant.legs.iter().filter_map(|(_, leg)| leg.port).collect();
         plant.ports.resize(plant.now, setup.media_ports, &used);
         plant.sip.reconfigure(plant.now, sip_config(&setup, plant.trunks.peers()));
-        plant.sip.let_watch(plant.now, setup.queues.iter().map(|queue| queue.name.clone()).collect());
         plant.setup = setup;
+        plant.let_watch();
         self.configure_acd();
+        self.plant.bots_changed(&bots);
         self.plant.clear_seats();
         self.plant.all_is_news();
         self.tend_all();
@@ -94,9 +96,11 @@ impl Switch {
 
     fn change_agent(&mut self, agent: AgentSetup) {
         let plant = &mut self.plant;
+        let bots = plant.bots();
         let spec = plant.directory.change_agent(&agent);
         let known = plant.setup.agents.iter_mut().find(|known| known.number == agent.number);
-        let same = |known: &AgentSetup| known.password == agent.password && known.aliases == agent.aliases;
+        let account = |agent: &AgentSetup| (agent.password.clone(), agent.aliases.clone(), agent.bot.is_some());
+        let same = |known: &AgentSetup| account(known) == account(&agent);
         let same_account = known.as_deref().is_some_and(same);
         match known {
             Some(known) => *known = agent,
@@ -105,7 +109,9 @@ impl Switch {
         if !same_account {
             plant.sip.reconfigure(plant.now, sip_config(&plant.setup, plant.trunks.peers()));
         }
+        plant.let_watch();
         let _ = plant.acd(Command::SetAgent(spec));
+        plant.bots_changed(&bots);
         plant.all_is_news();
     }
 
@@ -115,6 +121,7 @@ impl Switch {
         plant.directory.remove_agent(id);
         plant.setup.agents.retain(|known| known.number != *number);
         plant.sip.reconfigure(plant.now, sip_config(&plant.setup, plant.trunks.peers()));
+        plant.let_watch();
         self.forget_gone();
         self.plant.clear_seats();
         // A queue of the same name is seen from now on.
@@ -141,7 +148,8 @@ impl Switch {
 
 /// What the SIP stack needs of a setup.
 pub(crate) fn sip_config(setup: &Setup, trunks: Vec<TrunkPeer>) -> Config {
-    let accounts = setup.agents.iter().map(|a| Account { user: a.number.clone(), password: a.password.clone() });
+    let people = setup.agents.iter().filter(|agent| agent.bot.is_none());
+    let accounts = people.map(|a| Account { user: a.number.clone(), password: a.password.clone() });
     let accounts = accounts.chain(setup.phones.iter().cloned());
     Config {
         domain: setup.domain.clone(),

@@ -103,6 +103,9 @@ impl Plant {
         if !self.has_room_beside(agent, Some(call)) {
             return Err(OfferOutcome::Refused);
         }
+        if self.rests(agent) {
+            return Err(OfferOutcome::Unreachable);
+        }
         self.place_of(agent).cloned().map(Target::Account).ok_or(OfferOutcome::Unreachable)
     }
 
@@ -118,8 +121,11 @@ impl Plant {
         others.map(|leg| leg.call).collect::<BTreeSet<_>>().len()
     }
 
-    /// How many contacts an agent can be rung at.
+    /// How many contacts an agent can be rung at. A bot is always there, as far as anybody knows.
     pub(crate) fn contacts(&self, agent: &Name) -> usize {
+        if self.bot_of(agent).is_some() {
+            return 1;
+        }
         self.place_of(agent).map_or(0, |account| self.sip.contacts(account))
     }
 
@@ -131,7 +137,8 @@ impl Plant {
     /// All who may register.
     pub(crate) fn accounts(&self) -> impl Iterator<Item = &Name> {
         let phones = self.setup.phones.iter().map(|phone| &phone.user);
-        self.directory.agents().map(|(_, agent)| &agent.number).chain(phones)
+        let people = self.directory.agents().filter(|(_, agent)| agent.bot.is_none());
+        people.map(|(_, agent)| &agent.number).chain(phones)
     }
 
     /// An agent signs in at this phone. Nothing of what was dialled or keyed in is kept. `Err`: why not.

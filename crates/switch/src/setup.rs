@@ -327,6 +327,8 @@ pub struct AgentSetup {
     pub aliases: Vec<Name>,
     /// SIP password.
     pub password: Name,
+    /// A bot takes the calls, by its name: there is no phone and no password.
+    pub bot: Option<Name>,
     /// Signs in at other phones by it; `None`: only at the own one.
     pub pin: Option<Name>,
     /// Display name.
@@ -374,6 +376,7 @@ impl AgentSetup {
             number,
             aliases: Vec::new(),
             password: "".into(),
+            bot: None,
             pin: None,
             team: "default".into(),
             site: None,

@@ -376,7 +376,7 @@ impl Switch {
     }
 
     /// A leg's signalling is down: its call hears of it once.
-    fn gone(&mut self, leg: LegId, how: Gone) {
+    pub(crate) fn gone(&mut self, leg: LegId, how: Gone) {
         let how = self.plant.heard(leg, how);
         if let Some(call) = self.plant.legs.leg(leg).map(|leg| leg.call) {
             self.tell(call, Event::Gone { leg, how });

@@ -80,11 +80,11 @@ impl Switch {
             None => self.pass_on(leg, to).err(),
         };
         if let Some(status) = refused {
-            self.plant.sip.tell_transfer(self.plant.now, leg, status);
+            self.plant.tell_transfer(leg, status);
         }
     }
 
-    fn pass_on(&mut self, leg: LegId, to: &str) -> Result<(), u16> {
+    pub(crate) fn pass_on(&mut self, leg: LegId, to: &str) -> Result<(), u16> {
         let call = self.transferable(leg).and_then(|call| self.of_two(call))?;
         let onward = self.plant.onward(to).ok_or(NOT_FOUND)?;
         self.plant.lets_go(leg, &onward).map_err(|_| FORBIDDEN)?;
@@ -120,7 +120,7 @@ impl Switch {
         // while there is a dialog to tell it in.
         let swaps = self.is_caller(call, leg) && !self.is_caller(with, other) && self.transferable(other).is_ok();
         if swaps {
-            self.plant.sip.tell_transfer(self.plant.now, leg, 200);
+            self.plant.tell_transfer(leg, 200);
             (leg, other, call, with) = (other, leg, with, call);
         }
         self.tell(with, Event::Give { leg: other, to: call, whole: false });
@@ -130,7 +130,7 @@ impl Switch {
             Some(Given::Nothing) | None => return Err(DECLINE),
         };
         if !swaps {
-            self.plant.sip.tell_transfer(self.plant.now, leg, 200);
+            self.plant.tell_transfer(leg, 200);
         }
         self.tell(call, Event::PassOn { leg, onward });
         Ok(())
@@ -273,6 +273,7 @@ impl Plant {
     pub(crate) fn release(&mut self, agent: AgentId) {
         let Some(call) = self.consults.remove(&agent) else {
             let _ = self.acd(Command::Released { agent });
+            self.spare_wrap_up(agent);
             return;
         };
         if self.acd(Command::Moved { agent, call }).is_ok() {

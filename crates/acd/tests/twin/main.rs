@@ -147,7 +147,11 @@ impl System {
                 call: CallId(1_000_000 + self.dice.roll(5)),
             },
             9 => Command::Occupy { agent: self.any_agent(), call: CallId(1_000_000 + self.dice.roll(5)) },
-            10 => match self.dice.roll(3) {
+            10 => match self.dice.roll(4) {
+                3 => Command::Rest {
+                    agent: self.agents_in(twin, |state| matches!(state, State::NotReady(_))),
+                    pause: self.dice.span(20),
+                },
                 0 => Command::ExtendWrapUp {
                     agent: self.agents_in(twin, |state| matches!(state, State::WrapUp(..))),
                     by: self.dice.span(20),

@@ -858,6 +858,7 @@ impl Naive {
             | Command::Released { agent }
             | Command::ForceNotReady { agent, .. }
             | Command::ExtendWrapUp { agent, .. }
+            | Command::Rest { agent, .. }
             | Command::Occupy { agent, .. }
             | Command::Moved { agent, .. } => {
                 let state = self.agents.get(&agent).ok_or(Denied::UnknownAgent(agent))?.state.clone();
@@ -1028,6 +1029,9 @@ impl Naive {
             (Command::ExtendWrapUp { by, .. }, State::WrapUp(until, work)) => {
                 let by = if self.twist == Twist::NeverExtends { Duration::ZERO } else { by };
                 self.agents.get_mut(&agent).unwrap().state = State::WrapUp(until + by, work);
+            }
+            (Command::Rest { pause, .. }, State::NotReady(_)) => {
+                self.agents.get_mut(&agent).unwrap().pause = Some(self.now + pause);
             }
             (Command::SignOut { .. }, State::Talking(work)) => {
                 self.agents.get_mut(&agent).unwrap().state = State::Talking(Work { after: State::Out.into(), ..work });

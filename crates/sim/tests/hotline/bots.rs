@@ -5,7 +5,7 @@ use busyhour_ivr::{Dialplan, Names, TalkEnd};
 use busyhour_model::{BotTalk, Name, What};
 use busyhour_sim::peer::Action;
 use busyhour_sim::{Bots, Deed, Scenario, World};
-use busyhour_switch::{BotCall, Destination, ForkNews, Request};
+use busyhour_switch::{BotCall, BotSaid, Destination, ForkNews, Request};
 use std::time::Duration;
 
 /// A bot first; an agent when that finds out what it is about, or cannot be talked with.
@@ -31,7 +31,7 @@ const PLAN: &str = r#"
     hangup = true
 "#;
 
-fn town(script: Vec<Action>, answer: fn(&BotCall) -> Option<TalkEnd>, deed: Option<(Duration, Request)>) -> World {
+fn town(script: Vec<Action>, answer: fn(&BotCall) -> Option<BotSaid>, deed: Option<(Duration, Request)>) -> World {
     let mut scenario = Scenario::calm(1, 1);
     let names = Names { queues: vec!["enquiry".into()], bots: vec!["robin".into()], ..Names::default() };
     let plan = Dialplan::parse("hotline.toml", PLAN, &names).unwrap().plan;
@@ -74,7 +74,7 @@ fn a_bot_hears_the_caller_is_told_of_keys_and_passes_on_what_it_found_out() {
     let found = |called: &BotCall| {
         assert_eq!((&*called.from, &*called.talk.data), ("13800138000", r#"{"number":"13800138000"}"#));
         let values = serde_json::json!({ "topic": "loan" });
-        Some(TalkEnd::Ended { outcome: Some("agent".into()), values })
+        Some(BotSaid::Ended(TalkEnd::Ended { outcome: Some("agent".into()), values }))
     };
     let wait = Action::Wait(10 * SECOND);
     let world = town(vec![Action::Press('4'), Action::Press('2'), wait, Action::HangUp], found, None);
@@ -92,7 +92,7 @@ fn a_bot_hears_the_caller_is_told_of_keys_and_passes_on_what_it_found_out() {
 
 #[test]
 fn a_bot_that_fails_or_says_nothing_loses_no_caller() {
-    let world = town(vec![Action::Wait(10 * SECOND), Action::HangUp], |_| Some(TalkEnd::Failed), None);
+    let world = town(vec![Action::Wait(10 * SECOND), Action::HangUp], |_| Some(BotSaid::Ended(TalkEnd::Failed)), None);
     assert_eq!((&*talk(&world).0, is_served(&world)), ("failed", true));
     let world = town(vec![Action::Wait(30 * SECOND), Action::HangUp], |_| None, None);
     assert_eq!(talk(&world), ("timed_out".into(), 20 * SECOND));
@@ -100,7 +100,7 @@ fn a_bot_that_fails_or_says_nothing_loses_no_caller() {
 
 #[test]
 fn who_hangs_up_or_is_sent_elsewhere_leaves_the_bot_at_once() {
-    let late = |_: &BotCall| Some(TalkEnd::Failed);
+    let late = |_: &BotCall| Some(BotSaid::Ended(TalkEnd::Failed));
     let world = town(vec![Action::Wait(SECOND / 10), Action::HangUp], late, None);
     assert_eq!(&*talk(&world).0, "left");
     let hang_up = Request::HangUp { call: busyhour_model::CallId(1) };

@@ -30,7 +30,8 @@ impl Briefing {
         let since = call.places.of(queue).map_or(plant.now, |place| place.since);
         let sounds = call.session.briefing(plant.plans.plan(call.plan), plant.now.since(since));
         let briefing = Briefing { leg, queue, agent, began: plant.now };
-        if sounds.is_empty() {
+        // A bot is told by its first message.
+        if sounds.is_empty() || plant.legs.program(leg).is_some() {
             return briefing.through(call, plant);
         }
         plant.play(leg, sounds, false);

@@ -67,7 +67,7 @@ impl Passing {
     /// The caller hears it ring, or the far end's own early media.
     fn progress(&self, call: &Call, plant: &mut Plant, audio: Option<Audio>) {
         if let Some(from) = &self.from {
-            plant.sip.tell_transfer(plant.now, from.leg, 180);
+            plant.tell_transfer(from.leg, 180);
         }
         if let Some(audio) = audio {
             plant.connect(self.rung.leg, audio);
@@ -100,7 +100,7 @@ impl Passing {
         plant.unbridge(call.caller);
         let Back { agent, queue } = self.back;
         if let Some(from) = self.from {
-            plant.sip.tell_transfer(plant.now, from.leg, status);
+            plant.tell_transfer(from.leg, status);
             return Talking::begin(call, plant, from);
         }
         let recall = agent.and_then(|agent| call.ring_on(plant, DialTarget::Agent(agent)).ok());

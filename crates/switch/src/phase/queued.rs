@@ -7,7 +7,7 @@ use crate::event::Event;
 use crate::plant::{Plant, Ring};
 use busyhour_acd::Command;
 use busyhour_ivr::percent_encoded;
-use busyhour_model::{AgentId, Candidate, DequeueReason, Name, OfferOutcome, Party, QueueId, What, Why};
+use busyhour_model::{AgentId, Candidate, DequeueReason, Name, OfferOutcome, QueueId, What, Why};
 use busyhour_sip::Identity;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -43,11 +43,11 @@ impl Queued {
 
 impl Call {
     /// What the agent's phone, or what listens to it, is told of the call beside the number.
-    fn told(&self, plant: &Plant, queue: &Name) -> Vec<(String, String)> {
+    fn told(&self, queue: &Name) -> Vec<(String, String)> {
         let mut headers =
             vec![("X-Busyhour-Call".into(), self.id.to_string()), ("X-Busyhour-Queue".into(), ascii(queue))];
         let mut data = String::new();
-        for (name, value) in self.shown_data(plant) {
+        for (name, value) in self.shown_data() {
             let one = format!("{}={}", percent_encoded(&name), percent_encoded(&value));
             if data.len() + one.len() < DATA_MAX {
                 data.push_str(if data.is_empty() { "" } else { ";" });
@@ -83,14 +83,14 @@ impl Call {
             from: self.shown_number(),
             display: self.callback.as_ref().map(|_| format!("Call-back {}", self.shown_number())),
             identity: Identity::default(),
-            headers: self.told(plant, &name).into_iter().chain(answered).collect(),
+            headers: self.told(&name).into_iter().chain(answered).collect(),
             max_forwards: self.max_forwards,
             channel: None,
             after: Duration::ZERO,
             replaceable: false,
         };
         let ring = plant.phone_for(&number, self.id).map(ring);
-        let leg = match ring.and_then(|ring| self.ring_leg(plant, Party::Agent(number), ring)) {
+        let leg = match ring.and_then(|ring| self.ring_agent(plant, number, ring, Some(name))) {
             Ok(leg) => leg,
             Err(outcome) => {
                 decline(self, plant, queue, agent, outcome);
@@ -124,7 +124,11 @@ impl Plant {
 /// Tells the ACD and the facts that an offer was not taken.
 pub(super) fn decline(call: &Call, plant: &mut Plant, queue: QueueId, agent: AgentId, outcome: OfferOutcome) {
     offer_ended(call, plant, queue, agent, outcome);
+    let leaves = plant.leaves(agent);
     let _ = plant.acd(Command::Declined { call: call.id, agent, outcome });
+    if !leaves {
+        plant.let_bot_rest(agent, Some(queue));
+    }
 }
 
 pub(super) fn offer_ended(call: &Call, plant: &mut Plant, queue: QueueId, agent: AgentId, outcome: OfferOutcome) {

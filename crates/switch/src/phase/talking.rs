@@ -1,6 +1,7 @@
 //! Caller and partner hear each other.
 
 use super::{Passing, Phase, Purpose, Rung};
+use crate::bots::{BOT_FAILED, ForkNews};
 use crate::call::Call;
 use crate::conversations::{Rolling, beep};
 use crate::event::{Event, Gone};
@@ -36,7 +37,7 @@ impl Partner {
     /// Has passed the caller on, and is hung up on.
     pub(crate) fn sent_on(self, call: &Call, plant: &mut Plant, to: &Name) {
         plant.fact(What::Transferred { call: call.id, party: self.party.clone(), to: to.clone() });
-        plant.sip.tell_transfer(plant.now, self.leg, 200);
+        plant.tell_transfer(self.leg, 200);
         plant.drop_leg(self.leg, 200);
         self.free(call, plant);
     }
@@ -122,6 +123,9 @@ impl Talking {
                 Phase::Talking(self.replace(call, plant, old, new))
             }
             (Event::Digit { leg, digit }, _) => {
+                if leg == call.caller {
+                    plant.tell_program(ours, ForkNews::Key(digit));
+                }
                 self.pressed(call, plant, leg, digit);
                 Phase::Talking(self)
             }
@@ -169,7 +173,7 @@ impl Talking {
             Onward::Ring(to) => match call.ring_on(plant, to) {
                 Ok(rung) => Passing::begin(from, rung, queue),
                 Err(outcome) => {
-                    plant.sip.tell_transfer(plant.now, from.leg, status(outcome));
+                    plant.tell_transfer(from.leg, status(outcome));
                     Talking::begin(call, plant, from)
                 }
             },
@@ -338,6 +342,10 @@ impl Talking {
 impl Plant {
     /// An agent is made free of a call for no other one, without after-call work.
     pub(super) fn send_away(&mut self, agent: AgentId, reason: &str, free: impl FnOnce(&mut Plant)) {
+        if self.leaves(agent) && self.is_bot(agent) {
+            return free(self);
+        }
+        let reason = if self.is_bot(agent) { BOT_FAILED } else { reason };
         let away = || Command::NotReady { agent, reason: reason.into() };
         let number = self.directory.agent_number(agent).clone();
         let registered = self.contacts(&number) > 0;
@@ -347,6 +355,7 @@ impl Plant {
         if registered {
             let _ = self.acd(away());
         }
+        self.let_bot_rest(agent, None);
     }
 }
 
