@@ -37,10 +37,10 @@ impl Graph {
         Graph { next: next.collect() }
     }
 
-    /// Nodes reached from `first`, through sub-flows or past them.
-    pub(crate) fn reached(&self, first: NodeId, through_subs: bool) -> Vec<bool> {
+    /// Nodes reached from any of `first`, through sub-flows or past them.
+    pub(crate) fn reached(&self, first: impl IntoIterator<Item = NodeId>, through_subs: bool) -> Vec<bool> {
         let mut reached = vec![false; self.next.len()];
-        let mut open = vec![first];
+        let mut open: Vec<NodeId> = first.into_iter().collect();
         while let Some(id) = open.pop() {
             let Some((sub, others)) = self.next.get(usize::from(id.0)) else { continue };
             if !std::mem::replace(&mut reached[usize::from(id.0)], true) {
@@ -52,7 +52,7 @@ impl Graph {
 }
 
 fn unreachable(plan: &Dialplan, offsets: &[usize], report: &mut Report) {
-    let reached = Graph::of(plan).reached(plan.start, true);
+    let reached = Graph::of(plan).reached([plan.start].into_iter().chain(plan.on_fax), true);
     for ((node, offset), _) in plan.nodes.iter().zip(offsets).zip(&reached).filter(|(_, reached)| !**reached) {
         let warning = report.at(*offset, format!("no path leads to node `{}`", node.name)).warning();
         report.note(warning);
@@ -150,7 +150,8 @@ fn spoken(plan: &Dialplan) -> Vec<BTreeSet<Name>> {
     let mut seen = BTreeSet::new();
     // Who goes on where behind a sub-flow, and the languages it is left in.
     let (mut back, mut left_in) = (BTreeMap::<Flow, Vec<_>>::new(), BTreeMap::<Flow, BTreeSet<Name>>::new());
-    let mut open = vec![(Flow::None, plan.start, plan.language.clone())];
+    let roots = [plan.start].into_iter().chain(plan.on_fax);
+    let mut open: Vec<_> = roots.map(|root| (Flow::None, root, plan.language.clone())).collect();
     while let Some((flow, id, language)) = open.pop() {
         let Some(node) = plan.node(id).filter(|_| seen.insert((flow.clone(), id, language.clone()))) else { continue };
         spoken[usize::from(id.0)].insert(language.clone());

@@ -313,6 +313,7 @@ pub const TABLES: Tables = &[
         &[&[
             must("name", Kind::Text, "what numbers are routed to"),
             must("start", Kind::Node, "the first node"),
+            may("on_fax", Kind::Node, "where a caller goes who is a fax machine, before anybody talks to it"),
             may("language", Kind::Text, "prompts come from this folder; zh"),
             may("utc_offset", Kind::Text, "the clock of weekday, time and date; +08:00"),
             may("variables", Kind::Values, "first values"),

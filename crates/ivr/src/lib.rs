@@ -7,6 +7,7 @@ mod check;
 mod condition;
 mod describe;
 mod diff;
+mod fax;
 mod field;
 mod graph;
 mod keyed;

@@ -136,6 +136,7 @@ impl<'t> Reader<'t> {
         }
         let tables = fields.need("node", &mut self.report).map(|v| self.node_tables(v)).unwrap_or_default();
         let start = self.target(&mut fields, "start");
+        let on_fax = fields.take("on_fax").map(|value| self.node_id(value));
         let (offsets, nodes): (Vec<usize>, Vec<Node>) =
             tables.into_iter().map(|(name, at, value)| (at, self.node(name, at, value))).unzip();
         let scripts = fields.take("test").map(|v| self.scripts(v, utc_offset_minutes)).unwrap_or_default();
@@ -144,7 +145,8 @@ impl<'t> Reader<'t> {
         self.check_lists();
         self.check_surveys();
         let language = language.unwrap_or_else(|| "zh".into());
-        let plan = Dialplan { name: name.into(), start, language, utc_offset_minutes, variables, show, nodes, scripts };
+        let name = name.into();
+        let plan = Dialplan { name, start, on_fax, language, utc_offset_minutes, variables, show, nodes, scripts };
         check::graph(&plan, &offsets, &mut self.report);
         check::translations(&plan, &self.played, self.names, &mut self.report);
         plan

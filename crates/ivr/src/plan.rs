@@ -26,6 +26,8 @@ pub const NODES_MAX: usize = 2_000;
 pub struct Dialplan {
     pub(crate) name: Name,
     pub(crate) start: NodeId,
+    /// Where fax machines go.
+    pub(crate) on_fax: Option<NodeId>,
     pub(crate) language: Name,
     pub(crate) utc_offset_minutes: i32,
     pub(crate) variables: BTreeMap<Name, Name>,

@@ -128,6 +128,7 @@ impl<'p> Rehearsal<'p> {
             Act::Messages(count) => self.messages = *count,
             Act::DialFails(outcome) => self.tell(Input::DialFailed(*outcome)),
             Act::PartnerLeaves => self.tell(Input::PartnerLeft),
+            Act::Fax => self.tell(Input::Fax),
             Act::Language(language) if self.session.language() == language => {}
             Act::Language(_) => return Err(format!("language `{}`", self.session.language())),
             Act::LookUp(_, answer) => {

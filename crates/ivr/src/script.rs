@@ -51,6 +51,8 @@ pub(crate) enum Act {
     Agent(AgentAvailability),
     DialFails(OfferOutcome),
     PartnerLeaves,
+    /// The caller's calling tone is heard.
+    Fax,
     /// The next call-back asked for is refused.
     RefuseCallback,
     /// The next sign-in is refused.
@@ -118,7 +120,7 @@ pub struct Failure {
 }
 
 /// Every step of a test has one of these keys.
-pub(crate) const ACTS: [&str; 28] = [
+pub(crate) const ACTS: [&str; 29] = [
     "press",
     "pass",
     "speak",
@@ -128,6 +130,7 @@ pub(crate) const ACTS: [&str; 28] = [
     "agent_is",
     "dial_fails",
     "partner_leaves",
+    "fax",
     "transfer_fails",
     "refuse_callback",
     "refuse_sign_in",
@@ -230,6 +233,7 @@ impl<'t> Reader<'t> {
             "agent_is" => Act::Agent(self.one_of(value, &AVAILABILITIES)?),
             "dial_fails" => Act::DialFails(self.one_of(value, &DIAL_FAILURES)?),
             "partner_leaves" => Act::PartnerLeaves,
+            "fax" => Act::Fax,
             "transfer_fails" => Act::FailTransfer,
             "refuse_callback" => Act::RefuseCallback,
             "refuse_sign_in" => Act::RefuseSignIn,

@@ -158,6 +158,7 @@ impl Session {
             Input::SignedIn { done } => self.signed_in(node, done),
             Input::Referred { answered } => self.referred(node, answered),
             Input::PartnerLeft => self.partner_left(node),
+            Input::Fax => self.fax(plan),
             Input::Recorded { tape, voice } => self.recorded(&node.verb, tape, voice),
             Input::Messages(messages) => {
                 self.messages_told(messages);

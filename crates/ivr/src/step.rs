@@ -87,6 +87,8 @@ pub enum Input {
     },
     /// The dialled party or agent hung up and the caller is still here.
     PartnerLeft,
+    /// The caller is a fax machine: its calling tone was heard (ITU-T T.30).
+    Fax,
     /// Answer to `Step::OpenMailbox`, at once.
     Mailbox {
         /// Not full, and somebody's.

@@ -63,7 +63,7 @@ pub(crate) fn mistakes(plan: &Dialplan) -> Vec<Mistake> {
     let is_return = |at: usize| plan.nodes[at].verb == Verb::Return;
     for (at, node) in plan.nodes.iter().enumerate() {
         let Verb::Sub { node: first, .. } = node.verb else { continue };
-        let inside = graph.reached(first, true);
+        let inside = graph.reached([first], true);
         if inside[at] {
             let message = format!("the sub-flow of node `{}` leads back into it without returning", node.name);
             found.push(Mistake { at, message, help: "let it `return`, or use `goto` instead of `sub`" });
@@ -72,7 +72,7 @@ pub(crate) fn mistakes(plan: &Dialplan) -> Vec<Mistake> {
             found.push(Mistake { at, message, help: "end it with `return = true`, or use `goto` instead of `sub`" });
         }
     }
-    let outside = graph.reached(plan.start, false);
+    let outside = graph.reached([plan.start].into_iter().chain(plan.on_fax), false);
     for at in (0..outside.len()).filter(|at| outside[*at] && is_return(*at)) {
         let message =
             format!("node `{}` returns, but a path from the start leads here without a sub-flow", plan.nodes[at].name);

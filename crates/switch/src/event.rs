@@ -38,6 +38,10 @@ pub(crate) enum Event {
         leg: LegId,
         digit: char,
     },
+    /// The calling tone of a fax machine is heard.
+    Fax {
+        leg: LegId,
+    },
     PlayEnded {
         leg: LegId,
         play: PlayId,
@@ -123,6 +127,7 @@ impl Event {
             | Event::Gone { leg, .. }
             | Event::Moved { leg, .. }
             | Event::Digit { leg, .. }
+            | Event::Fax { leg }
             | Event::PlayEnded { leg, .. } => Some(*leg),
             _ => None,
         }

@@ -11,7 +11,7 @@ use busyhour_acd::{Acd, Command, Decision, Foreseen};
 use busyhour_ivr::{LookUp, LookUpAnswer};
 use busyhour_media as media;
 use busyhour_model::{
-    AgentId, CallId, FaxHeard, ForkId, LegId, Name, Overload, Talked, TapeId, Time, TrunkId, Unheard, What,
+    AgentId, CallId, FaxHeard, FaxTone, ForkId, LegId, Name, Overload, Talked, TapeId, Time, TrunkId, Unheard, What,
 };
 use busyhour_sip as sip;
 use serde::{Deserialize, Serialize};
@@ -357,6 +357,9 @@ impl Switch {
             }
             media::Event::Fax { leg: id, tone } => {
                 self.plant.heard_of(id, |leg| What::FaxHeard(FaxHeard { call: leg.call, leg: id, tone }));
+                if tone == FaxTone::Calling {
+                    self.tell_leg(id, Event::Fax { leg: id });
+                }
             }
             media::Event::Unheard { leg: id, why } => self
                 .plant

@@ -36,6 +36,7 @@ pub const STEPS: Tables = &[
     ("agent_is", &[&[must("agent_is", Kind::Word(&["busy", "offline", "unknown"]), "how the agent asked for is")]]),
     ("dial_fails", &[&[must("dial_fails", Kind::Word(&["no_answer", "busy", "failed"]), "how dialling ends")]]),
     ("partner_leaves", &[&[must("partner_leaves", Kind::True, "agent or dialled party hangs up")]]),
+    ("fax", &[&[must("fax", Kind::True, "the caller is a fax machine")]]),
     ("transfer_fails", &[&[must("transfer_fails", Kind::True, "the next transfer fails")]]),
     ("refuse_callback", &[&[must("refuse_callback", Kind::True, "the next call-back cannot be promised")]]),
     ("refuse_sign_in", &[&[must("refuse_sign_in", Kind::True, "the next sign-in is refused")]]),

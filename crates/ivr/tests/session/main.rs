@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod call;
+mod fax;
 mod menus;
 mod questions;
 mod recordings;

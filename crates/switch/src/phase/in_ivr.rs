@@ -23,6 +23,7 @@ impl InIvr {
 pub(super) fn program_input(call: &Call, plant: &mut Plant, event: &Event) -> Option<Input> {
     match *event {
         Event::Digit { leg, digit } if leg == call.caller => Some(Input::Digit(digit)),
+        Event::Fax { leg } if leg == call.caller => Some(Input::Fax),
         Event::PlayEnded { leg, play } if leg == call.caller => {
             let leg = plant.legs.leg_mut(leg)?;
             (leg.play == Some(play)).then(|| {

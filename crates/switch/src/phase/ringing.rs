@@ -48,6 +48,7 @@ impl Ringing {
                 }
             }
             Event::PickedUp { leg, agent } => self.picked_up(call, plant, leg, agent),
+            Event::Fax { leg } if leg == call.caller => self.fax(call, plant),
             Event::Timeout => self.timed_out(call, plant),
             Event::Offered { queue, agent, why } => call.ring_for(plant, queue, agent, why, Phase::Ringing(self)),
             Event::Withdrawn { agent } => self.withdrawn(call, plant, agent),
@@ -184,6 +185,14 @@ impl Ringing {
             }
             _ => Phase::Ringing(self),
         }
+    }
+
+    /// The caller is a fax machine: no call for an agent, where the dialplan has a place for it.
+    fn fax(self, call: &mut Call, plant: &mut Plant) -> Phase {
+        let minds = call.session.minds_fax(plant.plans.plan(call.plan));
+        let Some(queue) = self.rung[0].purpose.queue().filter(|_| minds) else { return Phase::Ringing(self) };
+        self.stop_all(call, plant, OfferOutcome::Withdrawn);
+        call.run_program(plant, Phase::queued(queue), Input::Fax)
     }
 
     /// Others ring, or the caller waits again.

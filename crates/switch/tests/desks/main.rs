@@ -11,6 +11,7 @@ mod bots;
 mod briefings;
 mod conferences;
 mod conversations;
+mod fax;
 mod monitors;
 mod phone;
 mod transfers;
