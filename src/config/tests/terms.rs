@@ -51,7 +51,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "\"pcmu\", ",
         "\"g728\", ",
-        "error centre.toml:5:11 `g728` is no codec we speak: \"pcma\", \"pcmu\", \"g722\" or \"g729\"",
+        if cfg!(feature = "opus") {
+            "error centre.toml:5:11 `g728` is no codec we speak: \"pcma\", \"pcmu\", \"g722\", \"g729\" or \"opus\""
+        } else {
+            "error centre.toml:5:11 `g728` is no codec we speak: \"pcma\", \"pcmu\", \"g722\" or \"g729\""
+        },
     ),
     (
         "\"pcmu\", \"pcma\"",
