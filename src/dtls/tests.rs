@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::media::Plane;
+use crate::media::tests::{free_port, own_host};
 use busyhour_media::rtp::{self, Header};
 use busyhour_media::{Config, Library, Taped};
 use busyhour_model::{Audio, Codec, Direction, Handshake, Keying, Side, Time};
@@ -175,9 +176,9 @@ impl Site {
             }
         };
         shakes.start(certificate.clone(), counts, tell).unwrap();
-        let phone = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let phone = UdpSocket::bind((own_host(), 0)).unwrap();
         phone.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-        Site { plane, certificate, phone, bound: [free_port(), free_port()] }
+        Site { plane, certificate, phone, bound: [(); 2].map(|()| (own_host(), free_port(own_host().into())).into()) }
     }
 
     /// Legs 1 and 2 are in a bridge: the phone's, and the other site's.
@@ -215,16 +216,6 @@ impl Site {
         let heard = self.phone.recv_from(&mut buffer).ok();
         heard.and_then(|(len, _)| rtp::read(&buffer[..len])).is_some_and(|(_, payload)| payload == [code; 160])
     }
-}
-
-/// An even port that is free together with the one above.
-fn free_port() -> SocketAddr {
-    let free = |port: u16| UdpSocket::bind(("127.0.0.1", port)).ok();
-    let pair = |_| {
-        let port = UdpSocket::bind("127.0.0.1:0").ok()?.local_addr().ok()?.port() & !1;
-        free(port).zip(free(port + 1)).map(|_| ([127, 0, 0, 1], port).into())
-    };
-    (0..1_000).find_map(pair).unwrap()
 }
 
 /// Two planes with a sealed stream between them, over real sockets: what one's phone says the other's hears.

@@ -215,4 +215,4 @@ impl Placement {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -33,13 +33,19 @@ fn configured(threads: usize, config: &Config, reporting: Option<&Reporting>) ->
     (Plane::start(threads, &Arc::new(Library::new()), config, clock, listener, drop, reporting).unwrap(), events)
 }
 
+/// An address of loopback that only this process uses, where nobody else takes its ports.
+pub(crate) fn own_host() -> Ipv4Addr {
+    let [_, high, low, lowest] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 1 + high % 250, low, lowest.clamp(1, 254))
+}
+
 /// An even port that is free together with the one above. Each is given to one test only.
-fn free_port() -> u16 {
+pub(crate) fn free_port(host: IpAddr) -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     loop {
         let offset = (std::process::id() % 4000) as u16 * 2 + NEXT.fetch_add(2, Relaxed);
         let port = 20_000 + offset % 12_000;
-        if [port, port + 1].iter().all(|port| UdpSocket::bind(("127.0.0.1", *port)).is_ok()) {
+        if [port, port + 1].iter().all(|port| UdpSocket::bind((host, *port)).is_ok()) {
             return port;
         }
     }
@@ -70,13 +76,13 @@ struct Phone {
 
 impl Phone {
     fn connected(plane: &Plane, leg: u64, codec: Codec) -> Phone {
-        Phone::on(plane, Ipv4Addr::LOCALHOST.into(), leg, codec)
+        Phone::on(plane, own_host().into(), leg, codec)
     }
 
     fn on(plane: &Plane, host: IpAddr, leg: u64, codec: Codec) -> Phone {
         let socket = UdpSocket::bind((host, 0)).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let (leg, local) = (LegId(leg), SocketAddr::from((host, free_port())));
+        let (leg, local) = (LegId(leg), SocketAddr::from((host, free_port(host))));
         let audio = audio(socket.local_addr().unwrap(), codec);
         plane.send(Command::Open { leg, local, side: Side::Trunk });
         plane.send(Command::Connect { leg, audio });
@@ -222,15 +228,15 @@ fn a_program_without_a_port_is_heard_by_a_phone_of_another_thread() {
 #[test]
 fn a_port_in_use_is_said_plainly_and_the_leg_can_still_be_closed() {
     let (plane, events) = plane(1);
-    let port = free_port();
-    let _taken = UdpSocket::bind(("127.0.0.1", port + 1)).unwrap();
-    let (leg, local) = (LegId(9), SocketAddr::from(([127, 0, 0, 1], port)));
+    let (host, port) = (own_host(), free_port(own_host().into()));
+    let _taken = UdpSocket::bind((host, port + 1)).unwrap();
+    let (leg, local) = (LegId(9), SocketAddr::from((host, port)));
     plane.send(Command::Open { leg, local, side: Side::Agent });
     let Event::Failed { leg: failed, detail } = events.recv_timeout(PATIENCE).unwrap() else {
         panic!("no failure told")
     };
     assert_eq!(failed, leg);
-    assert!(detail.starts_with(&format!("cannot bind UDP 127.0.0.1:{port} and the port above: ")), "{detail}");
+    assert!(detail.starts_with(&format!("cannot bind UDP {host}:{port} and the port above: ")), "{detail}");
     plane.send(Command::Close { leg });
     assert_eq!(closed(&events).0, leg);
     assert!(UdpSocket::bind(local).is_ok(), "the half that could be bound is free again");
@@ -331,7 +337,7 @@ fn rtcp_of_the_peer_and_ours_is_told_and_no_strangers() {
 
 /// Hosts of both families that this machine has.
 fn hosts() -> impl Iterator<Item = IpAddr> {
-    let hosts: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    let hosts: [IpAddr; 2] = [own_host().into(), Ipv6Addr::LOCALHOST.into()];
     hosts.into_iter().filter(|host| UdpSocket::bind((*host, 0)).is_ok())
 }
 
@@ -366,11 +372,11 @@ fn what_we_send_says_on_the_wire_that_it_is_urgent_and_goes_both_ways_on_ipv4_an
 fn ten_thousand_legs_come_and_go_and_every_port_is_free_again() {
     const AT_ONCE: u64 = 20;
     let (plane, events) = plane(2);
-    let ports: Vec<u16> = (0..AT_ONCE).map(|_| free_port()).collect();
+    let ports: Vec<u16> = (0..AT_ONCE).map(|_| free_port(own_host().into())).collect();
     for round in 0..10_000 / AT_ONCE {
         let legs = (0..AT_ONCE).map(|i| LegId(round * AT_ONCE + i));
         for (leg, port) in legs.clone().zip(&ports) {
-            let local = (Ipv4Addr::LOCALHOST, *port).into();
+            let local = (own_host(), *port).into();
             plane.send(Command::Open { leg, local, side: Side::Trunk });
         }
         // Of every other pair one changes threads before it goes.
@@ -384,9 +390,7 @@ fn ten_thousand_legs_come_and_go_and_every_port_is_free_again() {
         }
     }
     assert_eq!(plane.figures().legs, 0);
-    assert!(
-        ports.iter().all(|port| [*port, port + 1].iter().all(|port| UdpSocket::bind(("127.0.0.1", *port)).is_ok()))
-    );
+    assert!(ports.iter().all(|port| [*port, port + 1].iter().all(|port| UdpSocket::bind((own_host(), *port)).is_ok())));
 }
 
 #[test]
