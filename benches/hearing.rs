@@ -6,7 +6,7 @@
 use busyhour_media::fax::Ear;
 use busyhour_media::rtp::Header;
 use busyhour_media::{Command, Config, Library, Worker, g711, tone};
-use busyhour_model::{Audio, CallId, Codec, Direction, G711, LegId, Seed, Side, Time};
+use busyhour_model::{Audio, CallId, Codec, G711, LegId, Seed, Side, Time};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,18 +43,7 @@ fn relay(sound: &[u8], measured: bool) -> f64 {
     let mut now = Time::from_secs(1_000);
     let address = |leg: LegId| SocketAddr::from(([203, 0, 113, leg.0 as u8], 4000));
     for leg in LEGS {
-        let audio = Audio {
-            remote: address(leg),
-            remote_rtcp: address(leg),
-            codec: Codec::Pcma,
-            payload_type: 8,
-            telephone_event: Some(101),
-            tones: false,
-            gain: busyhour_model::Gain::default(),
-            ptime_ms: 20,
-            direction: Direction::SendRecv,
-            srtp: None,
-        };
+        let audio = Audio::plain(address(leg), Codec::Pcma);
         worker.handle_command(now, Command::Open { leg, local: address(leg), side: Side::Agent });
         worker.handle_command(now, Command::Connect { leg, audio });
     }

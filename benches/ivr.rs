@@ -4,7 +4,7 @@
 
 use busyhour_ivr::{Caller, Dialplan, Input, Names, Session, Step};
 use busyhour_media::{Command, Config, Library, Worker};
-use busyhour_model::{Audio, Codec, Direction, LegId, Name, Number, PlayId, Side, Sound, Time};
+use busyhour_model::{Audio, Codec, LegId, Name, Number, PlayId, Side, Sound, Time};
 use std::hint::black_box;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -118,23 +118,9 @@ fn played(sounds: &[Sound], codec: Codec) -> (Duration, usize) {
     let mut worker = Worker::new(Arc::new(Library::new()), Config { seed: 1, ..Config::default() });
     let begin = Time::from_secs(1_000);
     for leg in 0..LEGS {
-        let address = |last: u16| SocketAddr::from(([127, 0, 0, 1], 10_000 + 2 * leg as u16 + last));
-        let (id, audio) = (
-            LegId(leg),
-            Audio {
-                remote: address(0),
-                remote_rtcp: address(1),
-                codec,
-                payload_type: if codec == Codec::Pcma { 8 } else { 0 },
-                telephone_event: Some(101),
-                tones: false,
-                gain: busyhour_model::Gain::default(),
-                ptime_ms: 20,
-                direction: Direction::SendRecv,
-                srtp: None,
-            },
-        );
-        worker.handle_command(begin, Command::Open { leg: id, local: address(0), side: Side::Trunk });
+        let address = SocketAddr::from(([127, 0, 0, 1], 10_000 + 2 * leg as u16));
+        let (id, audio) = (LegId(leg), Audio::plain(address, codec));
+        worker.handle_command(begin, Command::Open { leg: id, local: address, side: Side::Trunk });
         worker.handle_command(begin, Command::Connect { leg: id, audio });
         let at = begin + Duration::from_micros(20 * leg);
         worker.handle_command(at, Command::Play { leg: id, play: PlayId(1), sounds: sounds.to_vec(), repeat: true });

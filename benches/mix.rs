@@ -8,7 +8,7 @@ mod sys;
 
 use busyhour_media::rtp::Header;
 use busyhour_media::{Command, Config, Library, Worker, wav};
-use busyhour_model::{Audio, Codec, Direction, LegId, Seed, Side, Time};
+use busyhour_model::{Audio, Codec, LegId, Seed, Side, Time};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,19 +88,7 @@ fn packets(members: u64, seconds: u64, network: Network, speech: &[u8]) -> Vec<(
 fn opened(members: u64, now: Time) -> Worker {
     let mut worker = Worker::new(Arc::new(Library::new()), Config::default());
     for leg in (0..members).map(LegId) {
-        let (remote, remote_rtcp) = (address(leg), address(leg));
-        let audio = Audio {
-            remote,
-            remote_rtcp,
-            codec: Codec::Pcma,
-            payload_type: 8,
-            telephone_event: None,
-            tones: false,
-            gain: busyhour_model::Gain::default(),
-            ptime_ms: 20,
-            direction: Direction::SendRecv,
-            srtp: None,
-        };
+        let audio = Audio::plain(address(leg), Codec::Pcma);
         worker.handle_command(now, Command::Open { leg, local: address(leg), side: Side::Trunk });
         worker.handle_command(now, Command::Connect { leg, audio });
     }

@@ -5,9 +5,7 @@
 
 use busyhour_media::rtp::Header;
 use busyhour_media::{Command, Config, Library, Limits, Track, Worker};
-use busyhour_model::{
-    Audio, Codec, Direction, Keying, LegId, MasterKey, PlayId, Seed, Side, Sound, Srtp, Suite, TapeId, Time,
-};
+use busyhour_model::{Audio, Codec, Keying, LegId, MasterKey, PlayId, Seed, Side, Sound, Srtp, Suite, TapeId, Time};
 use std::hint::black_box;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -69,18 +67,7 @@ fn audio(leg: u64, scene: Scene, phone: bool) -> Audio {
         }
         _ => None,
     };
-    Audio {
-        remote: address(leg),
-        remote_rtcp: address(leg),
-        codec,
-        payload_type: codec.assigned().1,
-        telephone_event: Some(101),
-        tones: matches!(scene, Scene::Keys),
-        gain: busyhour_model::Gain::default(),
-        ptime_ms: 20,
-        direction: Direction::SendRecv,
-        srtp,
-    }
+    Audio { tones: matches!(scene, Scene::Keys), srtp, ..Audio::plain(address(leg), codec) }
 }
 
 fn open(worker: &mut Worker, now: Time, leg: u64, audio: Audio) {

@@ -5,7 +5,7 @@ use crate::{TICK, Turn};
 use busyhour::media::Plane;
 use busyhour::tapes::{Archive, TapeCounts, Tapes};
 use busyhour_media::{Command, Config, Event, Library, Limits, Track};
-use busyhour_model::{Audio, Codec, Direction, LegId, PlayId, Side, Sound, TapeId, Time};
+use busyhour_model::{Audio, Codec, LegId, PlayId, Side, Sound, TapeId, Time};
 use prometheus::{Counter, IntCounter, IntGauge};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::thread::JoinHandleExt;
@@ -162,17 +162,6 @@ fn recorder() -> (Tapes, JoinHandle<()>, PathBuf) {
 }
 
 fn audio(remote: SocketAddr, codec: Codec) -> Audio {
-    Audio {
-        remote,
-        // Discarded: it is no part of what is measured.
-        remote_rtcp: SocketAddr::new(remote.ip(), 9),
-        codec,
-        payload_type: if codec == Codec::Pcma { 8 } else { 0 },
-        telephone_event: Some(101),
-        tones: false,
-        gain: busyhour_model::Gain::default(),
-        ptime_ms: 20,
-        direction: Direction::SendRecv,
-        srtp: None,
-    }
+    // RTCP is discarded: it is no part of what is measured.
+    Audio { remote_rtcp: SocketAddr::new(remote.ip(), 9), ..Audio::plain(remote, codec) }
 }

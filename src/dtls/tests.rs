@@ -6,7 +6,7 @@ use crate::media::Plane;
 use crate::media::tests::{free_port, own_host};
 use busyhour_media::rtp::{self, Header};
 use busyhour_media::{Config, Library, Taped};
-use busyhour_model::{Audio, Codec, Direction, Handshake, Keying, Side, Time};
+use busyhour_model::{Audio, Codec, Handshake, Keying, Side, Time};
 use prometheus::Opts;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::mpsc::Receiver;
@@ -186,18 +186,7 @@ impl Site {
         let handshake = Handshake { active, fingerprint: far.certificate.fingerprint(), ice: None };
         let legs = [(self.phone.local_addr().unwrap(), None), (far.bound[1], Some(Keying::Handshake(handshake)))];
         for ((leg, local), (remote, keying)) in (1..).map(LegId).zip(self.bound).zip(legs) {
-            let audio = Audio {
-                remote,
-                remote_rtcp: remote,
-                codec: Codec::Pcma,
-                payload_type: 8,
-                telephone_event: None,
-                tones: false,
-                gain: busyhour_model::Gain::default(),
-                ptime_ms: 20,
-                direction: Direction::SendRecv,
-                srtp: keying.map(Box::new),
-            };
+            let audio = Audio { srtp: keying.map(Box::new), ..Audio::plain(remote, Codec::Pcma) };
             self.plane.send(Command::Open { leg, local, side: Side::Trunk });
             self.plane.send(Command::Connect { leg, audio });
         }

@@ -5,7 +5,7 @@ use super::sys::{Batch, Epoll};
 use super::*;
 use busyhour_media::rtp::{self, Header};
 use busyhour_media::{g711, tone};
-use busyhour_model::{Audio, CallId, Codec, Deafness, Direction, ForkId, G711, PlayId, Side, Sound};
+use busyhour_model::{Audio, CallId, Codec, Deafness, ForkId, G711, PlayId, Side, Sound};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use socket2::SockRef;
 use std::io::IoSliceMut;
@@ -52,18 +52,7 @@ pub(crate) fn free_port(host: IpAddr) -> u16 {
 }
 
 fn audio(remote: SocketAddr, codec: Codec) -> Audio {
-    Audio {
-        remote,
-        remote_rtcp: remote,
-        codec,
-        payload_type: codec.assigned().1,
-        telephone_event: Some(101),
-        tones: false,
-        gain: busyhour_model::Gain::default(),
-        ptime_ms: 20,
-        direction: Direction::SendRecv,
-        srtp: None,
-    }
+    Audio { remote_rtcp: remote, ..Audio::plain(remote, codec) }
 }
 
 /// A far end: its sockets, our leg, and where our leg listens.

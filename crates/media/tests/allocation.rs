@@ -4,7 +4,7 @@
 
 use busyhour_media::rtp::Header;
 use busyhour_media::{Command, Config, Library, Worker};
-use busyhour_model::{Audio, CallId, Codec, Direction, LegId, PlayId, Side, Sound, Time};
+use busyhour_model::{Audio, CallId, Codec, LegId, PlayId, Side, Sound, Time};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -59,21 +59,8 @@ fn second(worker: &mut Worker, start: Time, from: u16) -> u64 {
 fn connected(codecs: &[Codec], start: Time) -> Worker {
     let mut worker = Worker::new(Arc::new(Library::new()), Config::default());
     for (leg, codec) in (0..).zip(codecs) {
-        let (leg, codec, payload_type) = (LegId(leg), *codec, codec.assigned().1);
-        let (remote, remote_rtcp) = (address(leg), address(leg));
-        let (ptime_ms, direction) = (20, Direction::SendRecv);
-        let audio = Audio {
-            remote,
-            remote_rtcp,
-            codec,
-            payload_type,
-            telephone_event: None,
-            tones: true,
-            gain: busyhour_model::Gain::default(),
-            ptime_ms,
-            direction,
-            srtp: None,
-        };
+        let leg = LegId(leg);
+        let audio = Audio { telephone_event: None, tones: true, ..Audio::plain(address(leg), *codec) };
         worker.handle_command(start, Command::Open { leg, local: address(leg), side: Side::Trunk });
         worker.handle_command(start, Command::Connect { leg, audio });
     }

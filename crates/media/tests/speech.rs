@@ -5,7 +5,7 @@
 use busyhour_media::fax::Ear;
 use busyhour_media::rtp::Header;
 use busyhour_media::{COUNTRIES, Command, Config, Event, Library, Worker, g711, tone, wav};
-use busyhour_model::{Audio, CallId, Codec, Direction, G711, LegId, Seed, Side, Talk, Time};
+use busyhour_model::{Audio, CallId, Codec, G711, LegId, Seed, Side, Talk, Time};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -77,18 +77,8 @@ fn measured(law: G711, caller: &[i16], partner: &[i16]) -> Talk {
     let mut now = Time::from_secs(1_000);
     let address = |leg: LegId| SocketAddr::from(([203, 0, 113, leg.0 as u8], 4000));
     for leg in [CALLER, PARTNER] {
-        let audio = Audio {
-            remote: address(leg),
-            remote_rtcp: address(leg),
-            codec: if law == G711::A { Codec::Pcma } else { Codec::Pcmu },
-            payload_type: if law == G711::A { 8 } else { 0 },
-            telephone_event: None,
-            tones: false,
-            gain: busyhour_model::Gain::default(),
-            ptime_ms: 20,
-            direction: Direction::SendRecv,
-            srtp: None,
-        };
+        let codec = if law == G711::A { Codec::Pcma } else { Codec::Pcmu };
+        let audio = Audio::plain(address(leg), codec);
         worker.handle_command(now, Command::Open { leg, local: address(leg), side: Side::Trunk });
         worker.handle_command(now, Command::Connect { leg, audio });
     }

@@ -163,6 +163,25 @@ pub struct Audio {
     pub srtp: Option<Box<Keying>>,
 }
 
+impl Audio {
+    /// Plain sound both ways in this codec, 20 ms in a packet, keys as telephone-events, RTCP at the port above; numbers as our offers
+    /// have them.
+    pub fn plain(remote: SocketAddr, codec: Codec) -> Audio {
+        Audio {
+            remote,
+            remote_rtcp: SocketAddr::new(remote.ip(), remote.port().saturating_add(1)),
+            codec,
+            payload_type: codec.assigned().1,
+            telephone_event: Some(101),
+            tones: false,
+            gain: Gain::default(),
+            ptime_ms: 20,
+            direction: Direction::SendRecv,
+            srtp: None,
+        }
+    }
+}
+
 /// Which side of the switch a leg faces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

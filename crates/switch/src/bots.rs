@@ -9,8 +9,7 @@ use crate::switch::Switch;
 use busyhour_acd::Command;
 use busyhour_ivr::{Talk, TalkEnd, Values};
 use busyhour_model::{
-    AgentId, AgentState, Audio, BotTalk, CallId, Codec, Direction, ForkId, Gain, LegId, Name, OfferOutcome, Party,
-    QueueId, Time, What,
+    AgentId, AgentState, Audio, BotTalk, CallId, Codec, ForkId, LegId, Name, OfferOutcome, Party, QueueId, Time, What,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -85,22 +84,9 @@ pub(crate) struct WithBot {
     pub(crate) rolling: Option<Rolling>,
 }
 
-/// What is agreed on with programs.
+/// What is agreed on with programs; keys are told otherwise, and not as tones.
 fn audio() -> Audio {
-    let (codec, payload_type) = (Codec::Pcma, 8);
-    Audio {
-        remote: NOWHERE,
-        remote_rtcp: NOWHERE,
-        codec,
-        payload_type,
-        // Keys are told otherwise, and not as tones.
-        telephone_event: Some(101),
-        tones: false,
-        gain: Gain::default(),
-        ptime_ms: 20,
-        direction: Direction::SendRecv,
-        srtp: None,
-    }
+    Audio::plain(NOWHERE, Codec::Pcma)
 }
 
 impl Call {

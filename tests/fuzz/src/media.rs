@@ -2,7 +2,7 @@
 
 use busyhour_media::{Command, Config, Event, Library, Worker, dtmf, rtcp, rtp};
 use busyhour_model::{
-    Audio, CallId, Codec, Direction, Fingerprint, Handshake, Ice, Keying, LegId, MasterKey, Side, Srtp, Suite, Time,
+    Audio, CallId, Codec, Fingerprint, Handshake, Ice, Keying, LegId, MasterKey, Side, Srtp, Suite, Time,
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, LazyLock};
@@ -42,20 +42,7 @@ fn bridged(now: Time, legs: [(Codec, Option<Keying>); 2]) -> Worker {
     let mut worker = Worker::new(LIBRARY.clone(), Config::default());
     for ((leg, remote), (codec, srtp)) in (1..).zip(PEERS).zip(legs) {
         let local = ([198, 51, 100, 1], 20_000 + leg as u16 * 2).into();
-        let remote_rtcp = SocketAddr::new(remote.ip(), remote.port() + 1);
-        let direction = Direction::SendRecv;
-        let audio = Audio {
-            remote,
-            remote_rtcp,
-            codec,
-            payload_type: codec.assigned().1,
-            telephone_event: Some(101),
-            tones: false,
-            gain: busyhour_model::Gain::default(),
-            ptime_ms: 20,
-            direction,
-            srtp: srtp.map(Box::new),
-        };
+        let audio = Audio { srtp: srtp.map(Box::new), ..Audio::plain(remote, codec) };
         worker.handle_command(now, Command::Open { leg: LegId(leg), local, side: Side::Trunk });
         worker.handle_command(now, Command::Connect { leg: LegId(leg), audio });
     }

@@ -60,18 +60,7 @@ fn rtcp_of(leg: LegId) -> SocketAddr {
 }
 
 fn audio(leg: LegId, codec: Codec) -> Audio {
-    Audio {
-        remote: phone(leg),
-        remote_rtcp: rtcp_of(leg),
-        codec,
-        payload_type: codec.assigned().1,
-        telephone_event: Some(100 + leg.0 as u8),
-        tones: false,
-        gain: busyhour_model::Gain::default(),
-        ptime_ms: 20,
-        direction: Direction::SendRecv,
-        srtp: None,
-    }
+    Audio { telephone_event: Some(100 + leg.0 as u8), ..Audio::plain(phone(leg), codec) }
 }
 
 fn prompt(id: &str) -> Sound {

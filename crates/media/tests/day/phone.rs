@@ -61,18 +61,7 @@ impl Phone {
     }
 
     pub(crate) fn audio(&self) -> Audio {
-        Audio {
-            remote: self.address,
-            remote_rtcp: SocketAddr::new(self.address.ip(), self.address.port() + 1),
-            codec: self.codec,
-            payload_type: payload_type(self.codec),
-            telephone_event: Some(EVENT),
-            tones: false,
-            gain: busyhour_model::Gain::default(),
-            ptime_ms: 20,
-            direction: self.direction,
-            srtp: None,
-        }
+        Audio { telephone_event: Some(EVENT), direction: self.direction, ..Audio::plain(self.address, self.codec) }
     }
 
     /// Its port is another from now on.
