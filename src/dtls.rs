@@ -163,9 +163,7 @@ impl<T: Fn(Command)> Hall<T> {
     fn handle_timeout(&mut self, now: Instant) {
         while let Some((_, leg)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
             self.due.pop_first();
-            let Some(party) = self.parties.get_mut(&leg) else { continue };
-            party.due = None;
-            let attempt = party.attempt;
+            let Some(attempt) = self.parties.get(&leg).map(|party| party.attempt) else { continue };
             self.drive(leg, attempt, |dtls| dtls.handle_timeout(now));
         }
     }
@@ -173,6 +171,9 @@ impl<T: Fn(Command)> Hall<T> {
     /// Does this with a leg's handshake, and what follows from it.
     fn drive(&mut self, leg: LegId, attempt: u32, step: impl FnOnce(&mut dimpl::Dtls) -> Result<(), Error>) {
         let Some(party) = self.parties.get_mut(&leg).filter(|party| party.attempt == attempt) else { return };
+        if let Some(at) = party.due.take() {
+            self.due.remove(&(at, leg));
+        }
         // Whatever a peer does to its own handshake, the others go on.
         let (tell, buffer) = (&self.tell, &mut self.buffer);
         let driven = catch_unwind(AssertUnwindSafe(|| {
@@ -206,6 +207,7 @@ impl<T: Fn(Command)> Hall<T> {
     fn arm(&mut self, leg: LegId) {
         let Some(party) = self.parties.get(&leg) else { return };
         self.due.extend(party.due.map(|at| (at, leg)));
+        debug_assert!(self.due.len() <= self.parties.len(), "each is due once");
     }
 
     fn forget(&mut self, leg: LegId) {

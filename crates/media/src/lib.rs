@@ -56,6 +56,7 @@ pub use incoming::{Arrival, Incoming};
 pub use latch::Latch;
 pub use master::mastered;
 pub use outbox::Transmit;
+pub use program::NOWHERE;
 pub use prompt::{Library, PROMPTS_MAX};
 pub use quality::Quality;
 pub use signal::{COUNTRIES, Country};

@@ -4,10 +4,11 @@ use crate::call::Call;
 use crate::conversations::Rolling;
 use crate::event::{Event, Gone};
 use crate::phase::Phase;
-use crate::plant::{NOWHERE, Plant, Ring};
+use crate::plant::{Plant, Ring};
 use crate::switch::Switch;
 use busyhour_acd::Command;
 use busyhour_ivr::{Talk, TalkEnd, Values};
+use busyhour_media as media;
 use busyhour_model::{
     AgentId, AgentState, Audio, BotTalk, CallId, Codec, ForkId, LegId, Name, OfferOutcome, Party, QueueId, Time, What,
 };
@@ -86,7 +87,7 @@ pub(crate) struct WithBot {
 
 /// What is agreed on with programs; keys are told otherwise, and not as tones.
 fn audio() -> Audio {
-    Audio::plain(NOWHERE, Codec::Pcma)
+    Audio::plain(media::NOWHERE, Codec::Pcma)
 }
 
 impl Call {

@@ -29,7 +29,7 @@ use busyhour_model::{
 use busyhour_sip::{Identity, Invite, Reason, Stack, Target, cause_of};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -278,7 +278,7 @@ impl Plant {
             aside: false,
             port: None,
             program: Some(fork),
-            told: NOWHERE,
+            told: media::NOWHERE,
             channel,
             audio,
             keys,
@@ -467,9 +467,6 @@ pub(crate) struct Ring {
     /// Another trunk may take the call instead.
     pub(crate) replaceable: bool,
 }
-
-/// Where programs are.
-pub(crate) const NOWHERE: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
 
 /// Normal call clearing (Q.850).
 const NORMAL: u8 = 16;
